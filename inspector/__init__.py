@@ -1,0 +1,51 @@
+"""Inspect language models: massive activations, attention sinks, and what else a detector finds.
+
+The public names are imported when they are first used, so that `import inspector` stays cheap.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from inspector.errors import InspectorError
+    from inspector.models import Model, load_model
+    from inspector.report import Report, open_run
+    from inspector.results import Effect, Evidence, Finding
+    from inspector.scan import examine
+    from inspector.sites import Site
+
+_HOMES = {
+    "load_model": "inspector.models",
+    "Model": "inspector.models",
+    "examine": "inspector.scan",
+    "Report": "inspector.report",
+    "open_run": "inspector.report",
+    "Evidence": "inspector.results",
+    "Finding": "inspector.results",
+    "Effect": "inspector.results",
+    "Site": "inspector.sites",
+    "InspectorError": "inspector.errors",
+}
+
+__all__ = [
+    "Effect",
+    "Evidence",
+    "Finding",
+    "InspectorError",
+    "Model",
+    "Report",
+    "Site",
+    "examine",
+    "load_model",
+    "open_run",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'inspector' has no attribute '{name}'")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

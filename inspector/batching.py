@@ -1,0 +1,160 @@
+"""Texts → tokens → length-sorted, padded batches."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Int
+from torch import Tensor
+
+from inspector.errors import InputError
+
+Text = str | Sequence[int]
+"""A text is a string, or a sequence of token ids that is fed exactly as given."""
+
+PaddingSide = Literal["right", "left"]
+
+
+@dataclass(frozen=True)
+class TokenSequence:
+    """Tokens fed to the model as one row: a whole text, or one window of a long one.
+
+    `text` numbers the rows, `source` the texts as given, `start` is the window's first token.
+    """
+
+    text: int
+    source: int
+    start: int
+    ids: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Token ids and their mask, `[batch, pos]`, padded on the right; `text` numbers the rows.
+
+    Reducers always see this layout, whatever side the padding has in the model's own input.
+    """
+
+    ids: Int[Tensor, "batch pos"]
+    real: Bool[Tensor, "batch pos"]
+    text: Int[Tensor, " batch"]
+
+    @property
+    def lengths(self) -> Int[Tensor, " batch"]:
+        """Real tokens a row."""
+        return self.real.sum(dim=1)
+
+
+def tokenise(
+    tokenizer: Any,
+    texts: Sequence[Text],
+    *,
+    bos: bool | None,
+    window: int,
+    first_text: int = 0,
+) -> list[TokenSequence]:
+    """Tokens of every text, cut to windows of at most `window` tokens.
+
+    Args:
+        tokenizer: a Hugging Face tokenizer; may be None where every text is a sequence of ids.
+        texts: strings, or token ids that are fed as given (`bos` doesn't touch them).
+        bos: True puts exactly one BOS in front, False none, None does what the tokenizer does.
+        window: the longest sequence fed.
+        first_text: the number of the first row, for shards of a corpus.
+
+    Raises:
+        InputError: no texts, an empty text, or BOS asked of a tokenizer that has none.
+    """
+    if isinstance(texts, str):
+        raise InputError("Got one string where a list of texts is needed. Pass [text].")
+    if not len(texts):
+        raise InputError("No texts were given. Pass at least one.")
+    rows: list[TokenSequence] = []
+    for source, text in enumerate(texts):
+        ids = _encode(tokenizer, text, bos, source)
+        for start in range(0, len(ids), window):
+            rows.append(TokenSequence(first_text + len(rows), first_text + source, start, ids[start : start + window]))
+    return rows
+
+
+def _encode(tokenizer: Any, text: Text, bos: bool | None, source: int) -> tuple[int, ...]:
+    if not isinstance(text, str):
+        ids = tuple(int(i) for i in text)
+    elif not text.strip():
+        ids = ()
+    elif tokenizer is None:
+        raise InputError(f"Text {source} is a string and the model came without a tokenizer. Pass token ids.")
+    elif bos is None:
+        ids = tuple(tokenizer(text)["input_ids"])
+    else:
+        ids = tuple(tokenizer(text, add_special_tokens=False)["input_ids"])
+        ids = _with_bos(tokenizer, ids) if bos else ids
+    if not ids:
+        raise InputError(f"Text {source} is empty. Leave it out or give it words.")
+    return ids
+
+
+def _with_bos(tokenizer: Any, ids: tuple[int, ...]) -> tuple[int, ...]:
+    token = tokenizer.bos_token_id
+    if token is None:
+        raise InputError("BOS was asked for and this tokenizer has none. Use the tokenizer's own setting.")
+    return ids if ids and ids[0] == token else (token, *ids)
+
+
+def batches(rows: Sequence[TokenSequence], tokens_per_batch: int, pad: int = 0) -> Iterator[Batch]:
+    """Length-sorted batches, the longest first, of at most `tokens_per_batch` tokens with padding.
+
+    A row longer than the budget makes a batch of its own. The longest first: if memory is short,
+    the run fails in its first second and not in its last.
+    """
+    ordered = sorted(rows, key=lambda row: (-len(row.ids), row.text))
+    start = 0
+    while start < len(ordered):
+        longest = len(ordered[start].ids)
+        size = max(1, tokens_per_batch // longest)
+        yield pad_rows(ordered[start : start + size], pad)
+        start += size
+
+
+def pad_rows(rows: Sequence[TokenSequence], pad: int = 0) -> Batch:
+    """One batch of these rows, padded on the right to the longest."""
+    longest = max(len(row.ids) for row in rows)
+    ids = np.full((len(rows), longest), pad, dtype=np.int64)
+    real = np.zeros((len(rows), longest), dtype=bool)
+    for index, row in enumerate(rows):
+        ids[index, : len(row.ids)] = row.ids
+        real[index, : len(row.ids)] = True
+    text = torch.tensor([row.text for row in rows], dtype=torch.int64)
+    return Batch(torch.from_numpy(ids), torch.from_numpy(real), text)
+
+
+def batch_count(rows: Sequence[TokenSequence], tokens_per_batch: int) -> int:
+    """How many batches `batches` will make of these rows."""
+    lengths = sorted((len(row.ids) for row in rows), reverse=True)
+    count = start = 0
+    while start < len(lengths):
+        start += max(1, tokens_per_batch // lengths[start])
+        count += 1
+    return count
+
+
+def token_table(rows: Sequence[TokenSequence], tokenizer: Any) -> dict[str, np.ndarray]:
+    """The tokens as fed, a row a token: text, source, position, id, token (its text)."""
+    ids = np.array([i for row in rows for i in row.ids], dtype=np.int64)
+    return {
+        "text": np.array([row.text for row in rows for _ in row.ids], dtype=np.int64),
+        "source": np.array([row.source for row in rows for _ in row.ids], dtype=np.int64),
+        "position": np.array([p for row in rows for p in range(len(row.ids))], dtype=np.int64),
+        "id": ids,
+        "token": np.array(token_texts(tokenizer, ids.tolist()), dtype=object),
+    }
+
+
+def token_texts(tokenizer: Any, ids: Sequence[int]) -> list[str]:
+    """Each token's text, or `#id` where there is no tokenizer."""
+    if tokenizer is None:
+        return [f"#{i}" for i in ids]
+    known = {i: tokenizer.decode([i], clean_up_tokenization_spaces=False) for i in set(ids)}
+    return [known[i] for i in ids]

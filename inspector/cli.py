@@ -1,0 +1,242 @@
+"""The `inspector` command. Results go to stdout, messages to stderr; a user's mistake exits 2."""
+
+import json
+import math
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from inspector.errors import InputError, InspectorError
+
+if TYPE_CHECKING:
+    from inspector.observe import Forecast
+    from inspector.report import Report
+
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False,
+    help="Find massive activations and attention sinks in a language model.",
+)
+
+DEFAULT_MODEL = "smollm2-135m-instruct"
+DEFAULT_TEXTS = 100
+
+
+class Bos(StrEnum):
+    """Whether a BOS token is fed before each text."""
+
+    tokenizer = "tokenizer"
+    one = "one"
+    none = "none"
+
+
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing on stderr but errors.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON (documented in docs/run-format.md).")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an existing run.")]
+
+
+@app.command()
+def examine(
+    out: Annotated[Path, typer.Option("--out", help="Folder to write the run to.")],
+    model: Annotated[str, typer.Option(help="Built-in name, hub id, folder or .gguf file.")] = DEFAULT_MODEL,
+    text: Annotated[list[str] | None, typer.Option("--text", help="A text; may be repeated.")] = None,
+    file: Annotated[list[Path] | None, typer.Option("--file", help="A UTF-8 file: one text, or .jsonl.")] = None,
+    texts: Annotated[int, typer.Option(help="How many built-in texts, where none are given.", min=1)] = DEFAULT_TEXTS,
+    detectors: Annotated[str | None, typer.Option(help="Comma-separated names; all where not given.")] = None,
+    bos: Annotated[Bos, typer.Option(help="Feed a BOS: as the tokenizer does, exactly one, none.")] = Bos.tokenizer,
+    window: Annotated[int | None, typer.Option(help="Cut longer texts to windows of so many tokens.", min=2)] = None,
+    batch_tokens: Annotated[int | None, typer.Option(help="Tokens a batch.", min=1)] = None,
+    dtype: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
+    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, mps.")] = None,
+    revision: Annotated[str | None, typer.Option(help="Branch, tag or commit on the hub.")] = None,
+    trust_remote_code: Annotated[bool, typer.Option(help="Run code that comes with the model.")] = False,
+    scale_free: Annotated[bool, typer.Option(help="Flag by ratios alone, for models of any scale.")] = False,
+    seed: Annotated[int, typer.Option(help="Of the control inputs.")] = 0,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+) -> None:
+    """Scan texts in one streaming pass and save what was found as a run."""
+    from inspector import runs
+
+    runs.claim(out, overwrite=overwrite)
+    chosen = _texts(text, file, texts)
+    names = None if detectors is None else [name.strip() for name in detectors.split(",") if name.strip()]
+    _check_detectors(names)
+    _say(quiet, f"Loading {model} …")
+    from inspector.models import load_model
+    from inspector.scan import examine as scan
+
+    loaded = load_model(model, dtype=dtype, device=device, revision=revision, trust_remote_code=trust_remote_code)
+    from inspector.detectors.massive_judge import SCALE_FREE
+
+    with _progress(quiet) as (advance, begin):
+        report = scan(
+            loaded,
+            chosen,
+            names,
+            thresholds={"massive": SCALE_FREE} if scale_free else None,
+            bos={Bos.tokenizer: None, Bos.one: True, Bos.none: False}[bos],
+            window=window,
+            batch_tokens=batch_tokens,
+            seed=seed,
+            progress=advance,
+            on_forecast=begin,
+        )
+    saved = report.save(out, overwrite=overwrite)
+    _say(quiet, f"Saved. Look at it: inspector show {out}")
+    typer.echo(saved)
+
+
+@app.command()
+def show(
+    run: Annotated[Path, typer.Argument(help="Folder of a run.")],
+    as_json: Json = False,
+    frame: Annotated[str | None, typer.Option(help="Print one table whole; a wrong name lists them.")] = None,
+) -> None:
+    """Print what a run found."""
+    from inspector.report import open_run
+
+    report = open_run(run)
+    if as_json:
+        typer.echo(json.dumps(_as_json(report, frame), ensure_ascii=False, indent=1))
+    elif frame is not None:
+        typer.echo(report.frame(frame).to_csv(index=False), nl=False)
+    else:
+        from inspector.terminal import print_report
+
+        print_report(report, run)
+
+
+@app.command()
+def export(
+    run: Annotated[Path, typer.Argument(help="Folder of a run.")],
+    page: Annotated[Path, typer.Option("--html", help="File to write.")],
+) -> None:
+    """Write a run as one HTML page that opens offline."""
+    from inspector.page import write
+    from inspector.report import open_run
+
+    typer.echo(write(open_run(run), page))
+
+
+@app.command()
+def models(as_json: Json = False) -> None:
+    """List the built-in model and the architectures known to work."""
+    from inspector.catalogue import ARCHITECTURES, built_in_model
+
+    if as_json:
+        typer.echo(json.dumps({"built_in": built_in_model(), "architectures": ARCHITECTURES}, indent=1))
+        return
+    built_in = built_in_model()
+    typer.echo(f"{built_in['name']}  {built_in['state']}")
+    typer.echo("Also a hub id, a folder, or a .gguf file of one of these architectures (tested), or any other that")
+    typer.echo("TransformerLens wraps; what is missing is said when the model is loaded.")
+    for name, what in ARCHITECTURES.items():
+        typer.echo(f"  {name:<24}{what}")
+
+
+@app.command()
+def detectors(as_json: Json = False) -> None:
+    """List the installed detectors and the packages they come from."""
+    from inspector.detectors.base import installed
+
+    found = [{"name": name, "package": entry.dist.name if entry.dist else "unknown", "class": entry.value}
+             for name, entry in installed().items()]
+    if as_json:
+        typer.echo(json.dumps(found, indent=1))
+        return
+    for row in found:
+        typer.echo(f"{row['name']:<12}{row['package']:<24}{row['class']}")
+
+
+def main() -> None:
+    """Run the command; mistakes end in one line and exit code 2, Ctrl-C in 130."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if "--quiet" in sys.argv or "-q" in sys.argv:
+        os.environ.setdefault("TQDM_DISABLE", "1")
+    try:
+        app(standalone_mode=False)
+    except InspectorError as error:
+        print(f"inspector: {error}", file=sys.stderr)
+        sys.exit(2)
+    except typer.Exit as stop:
+        sys.exit(stop.exit_code)
+    except (KeyboardInterrupt, typer.Abort):
+        print("inspector: stopped; nothing was written.", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except Exception as error:
+        if not hasattr(error, "format_message"):
+            raise
+        print(f"inspector: {error.format_message()} Try --help.", file=sys.stderr)
+        sys.exit(2)
+
+
+def _texts(text: list[str] | None, file: list[Path] | None, count: int) -> list[str]:
+    from inspector.texts import built_in, from_files
+
+    given = [*(text or []), *from_files(file or [])]
+    for number, one in enumerate(given):
+        if not one.strip():
+            raise InputError(f"Text {number} is empty. Leave it out or give it words.")
+    return given or built_in(count)
+
+
+def _check_detectors(names: list[str] | None) -> None:
+    """Refuse an unknown name before the model is loaded."""
+    from inspector.detectors.base import load_detectors
+
+    if names is not None:
+        load_detectors(names)
+
+
+def _as_json(report: "Report", frame: str | None) -> dict[str, Any]:
+    """The stable JSON of `show`: card, settings, notes, and the main tables as lists of rows."""
+    wanted = [frame] if frame else [n for n in report.frames() if n != "tokens" and not n.startswith("evidence.")]
+    wanted = [name for name in wanted if frame or name != "massive.map"]
+    tables = {name: _rows(report.frame(name)) for name in wanted}
+    return {"model": dict(report.card), "settings": dict(report.settings), "notes": list(report.notes), **tables}
+
+
+def _rows(table: Any) -> list[dict[str, Any]]:
+    return [{key: _plain(value) for key, value in row.items()} for row in table.astype(object).to_dict("records")]
+
+
+def _plain(value: Any) -> Any:
+    if value is None or type(value).__name__ == "NAType" or (isinstance(value, float) and not math.isfinite(value)):
+        return None
+    return value.item() if hasattr(value, "item") else value
+
+
+def _say(quiet: bool, message: str) -> None:
+    if not quiet:
+        typer.echo(message, err=True)
+
+
+@contextmanager
+def _progress(quiet: bool) -> Iterator[tuple[Any, Any]]:
+    """A progress bar over tokens on stderr: (advance, begin)."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()]
+    bar = Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), disable=quiet, transient=True)
+    with bar:
+        task = bar.add_task("tokens", total=None)
+
+        def begin(plan: "Forecast") -> None:
+            _say(quiet, f"Forecast: {plan}.")
+            bar.update(task, total=plan.tokens)
+
+        yield (lambda done: bar.advance(task, done)), begin
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Detectors: each measures evidence while activations stream by, and judges it afterwards."""

@@ -1,0 +1,102 @@
+"""What a detector is (`Detector`, `Reducer`), and how installed ones are found."""
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from importlib.metadata import EntryPoint, entry_points
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+from inspector.errors import InputError
+from inspector.results import Evidence, Finding
+from inspector.sites import Site
+
+if TYPE_CHECKING:  # nothing here may need torch: a saved run is judged without it
+    from inspector.batching import Batch
+    from inspector.models import Model
+
+GROUP = "inspector.detectors"
+
+Names = Mapping[int, str]
+"""Text of the token ids that evidence mentions."""
+
+
+@runtime_checkable
+class Reducer(Protocol):
+    """Turns a stream of activations into evidence; the only mutable thing in a scan.
+
+    `kinds` are the kinds of site it wants to see on this model. `update` is called for each batch
+    and site in the order of the forward pass, with `[batch, pos, …]` padded on the right, or with
+    one `AttentionBlock` after another for the kind `attention`. It must not write to `x`.
+    """
+
+    kinds: tuple[str, ...]
+
+    def update(self, batch: "Batch", site: Site, x: Any) -> None: ...
+
+    def evidence(self) -> Evidence: ...
+
+    def merge(self, other: Any) -> None: ...
+
+
+@runtime_checkable
+class Detector(Protocol):
+    """One phenomenon: what to measure, and what to make of it.
+
+    `kinds` are the kinds of site it can't do without. `judge` is pure: the same evidence and
+    thresholds give the same findings, without a model. Its keyword arguments are the thresholds.
+
+    A detector may also have `controls(model, seed) → {name: sequences of token ids}`: inputs on
+    which the same evidence is measured for comparison.
+    """
+
+    name: str
+    kinds: tuple[str, ...]
+
+    def reducer(self, model: "Model") -> Reducer: ...
+
+    def judge(self, evidence: Evidence, names: Names, **thresholds: float) -> Sequence[Finding]: ...
+
+
+def installed() -> dict[str, EntryPoint]:
+    """Entry points of all installed detectors, by name; none of them is loaded."""
+    return {entry.name: entry for entry in sorted(entry_points(group=GROUP), key=lambda e: e.name)}
+
+
+def load_detectors(wanted: Iterable[str | Detector] | None = None) -> list[Detector]:
+    """Detectors by name; objects that are detectors already are taken as they are.
+
+    Without names all that are installed; one that fails to load is named in a warning, with its
+    distribution, and skipped.
+
+    Raises:
+        InputError: a name that isn't installed, or one asked for by name that fails to load.
+    """
+    found = installed()
+    if wanted is None:
+        loaded = [_load(entry, strict=False) for entry in found.values()]
+        return [detector for detector in loaded if detector is not None]
+    detectors: list[Detector] = []
+    for name in wanted:
+        if not isinstance(name, str):
+            detectors.append(name)
+        elif name not in found:
+            raise InputError(f"No detector '{name}'. Installed: {', '.join(found) or 'none'}.")
+        elif (detector := _load(found[name], strict=True)) is not None:
+            detectors.append(detector)
+    if not detectors:
+        raise InputError(f"No detector was named. Installed: {', '.join(found) or 'none'}.")
+    return detectors
+
+
+def _load(entry: EntryPoint, *, strict: bool) -> Detector | None:
+    try:
+        detector = entry.load()()
+        if not isinstance(detector, Detector):
+            raise TypeError("it lacks name, kinds, reducer or judge")
+        return detector
+    except Exception as error:  # a plugin can fail in any way, and must not take the rest down
+        origin = entry.dist.name if entry.dist else "an unknown distribution"
+        message = f"Detector '{entry.name}' of {origin} failed to load ({error}). Update or remove {origin}."
+        if strict:
+            raise InputError(message) from error
+        logging.getLogger(__name__).warning(message)
+        return None

@@ -1,0 +1,81 @@
+"""`Tally`: the bookkeeping all our reducers share — sums, maxima, and a row for each text."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from jaxtyping import Int
+from torch import Tensor
+
+from inspector.results import Combine, Evidence
+
+
+class Tally:
+    """Accumulates arrays so that the order of batches and shards doesn't matter.
+
+    Sums are kept in float64 or int64, maxima and rows as they come. Rows are keyed by text, and
+    filled layer by layer; a layer that never comes stays NaN (or −1 in integer rows).
+    """
+
+    def __init__(self, layers: int) -> None:
+        self.layers = layers
+        self.sums: dict[str, np.ndarray] = {}
+        self.maxima: dict[str, np.ndarray] = {}
+        self.rows: dict[str, dict[int, np.ndarray]] = defaultdict(dict)
+
+    def add(self, name: str, layer: int, values: Tensor) -> None:
+        """Add to the layer's sum; floats are summed on in float64."""
+        array = values.cpu().numpy()
+        if name not in self.sums:
+            dtype = np.float64 if array.dtype.kind == "f" else np.int64
+            self.sums[name] = np.zeros((self.layers, *array.shape), dtype=dtype)
+        self.sums[name][layer] += array
+
+    def raise_to(self, name: str, layer: int, values: Tensor) -> None:
+        """Keep the larger of what the layer has and these values."""
+        array = values.cpu().numpy()
+        if name not in self.maxima:
+            self.maxima[name] = np.zeros((self.layers, *array.shape), dtype=np.float32)
+        np.fmax(self.maxima[name][layer], array, out=self.maxima[name][layer])
+
+    def put(self, name: str, layer: int, text: Int[Tensor, " batch"], values: Tensor) -> None:
+        """Set one layer of each text's row."""
+        array = values.cpu().numpy()
+        missing = -1 if array.dtype.kind == "i" else np.nan
+        for index, row in zip(text.tolist(), array, strict=True):
+            rows = self.rows[name]
+            if index not in rows:
+                rows[index] = np.full((self.layers, *row.shape), missing, dtype=array.dtype)
+            rows[index][layer] = row
+
+    def merge(self, other: "Tally") -> None:
+        """Take in another tally of other texts."""
+        for name, array in other.sums.items():
+            self.sums[name] = self.sums[name] + array if name in self.sums else array.copy()
+        for name, array in other.maxima.items():
+            self.maxima[name] = np.fmax(self.maxima[name], array) if name in self.maxima else array.copy()
+        for name, rows in other.rows.items():
+            self.rows[name].update(rows)
+
+    def evidence(self, detector: str, axes: Mapping[str, tuple[str, ...]], facts: Mapping[str, Any]) -> Evidence:
+        """Everything as named arrays; `axes` names the axes after layer (and text, in rows)."""
+        texts = sorted({index for rows in self.rows.values() for index in rows})
+        arrays: dict[str, np.ndarray] = {"text": np.array(texts, dtype=np.int64)}
+        names: dict[str, tuple[str, ...]] = {"text": ("text",)}
+        combine: dict[str, Combine] = {"text": "text"}
+        for how, table in (("sum", self.sums), ("max", self.maxima)):
+            for name, array in table.items():
+                arrays[name], names[name] = array, ("layer", *axes.get(name, ()))
+                combine[name] = "sum" if how == "sum" else "max"
+        for name, rows in self.rows.items():
+            arrays[name] = np.stack([self._row(rows, index) for index in texts])
+            names[name], combine[name] = ("text", "layer", *axes.get(name, ())), "text"
+        return Evidence(detector, arrays, names, combine, facts)
+
+    @staticmethod
+    def _row(rows: Mapping[int, np.ndarray], index: int) -> np.ndarray:
+        if index in rows:
+            return rows[index]
+        like = next(iter(rows.values()))
+        return np.full_like(like, -1 if like.dtype.kind == "i" else np.nan)

@@ -1,0 +1,204 @@
+"""From DataFrames to plotly figures. A title says what is seen; axes carry units.
+
+Magnitudes from 1 to 20,000 are shown as log10(max(|x|, 1)), with the true value on hover.
+"""
+
+import html
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from inspector.errors import InputError
+from inspector.results import Record
+from inspector.tables import frame, names, thresholds
+
+MASSIVE, SINK, NEUTRAL, LIGHT = "#E8590C", "#1971C2", "#868E96", "#CED4DA"
+SINK_SCALE = [[0.0, "#F1F3F5"], [0.3, "#A5D8FF"], [0.6, "#4DABF7"], [1.0, "#0B4A86"]]
+LOG_TICKS = [1, 3, 10, 30, 100, 300, 1000, 3000, 10_000, 30_000, 100_000]
+FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif"
+MAX_SIDE = 512
+"""Maps with more positions are max-pooled, so that a column of one token survives."""
+
+
+def token_label(token: object, longest: int = 14) -> str:
+    """A token's text fit for an axis: blanks shown, control characters replaced, cut, escaped."""
+    text = "" if token is None or token is pd.NA else str(token)
+    text = text.replace(" ", "·").replace("\n", "⏎").replace("\t", "⇥")
+    text = "".join(c if c.isprintable() else "�" for c in text)
+    return html.escape(text if len(text) <= longest else text[: longest - 1] + "…")
+
+
+def magnitude_map(cells: pd.DataFrame, text: int | None = None) -> go.Figure:
+    """Layer × token map of the largest |x| (frame `massive.map`), for one text.
+
+    Raises:
+        InputError: no such text in the frame.
+    """
+    chosen = int(cells["text"].min()) if text is None and len(cells) else text
+    cells = cells[cells["text"] == chosen]
+    if not len(cells):
+        raise InputError(f"Text {chosen} is not in the map. Only the first texts of a scan are mapped.")
+    grid = cells.pivot(index="layer", columns="position", values="max").to_numpy(dtype=np.float32)
+    tokens = cells.drop_duplicates("position").sort_values("position")["token"].tolist()
+    factor = -(-grid.shape[1] // MAX_SIDE)
+    pooled = _max_pool(grid, factor)
+    peak = cells.loc[cells["max"].idxmax()]
+    labels = [token_label(token) for token in tokens[::factor]]
+    hover = np.broadcast_to(np.array(labels, dtype=object), pooled.shape)
+    figure = go.Figure(
+        go.Heatmap(
+            z=np.log10(np.maximum(pooled, 1.0)).astype(np.float32),
+            customdata=np.dstack([pooled.astype(object), hover]),
+            colorscale="Cividis",
+            colorbar={"title": "|x|", **_log_ticks(float(np.nanmax(pooled)))},
+            hovertemplate="layer %{y}, position %{x}<br>%{customdata[1]}<br>|x| = %{customdata[0]:,.1f}<extra></extra>",
+            x=np.arange(pooled.shape[1]) * factor,
+            y=np.sort(cells["layer"].unique()),
+        )
+    )
+    pooled_note = f", max over {factor} tokens" if factor > 1 else ""
+    few = np.arange(0, pooled.shape[1], max(1, pooled.shape[1] // 40))
+    figure.update_xaxes(title=f"token{pooled_note}", tickvals=few * factor, ticktext=[labels[i] for i in few])
+    figure.update_yaxes(title="layer")
+    title = f"Text {chosen}: the largest |x| is {peak['max']:,.0f}, at token {int(peak['position'])}"
+    return _finish(figure, f"{title} ({token_label(peak['token'])}), layer {int(peak['layer'])}")
+
+
+def life_cycle(layers: pd.DataFrame, plateaus: pd.DataFrame) -> go.Figure:
+    """Largest and median |x| of each layer, with the plateaus marked (frames `massive.layers`, `.plateaus`)."""
+    figure = go.Figure()
+    for name, colour in (("max", MASSIVE), ("median", NEUTRAL)):
+        figure.add_scatter(
+            x=layers["layer"],
+            y=layers[name],
+            mode="lines+markers",
+            line={"color": colour},
+            showlegend=False,
+            hovertemplate=f"layer %{{x}}: {name} |x| = %{{y:,.2f}}<extra></extra>",
+        )
+        last = layers.iloc[-1]
+        label = "largest |x|" if name == "max" else "median |x|"
+        figure.add_annotation(
+            x=last["layer"], y=np.log10(last[name]), text=label, showarrow=False, xanchor="left", xshift=8,
+            font={"color": colour},
+        )
+    main = plateaus[plateaus["main"]]
+    for plateau in main.itertuples():
+        figure.add_vrect(x0=plateau.first - 0.4, x1=plateau.last + 0.4, fillcolor=MASSIVE, opacity=0.08, line_width=0)
+        figure.add_annotation(
+            x=(plateau.first + plateau.last) / 2, y=1.02, yref="paper", yanchor="bottom", showarrow=False,
+            text=f"dim {plateau.dim}", font={"color": MASSIVE, "size": 12},
+        )
+    figure.update_xaxes(title="layer", range=[-0.5, float(layers["layer"].max()) * 1.12 + 0.5])
+    figure.update_yaxes(title="|x| (log)", type="log")
+    return _finish(figure, _life_cycle_title(layers, main))
+
+
+def _life_cycle_title(layers: pd.DataFrame, main: pd.DataFrame) -> str:
+    if not len(main):
+        top = layers.loc[layers["ratio"].idxmax()]
+        return f"No plateau: the largest entry is {top['ratio']:,.0f} medians, at layer {int(top['layer'])}"
+    first = main.iloc[0]
+    where = "" if pd.isna(first["position"]) else f" at token {int(first['position'])}"
+    return (
+        f"Dim {int(first['dim'])} carries about {abs(first['value']):,.0f}{where} "
+        f"from layer {int(first['first'])} to {int(first['last'])}"
+    )
+
+
+def sink_map(heads: pd.DataFrame, epsilon: float = 0.3) -> go.Figure:
+    """Layer × head map of the attention that each head's strongest key receives (frame `sinks.heads`)."""
+    grid = heads.pivot(index="layer", columns="head", values="received")
+    keys = heads["key"].astype(object).where(heads["key"].notna(), "moves")
+    where = heads.assign(key=keys).pivot(index="layer", columns="head", values="key")
+    figure = go.Figure(
+        go.Heatmap(
+            z=grid.to_numpy(dtype=np.float32),
+            x=grid.columns,
+            y=grid.index,
+            customdata=where.to_numpy(),
+            zmin=0,
+            zmax=1,
+            colorscale=SINK_SCALE,
+            colorbar={"title": "received"},
+            hovertemplate="layer %{y}, head %{x}<br>key %{customdata} receives %{z:.1%}<extra></extra>",
+            xgap=1,
+            ygap=1,
+        )
+    )
+    figure.update_xaxes(title="head", dtick=1 if len(grid.columns) <= 16 else 4)
+    figure.update_yaxes(title="layer")
+    count = int((heads["received"] > epsilon).sum())
+    title = f"{count} of {len(heads)} heads park more than {epsilon:.0%} of their attention on one key"
+    return _finish(figure, title)
+
+
+def received_by_position(keys: pd.DataFrame, epsilon: float = 0.3) -> go.Figure:
+    """Received attention and sink rate of every key position (frame `sinks.keys`)."""
+    figure = go.Figure()
+    figure.add_bar(
+        x=keys["key"], y=keys["received"], marker_color=SINK, name="received attention",
+        hovertemplate="key %{x} receives %{y:.1%}<extra></extra>",
+    )
+    figure.add_scatter(
+        x=keys["key"], y=keys["sink_rate"], mode="markers", name=f"sink rate (ε = {epsilon:g})",
+        marker={"color": NEUTRAL, "symbol": "line-ew-open", "size": 8, "line": {"width": 2}},
+        hovertemplate="key %{x}: sink rate %{y:.1%}<extra></extra>",
+    )
+    figure.update_xaxes(title="key position")
+    figure.update_yaxes(title="share", range=[0, 1], tickformat=".0%")
+    figure.update_layout(legend={"orientation": "h", "x": 1, "xanchor": "right", "y": 1, "yanchor": "top"})
+    top = keys.loc[keys["received"].idxmax()]
+    return _finish(
+        figure, f"Key {int(top['key'])} receives {top['received']:.0%} of all attention (mean over texts, layers, heads)"
+    )
+
+
+FIGURES: dict[str, tuple[tuple[str, ...], Callable[[Record], go.Figure]]] = {
+    "massive.life_cycle": (
+        ("massive.layers", "massive.plateaus"),
+        lambda r: life_cycle(frame(r, "massive.layers"), frame(r, "massive.plateaus")),
+    ),
+    "massive.map": (("massive.map",), lambda r: magnitude_map(frame(r, "massive.map"))),
+    "sinks.map": (("sinks.heads",), lambda r: sink_map(frame(r, "sinks.heads"), thresholds(r, "sinks").epsilon)),
+    "sinks.received": (
+        ("sinks.keys",),
+        lambda r: received_by_position(frame(r, "sinks.keys"), thresholds(r, "sinks").epsilon),
+    ),
+}
+"""Figures of a record by name: the frames each needs, and how it is made."""
+
+
+def figures(record: Record) -> dict[str, go.Figure]:
+    """Every figure whose frames this record has and fills."""
+    known = set(names(record))
+    return {
+        name: make(record)
+        for name, (needs, make) in FIGURES.items()
+        if known.issuperset(needs) and len(frame(record, needs[0]))
+    }
+
+
+def _max_pool(grid: np.ndarray, factor: int) -> np.ndarray:
+    """Max over groups of `factor` columns."""
+    lack = -grid.shape[1] % factor
+    padded = np.pad(grid, ((0, 0), (0, lack)), constant_values=-np.inf)
+    return padded.reshape(grid.shape[0], -1, factor).max(axis=2)
+
+
+def _log_ticks(largest: float) -> dict[str, list[object]]:
+    shown = [tick for tick in LOG_TICKS if tick <= max(largest, 3)]
+    return {"tickvals": [float(np.log10(t)) for t in shown], "ticktext": [f"{t:,}" for t in shown]}
+
+
+def _finish(figure: go.Figure, title: str) -> go.Figure:
+    figure.update_layout(
+        title={"text": title, "font": {"size": 16}, "x": 0, "xref": "paper", "automargin": True, "yref": "container"},
+        font={"family": FONT, "size": 13},
+        template="plotly_white",
+        margin={"l": 60, "r": 20, "t": 70, "b": 60},
+        height=420,
+    )
+    return figure

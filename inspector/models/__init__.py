@@ -1,0 +1,7 @@
+"""The one door to TransformerLens and transformers."""
+
+from inspector.models.loading import load_model
+from inspector.models.model import AttentionRoute, Model
+from inspector.models.reading import reading, route_now
+
+__all__ = ["AttentionRoute", "Model", "load_model", "reading", "route_now"]

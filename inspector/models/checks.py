@@ -1,0 +1,200 @@
+"""What is checked before any number is shown: weights, logits, sites, the road attention takes."""
+
+import hashlib
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from transformer_lens.hook_points import HookPoint
+from transformer_lens.model_bridge import TransformerBridge
+
+from inspector.attention import AttentionInputs, UnsupportedAttention
+from inspector.errors import ModelError
+from inspector.models.model import AttentionRoute, attention_layers, hooked, w_out
+from inspector.models.streaming import streamed_attention
+from inspector.sites import Site
+
+CHECK_TEXT = "The old bridge crosses the river twice a day, said Ada, and nobody asked why (it has 2 ends)."
+
+TOLERANCE = {torch.float32: 0.01, torch.float64: 0.01}
+"""Largest accepted difference of logits, in standard deviations of the logits."""
+LOW_PRECISION_TOLERANCE = 0.5
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What one short forward pass showed: logits, and the tensors that came by at each site."""
+
+    logits: Float[Tensor, "1 pos vocab"]
+    seen: Mapping[Site, Tensor]
+    attended: frozenset[int]
+
+
+def check_ids(tokenizer: Any, vocab: int) -> Int[Tensor, "1 pos"]:
+    """Token ids of the check text, or some ids spread over the vocabulary without a tokenizer."""
+    if tokenizer is not None:
+        return torch.tensor([tokenizer(CHECK_TEXT)["input_ids"]])
+    return (torch.arange(24) * 7 + 3).remainder(vocab).unsqueeze(0)
+
+
+def logit_difference(got: Tensor, expected: Tensor, what: str) -> float:
+    """The largest difference between two forwards' logits.
+
+    Raises:
+        ModelError: it is larger than rounding explains.
+    """
+    difference = float((got.float() - expected.float()).abs().max())
+    limit = TOLERANCE.get(expected.dtype, LOW_PRECISION_TOLERANCE) * float(expected.float().std())
+    if not difference <= limit:
+        raise ModelError(
+            f"{what} differ from the plain Hugging Face forward by {difference:.3g} (rounding explains {limit:.3g}). "
+            "Every number would be wrong; report the architecture."
+        )
+    return difference
+
+
+def hook_points(bridge: TransformerBridge) -> dict[Site, HookPoint]:
+    """The hook point of every site that this bridge declares; none has been seen to fire yet."""
+    points: dict[Site, HookPoint] = {}
+    for layer, block in enumerate(bridge.blocks):
+        found = {
+            "resid_post": getattr(block, "hook_out", None),
+            "attn_out": _attn_out(block),
+            "mlp_out": getattr(block, "hook_mlp_out", None),
+            "neuron": _dig(block, "mlp", "out", "hook_in"),
+            "normed": _dig(block, "ln1", "hook_out"),
+        }
+        points |= {Site(kind, layer): p for kind, p in found.items() if isinstance(p, HookPoint)}
+    return points
+
+
+def _attn_out(block: nn.Module) -> HookPoint | None:
+    """Attention's addition to the stream, at a hook point that fires without the bridge's attention."""
+    point = getattr(block, "hook_attn_out", None)
+    own = _dig(block, "attn", "hook_out")
+    return _dig(block, "attn", "o", "hook_out") if point is own else point
+
+
+def _dig(module: Any, *names: str) -> Any:
+    for name in names:
+        module = getattr(module, "_modules", {}).get(name)
+    return module
+
+
+def probe(bridge: TransformerBridge, ids: Tensor, points: Mapping[Site, HookPoint], *, streamed: bool) -> Probe:
+    """Run the check text once and keep what the sites show.
+
+    Raises:
+        UnsupportedAttention: `streamed`, and this attention can't be taken that way.
+    """
+    seen: dict[Site, Tensor] = {}
+    attended: set[int] = set()
+
+    def listen(layer: int, inputs: AttentionInputs, lse: Tensor) -> None:
+        attended.add(layer)
+
+    with hooked(points, seen.__setitem__), torch.no_grad():
+        if streamed:
+            with streamed_attention(bridge, listen):
+                logits = bridge.original_model(input_ids=ids, use_cache=False).logits
+        else:
+            logits = bridge(ids)
+    return Probe(logits, seen, frozenset(attended))
+
+
+def choose_route(bridge: TransformerBridge, ids: Tensor, reference: Tensor) -> tuple[AttentionRoute, str]:
+    """How attention will reach the reducers, and why not by the faster road."""
+    layers = attention_layers(bridge)
+    if not layers:
+        return "none", "no attention layers"
+    try:
+        streamed = probe(bridge, ids, {}, streamed=True)
+        if streamed.attended != set(layers):
+            raise UnsupportedAttention("an attention module that doesn't use transformers' attention interface")
+        logit_difference(streamed.logits, reference, "Logits with streamed attention")
+        return "streamed", ""
+    except (UnsupportedAttention, ModelError) as error:
+        reason = str(error)
+    points = {Site("pattern", layer): bridge.blocks[layer].attn.hook_pattern for layer in layers}
+    seen = probe(bridge, ids, points, streamed=False).seen
+    return ("eager", reason) if _causal_patterns(seen, points) else ("none", f"{reason}; no usable hook_pattern")
+
+
+def _causal_patterns(seen: Mapping[Site, Tensor], points: Mapping[Site, HookPoint]) -> bool:
+    def usable(pattern: Tensor | None) -> bool:
+        if pattern is None or pattern.ndim != 4 or pattern.shape[-1] != pattern.shape[-2]:
+            return False
+        return bool((pattern.triu(1) == 0).all()) and float(pattern.sum(-1).max()) < 1.01
+
+    return all(usable(seen.get(site)) for site in points)
+
+
+def working_sites(bridge: TransformerBridge, ids: Tensor, points: Mapping[Site, HookPoint], route: str) -> set[Site]:
+    """The sites whose tensors obey their definition on the check text.
+
+    `attn_out` and `mlp_out` must add up to what the block adds; a `neuron` site times the MLP's
+    last matrix must give that matrix's output. Sites that don't are dropped, not guessed.
+    """
+    inputs = {Site("resid_pre", i): block.hook_in for i, block in enumerate(bridge.blocks)}
+    outs = {
+        Site("out", i): point
+        for i, block in enumerate(bridge.blocks)
+        if isinstance(point := _dig(block, "mlp", "out", "hook_out"), HookPoint)
+    }
+    seen = probe(bridge, ids, {**points, **inputs, **outs}, streamed=route == "streamed").seen
+    width = bridge.cfg.d_model
+    shaped = {s for s in points if s in seen and seen[s].ndim == 3 and seen[s].shape[:2] == ids.shape}
+    good = {s for s in shaped if s.kind == "neuron" or seen[s].shape[2] == width}
+    for layer in range(len(bridge.blocks)):
+        if not _adds_up(seen, layer):
+            good -= {Site("attn_out", layer), Site("mlp_out", layer)}
+        if Site("neuron", layer) in good and not _multiplies(bridge, seen, layer):
+            good -= {Site("neuron", layer)}
+    return good
+
+
+def _adds_up(seen: Mapping[Site, Tensor], layer: int) -> bool:
+    parts = [seen.get(Site(kind, layer)) for kind in ("resid_pre", "attn_out", "mlp_out", "resid_post")]
+    if any(part is None or part.ndim != 3 for part in parts):
+        return False
+    before, attn, mlp, after = (part.float() for part in parts if part is not None)
+    return _close(before + attn + mlp, after)
+
+
+def _multiplies(bridge: TransformerBridge, seen: Mapping[Site, Tensor], layer: int) -> bool:
+    out = seen.get(Site("out", layer))
+    linear = bridge.blocks[layer].mlp.out.original_component
+    if out is None or getattr(linear, "weight", None) is None or linear.weight.ndim != 2:
+        return False
+    z, matrix = seen[Site("neuron", layer)].float(), w_out(bridge, layer).float()
+    if z.shape[-1] != matrix.shape[0]:
+        return False
+    bias = 0.0 if linear.bias is None else linear.bias.float()
+    return _close(z @ matrix + bias, out.float())
+
+
+def _close(got: Tensor, expected: Tensor) -> bool:
+    return got.shape == expected.shape and bool((got - expected).abs().max() <= 0.02 * expected.abs().max() + 1e-6)
+
+
+def takes_position_ids(hf: nn.Module) -> bool:
+    """Whether the model's core accepts explicit positions."""
+    return "position_ids" in inspect.signature(getattr(hf, "base_model", hf).forward).parameters
+
+
+def fingerprint(hf: nn.Module, sample: int = 4096) -> str:
+    """SHA-256 over every weight's name, shape and up to `sample` evenly spread values, in hex.
+
+    Fast on any size, the same wherever the weights came from; not a hash of every byte.
+    """
+    digest = hashlib.sha256()
+    for name, weight in sorted(hf.state_dict().items()):
+        flat = weight.detach().reshape(-1)
+        spread = flat[:: max(1, flat.numel() // sample)][:sample].float().cpu().contiguous()
+        digest.update(f"{name.replace('_original_component.', '')} {tuple(weight.shape)}".encode())
+        digest.update(spread.numpy().tobytes())
+    return digest.hexdigest()

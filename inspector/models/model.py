@@ -1,0 +1,106 @@
+"""`Model`: a TransformerBridge with its tokenizer, its sites, and a lock."""
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from transformer_lens.hook_points import HookPoint
+from transformer_lens.model_bridge import TransformerBridge
+from transformers.pytorch_utils import Conv1D
+
+from inspector.sites import ModelShape, Site
+
+AttentionRoute = Literal["streamed", "eager", "none"]
+"""How attention reaches reducers: from flash kernels or tiles; from whole patterns, a layer at a
+time; or not at all."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """A language model ready to be inspected; made by `load_model`.
+
+    Args:
+        bridge: the TransformerLens model. Hooks of your own on it are kept and keep firing.
+        tokenizer: a Hugging Face tokenizer, or None.
+        shape: sizes, and the sites that were seen to work.
+        card: what the model is and what was checked when it was loaded; goes into every run.
+        route: how attention reaches reducers.
+        hooks: the hook point of every site but attention and logits.
+        lock: held by every use of the model, because hooks are shared by all threads.
+    """
+
+    bridge: TransformerBridge
+    tokenizer: Any
+    shape: ModelShape
+    card: Mapping[str, Any]
+    route: AttentionRoute
+    hooks: Mapping[Site, HookPoint]
+    lock: threading.RLock = field(default_factory=threading.RLock, repr=False, compare=False)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the input tokens go."""
+        return self.bridge.original_model.get_input_embeddings().weight.device
+
+    @property
+    def pad_id(self) -> int:
+        """The token id put into padding; it never counts."""
+        return (getattr(self.tokenizer, "pad_token_id", None) or 0) if self.tokenizer else 0
+
+    def w_out(self, layer: int) -> Float[Tensor, "d_mlp d_model"]:
+        """The MLP's last matrix, neurons in rows, whichever way the architecture stores it."""
+        return w_out(self.bridge, layer)
+
+    def forward(self, ids: Tensor, mask: Tensor | None, *, logits: bool = False) -> None:
+        """One forward pass without gradients; hooks do the rest.
+
+        The unembedding is skipped unless `logits`. `mask` is None where padding is on the right:
+        a causal model's real tokens never see it. Otherwise positions count real tokens.
+        """
+        hf = self.bridge.original_model
+        core = getattr(hf, "base_model", hf)
+        run = hf if logits or core is hf else core
+        kwargs: dict[str, Any] = {"input_ids": ids, "use_cache": False}
+        if mask is not None:
+            kwargs |= {"attention_mask": mask.long(), "position_ids": (mask.long().cumsum(-1) - 1).clamp(min=0)}
+            if not self.card["takes_position_ids"]:
+                del kwargs["position_ids"]
+        if hasattr(self.bridge, "pos_embed"):
+            self.bridge.pos_embed._current_batch_size = ids.shape[0]
+        with torch.no_grad():
+            run(**kwargs)
+
+
+def attention_layers(bridge: TransformerBridge) -> list[int]:
+    """Layers whose block has an attention part."""
+    return [i for i, block in enumerate(bridge.blocks) if "attn" in block._modules]
+
+
+def w_out(bridge: TransformerBridge, layer: int) -> Float[Tensor, "d_mlp d_model"]:
+    """See `Model.w_out`; GPT-2's Conv1D stores `[in, out]`, Linear `[out, in]`."""
+    matrix = bridge.blocks[layer].mlp.out.original_component
+    return matrix.weight if isinstance(matrix, Conv1D) else matrix.weight.T
+
+
+@contextmanager
+def hooked(points: Mapping[Any, HookPoint], read: Callable[[Any, Tensor], None]) -> Iterator[None]:
+    """Call `read(key, activation)` at each hook point; remove exactly these hooks afterwards."""
+    added = []
+
+    def hook(key: Any) -> Callable[..., None]:
+        return lambda activation, hook: read(key, activation)
+
+    try:
+        for key, point in points.items():
+            added.append((point, point.add_hook(hook(key))))
+        yield
+    finally:
+        for point, handle in added:
+            handle.hook.remove()
+            point.fwd_hooks.remove(handle)
+

@@ -1,0 +1,84 @@
+"""`Report`: a record with its conveniences — tables, judging again, saving."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+
+import pandas as pd
+
+from inspector import runs, tables
+from inspector.detectors.base import Detector, load_detectors
+from inspector.errors import InputError
+from inspector.results import Finding, Record
+
+
+@dataclass(frozen=True)
+class Report(Record):
+    """What a scan found: model card, settings, evidence, findings, effects. See `Record`."""
+
+    def frame(self, name: str) -> pd.DataFrame:
+        """One table as a DataFrame; `frames()` lists the names.
+
+        Raises:
+            InputError: no such frame in this report.
+        """
+        return tables.frame(self, name)
+
+    def frames(self) -> tuple[str, ...]:
+        """Names of the tables that `frame` can make."""
+        return tables.names(self)
+
+    def judge(self, **thresholds: Mapping[str, float]) -> "Report":
+        """The same evidence judged again, without the model: `report.judge(massive={"ratio": 500})`.
+
+        Thresholds that aren't named keep their values.
+
+        Raises:
+            InputError: a detector that isn't in this report, or a threshold it doesn't have.
+        """
+        known = self.settings["detectors"]
+        for name in thresholds:
+            if name not in known:
+                raise InputError(f"No evidence of '{name}' in this report. It has: {', '.join(known)}.")
+        before: Mapping[str, Mapping[str, float]] = self.settings.get("thresholds", {})
+        merged = {name: {**before.get(name, {}), **thresholds.get(name, {})} for name in known}
+        settings = {**self.settings, "thresholds": {name: t for name, t in merged.items() if t}}
+        return replace(self, settings=settings, findings=judged(self, load_detectors(known), merged))
+
+    def save(self, folder: str | Path, *, overwrite: bool = False) -> Path:
+        """Write this report as a run; returns its folder.
+
+        Raises:
+            RunError: the place is taken, is not a run, or can't be written.
+        """
+        return runs.save(self, folder, overwrite=overwrite)
+
+    def _repr_html_(self) -> str:
+        """In a notebook: the findings, and what to know about them."""
+        notes = "".join(f"<li>{note}</li>" for note in self.notes)
+        found = self.frame("findings")
+        return f"<p><b>{self.card['name']}</b>: {len(found)} findings</p><ul>{notes}</ul>{found.head(20).to_html()}"
+
+
+def judged(
+    record: Record, detectors: Sequence[Detector], thresholds: Mapping[str, Mapping[str, float]]
+) -> tuple[Finding, ...]:
+    """Findings of a record's evidence under these thresholds, in the order of the detectors."""
+    names = tables.token_names(record)
+    found: list[Finding] = []
+    for detector in detectors:
+        try:
+            found += detector.judge(record.evidence[detector.name], names, **thresholds.get(detector.name, {}))
+        except TypeError as error:
+            raise InputError(f"Detector '{detector.name}': {error}. See its documentation for thresholds.") from error
+    return tuple(found)
+
+
+def open_run(folder: str | Path) -> Report:
+    """Open a saved run as a report; no model is loaded.
+
+    Raises:
+        RunError: it is missing, of another format, or a file of it is missing or damaged.
+    """
+    record = runs.open_run(folder)
+    return Report(**{f.name: getattr(record, f.name) for f in fields(Record)})

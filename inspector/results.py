@@ -1,0 +1,134 @@
+"""What a scan yields: `Evidence`, `Finding`, `Effect` and the `Record` that holds them, all frozen."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+import numpy as np
+
+from inspector.errors import InspectorError
+
+Combine = Literal["sum", "max", "text"]
+"""How two shards' arrays become one: added, the larger taken, or texts put side by side."""
+
+Verdict = Literal["candidate", "observed", "confirmed", "refuted", "undecided"]
+"""`candidate`: flagged, not yet tested. `observed`: a plain fact (NaN was seen). The rest: tested."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Small named arrays that a detector's reducer measured; no threshold and no verdict in them.
+
+    Args:
+        detector: the detector's name.
+        arrays: the measurements. `text` (the fed sequences' indices) is among them.
+        axes: for every array, a name for each of its axes.
+        combine: for every array, how two shards' arrays become one.
+        facts: plain values needed to read the arrays (grids, tile sizes); equal in all shards.
+    """
+
+    detector: str
+    arrays: Mapping[str, np.ndarray]
+    axes: Mapping[str, tuple[str, ...]]
+    combine: Mapping[str, Combine]
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name, array in self.arrays.items():
+            if len(self.axes.get(name, ())) != array.ndim or name not in self.combine:
+                raise InspectorError(
+                    f"Evidence of '{self.detector}': array '{name}' has {array.ndim} axes, "
+                    f"named {self.axes.get(name)}. Name each axis and say how shards combine."
+                )
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        return self.arrays[name]
+
+    def merge(self, other: "Evidence") -> "Evidence":
+        """The evidence of both shards' texts together. The order of merging does not matter."""
+        if (self.detector, dict(self.facts)) != (other.detector, dict(other.facts)):
+            raise InspectorError(
+                f"Can't merge evidence of '{self.detector}' and '{other.detector}': detectors or "
+                "their settings differ. Scan both shards with the same settings."
+            )
+        repeated = np.intersect1d(self["text"], other["text"])
+        if len(repeated):
+            raise InspectorError(
+                f"Can't merge: text {repeated[0]} is in both shards. Number the texts apart (first_text=…)."
+            )
+        order = np.argsort(np.concatenate([self["text"], other["text"]]), kind="stable")
+        merged = {
+            name: _combine(self.combine[name], array, other[name], order) for name, array in self.arrays.items()
+        }
+        return replace(self, arrays=merged)
+
+
+def _combine(how: Combine, a: np.ndarray, b: np.ndarray, order: np.ndarray) -> np.ndarray:
+    if how == "sum":
+        return a + b
+    if how == "max":
+        return np.fmax(a, b)
+    return np.concatenate([a, b])[order]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One flagged thing: where it is, how strong, against which threshold.
+
+    `layer`, `unit` (dim, head or neuron) and `position` are 0-based; `position` is None where it
+    varies. `low` and `high` bound the score's bootstrap interval over texts, NaN with one text.
+    """
+
+    detector: str
+    kind: str
+    layer: int
+    unit: int | None
+    position: int | None
+    token: str | None
+    score: float
+    low: float
+    high: float
+    threshold: float
+    verdict: Verdict = "candidate"
+
+
+@dataclass(frozen=True)
+class Effect:
+    """A tested change: what was done to which target, beside random twins of it."""
+
+    target: str
+    op: str
+    metric: str
+    change: float
+    low: float
+    high: float
+    twin_change: float
+    twin_low: float
+    twin_high: float
+    n: int
+    p: float
+    q: float
+    verdict: Verdict = "undecided"
+
+
+@dataclass(frozen=True)
+class Record:
+    """A run's content as plain values: what is saved, opened and tabulated.
+
+    Args:
+        card: the model: name, source, architecture, sizes, dtype, fingerprint, checks.
+        settings: everything that was chosen: detectors, thresholds, BOS, seed, windows.
+        evidence: by name; a detector's controls are named `detector.control`.
+        findings: in the order of detectors, then strength.
+        tokens: the tokens as fed, columns text, source, position, id, token.
+        effects: tested changes, empty before verification.
+        notes: what a reader must know: texts cut, tokens left out, sites absent.
+    """
+
+    card: Mapping[str, Any]
+    settings: Mapping[str, Any]
+    evidence: Mapping[str, Evidence]
+    findings: tuple[Finding, ...]
+    tokens: Mapping[str, np.ndarray]
+    effects: tuple[Effect, ...] = ()
+    notes: tuple[str, ...] = ()

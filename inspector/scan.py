@@ -1,0 +1,143 @@
+"""`examine`: scan texts with detectors and get a report."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from inspector.batching import Text, TokenSequence, batches, token_table, tokenise
+from inspector.detectors.base import Detector, Reducer, load_detectors
+from inspector.errors import InputError, ModelError
+from inspector.models import Model, route_now
+from inspector.observe import Forecast, Progress, forecast, observe
+from inspector.report import Report, judged
+from inspector.results import Evidence
+
+WINDOW = 2048
+"""Tokens of a window where a model's context is longer; longer windows on request."""
+
+
+def examine(
+    model: Model,
+    texts: Sequence[Text],
+    detectors: Iterable[str | Detector] | None = None,
+    *,
+    thresholds: Mapping[str, Mapping[str, float]] | None = None,
+    bos: bool | None = None,
+    window: int | None = None,
+    batch_tokens: int | None = None,
+    first_text: int = 0,
+    seed: int = 0,
+    progress: Progress | None = None,
+    on_forecast: Callable[[Forecast], None] | None = None,
+) -> Report:
+    """Scan texts in one streaming pass (and a short one for each control input) and judge it.
+
+    Args:
+        model: from `load_model`.
+        texts: strings, or sequences of token ids that are fed exactly as given.
+        detectors: names or detector objects; all that are installed where None.
+        thresholds: by detector, e.g. `{"massive": {"ratio": 500}}`; `Report.judge` changes them later.
+        bos: True feeds exactly one BOS before each text, False none, None does what the tokenizer does.
+        window: longer texts are cut to windows of so many tokens; the context, at most 2,048, where None.
+        batch_tokens: tokens a batch; chosen from free memory where None.
+        first_text: number of the first text, for the shards of a corpus.
+        seed: of the control inputs.
+        progress: called with the number of tokens just done.
+        on_forecast: called once, before the pass, with what it will take.
+
+    Raises:
+        InputError: no texts, an empty one, a detector that isn't installed, too little memory.
+        ModelError: a detector needs a kind of site that this model does not have.
+    """
+    chosen = load_detectors(detectors)
+    _refuse(model, chosen)
+    window = min(window or WINDOW, model.shape.context)
+    rows = tokenise(model.tokenizer, texts, bos=bos, window=window, first_text=first_text)
+    controls = _controls(model, chosen, seed)
+    plan = forecast(model, rows + [row for _, _, control in controls for row in control], batch_tokens)
+    if on_forecast is not None:
+        on_forecast(plan)
+    evidence = _measure(model, rows, [(d.name, d) for d in chosen], plan, progress)
+    for name, detector, control in controls:
+        evidence |= _measure(model, control, [(name, detector)], plan, progress)
+    settings = {
+        "detectors": [detector.name for detector in chosen],
+        "thresholds": {name: dict(values) for name, values in (thresholds or {}).items()},
+        "bos": {None: "as the tokenizer does", True: "one", False: "none"}[bos],
+        "window": window,
+        "texts": len(texts),
+        "seed": seed,
+        "attention": route_now(model),
+    }
+    unknown = set(settings["thresholds"]) - set(settings["detectors"])
+    if unknown:
+        raise InputError(f"Thresholds for '{unknown.pop()}', which is not among the detectors of this scan.")
+    tokens = token_table(rows, model.tokenizer)
+    report = Report(model.card, settings, evidence, (), tokens, notes=_notes(model, rows, evidence, window))
+    return replace(report, findings=judged(report, chosen, settings["thresholds"]))
+
+
+def _refuse(model: Model, detectors: Sequence[Detector]) -> None:
+    for detector in detectors:
+        for kind in detector.kinds:
+            if not model.shape.has(kind):
+                raise ModelError(
+                    f"Detector '{detector.name}' needs {kind}, which {model.card['architecture']} does not have "
+                    f"(attention: {model.card['attention']}). Leave '{detector.name}' out."
+                )
+
+
+def _controls(model: Model, detectors: Sequence[Detector], seed: int) -> list[tuple[str, Detector, list[TokenSequence]]]:
+    """Name, detector and rows of every control input that the detectors ask for."""
+    return [
+        (f"{detector.name}.{name}", detector, tokenise(None, ids, bos=None, window=model.shape.context))
+        for detector in detectors
+        if (make := getattr(detector, "controls", None)) is not None
+        for name, ids in make(model, seed).items()
+    ]
+
+
+def _measure(
+    model: Model,
+    rows: Sequence[TokenSequence],
+    named: Sequence[tuple[str, Detector]],
+    plan: Forecast,
+    progress: Progress | None,
+) -> dict[str, Evidence]:
+    reducers: list[Reducer] = [detector.reducer(model) for _, detector in named]
+    observe(model, batches(rows, plan.tokens_per_batch, model.pad_id), reducers, progress=progress)
+    return {
+        name: with_sources(reducer.evidence(), rows) for (name, _), reducer in zip(named, reducers, strict=True)
+    }
+
+
+def with_sources(evidence: Evidence, rows: Sequence[TokenSequence]) -> Evidence:
+    """Evidence that also tells which given text each fed row is a window of."""
+    source = {row.text: row.source for row in rows}
+    return replace(
+        evidence,
+        arrays={**evidence.arrays, "source": np.array([source[int(i)] for i in evidence["text"]], dtype=np.int64)},
+        axes={**evidence.axes, "source": ("text",)},
+        combine={**evidence.combine, "source": "text"},
+    )
+
+
+def _notes(
+    model: Model, rows: Sequence[TokenSequence], evidence: Mapping[str, Evidence], window: int
+) -> tuple[str, ...]:
+    """What a reader must know before trusting a number."""
+    notes = []
+    cut = len({row.source for row in rows if row.start})
+    if cut:
+        notes.append(f"{cut} of {len({row.source for row in rows})} texts were cut to windows of {window} tokens.")
+    lost = {name: int(e["nonfinite"].max()) for name, e in evidence.items() if "nonfinite" in e.arrays}
+    notes += [f"{n} tokens had NaN or infinity in a layer; they are in no statistic." for n in lost.values() if n]
+    skipped = {name: int(e["skipped"].max()) for name, e in evidence.items() if "skipped" in e.arrays}
+    notes += [f"{name}: attention of {n} texts was not finite; they are left out." for name, n in skipped.items() if n]
+    if model.card["missing_sites"]:
+        kinds = sorted({text.split(" ")[0] for text in model.card["missing_sites"]})
+        notes.append(f"Not measured, because {model.card['architecture']} has no such site: {', '.join(kinds)}.")
+    if route_now(model) == "eager":
+        notes.append(f"Attention was read as whole patterns: {model.card['attention']}.")
+    return tuple(notes)

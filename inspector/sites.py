@@ -1,0 +1,48 @@
+"""Where in a model an activation is read: `Site`, the kinds of site, and `ModelShape`."""
+
+from dataclasses import dataclass
+
+KINDS = {
+    "resid_post": "the residual stream after a block, [batch, pos, d_model]",
+    "attn_out": "what attention adds to the residual stream, [batch, pos, d_model]",
+    "mlp_out": "what the MLP adds to the residual stream, [batch, pos, d_model]",
+    "neuron": "the input of the MLP's last matrix, [batch, pos, d_mlp]",
+    "normed": "a block's input after its first norm, [batch, pos, d_model]",
+    "attention": "queries with all their keys, a block of queries at a time",
+    "logits": "the unembedding's output, [batch, pos, vocab]; its layer is the number of blocks",
+}
+
+
+@dataclass(frozen=True, order=True)
+class Site:
+    """A place where activations are read: a kind (a key of `KINDS`) and a 0-based layer."""
+
+    kind: str
+    layer: int
+
+
+@dataclass(frozen=True)
+class ModelShape:
+    """The sizes of a model's parts, and the sites that were seen to work on it.
+
+    `d_mlp` is 0 where a layer has no single MLP (mixture of experts). `layers_of` tells in which
+    layers a kind of site exists: hybrid models have attention in some layers only.
+    """
+
+    layers: int
+    heads: int
+    kv_heads: int
+    d_model: int
+    d_head: int
+    d_mlp: int
+    vocab: int
+    context: int
+    sites: frozenset[Site]
+
+    def layers_of(self, kind: str) -> tuple[int, ...]:
+        """Layers in which this kind of site can be read, in order."""
+        return tuple(sorted(site.layer for site in self.sites if site.kind == kind))
+
+    def has(self, kind: str) -> bool:
+        """Whether any layer has this kind of site."""
+        return any(site.kind == kind for site in self.sites)

@@ -1,0 +1,108 @@
+"""A run in plain sentences: what was found, what it means, and what it doesn't."""
+
+from collections.abc import Iterator
+
+import pandas as pd
+
+from inspector.results import Record
+from inspector.tables import frame, names
+
+PLATEAUS_SHOWN = 6
+
+
+def paragraphs(record: Record) -> list[str]:
+    """The run's findings as sentences, the model and the input first, the notes last."""
+    return [*_header(record), *_massive(record), *_sinks(record), *record.notes]
+
+
+def _header(record: Record) -> Iterator[str]:
+    card, settings = record.card, record.settings
+    tokens, texts = len(record.tokens["id"]), len(set(record.tokens["text"].tolist()))
+    difference = card.get("logit_difference")
+    checked = "not compared" if difference is None else f"equal to Hugging Face's within {difference:.1e}"
+    yield (
+        f"{card['name']} ({card['architecture']}, {card['parameters'] / 1e6:,.0f} M parameters, {card['dtype']}, from "
+        f"{card['source']}); logits {checked}."
+    )
+    window = f", windows of at most {settings['window']}"
+    yield f"{texts} texts, {tokens:,} tokens{window}; BOS {settings['bos']}; attention {settings['attention']}."
+
+
+def _massive(record: Record) -> Iterator[str]:
+    if "massive.plateaus" not in names(record):
+        return
+    layers, plateaus = frame(record, "massive.layers"), frame(record, "massive.plateaus")
+    flagged = layers[layers["n_flagged"] > 0]
+    if not len(flagged):
+        seen = layers.dropna(subset=["ratio"])
+        if not len(seen):
+            yield "Massive activations: insufficient data, no layer had a finite activation."
+            return
+        top = seen.loc[seen["ratio"].idxmax()]
+        yield (
+            f"Massive activations: none by the definition in force. The largest entry is {top['max']:,.1f}, "
+            f"{top['ratio']:,.0f} × the median, at layer {int(top['layer'])}."
+        )
+    else:
+        top = flagged.loc[flagged["max"].idxmax()]
+        yield (
+            f"Massive activations: {int(flagged['n_flagged'].sum())} entries in {len(flagged)} layers; the largest is "
+            f"{top['max']:,.1f} in dim {int(top['dim'])} at position {int(top['position'])}, layer {int(top['layer'])}, "
+            f"{top['ratio']:,.0f} × the median."
+        )
+    for plateau in plateaus[plateaus["main"]].head(PLATEAUS_SHOWN).itertuples():
+        yield _plateau(record, plateau)
+
+
+def _plateau(record: Record, plateau: object) -> str:
+    p = pd.Series(plateau._asdict())  # type: ignore[attr-defined]
+    where = "at varying positions" if pd.isna(p["position"]) else f"at position {p['position']}"
+    strict = "" if p["flagged"] else " (too small for the thresholds in force)"
+    end = "the end" if pd.isna(p["step_down"]) else f"layer {p['step_down']}, which takes it back"
+    writers = frame(record, "massive.writers")
+    mine = writers[(writers["dim"] == p["dim"]) & (writers["layer"] == p["first"])]
+    parts = mine[mine["writer"].isin(["attention", "mlp"])]
+    by = ""
+    if len(parts):
+        writer = parts.loc[parts["share"].abs().idxmax()]
+        by = f" Layer {p['first']}'s {'MLP' if writer['writer'] == 'mlp' else 'attention'} writes it"
+        neurons = mine[mine["writer"] == "neuron"].head(2)
+        if writer["writer"] == "mlp" and len(neurons):
+            named = " and ".join(f"{row.neuron} ({row.share:.0%})" for row in neurons.itertuples())
+            by += f", mostly neurons {named}"
+        by += "."
+    return (
+        f"Dim {p['dim']} {where} carries {p['value']:,.0f} from layer {p['first']} to {p['last']}, until {end}; "
+        f"in {p['texts']:.0%} of texts{strict}.{by}"
+    )
+
+
+def _sinks(record: Record) -> Iterator[str]:
+    if "sinks.heads" not in names(record):
+        return
+    controls, epsilon = frame(record, "sinks.controls"), _epsilon(record)
+    rates = {row.input: row for row in controls.itertuples()}
+    on_texts = rates["texts"]
+    interval = "" if pd.isna(on_texts.low) else f" [{on_texts.low:.3f}, {on_texts.high:.3f}]"
+    others = ", ".join(
+        f"{rates[name].sink_rate:.3f} on {label}"
+        for name, label in (("random", "random tokens"), ("repeated", "one token repeated"))
+        if name in rates
+    )
+    yield (
+        f"Attention sinks: sink rate {on_texts.sink_rate:.3f}{interval} at key 0 (ε = {epsilon:g}, first 64 tokens)"
+        + (f"; {others}." if others else ".")
+    )
+    found = [f for f in record.findings if f.detector == "sinks"]
+    if found:
+        top = found[0]
+        key = "a token that moves" if top.position is None else f"token {top.position}"
+        yield (
+            f"{len(found)} of {len(frame(record, 'sinks.heads'))} heads are sinks; the strongest, head {top.unit} of "
+            f"layer {top.layer}, parks {top.score:.1%} of its attention on {key}. That is where attention rests, not "
+            "evidence that the token matters."
+        )
+
+
+def _epsilon(record: Record) -> float:
+    return float(record.settings.get("thresholds", {}).get("sinks", {}).get("epsilon", 0.3))

@@ -1,0 +1,98 @@
+"""From a record to pandas DataFrames, by name."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, fields
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from inspector.detectors import massive_judge, sinks_judge
+from inspector.errors import InputError
+from inspector.results import Effect, Evidence, Finding, Record
+
+_FrameOf = Callable[[Evidence, Mapping[int, str], Any], pd.DataFrame]
+_OURS: dict[str, tuple[type[Any], Mapping[str, _FrameOf]]] = {
+    "massive": (massive_judge.Thresholds, massive_judge.FRAMES),
+    "sinks": (sinks_judge.Thresholds, sinks_judge.FRAMES),
+}
+
+
+def names(record: Record) -> tuple[str, ...]:
+    """The frames that `frame` can make of this record."""
+    found = ["findings", "effects", "tokens"]
+    for name, evidence in record.evidence.items():
+        if name in _OURS:
+            found += [f"{name}.{table}" for table in _OURS[name][1]]
+        found += [f"{name}.map"] if name == "massive" and "map" in evidence.arrays else []
+        found += ["sinks.controls"] if name == "sinks" else []
+    found += [f"evidence.{name}.{array}" for name, e in record.evidence.items() for array in e.arrays]
+    return tuple(found)
+
+
+def frame(record: Record, name: str) -> pd.DataFrame:
+    """One table by name; `evidence.DETECTOR.ARRAY` gives any array in long form.
+
+    Raises:
+        InputError: no such frame in this record.
+    """
+    if name == "findings":
+        return _rows(record.findings, Finding)
+    if name == "effects":
+        return _rows(record.effects, Effect)
+    if name == "tokens":
+        return pd.DataFrame(dict(record.tokens))
+    if name not in names(record):
+        raise InputError(f"No frame '{name}'. This run has: {', '.join(n for n in names(record) if '.' in n)}.")
+    head, _, table = name.partition(".")
+    if head == "evidence":
+        detector, _, array = table.rpartition(".")
+        return _long(record.evidence[detector], array)
+    if name == "sinks.controls":
+        return _controls(record)
+    if name == "massive.map":
+        return _map(record)
+    return _OURS[head][1][table](record.evidence[head], token_names(record), thresholds(record, head))
+
+
+def thresholds(record: Record, detector: str) -> Any:
+    """The thresholds in force for one of our detectors."""
+    return _OURS[detector][0](**record.settings.get("thresholds", {}).get(detector, {}))
+
+
+def token_names(record: Record) -> dict[int, str]:
+    """Text of every token id in the run."""
+    return dict(zip(record.tokens["id"].tolist(), record.tokens["token"].tolist(), strict=True))
+
+
+def _rows(rows: tuple[Any, ...], kind: type[Any]) -> pd.DataFrame:
+    columns = [f.name for f in fields(kind)]
+    table = pd.DataFrame([asdict(row) for row in rows], columns=columns)
+    whole = [name for name in ("layer", "unit", "position") if name in columns]
+    return table.astype(dict.fromkeys(whole, "Int64"))
+
+
+def _controls(record: Record) -> pd.DataFrame:
+    t = thresholds(record, "sinks")
+    inputs = {"texts": record.evidence["sinks"]}
+    inputs |= {n.removeprefix("sinks."): e for n, e in record.evidence.items() if n.startswith("sinks.")}
+    return pd.DataFrame([sinks_judge.control_row(name, evidence, t) for name, evidence in inputs.items()])
+
+
+def _map(record: Record) -> pd.DataFrame:
+    """Largest |x| of every token and layer, for the first texts: text, layer, position, token, max."""
+    e = record.evidence["massive"]
+    text, layer, position = np.nonzero(np.isfinite(e["map"]))
+    table = pd.DataFrame({"text": e["text"][text], "layer": layer, "position": position})
+    table["max"] = e["map"][text, layer, position]
+    tokens = pd.DataFrame(dict(record.tokens))[["text", "position", "token"]]
+    return table.merge(tokens, on=["text", "position"], how="left")[["text", "layer", "position", "token", "max"]]
+
+
+def _long(evidence: Evidence, array: str) -> pd.DataFrame:
+    values = evidence[array]
+    index = np.indices(values.shape).reshape(values.ndim, -1)
+    table = {axis: index[i] for i, axis in enumerate(evidence.axes[array])}
+    if "text" in table and array != "text":
+        table["text"] = evidence["text"][table["text"]]
+    return pd.DataFrame({**table, "value": values.reshape(-1)})

@@ -1,0 +1,52 @@
+"""Texts to scan: the built-in ones, and those in files."""
+
+import json
+from collections.abc import Sequence
+from importlib.resources import files
+from pathlib import Path
+
+from inspector.errors import InputError
+
+
+def built_in(count: int | None = None) -> list[str]:
+    """The built-in texts, all 240 or `count` of them with the kinds mixed as in the whole.
+
+    Prose, code, lists, dialogue, and other scripts; each at least 96 tokens of a 49k vocabulary.
+    """
+    lines = files("inspector").joinpath("data/texts.jsonl").read_text(encoding="utf-8").splitlines()
+    texts = [json.loads(line)["text"] for line in lines]
+    if count is None or count >= len(texts):
+        return texts
+    return [texts[i * len(texts) // count] for i in range(count)]
+
+
+def from_files(paths: Sequence[Path]) -> list[str]:
+    """The texts of files: `.jsonl` has one a line under "text", any other file is one text.
+
+    Raises:
+        InputError: a file that is missing, isn't UTF-8, is empty, or lacks "text".
+    """
+    texts: list[str] = []
+    for path in paths:
+        try:
+            content = path.read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise InputError(f"'{path}' is not UTF-8 (byte {error.start}). Convert it to UTF-8.") from error
+        except OSError as error:
+            raise InputError(f"'{path}' can't be read: {error.strerror}. Give a text file.") from error
+        if not content.strip():
+            raise InputError(f"'{path}' is empty. Leave it out or give it words.")
+        texts += _lines(path, content) if path.suffix == ".jsonl" else [content]
+    return texts
+
+
+def _lines(path: Path, content: str) -> list[str]:
+    texts = []
+    for number, line in enumerate(content.splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            texts.append(str(json.loads(line)["text"]))
+        except (ValueError, KeyError, TypeError) as error:
+            raise InputError(f"'{path}' line {number} is not a JSON object with a \"text\".") from error
+    return texts
