@@ -58,9 +58,21 @@ class Evidence:
             )
         order = np.argsort(np.concatenate([self["text"], other["text"]]), kind="stable")
         merged = {
-            name: _combine(self.combine[name], array, other[name], order) for name, array in self.arrays.items()
+            name: _combine(how, _of(self, name, other), _of(other, name, self), order)
+            for name, how in {**self.combine, **other.combine}.items()
         }
-        return replace(self, arrays=merged)
+        axes, combine = {**self.axes, **other.axes}, {**self.combine, **other.combine}
+        return replace(self, arrays=merged, axes=axes, combine=combine)
+
+
+def _of(evidence: Evidence, name: str, other: Evidence) -> np.ndarray:
+    """The array, or one that says "nothing seen" where only the other shard has it."""
+    if name in evidence.arrays:
+        return evidence[name]
+    like = other[name]
+    if other.combine[name] != "text":
+        return np.zeros_like(like)
+    return np.full((len(evidence["text"]), *like.shape[1:]), np.nan if like.dtype.kind == "f" else -1, like.dtype)
 
 
 def _combine(how: Combine, a: np.ndarray, b: np.ndarray, order: np.ndarray) -> np.ndarray:
@@ -68,7 +80,15 @@ def _combine(how: Combine, a: np.ndarray, b: np.ndarray, order: np.ndarray) -> n
         return a + b
     if how == "max":
         return np.fmax(a, b)
-    return np.concatenate([a, b])[order]
+    widest = np.maximum(a.shape, b.shape)[1:]  # maps are as wide as their longest text
+    return np.concatenate([_padded(a, widest), _padded(b, widest)])[order]
+
+
+def _padded(array: np.ndarray, shape: np.ndarray) -> np.ndarray:
+    lack = [(0, 0), *((0, int(want - have)) for want, have in zip(shape, array.shape[1:], strict=True))]
+    if not np.any(lack):
+        return array
+    return np.pad(array, lack, constant_values=np.nan if array.dtype.kind == "f" else -1)
 
 
 @dataclass(frozen=True)

@@ -113,13 +113,15 @@ def _measure(
 
 
 def with_sources(evidence: Evidence, rows: Sequence[TokenSequence]) -> Evidence:
-    """Evidence that also tells which given text each fed row is a window of."""
-    source = {row.text: row.source for row in rows}
+    """Evidence that also tells each fed row's length, and which given text it is a window of."""
+    row_of = {row.text: row for row in rows}
+    fed = [row_of[int(text)] for text in evidence["text"]]
+    more = {"source": [row.source for row in fed], "length": [len(row.ids) for row in fed]}
     return replace(
         evidence,
-        arrays={**evidence.arrays, "source": np.array([source[int(i)] for i in evidence["text"]], dtype=np.int64)},
-        axes={**evidence.axes, "source": ("text",)},
-        combine={**evidence.combine, "source": "text"},
+        arrays={**evidence.arrays, **{name: np.array(values, dtype=np.int64) for name, values in more.items()}},
+        axes={**evidence.axes, **dict.fromkeys(more, ("text",))},
+        combine={**evidence.combine, **dict.fromkeys(more, "text")},
     )
 
 
@@ -133,10 +135,15 @@ def _notes(
         notes.append(f"{cut} of {len({row.source for row in rows})} texts were cut to windows of {window} tokens.")
     lost = {name: int(e["nonfinite"].max()) for name, e in evidence.items() if "nonfinite" in e.arrays}
     notes += [f"{n} tokens had NaN or infinity in a layer; they are in no statistic." for n in lost.values() if n]
+    if (sinks := evidence.get("sinks")) is not None and (short := int((sinks["length"] < sinks.facts["shortest"]).sum())):
+        notes.append(
+            f"sinks: {short} of {len(sinks['text'])} texts have fewer than {sinks.facts['shortest']} tokens and are in "
+            "no rate: on so few even uniform attention looks like a sink."
+        )
     skipped = {name: int(e["skipped"].max()) for name, e in evidence.items() if "skipped" in e.arrays}
     notes += [f"{name}: attention of {n} texts was not finite; they are left out." for name, n in skipped.items() if n]
     if model.card["missing_sites"]:
-        kinds = sorted({text.split(" ")[0] for text in model.card["missing_sites"]})
+        kinds = [f"{kind} (in {n} of {model.shape.layers} layers)" for kind, n in model.card["missing_sites"].items()]
         notes.append(f"Not measured, because {model.card['architecture']} has no such site: {', '.join(kinds)}.")
     if route_now(model) == "eager":
         notes.append(f"Attention was read as whole patterns: {model.card['attention']}.")

@@ -25,7 +25,8 @@ def _header(record: Record) -> Iterator[str]:
         f"{card['source']}); logits {checked}."
     )
     window = f", windows of at most {settings['window']}"
-    yield f"{texts} texts, {tokens:,} tokens{window}; BOS {settings['bos']}; attention {settings['attention']}."
+    plural = "" if texts == 1 else "s"
+    yield f"{texts} text{plural}, {tokens:,} tokens{window}; BOS {settings['bos']}; attention {settings['attention']}."
 
 
 def _massive(record: Record) -> Iterator[str]:
@@ -83,6 +84,9 @@ def _sinks(record: Record) -> Iterator[str]:
     controls, epsilon = frame(record, "sinks.controls"), _epsilon(record)
     rates = {row.input: row for row in controls.itertuples()}
     on_texts = rates["texts"]
+    if pd.isna(on_texts.sink_rate):
+        yield "Attention sinks: insufficient data: no text is long enough. Give texts of 64 tokens or more."
+        return
     interval = "" if pd.isna(on_texts.low) else f" [{on_texts.low:.3f}, {on_texts.high:.3f}]"
     others = ", ".join(
         f"{rates[name].sink_rate:.3f} on {label}"

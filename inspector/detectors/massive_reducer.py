@@ -1,7 +1,8 @@
 """What the massive-activation detector measures while the residual stream goes by."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from einops import rearrange
 from jaxtyping import Bool, Float, Int
@@ -90,7 +91,10 @@ class MassiveReducer:
     def evidence(self) -> Evidence:
         """The measurements so far."""
         facts = {"outlier": OUTLIER, "layers": self.tally.layers}
-        return self.tally.evidence("massive", AXES, facts)
+        evidence = self.tally.evidence("massive", AXES, facts)
+        used = np.isfinite(evidence["map"]).any(axis=(0, 1)) if "map" in evidence.arrays else np.array([])
+        width = int(used.nonzero()[0].max(initial=-1)) + 1
+        return replace(evidence, arrays={n: a[..., :width] if n == "map" else a for n, a in evidence.arrays.items()})
 
     def _stream(self, batch: Batch, layer: int, x: Float[Tensor, "batch pos d"]) -> None:
         x = x.float()

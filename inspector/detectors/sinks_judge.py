@@ -1,6 +1,6 @@
 """From the attention-sink evidence to findings and tables: numpy and pandas, no model."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -34,9 +34,15 @@ def _at(e: Evidence, epsilon: float) -> int:
 
 
 def _rates(e: Evidence) -> np.ndarray:
-    """Sink rate [layer, epsilon, head, key]: the share of texts whose α_k is above ε; NaN unseen."""
+    """Sink rate [layer, epsilon, key]: the share of texts and heads whose α_k is above ε; NaN unseen."""
+    heads = e["received_sum"].shape[1]
     with np.errstate(invalid="ignore"):
-        return e["hits"] / e["seen"][:, None, None, :]
+        return e["hits"] / (e["seen"][:, None, :] * heads)
+
+
+def enough(e: Evidence) -> np.ndarray:
+    """Which texts are long enough to say anything about sinks."""
+    return e["length"] >= e.facts["shortest"]
 
 
 def _received(e: Evidence) -> np.ndarray:
@@ -47,13 +53,13 @@ def _received(e: Evidence) -> np.ndarray:
 
 def _attending(e: Evidence) -> np.ndarray:
     """Layers in which attention was seen."""
-    return np.nonzero(e["seen"].sum(axis=1) > 0)[0]
+    return np.nonzero((e["best_key"] >= 0).any(axis=(0, 2)))[0]
 
 
 def keys(e: Evidence, names: Names, t: Thresholds) -> pd.DataFrame:
     """A row a key position: sink rate and received attention, means over texts, layers and heads."""
     seen = _attending(e)
-    rate = _rates(e)[seen][:, _at(e, t.epsilon)].mean(axis=(0, 1))
+    rate = _rates(e)[seen][:, _at(e, t.epsilon)].mean(axis=0)
     received = _received(e)[seen].mean(axis=(0, 1))
     counted = e["seen"][seen].max(axis=0, initial=0)
     frame = pd.DataFrame({"key": np.arange(len(rate)), "sink_rate": rate, "received": received, "n_texts": counted})
@@ -66,7 +72,11 @@ def heads(e: Evidence, names: Names, t: Thresholds) -> pd.DataFrame:
     `key` is the early key (of the first four) with the largest mean received attention, or empty
     where a later key, moving with a token, gets more; `token` names it. `spread` is the standard
     deviation over texts: a head with a large one is active on some texts and dormant on others.
+    Texts too short for a rate are left out, unless there are no others: then they are described,
+    with an empty `sink_rate`.
     """
+    rated = enough(e).any()
+    e = _only(e, enough(e)) if rated else e
     seen = _attending(e)
     received = e["received"][:, seen]
     with np.errstate(invalid="ignore"):
@@ -87,7 +97,7 @@ def heads(e: Evidence, names: Names, t: Thresholds) -> pd.DataFrame:
         "received": _nanmean(strongest),
         "low": low,
         "high": high,
-        "sink_rate": _nanmean(above),
+        "sink_rate": _nanmean(above) if rated else np.full(above.shape[1:], np.nan),
         "spread": _nanstd(strongest),
         "received_full": _nanmean(np.take_along_axis(e["received_full"][:, seen], early[None, :, :, None], -1)[..., 0]),
         "entropy": _nanmean(e["entropy"][:, seen]),
@@ -107,6 +117,12 @@ def heads(e: Evidence, names: Names, t: Thresholds) -> pd.DataFrame:
     return frame
 
 
+def _only(e: Evidence, chosen: np.ndarray) -> Evidence:
+    """The evidence with these texts' rows only; pooled sums stay."""
+    rows = {name: array[chosen] if e.combine[name] == "text" else array for name, array in e.arrays.items()}
+    return replace(e, arrays=rows)
+
+
 def _token(e: Evidence, names: Names, layer: int, head: int, key: int | None) -> str | None:
     """The token that most texts have at the head's strongest key, or None if they don't agree."""
     token, where = e["best_token"][:, layer, head], e["best_key"][:, layer, head]
@@ -120,18 +136,21 @@ def _token(e: Evidence, names: Names, layer: int, head: int, key: int | None) ->
 def layers(e: Evidence, names: Names, t: Thresholds) -> pd.DataFrame:
     """A row a layer: sink rate and received attention at key 0, means over texts and heads."""
     seen = _attending(e)
-    rate = _rates(e)[seen][:, _at(e, t.epsilon), :, 0].mean(axis=1)
+    rate = _rates(e)[seen][:, _at(e, t.epsilon), 0]
     return pd.DataFrame({"layer": seen, "sink_rate": rate, "received": _received(e)[seen][:, :, 0].mean(axis=1)})
 
 
 def curve(e: Evidence, names: Names, t: Thresholds) -> pd.DataFrame:
     """The sink rate at key 0 over ε."""
-    rate = _rates(e)[_attending(e)][:, :, :, 0].mean(axis=(0, 2))
+    rate = _rates(e)[_attending(e)][:, :, 0].mean(axis=0)
     return pd.DataFrame({"epsilon": list(e.facts["epsilons"]), "sink_rate": rate})
 
 
 def sink_rate(e: Evidence, t: Thresholds) -> tuple[float, float, float]:
-    """The sink rate at key 0 with its bootstrap interval over texts."""
+    """The sink rate at key 0 with its bootstrap interval over texts; NaN if all are too short."""
+    e = _only(e, enough(e))
+    if not len(e["text"]):
+        return np.nan, np.nan, np.nan
     first = e["received"][:, _attending(e)][..., 0]
     a_text = np.where(np.isfinite(first), first > t.epsilon, np.nan).reshape(len(first), -1)
     rate = _nanmean(a_text, axis=1)
@@ -142,11 +161,13 @@ def sink_rate(e: Evidence, t: Thresholds) -> tuple[float, float, float]:
 def control_row(name: str, e: Evidence, t: Thresholds) -> dict[str, object]:
     """A row of the controls' table: the sink rate at key 0 on one kind of input."""
     rate, low, high = sink_rate(e, t)
-    return {"input": name, "sink_rate": rate, "low": low, "high": high, "n": len(e["text"])}
+    return {"input": name, "sink_rate": rate, "low": low, "high": high, "n": int(enough(e).sum())}
 
 
 def findings(e: Evidence, names: Names, t: Thresholds) -> list[Finding]:
     """A finding for every head whose strongest key receives more than ε on average, strongest first."""
+    if not enough(e).any():
+        return []
     frame = heads(e, names, t)
     frame = frame[frame["received"] > t.epsilon].sort_values(
         ["received", "layer", "head"], ascending=[False, True, True]

@@ -63,20 +63,13 @@ def hook_points(bridge: TransformerBridge) -> dict[Site, HookPoint]:
     for layer, block in enumerate(bridge.blocks):
         found = {
             "resid_post": getattr(block, "hook_out", None),
-            "attn_out": _attn_out(block),
+            "attn_out": getattr(block, "hook_attn_out", None),
             "mlp_out": getattr(block, "hook_mlp_out", None),
             "neuron": _dig(block, "mlp", "out", "hook_in"),
             "normed": _dig(block, "ln1", "hook_out"),
         }
         points |= {Site(kind, layer): p for kind, p in found.items() if isinstance(p, HookPoint)}
     return points
-
-
-def _attn_out(block: nn.Module) -> HookPoint | None:
-    """Attention's addition to the stream, at a hook point that fires without the bridge's attention."""
-    point = getattr(block, "hook_attn_out", None)
-    own = _dig(block, "attn", "hook_out")
-    return _dig(block, "attn", "o", "hook_out") if point is own else point
 
 
 def _dig(module: Any, *names: str) -> Any:

@@ -184,9 +184,15 @@ def _finish(bridge: TransformerBridge, tokenizer: Any, reference: Tensor | None,
         "logit_difference": difference,
         "attention": route if not reason else f"{route} ({reason})",
         "takes_position_ids": checks.takes_position_ids(hf),
-        "missing_sites": sorted({f"{s.kind} at layer {s.layer}" for s in points if s not in sites}),
+        "missing_sites": _missing(shape),
     }
     return Model(bridge, tokenizer, shape, card, route, {s: points[s] for s in sites if s in points})
+
+
+def _missing(shape: ModelShape) -> dict[str, int]:
+    """Kinds of site that some layers lack, with the number of those layers."""
+    kinds = ("resid_post", "attn_out", "mlp_out", "neuron", "normed", "attention")
+    return {kind: n for kind in kinds if (n := shape.layers - len(shape.layers_of(kind)))}
 
 
 def _shape(bridge: TransformerBridge, sites: frozenset[Site]) -> ModelShape:

@@ -3,7 +3,7 @@
 TransformerBridge recomputes attention in Python and holds [head, query, key] in float32. For the
 length of a pass, `streamed_attention` puts each block's own attention module back into its layer
 and selects an attention function of ours through transformers' attention interface; both are
-undone afterwards. The bridge's hooks outside attention still fire.
+undone afterwards. The bridge's hooks outside attention still fire, and so do those on its output.
 """
 
 from collections.abc import Callable, Iterator
@@ -72,6 +72,7 @@ def streamed_attention(bridge: TransformerBridge, listen: OnAttention) -> Iterat
     configs = _attention_configs(bridge)
     before = [config._attn_implementation for config in configs]
     mine: list[int] = []
+    handles: list[Any] = []
     try:
         for layer in attention_layers(bridge):
             attn = bridge.blocks[layer].attn
@@ -79,6 +80,7 @@ def streamed_attention(bridge: TransformerBridge, listen: OnAttention) -> Iterat
             for parent, name in _places(bridge.blocks[layer].original_component, attn):
                 parent._modules[name] = own
                 swapped.append((parent, name, attn))
+            handles.append(own.register_forward_hook(_on_output(attn), with_kwargs=True))
             _listeners[id(own)] = (layer, listen)
             mine.append(id(own))
         for config in configs:
@@ -89,8 +91,23 @@ def streamed_attention(bridge: TransformerBridge, listen: OnAttention) -> Iterat
             parent._modules[name] = attn
         for config, implementation in zip(configs, before, strict=True):
             config._attn_implementation = implementation
+        for handle in handles:
+            handle.remove()
         for key in mine:
             _listeners.pop(key, None)
+
+
+def _on_output(attn: nn.Module) -> Any:
+    """Fires what the bridge's attention would: its `hook_out`, then the hooks on the module itself."""
+
+    def hook(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> Any:
+        out = (attn.hook_out(out[0]), *out[1:]) if isinstance(out, tuple) else attn.hook_out(out)
+        for key, own in attn._forward_hooks.items():
+            given = (attn, args, kwargs, out) if key in attn._forward_hooks_with_kwargs else (attn, args, out)
+            out = out if (changed := own(*given)) is None else changed
+        return out
+
+    return hook
 
 
 def _attention_configs(bridge: TransformerBridge) -> list[Any]:
@@ -107,10 +124,10 @@ def _places(block: nn.Module, attn: nn.Module) -> list[tuple[nn.Module, str]]:
 
 
 def hooks_inside_attention(bridge: TransformerBridge) -> list[str]:
-    """Names of hook points that only fire on the bridge's own attention and that hold hooks."""
+    """Names of hook points that only fire on the bridge's own attention, and that hold hooks."""
     return [
         str(point.name)
         for layer in attention_layers(bridge)
         for point in bridge.blocks[layer].attn.children()
-        if isinstance(point, HookPoint) and point.has_hooks()
+        if isinstance(point, HookPoint) and point.has_hooks() and point is not bridge.blocks[layer].attn.hook_out
     ]

@@ -1,0 +1,309 @@
+"""For our tests and those of plugin authors: tiny models, planted phenomena, a detector's laws."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+import transformers
+from torch import Tensor
+
+from inspector.batching import Batch, batches, tokenise
+from inspector.detectors.base import Detector
+from inspector.models import Model, load_model
+from inspector.observe import observe
+from inspector.results import Evidence, Finding
+from inspector.scan import with_sources
+from inspector.sites import Site
+
+VOCAB = 101
+TRIGGER = 7
+"""The token id that planted phenomena hang on."""
+
+_SMALL = {
+    "vocab_size": VOCAB, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 3,
+    "num_attention_heads": 4, "max_position_embeddings": 256, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2,
+}
+_GROUPED = {**_SMALL, "num_key_value_heads": 2}
+_HEADS = {**_GROUPED, "head_dim": 8}
+_WINDOWED = {**_HEADS, "sliding_window": 16}
+_GPT = {"vocab_size": VOCAB, "n_embd": 32, "n_layer": 3, "n_head": 4, "n_positions": 256, "bos_token_id": 1,
+        "eos_token_id": 2}
+
+TINY: dict[str, tuple[str, dict[str, Any]]] = {
+    "GPT2LMHeadModel": ("GPT2Config", _GPT),
+    "GPTNeoXForCausalLM": ("GPTNeoXConfig", _SMALL),
+    "OPTForCausalLM": (
+        "OPTConfig",
+        {**{k: v for k, v in _SMALL.items() if k != "intermediate_size"}, "ffn_dim": 64, "word_embed_proj_dim": 32},
+    ),
+    "LlamaForCausalLM": ("LlamaConfig", _GROUPED),
+    "MistralForCausalLM": ("MistralConfig", _WINDOWED),
+    "Qwen2ForCausalLM": ("Qwen2Config", _GROUPED),
+    "Qwen3ForCausalLM": ("Qwen3Config", _HEADS),
+    "GemmaForCausalLM": ("GemmaConfig", _HEADS),
+    "Gemma2ForCausalLM": ("Gemma2Config", {**_WINDOWED, "query_pre_attn_scalar": 8}),
+    "Gemma3ForCausalLM": ("Gemma3TextConfig", {**_WINDOWED, "query_pre_attn_scalar": 8}),
+    "PhiForCausalLM": ("PhiConfig", _SMALL),
+    "Phi3ForCausalLM": ("Phi3Config", _GROUPED),
+    "GptOssForCausalLM": ("GptOssConfig", {**_WINDOWED, "num_local_experts": 4, "num_experts_per_tok": 2}),
+    "Olmo2ForCausalLM": ("Olmo2Config", _GROUPED),
+    "SmolLM3ForCausalLM": ("SmolLM3Config", _GROUPED),
+    "StableLmForCausalLM": ("StableLmConfig", _GROUPED),
+    "GraniteForCausalLM": ("GraniteConfig", _GROUPED),
+    "MixtralForCausalLM": ("MixtralConfig", {**_GROUPED, "num_local_experts": 4}),
+    "GPTJForCausalLM": ("GPTJConfig", {**_GPT, "rotary_dim": 4}),
+    "GPTNeoForCausalLM": (
+        "GPTNeoConfig",
+        {"vocab_size": VOCAB, "hidden_size": 32, "num_layers": 2, "num_heads": 4, "max_position_embeddings": 256,
+         "attention_types": [[["global", "local"], 1]], "window_size": 16},
+    ),
+    "BloomForCausalLM": ("BloomConfig", {"vocab_size": VOCAB, "hidden_size": 32, "n_layer": 3, "n_head": 4}),
+    "FalconForCausalLM": (
+        "FalconConfig",
+        {"vocab_size": VOCAB, "hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 4},
+    ),
+    "MambaForCausalLM": ("MambaConfig", {"vocab_size": VOCAB, "hidden_size": 32, "num_hidden_layers": 3, "state_size": 8}),
+}
+"""Architecture → its config class and sizes; enough for every code path, nothing more."""
+
+
+def tiny_hf(architecture: str, seed: int = 0, scale: float = 3.0) -> Any:
+    """A Hugging Face model of this architecture with random weights, about 50,000 of them.
+
+    `scale` widens the matrices, so that attention and MLPs do something; norms and biases get
+    noise, so that a forgotten one shows.
+    """
+    config_class, sizes = TINY[architecture]
+    torch.manual_seed(seed)
+    hf = transformers.AutoModelForCausalLM.from_config(getattr(transformers, config_class)(**sizes)).eval()
+    with torch.no_grad():
+        for weight in hf.parameters():
+            if weight.ndim == 1:
+                weight.add_(0.1 * torch.randn_like(weight))
+            else:
+                weight.mul_(scale)
+    return hf
+
+
+def tiny_model(architecture: str = "LlamaForCausalLM", seed: int = 0) -> Model:
+    """A loaded tiny model, without a tokenizer: texts are token ids."""
+    return load_model(tiny_hf(architecture, seed), device="cpu")
+
+
+def random_texts(count: int, low: int = 20, high: int = 80, seed: int = 0, trigger: int | None = None) -> list[list[int]]:
+    """Texts of random token ids; with `trigger` that id stands at position 0 of each."""
+    rng = np.random.default_rng(seed)
+    texts = [rng.integers(TRIGGER + 1, VOCAB, size=rng.integers(low, high + 1)).tolist() for _ in range(count)]
+    return texts if trigger is None else [[trigger, *ids[1:]] for ids in texts]
+
+
+@dataclass(frozen=True)
+class PlantedSpike:
+    """A value that this layer's MLP writes into this dim at every `TRIGGER` token."""
+
+    layer: int
+    dim: int
+    value: float = 5000.0
+
+
+@dataclass(frozen=True)
+class PlantedSink:
+    """A head all of whose queries look at the `TRIGGER` token once they can see it."""
+
+    layer: int
+    head: int
+
+
+def planted_model(spikes: Sequence[PlantedSpike] = (), sinks: Sequence[PlantedSink] = (), seed: int = 0) -> Model:
+    """A tiny GPT-2 with spikes and sinks written into its weights; without any it is just random.
+
+    Dim 0 of the residual stream is a flag that only the trigger token's embedding raises. A
+    spike's neuron fires on the flag and writes its dim; a sink's keys read the flag, and its
+    queries ask for it with their bias. Nothing is written back: a spike stays to the last layer.
+    """
+    config = transformers.GPT2Config(**{**_GPT, "n_layer": 6, "attn_pdrop": 0.0, "embd_pdrop": 0.0, "resid_pdrop": 0.0})
+    torch.manual_seed(seed)
+    hf = transformers.GPT2LMHeadModel(config).eval()
+    with torch.no_grad():
+        _plant_flag(hf)
+        for sink in sinks:
+            _plant_sink(hf, sink, *_mark(sink.layer, spikes))
+        for spike in sorted(spikes, key=lambda s: s.layer):
+            _plant_spike(hf, spike, *_mark(spike.layer, spikes))
+    return load_model(hf, device="cpu")
+
+
+FLAG = 4.0
+
+
+def _mark(layer: int, spikes: Sequence[PlantedSpike]) -> tuple[int, float]:
+    """Dim and sign by which a layer knows the trigger token: a spike drowns the flag in the norm."""
+    before = [spike for spike in spikes if spike.layer < layer]
+    largest = max(before, key=lambda spike: abs(spike.value), default=None)
+    return (0, 1.0) if largest is None else (largest.dim, float(np.sign(largest.value)))
+
+
+def _plant_flag(hf: Any) -> None:
+    hf.transformer.wte.weight[:, 0] = 0.0
+    hf.transformer.wpe.weight[:, 0] = 0.0
+    hf.transformer.wte.weight[TRIGGER, 0] = FLAG
+    for block in hf.transformer.h:
+        for matrix in (block.attn.c_proj, block.mlp.c_proj):
+            matrix.weight[:, 0] = 0.0
+            matrix.bias[0] = 0.0
+
+
+def _plant_sink(hf: Any, sink: PlantedSink, dim: int, sign: float) -> None:
+    width = hf.config.n_embd // hf.config.n_head
+    attn = hf.transformer.h[sink.layer].attn.c_attn
+    query, key = sink.head * width, hf.config.n_embd + sink.head * width
+    attn.weight[:, query : query + width] = 0.0
+    attn.weight[:, key : key + width] = 0.0
+    attn.bias[query] = 10.0
+    attn.weight[dim, key] = 10.0 * sign
+
+
+def _plant_spike(hf: Any, spike: PlantedSpike, dim: int, sign: float) -> None:
+    """Neuron 0 of the layer's MLP fires on the mark; its output is scaled to the wanted value."""
+    mlp = hf.transformer.h[spike.layer].mlp
+    mlp.c_fc.weight[:, 0] = 0.0
+    mlp.c_fc.weight[dim, 0] = 5.0 * sign
+    mlp.c_fc.bias[0] = -20.0
+    fired: list[Tensor] = []
+    handle = mlp.c_proj.register_forward_pre_hook(lambda module, args: fired.append(args[0][0, 0, 0]))
+    try:
+        hf(input_ids=torch.tensor([[TRIGGER]]))
+    finally:
+        handle.remove()
+    mlp.c_proj.weight[0] = 0.0
+    mlp.c_proj.weight[0, spike.dim] = spike.value / fired[0]
+
+
+Case = tuple[Model, Sequence[Sequence[int]]]
+"""A model and texts (token ids) on which a detector should find something, or nothing."""
+
+
+def measure(
+    detector: Detector,
+    model: Model,
+    texts: Sequence[Sequence[int]],
+    *,
+    batch_tokens: int = 512,
+    padding_side: Any = "right",
+    first_text: int = 0,
+) -> Evidence:
+    """The detector's evidence on these texts, in batches of so many tokens."""
+    rows = tokenise(model.tokenizer, texts, bos=None, window=model.shape.context, first_text=first_text)
+    reducer = detector.reducer(model)
+    observe(model, batches(rows, batch_tokens), [reducer], padding_side=padding_side)
+    return with_sources(reducer.evidence(), rows)
+
+
+def check_detector(detector: Detector, planted: Case, unplanted: Case, found: Callable[[Sequence[Finding]], bool]) -> None:
+    """Run the laws that every detector must keep; an AssertionError names the one that broke.
+
+    Batch size, padding side and the order of merging don't change the evidence; activations are
+    not written to; evidence survives the disk; `judge` is deterministic; what was planted is found
+    (`found` says so of the findings) and the unplanted model gives nothing.
+    """
+    model, texts = planted
+    whole = measure(detector, model, texts)
+    for what, other in {
+        "batch size": measure(detector, model, texts, batch_tokens=1),
+        "padding side": measure(detector, model, texts, padding_side="left"),
+        "merging": _in_shards(detector, model, texts),
+    }.items():
+        assert_same(whole, other, f"{detector.name}: {what} changes the evidence")
+    _assert_reads_only(detector, model, texts)
+    assert_same(whole, _through_disk(whole), f"{detector.name}: the disk changes the evidence", exact=True)
+    findings = tuple(detector.judge(whole, {}))
+    assert findings == tuple(detector.judge(whole, {})), f"{detector.name}: judge is not deterministic"
+    assert found(findings), f"{detector.name}: what was planted is not what was found: {findings}"
+    nothing = tuple(detector.judge(measure(detector, *unplanted), {}))
+    assert not nothing, f"{detector.name}: an unplanted model gives {nothing}"
+
+
+def assert_same(a: Evidence, b: Evidence, message: str, *, exact: bool = False) -> None:
+    """Equal arrays, up to rounding unless `exact`.
+
+    Rounding may also move a value across a histogram bin's edge (few counts differ), and swap the
+    ranks of near-ties, such as one token standing twice in a text (some indices differ).
+    """
+    assert a.arrays.keys() == b.arrays.keys(), f"{message}: arrays {a.arrays.keys() ^ b.arrays.keys()}"
+    assert (dict(a.axes), dict(a.facts)) == (dict(b.axes), dict(b.facts)), f"{message}: axes or facts"
+    for name, array in a.arrays.items():
+        other = b[name]
+        if exact:
+            same = array.dtype == other.dtype and array.tobytes() == other.tobytes()
+        elif array.dtype.kind == "f":
+            scale = np.nanmax(np.abs(array), initial=0.0)
+            same = bool(np.allclose(array, other, rtol=2e-3, atol=1e-5 * scale + 1e-9, equal_nan=True))
+        else:
+            loose = 20 if a.combine[name] == "text" else 200
+            same = array.shape == other.shape and int((array != other).sum()) <= max(2, array.size // loose)
+        assert same, f"{message}: array '{name}'"
+
+
+def _in_shards(detector: Detector, model: Model, texts: Sequence[Sequence[int]]) -> Evidence:
+    """Measured in three shards that are merged last to first; and reducers merge like evidence."""
+    third = max(1, len(texts) // 3)
+    starts = [0, third, 2 * third]
+    shards = [
+        measure(detector, model, texts[start:stop], first_text=start)
+        for start, stop in zip(starts, [third, 2 * third, len(texts)], strict=True)
+        if start < stop
+    ]
+    merged = shards[-1]
+    for shard in shards[-2::-1]:
+        merged = merged.merge(shard)
+    return merged
+
+
+def _assert_reads_only(detector: Detector, model: Model, texts: Sequence[Sequence[int]]) -> None:
+    rows = tokenise(model.tokenizer, texts[:2], bos=None, window=model.shape.context)
+    spy = _Spy(detector.reducer(model))
+    observe(model, batches(rows, 512), [spy])
+    assert not spy.written, f"{detector.name}: the reducer writes to {spy.written[0]}"
+
+
+class _Spy:
+    """Passes activations on to a reducer and notices writes by the tensor's version counter."""
+
+    def __init__(self, reducer: Any) -> None:
+        self.reducer, self.kinds = reducer, reducer.kinds
+        self.written: list[Site] = []
+
+    def update(self, batch: Batch, site: Site, x: Any) -> None:
+        tensor = getattr(x, "log_pattern", x)
+        before = tensor._version
+        self.reducer.update(batch, site, x)
+        if tensor._version != before:
+            self.written.append(site)
+
+    def evidence(self) -> Evidence:
+        return self.reducer.evidence()
+
+    def merge(self, other: Any) -> None:
+        self.reducer.merge(other)
+
+
+def _through_disk(evidence: Evidence) -> Evidence:
+    import tempfile
+    from pathlib import Path
+
+    from inspector import runs
+    from inspector.results import Record
+
+    tokens = {name: np.array([], dtype=np.int64) for name in ("text", "source", "position", "id")}
+    record = Record({}, {}, {"evidence": evidence}, (), {**tokens, "token": np.array([], dtype=object)})
+    with tempfile.TemporaryDirectory() as folder:
+        runs.save(record, Path(folder) / "run")
+        return runs.open_run(Path(folder) / "run").evidence["evidence"]
+
+
+__all__ = [
+    "TINY", "TRIGGER", "PlantedSink", "PlantedSpike", "assert_same", "check_detector", "measure",
+    "planted_model", "random_texts", "tiny_hf", "tiny_model",
+]
