@@ -73,7 +73,7 @@ def excess_kurtosis(moments: Float[np.ndarray, "*rows 5"]) -> Float[np.ndarray, 
         m, e2, e3, e4 = s1 / n, s2 / n, s3 / n, s4 / n
         variance = e2 - m**2
         central = e4 - 4 * m * e3 + 6 * m**2 * e2 - 3 * m**4
-        return central / variance**2 - 3
+        return np.asarray(central / variance**2 - 3)
 
 
 def bootstrap_mean(

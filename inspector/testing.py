@@ -93,9 +93,14 @@ def tiny_model(architecture: str = "LlamaForCausalLM", seed: int = 0) -> Model:
 
 
 def random_texts(count: int, low: int = 20, high: int = 80, seed: int = 0, trigger: int | None = None) -> list[list[int]]:
-    """Texts of random token ids; with `trigger` that id stands at position 0 of each."""
+    """Texts of random token ids; with `trigger` that id stands at position 0 of each.
+
+    No id comes twice in a text of up to 93 tokens: equal tokens can tie, and ties break by rounding.
+    """
     rng = np.random.default_rng(seed)
-    texts = [rng.integers(TRIGGER + 1, VOCAB, size=rng.integers(low, high + 1)).tolist() for _ in range(count)]
+    pool = np.arange(TRIGGER + 1, VOCAB)
+    sizes = rng.integers(low, high + 1, size=count).tolist()
+    texts = [rng.choice(pool, size=size, replace=size > len(pool)).tolist() for size in sizes]
     return texts if trigger is None else [[trigger, *ids[1:]] for ids in texts]
 
 
@@ -127,7 +132,9 @@ def planted_model(spikes: Sequence[PlantedSpike] = (), sinks: Sequence[PlantedSi
     torch.manual_seed(seed)
     hf = transformers.GPT2LMHeadModel(config).eval()
     with torch.no_grad():
-        _plant_flag(hf)
+        hf.transformer.wte.weight.mul_(50)  # a stream of size 1, as in trained models
+        if spikes or sinks:
+            _plant_flag(hf)
         for sink in sinks:
             _plant_sink(hf, sink, *_mark(sink.layer, spikes))
         for spike in sorted(spikes, key=lambda s: s.layer):
@@ -135,7 +142,7 @@ def planted_model(spikes: Sequence[PlantedSpike] = (), sinks: Sequence[PlantedSi
     return load_model(hf, device="cpu")
 
 
-FLAG = 4.0
+FLAG = 8.0
 
 
 def _mark(layer: int, spikes: Sequence[PlantedSpike]) -> tuple[int, float]:

@@ -221,7 +221,7 @@ def _carrier(e: Evidence, dim: int, start: int, stop: int, names: Names) -> tupl
     token = e["token"][:, part].reshape(len(size), -1)[rows, best][carries]
     value = e["value"][:, part].reshape(len(size), -1)[rows, best][carries]
     name = _agreed(token)
-    return _agreed(position), None if name is None else names.get(name, f"#{name}"), float(carries.mean()), value.mean()
+    return _agreed(position), None if name is None else names.get(name, f"#{name}"), float(carries.mean()), float(value.mean())
 
 
 def _agreed(values: np.ndarray) -> int | None:
@@ -265,7 +265,7 @@ def writers(e: Evidence, names: Names, t: Thresholds) -> pd.DataFrame:
 
 
 def _writer(dim: int, layer: int, writer: str, neuron: int | None, value: float, jump: float, n: int) -> dict[str, object]:
-    share = np.nan if writer == "before" else value / jump
+    share = np.nan if writer == "before" or jump == 0 else value / jump
     return {"dim": dim, "layer": layer, "writer": writer, "neuron": neuron, "value": value, "share": share, "n": n}
 
 

@@ -22,7 +22,7 @@ CONTROL_TEXTS, CONTROL_TOKENS = 16, 64
 
 
 class Sinks:
-    """Finds attention sinks; threshold `epsilon`."""
+    """Finds attention sinks; threshold `epsilon`, strictly below the received attention of a sink."""
 
     name = "sinks"
     kinds: tuple[str, ...] = ("attention",)
@@ -45,6 +45,7 @@ class Sinks:
         """
         rng = np.random.default_rng(seed)
         length = min(CONTROL_TOKENS, model.shape.context)
-        words = rng.integers(0, model.shape.vocab, size=(CONTROL_TEXTS, length)).tolist()
-        repeated = rng.integers(0, model.shape.vocab, size=CONTROL_TEXTS).tolist()
+        ordinary = np.array(model.ordinary_ids)
+        words = rng.choice(ordinary, size=(CONTROL_TEXTS, length)).tolist()
+        repeated = rng.choice(ordinary, size=CONTROL_TEXTS).tolist()
         return {"random": words, "repeated": [[token] * length for token in repeated]}

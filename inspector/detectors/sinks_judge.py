@@ -193,7 +193,7 @@ def _nanmean(values: np.ndarray, axis: int = 0) -> np.ndarray:
     """Mean without NaNs; NaN, and no warning, where there is nothing else."""
     present = np.isfinite(values)
     with np.errstate(invalid="ignore"):
-        return np.where(present, values, 0.0).sum(axis=axis) / present.sum(axis=axis)
+        return np.asarray(np.where(present, values, 0.0).sum(axis=axis) / present.sum(axis=axis))
 
 
 def _nanstd(values: np.ndarray) -> np.ndarray:

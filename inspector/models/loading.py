@@ -56,6 +56,8 @@ def load_model(
     else:
         hf, tokenizer, facts = _fetch(str(model), tokenizer, _dtype(dtype, device), revision, trust_remote_code)
     hf = hf.to(device).eval()
+    if hf.config.is_encoder_decoder:
+        raise ModelError(f"{type(hf).__name__} is an encoder-decoder; only causal language models can be inspected.")
     ids = checks.check_ids(tokenizer, hf.config.get_text_config().vocab_size).to(device)
     with torch.no_grad():
         reference = hf(input_ids=ids, use_cache=False).logits
@@ -129,8 +131,6 @@ def _why_not_loaded(name: str, source: str, error: Exception) -> str:
 
 def _bridge(hf: PreTrainedModel, tokenizer: Any, name: str, trust_remote_code: bool) -> TransformerBridge:
     architecture = type(hf).__name__
-    if hf.config.is_encoder_decoder:
-        raise ModelError(f"{architecture} is an encoder-decoder; only causal language models can be inspected.")
     if not hf.config.architectures:
         hf.config.architectures = [architecture]
     own = deepcopy(tokenizer)
@@ -140,8 +140,11 @@ def _bridge(hf: PreTrainedModel, tokenizer: Any, name: str, trust_remote_code: b
     try:
         with _quiet():
             if own is None:
+                # The public boot_transformers looks for a tokenizer on the hub where it is given none.
                 from transformer_lens.model_bridge.sources._bridge_builder import build_bridge_from_module
+                from transformer_lens.utilities.attn_implementation import force_eager_attention
 
+                force_eager_attention(hf)
                 return build_bridge_from_module(hf, architecture, hf_config=hf.config, model_name=name)
             return TransformerBridge.boot_transformers(
                 name, hf_model=hf, tokenizer=own, device=str(hf.device), dtype=hf.dtype,

@@ -52,6 +52,14 @@ class Model:
         """The token id put into padding; it never counts."""
         return (getattr(self.tokenizer, "pad_token_id", None) or 0) if self.tokenizer else 0
 
+    @property
+    def ordinary_ids(self) -> list[int]:
+        """Token ids that stand for text: in the tokenizer, and not special to it."""
+        if self.tokenizer is None:
+            return list(range(self.shape.vocab))
+        special = {*self.tokenizer.all_special_ids, *self.tokenizer.added_tokens_decoder}
+        return [i for i in range(min(len(self.tokenizer), self.shape.vocab)) if i not in special]
+
     def w_out(self, layer: int) -> Float[Tensor, "d_mlp d_model"]:
         """The MLP's last matrix, neurons in rows, whichever way the architecture stores it."""
         return w_out(self.bridge, layer)

@@ -1,0 +1,59 @@
+"""Fixtures: planted and tiny models, and the real embedded one."""
+
+import os
+import socket
+
+import pytest
+import torch
+
+from inspector.models import Model, embedded, load_model
+from inspector.testing import PlantedSink, PlantedSpike, planted_model, tiny_model
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+if "PYTEST_XDIST_WORKER" in os.environ:
+    torch.set_num_threads(1)  # a worker a core; more threads would wait for each other
+
+SPIKES = (PlantedSpike(layer=2, dim=5), PlantedSpike(layer=4, dim=9, value=-3000.0))
+SINKS = (PlantedSink(layer=1, head=2), PlantedSink(layer=3, head=0))
+
+
+@pytest.fixture(autouse=True)
+def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every test passes without a network: connecting anywhere but to this machine is an error."""
+    connect = socket.socket.connect
+
+    def local_only(self: socket.socket, address: object) -> None:
+        host = address[0] if isinstance(address, tuple) else "localhost"
+        if host not in ("127.0.0.1", "::1", "localhost"):
+            raise OSError(f"the network is off in tests (wanted {address})")
+        connect(self, address)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(socket.socket, "connect", local_only)
+
+
+@pytest.fixture(scope="session")
+def planted() -> Model:
+    """A model with `SPIKES` and `SINKS` written into its weights."""
+    return planted_model(SPIKES, SINKS)
+
+
+@pytest.fixture(scope="session")
+def unplanted() -> Model:
+    """The same model with nothing written into it."""
+    return planted_model()
+
+
+@pytest.fixture(scope="session")
+def llama() -> Model:
+    """A tiny random Llama."""
+    return tiny_model("LlamaForCausalLM")
+
+
+@pytest.fixture(scope="session")
+def smollm2() -> Model:
+    """The real embedded model."""
+    if embedded.gguf_path() is None:
+        if os.environ.get("CI"):
+            pytest.fail(f"CI lacks the embedded model. {embedded.INSTALL}")
+        pytest.skip(f"the embedded model is not installed: {embedded.INSTALL}")
+    return load_model()

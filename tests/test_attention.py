@@ -1,0 +1,128 @@
+"""The streamed kernels against attention written out in full."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from inspector import attention
+from inspector.attention import AttentionInputs, StreamedAttention, WholeAttention, attend
+
+
+def inputs_of(
+    *, kv_heads: int = 2, length: int = 100, mask: str = "causal", softcap: float | None = None, sink: bool = False
+) -> AttentionInputs:
+    torch.manual_seed(0)
+    batch, heads, d = 2, 4, 8
+    allowed = None
+    if mask == "window":
+        distance = torch.arange(length)[:, None] - torch.arange(length)[None, :]
+        allowed = ((distance >= 0) & (distance < 9)).expand(batch, 1, -1, -1)
+    return AttentionInputs(
+        query=3 * torch.randn(batch, heads, length, d),
+        key=torch.randn(batch, kv_heads, length, d),
+        value=torch.randn(batch, kv_heads, length, d),
+        mask=allowed,
+        scale=0.3,
+        softcap=softcap,
+        sink=torch.randn(heads) if sink else None,
+    )
+
+
+def in_full(inputs: AttentionInputs) -> tuple[Tensor, Tensor]:
+    """(output, pattern), as the textbook has it."""
+    group = inputs.query.shape[1] // inputs.key.shape[1]
+    key, value = inputs.key.repeat_interleave(group, 1), inputs.value.repeat_interleave(group, 1)
+    scores = inputs.query @ key.transpose(-1, -2) * inputs.scale
+    if inputs.softcap:
+        scores = inputs.softcap * torch.tanh(scores / inputs.softcap)
+    length = scores.shape[-1]
+    allowed = torch.ones(length, length, dtype=torch.bool).tril() if inputs.mask is None else inputs.mask
+    scores = scores.masked_fill(~allowed, float("-inf"))
+    if inputs.sink is not None:
+        column = inputs.sink.view(1, -1, 1, 1).expand(*scores.shape[:-1], 1)
+        pattern = torch.cat([scores, column], dim=-1).softmax(dim=-1)[..., :-1]
+    else:
+        pattern = scores.softmax(dim=-1)
+    return pattern @ value, pattern
+
+
+KINDS = [
+    {},
+    {"kv_heads": 4},
+    {"mask": "window"},
+    {"softcap": 2.0},
+    {"sink": True},
+    {"sink": True, "softcap": 2.0, "mask": "window"},
+    {"length": 7},
+    {"length": 64},
+]
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+def test_output_and_tiles_equal_attention_in_full(kind: dict[str, object]) -> None:
+    inputs = inputs_of(**kind)  # type: ignore[arg-type]
+    out, lse = attend(inputs)
+    expected, pattern = in_full(inputs)
+    torch.testing.assert_close(out, expected, rtol=1e-4, atol=1e-5)
+    real = torch.ones(inputs.query.shape[0], inputs.query.shape[2], dtype=torch.bool)
+    for block in StreamedAttention(inputs, lse).blocks(real):
+        torch.testing.assert_close(
+            block.pattern, pattern[:, :, block.start : block.stop, : block.stop], rtol=1e-4, atol=1e-5
+        )
+        if inputs.sink is not None:
+            assert block.sink_mass is not None
+            torch.testing.assert_close(block.pattern.sum(-1) + block.sink_mass, torch.ones_like(block.sink_mass))
+
+
+def test_off_the_cpu_the_log_sum_exp_is_computed_and_the_output_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    inputs = inputs_of()
+    out, lse = attend(inputs)
+
+    class Elsewhere:
+        type = "cuda"
+
+    monkeypatch.setattr(torch.Tensor, "device", property(lambda self: Elsewhere()))
+    with monkeypatch.context() as patched:
+        patched.setattr(attention, "score_tiles", _tiles_on_cpu(attention.score_tiles, monkeypatch))
+        again, lse_again = attend(inputs)
+    torch.testing.assert_close(again, out)
+    torch.testing.assert_close(lse_again, lse)
+
+
+def _tiles_on_cpu(make: object, monkeypatch: pytest.MonkeyPatch) -> object:
+    def tiles(inputs: AttentionInputs) -> object:
+        monkeypatch.undo()
+        return make(inputs)  # type: ignore[operator]
+
+    return tiles
+
+
+def test_padding_has_no_probability_and_blocks_never_straddle_token_64(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(attention, "TILE_BYTES", 4 * 8 * 16 * 100)
+    inputs = inputs_of()
+    _, lse = attend(inputs)
+    real = torch.ones(2, 100, dtype=torch.bool)
+    real[1, 30:] = False
+    blocks = list(StreamedAttention(inputs, lse).blocks(real))
+    assert all(64 % block.log_pattern.shape[2] == 0 for block in blocks[:-1])
+    received = sum(block.pattern[1, :, :, 0].sum() for block in blocks)
+    alone = in_full(inputs)[1][1, :, :30, 0].sum()
+    torch.testing.assert_close(received, alone, rtol=1e-4, atol=1e-5)
+    assert [block.last for block in blocks] == [False] * (len(blocks) - 1) + [True]
+
+
+def test_a_whole_pattern_gives_the_same_blocks_as_the_streamed_one() -> None:
+    inputs = inputs_of()
+    _, lse = attend(inputs)
+    real = torch.ones(2, 100, dtype=torch.bool)
+    norms = torch.zeros(2, 4, 100)
+    pairs = zip(
+        StreamedAttention(inputs, lse).blocks(real), WholeAttention(in_full(inputs)[1], norms).blocks(real), strict=True
+    )
+    for one, other in pairs:
+        torch.testing.assert_close(one.pattern, other.pattern, rtol=1e-4, atol=1e-5)
+
+
+def test_a_tile_never_holds_the_whole_pattern_of_a_long_text() -> None:
+    assert attention.tile_rows(matrices=32, length=4096) == 8
+    assert attention.tile_rows(matrices=9, length=64) == 64

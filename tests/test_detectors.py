@@ -1,0 +1,247 @@
+"""What was planted is found, exactly; what wasn't, isn't; and the laws every detector keeps."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+import torch
+from conftest import SINKS, SPIKES
+
+from inspector import examine
+from inspector.batching import Batch
+from inspector.detectors import massive_judge
+from inspector.detectors.base import installed, load_detectors
+from inspector.detectors.massive import Massive
+from inspector.detectors.sinks import Sinks
+from inspector.errors import InputError
+from inspector.models import Model
+from inspector.results import Finding
+from inspector.testing import TRIGGER, PlantedSpike, check_detector, measure, planted_model, random_texts
+
+AT_START = random_texts(12, 40, 80, trigger=TRIGGER)
+IN_MIDDLE = [ids[:5] + [TRIGGER] + ids[5:] for ids in random_texts(12, 60, 80)]
+PLANTED_UNITS = {(layer, s.dim) for s in SPIKES for layer in range(s.layer, 6)}
+PLANTED_HEADS = {(s.layer, s.head) for s in SINKS}
+
+
+def units(findings: Sequence[Finding]) -> set[tuple[int, int | None]]:
+    return {(f.layer, f.unit) for f in findings}
+
+
+@pytest.mark.parametrize(("texts", "position"), [(AT_START, 0), (IN_MIDDLE, 5)], ids=["first token", "mid-sequence"])
+def test_planted_spikes_are_found_exactly(planted: Model, texts: list[list[int]], position: int) -> None:
+    findings = Massive().judge(measure(Massive(), planted, texts), {TRIGGER: "trigger"})
+    assert units(findings) == PLANTED_UNITS
+    assert {(f.position, f.token) for f in findings} == {(position, "trigger")}
+
+
+@pytest.mark.parametrize(("texts", "position"), [(AT_START, 0), (IN_MIDDLE, None)], ids=["first token", "mid-sequence"])
+def test_planted_sinks_are_found_exactly(planted: Model, texts: list[list[int]], position: int | None) -> None:
+    findings = Sinks().judge(measure(Sinks(), planted, texts), {TRIGGER: "trigger"})
+    assert units(findings) == PLANTED_HEADS
+    assert {(f.position, f.token) for f in findings} == {(position, "trigger")}
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_an_unplanted_model_gives_nothing(seed: int) -> None:
+    report = examine(planted_model(seed=seed), AT_START)
+    assert report.findings == ()
+    assert not len(report.frame("massive.plateaus"))
+
+
+def test_the_laws_hold_for_massive(planted: Model, unplanted: Model) -> None:
+    check_detector(Massive(), (planted, AT_START), (unplanted, AT_START), lambda f: units(f) == PLANTED_UNITS)
+
+
+def test_the_laws_hold_for_sinks(planted: Model, unplanted: Model) -> None:
+    check_detector(Sinks(), (planted, AT_START), (unplanted, AT_START), lambda f: units(f) == PLANTED_HEADS)
+
+
+def test_check_detector_notices_a_detector_that_counts_padding(planted: Model, unplanted: Model) -> None:
+    from inspector.detectors.massive_reducer import MassiveReducer
+
+    class Careless(MassiveReducer):
+        def update(self, batch: Batch, site: object, x: torch.Tensor) -> None:
+            super().update(Batch(batch.ids, torch.ones_like(batch.real), batch.text), site, x)  # type: ignore[arg-type]
+
+    class CarelessDetector(Massive):
+        def reducer(self, model: Model) -> Careless:
+            return Careless(model)
+
+    with pytest.raises(AssertionError, match="changes the evidence"):
+        check_detector(CarelessDetector(), (planted, AT_START), (unplanted, AT_START), lambda f: True)
+
+
+def test_check_detector_notices_a_reducer_that_writes(planted: Model, unplanted: Model) -> None:
+    from inspector.detectors.massive_reducer import MassiveReducer
+
+    class Writing(MassiveReducer):
+        def update(self, batch: Batch, site: object, x: torch.Tensor) -> None:
+            super().update(batch, site, x)  # type: ignore[arg-type]
+            x.mul_(1.0)
+
+    class WritingDetector(Massive):
+        def reducer(self, model: Model) -> Writing:
+            return Writing(model)
+
+    with pytest.raises(AssertionError, match="writes to"):
+        check_detector(WritingDetector(), (planted, AT_START), (unplanted, AT_START), lambda f: True)
+
+
+def test_the_writer_of_a_planted_spike_is_the_planted_neuron(planted: Model) -> None:
+    report = examine(planted, AT_START, ["massive"])
+    writers = report.frame("massive.writers")
+    for spike in SPIKES:
+        mine = writers[(writers["dim"] == spike.dim) & (writers["layer"] == spike.layer)]
+        top = mine[mine["writer"] == "neuron"].iloc[0]
+        assert top["neuron"] == 0
+        assert top["share"] == pytest.approx(1.0, abs=0.02)
+        assert top["value"] == pytest.approx(spike.value, rel=0.1)
+
+
+def test_a_planted_plateau_begins_at_its_step_up_block_and_runs_to_the_end(planted: Model) -> None:
+    plateaus = examine(planted, AT_START, ["massive"]).frame("massive.plateaus").set_index("dim")
+    assert plateaus.loc[5, ["first", "last"]].tolist() == [2, 5]
+    assert plateaus.loc[9, ["first", "last"]].tolist() == [4, 5]
+    assert plateaus["step_down"].isna().all()
+    assert bool(plateaus.loc[5, "main"])
+    assert not bool(plateaus.loc[9, "main"])
+
+
+def test_spike_tokens_of_different_texts_point_the_same_way_after_the_norm(planted: Model) -> None:
+    directions = examine(planted, AT_START, ["massive"]).frame("massive.directions").set_index("layer")
+    assert directions.loc[3:, "cosine"].min() > 0.99
+    assert directions.loc[3:, "cosine_last_token"].max() < 0.9
+
+
+def test_flagged_entries_spoil_int8_and_leaving_them_out_mends_it(planted: Model) -> None:
+    layers = examine(planted, AT_START, ["massive"]).frame("massive.layers")
+    hit, clean = layers[layers["n_flagged"] > 0], layers[layers["n_flagged"] == 0]
+    assert (hit["int8_error"] > 10 * hit["int8_error_without"]).all()
+    assert np.allclose(clean["int8_error"], clean["int8_error_without"], rtol=0.05)
+
+
+def test_small_spikes_are_missed_by_the_definition_and_found_scale_free() -> None:
+    model = planted_model([PlantedSpike(2, 5, value=90.0)])
+    report = examine(model, AT_START, ["massive"])
+    assert report.findings == ()
+    assert units(report.judge(massive=massive_judge.SCALE_FREE).findings) == {(layer, 5) for layer in range(2, 6)}
+
+
+def test_nan_is_a_finding_and_enters_no_statistic(unplanted: Model) -> None:
+    clean = examine(unplanted, AT_START).frame("massive.layers")
+    point = unplanted.bridge.blocks[3].hook_out
+
+    def poison(x: torch.Tensor, hook: object) -> torch.Tensor:
+        x = x.clone()
+        x[:, 2, 4] = float("nan")
+        x[:, 3, 1] = float("inf")
+        return x
+
+    handle = point.add_hook(poison)
+    try:
+        report = examine(unplanted, AT_START)
+    finally:
+        handle.hook.remove()
+        point.fwd_hooks.remove(handle)
+    broken = [f for f in report.findings if f.kind == "nonfinite"]
+    assert [f.layer for f in broken] == [3, 4, 5]
+    assert broken[0].position == 2
+    assert broken[0].verdict == "observed"
+    layers = report.frame("massive.layers")
+    assert layers.loc[3, "n_entries"] == clean.loc[3, "n_entries"] - 2 * 32 * len(AT_START)
+    assert np.isfinite(layers.loc[:3, ["max", "median", "kurtosis"]].to_numpy()).all()
+    assert any("NaN or infinity" in note for note in report.notes)
+    assert any("left out" in note for note in report.notes)
+
+
+@pytest.mark.parametrize(("pattern", "rate"), [("uniform", 0.0), ("first", 1.0)])
+def test_uniform_attention_scores_0_and_all_to_the_first_key_1(unplanted: Model, pattern: str, rate: float) -> None:
+    from inspector.attention import WholeAttention
+    from inspector.scan import with_sources
+    from inspector.batching import pad_rows, tokenise
+    from inspector.sites import Site
+
+    rows = tokenise(None, random_texts(4, 64, 64), bos=None, window=100)
+    batch = pad_rows(rows)
+    causal = torch.ones(64, 64).tril()
+    whole = causal / causal.sum(-1, keepdim=True) if pattern == "uniform" else torch.eye(64)[0].expand(64, 64)
+    reducer = Sinks().reducer(unplanted)
+    for layer in range(unplanted.shape.layers):
+        for block in WholeAttention(whole.expand(4, 4, 64, 64), torch.ones(4, 4, 64)).blocks(batch.real):
+            reducer.update(batch, Site("attention", layer), block)
+    from inspector.detectors import sinks_judge
+
+    evidence = with_sources(reducer.evidence(), rows)
+    keys = sinks_judge.keys(evidence, {}, sinks_judge.Thresholds())
+    assert keys["sink_rate"].iloc[0] == rate
+    entropy = sinks_judge.heads(evidence, {}, sinks_judge.Thresholds())["entropy"].iloc[0]
+    expected = np.log(np.arange(1, 65)).mean() if pattern == "uniform" else 0.0
+    assert entropy == pytest.approx(expected, abs=1e-4)
+    if pattern == "first":
+        assert keys["received"].iloc[0] == pytest.approx(1.0)
+
+
+def test_the_sink_rate_of_a_long_text_is_that_of_its_first_64_tokens(llama: Model) -> None:
+    long = random_texts(6, 90, 120)
+    cut = [ids[:64] for ids in long]
+    a, b = (examine(llama, texts, ["sinks"]).frame("sinks.keys") for texts in (long, cut))
+    np.testing.assert_allclose(a["received"], b["received"], rtol=1e-4)
+    np.testing.assert_allclose(a["sink_rate"], b["sink_rate"])
+
+
+def test_texts_too_short_for_a_rate_are_in_none(llama: Model) -> None:
+    short, long = random_texts(3, 5, 9), random_texts(4, 64, 70)
+    mixed = examine(llama, [*long, *short], ["sinks"])
+    alone = examine(llama, long, ["sinks"])
+    np.testing.assert_allclose(mixed.frame("sinks.keys")["received"], alone.frame("sinks.keys")["received"], rtol=1e-4)
+    assert any("3 of 7 texts have fewer than 16 tokens" in note for note in mixed.notes)
+    only_short = examine(llama, short, ["sinks"])
+    assert only_short.findings == ()
+    assert only_short.frame("sinks.heads")["sink_rate"].isna().all()
+
+
+def test_windows_of_one_text_do_not_narrow_an_interval(llama: Model) -> None:
+    text = [random_texts(1, 80, 80)[0] * 3]
+    heads = examine(llama, text, ["sinks"], window=60).frame("sinks.heads")
+    assert heads["low"].isna().all()
+    assert heads["received"].notna().all()
+
+
+def test_both_controls_run_with_every_scan_and_depend_only_on_the_seed(llama: Model) -> None:
+    texts = random_texts(2, 64, 70)
+    one, same, other = (examine(llama, texts, ["sinks"], seed=s) for s in (1, 1, 2))
+    assert one.frame("sinks.controls")["input"].tolist() == ["texts", "random", "repeated"]
+    for name in ("sinks.random", "sinks.repeated"):
+        received = [report.evidence[name]["received"] for report in (one, same, other)]
+        assert (received[0] == received[1]).all()
+        assert not (received[0] == received[2]).all()
+
+
+def test_a_threshold_that_the_scan_did_not_count_is_refused(llama: Model) -> None:
+    report = examine(llama, random_texts(2, 64, 70), ["sinks"])
+    with pytest.raises(InputError, match=r"epsilon is 0\.33"):
+        report.judge(sinks={"epsilon": 0.33})
+
+
+def test_detectors_come_in_by_the_same_door_as_plugins() -> None:
+    assert {"massive", "sinks"} <= set(installed())
+    with pytest.raises(InputError, match=r"No detector 'sink'\. Installed: .*massive, sinks"):
+        load_detectors(["sink"])
+
+
+def test_a_plugin_that_fails_to_load_is_named_and_the_rest_work(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    from importlib.metadata import EntryPoint
+
+    from inspector.detectors import base
+
+    broken = EntryPoint("broken", "no_such_module:Thing", base.GROUP)
+    monkeypatch.setattr(base, "entry_points", lambda group: [broken, *installed_entries])
+    names = [detector.name for detector in load_detectors()]
+    assert names == ["massive", "sinks"]
+    assert "Detector 'broken' of an unknown distribution failed to load" in caplog.text
+    with pytest.raises(InputError, match="Detector 'broken'"):
+        load_detectors(["broken"])
+
+
+installed_entries = [entry for entry in installed().values() if entry.name in ("massive", "sinks")]

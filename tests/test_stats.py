@@ -1,0 +1,102 @@
+"""Laws of `inspector.stats`."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from inspector.detectors.massive_reducer import _histogram, _moments
+from inspector.stats import (
+    bin_edges,
+    bootstrap_mean,
+    excess_kurtosis,
+    histogram_quantile,
+    mean_square,
+    quantisation_error,
+)
+
+
+def counts_of(values: np.ndarray) -> np.ndarray:
+    return _histogram(torch.tensor(values, dtype=torch.float32)).numpy()
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.floats(2**-20, 2**30, width=32), min_size=1, max_size=200))
+def test_every_magnitude_falls_into_the_bin_whose_edges_enclose_it(values: list[float]) -> None:
+    magnitudes = np.array(values, dtype=np.float32)
+    expected, _ = np.histogram(magnitudes.astype(np.float64), bins=bin_edges())
+    assert (counts_of(magnitudes) == expected).all()
+
+
+def test_tiny_and_huge_magnitudes_are_counted_in_the_outer_bins() -> None:
+    counts = counts_of(np.array([0.0, 1e-30, 1e30], dtype=np.float32))
+    assert counts[0] == 2
+    assert counts[-1] == 1
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 1e4])
+def test_the_median_from_the_histogram_is_within_a_quarter_percent(scale: float) -> None:
+    values = np.abs(np.random.default_rng(0).standard_t(3, size=20_000)) * scale
+    assert histogram_quantile(counts_of(values)) == pytest.approx(np.median(values), rel=2.5e-3)
+
+
+def test_the_median_of_nothing_is_nan() -> None:
+    assert np.isnan(histogram_quantile(np.zeros(len(bin_edges()) - 1, dtype=np.int64)))
+
+
+@pytest.mark.parametrize("largest_of", ["themselves", "a spike"])
+def test_the_int8_error_from_the_histogram_agrees_with_quantising(largest_of: str) -> None:
+    values = np.abs(np.random.default_rng(1).normal(size=50_000))
+    largest = float(values.max()) if largest_of == "themselves" else 200.0
+    step = largest / 127
+    exact = ((values - np.round(values / step) * step) ** 2).mean()
+    assert quantisation_error(counts_of(values), largest) == pytest.approx(exact, rel=0.01)
+
+
+def test_the_mean_square_from_the_histogram_agrees_with_the_values() -> None:
+    values = np.abs(np.random.default_rng(2).normal(size=50_000))
+    assert mean_square(counts_of(values)) == pytest.approx((values**2).mean(), rel=1e-3)
+
+
+def test_excess_kurtosis_is_that_of_scipy() -> None:
+    from scipy.stats import kurtosis
+
+    values = np.random.default_rng(3).standard_t(5, size=(40, 50)).astype(np.float32)
+    moments = _moments(torch.tensor(values)).numpy()
+    assert float(excess_kurtosis(moments)) == pytest.approx(kurtosis(values, axis=None), rel=1e-3)
+
+
+def test_the_bootstrap_interval_covers_the_true_mean_about_as_often_as_it_says() -> None:
+    rng = np.random.default_rng(4)
+    samples = rng.normal(size=(40, 400))  # 400 experiments of 40 texts
+    low, high = bootstrap_mean(samples, resamples=500)
+    assert 0.90 <= ((low < 0) & (high > 0)).mean() <= 0.97
+
+
+def test_one_text_has_no_interval() -> None:
+    low, high = bootstrap_mean(np.array([[1.0, 2.0]]))
+    assert np.isnan(low).all()
+    assert np.isnan(high).all()
+
+
+def test_windows_of_one_text_count_as_one() -> None:
+    values = np.array([1.0, 1.0, 1.0, 3.0])
+    low, high = bootstrap_mean(values, np.array([0, 0, 0, 0]))
+    assert np.isnan(low)
+    alike = np.repeat(np.random.default_rng(0).normal(size=10), 10)
+    (low, high), (low_c, high_c) = bootstrap_mean(alike), bootstrap_mean(alike, np.repeat(np.arange(10), 10))
+    assert high_c - low_c > 2 * (high - low)
+
+
+def test_a_column_with_one_value_has_no_interval_and_the_others_keep_theirs() -> None:
+    values = np.array([[1.0, np.nan], [2.0, 5.0], [3.0, np.nan]])
+    low, high = bootstrap_mean(values)
+    assert np.isnan(low[1])
+    assert low[0] < 2 < high[0]
+
+
+def test_the_same_seed_gives_the_same_interval() -> None:
+    values = np.random.default_rng(5).normal(size=20)
+    assert bootstrap_mean(values, seed=1) == bootstrap_mean(values, seed=1)
+    assert bootstrap_mean(values, seed=1) != bootstrap_mean(values, seed=2)

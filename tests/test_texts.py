@@ -1,0 +1,114 @@
+"""The built-in texts, and texts from files."""
+
+import json
+from collections import Counter
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+
+from inspector.errors import InputError
+from inspector.texts import built_in, from_files
+
+ROWS = [
+    json.loads(line)
+    for line in files("inspector").joinpath("data/texts.jsonl").read_text(encoding="utf-8").splitlines()
+]
+KINDS = Counter(row["kind"] for row in ROWS)
+KIND_OF = {row["text"]: row["kind"] for row in ROWS}
+
+
+def test_there_are_at_least_200_built_in_texts_with_unique_ids() -> None:
+    assert len(ROWS) >= 200
+    assert len({row["id"] for row in ROWS}) == len({row["text"] for row in ROWS}) == len(ROWS)
+
+
+def test_the_built_in_texts_are_of_several_kinds_and_scripts() -> None:
+    assert {"prose", "code", "dialogue"} <= KINDS.keys() and len(KINDS) >= 5
+    assert min(KINDS.values()) >= 5
+    assert {"latin", "cyrillic", "cjk"} <= {script for row in ROWS for script in scripts(row["text"])}
+
+
+def scripts(text: str) -> set[str]:
+    """Some scripts that occur in a text."""
+    spans = {"latin": "az", "cyrillic": "ая", "cjk": "一龥"}
+    return {name for name, (low, high) in spans.items() if any(low <= c <= high for c in text)}
+
+
+def test_all_texts_come_when_no_count_is_given_or_too_large_a_one() -> None:
+    assert built_in() == built_in(10_000) == [row["text"] for row in ROWS]
+
+
+@pytest.mark.parametrize("count", [1, 2, 7, 100, 239])
+def test_a_count_gives_so_many_different_texts(count: int) -> None:
+    assert len(set(built_in(count))) == len(built_in(count)) == count
+
+
+@pytest.mark.parametrize("count", [40, 100])
+def test_a_count_mixes_the_kinds_as_the_whole_does(count: int) -> None:
+    mixed = Counter(KIND_OF[text] for text in built_in(count))
+    for kind, number in KINDS.items():
+        assert abs(mixed[kind] - count * number / len(ROWS)) <= 1
+
+
+def write(folder: Path, name: str, content: str) -> Path:
+    path = folder / name
+    path.write_bytes(content.encode())
+    return path
+
+
+def test_a_text_file_is_one_text_as_it_stands(tmp_path: Path) -> None:
+    assert from_files([write(tmp_path, "a.txt", "One.\n\n Two.\n")]) == ["One.\n\n Two.\n"]
+
+
+def test_a_jsonl_file_is_a_text_a_line_and_blank_lines_are_skipped(tmp_path: Path) -> None:
+    path = write(tmp_path, "a.jsonl", '{"text": "eins"}\r\n\n  \n{"text": "zw\\nei", "id": 2}')
+    assert from_files([path]) == ["eins", "zw\nei"]
+
+
+def test_files_keep_their_order(tmp_path: Path) -> None:
+    paths = [write(tmp_path, name, name) for name in ("b.txt", "a.txt")]
+    assert from_files(paths) == ["b.txt", "a.txt"]
+
+
+@pytest.mark.parametrize("odd", ["\u2028", "\u0085", "\x0c", "\x1e"])
+def test_only_a_newline_ends_a_line_of_jsonl(tmp_path: Path, odd: str) -> None:
+    text = f"before{odd}after"
+    path = write(tmp_path, "a.jsonl", json.dumps({"text": text}, ensure_ascii=False).replace("\\f", odd) + "\n")
+    if odd in "\x0c\x1e":  # JSON escapes these inside strings; between values they are not a newline either
+        path = write(tmp_path, "a.jsonl", json.dumps({"text": text}) + "\n")
+    assert from_files([path]) == [text]
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.jsonl"])
+def test_a_byte_order_mark_is_not_part_of_the_text(tmp_path: Path, name: str) -> None:
+    content = "word" if name == "a.txt" else '{"text": "word"}'
+    assert from_files([write(tmp_path, name, "\ufeff" + content)]) == ["word"]
+
+
+@pytest.mark.parametrize(
+    "line", ["not json", "[1]", '"text"', "3", "null", '{"txt": "a"}', '{"text": null}', '{"text": ["a"]}', '{"text": 3}']
+)
+def test_a_line_without_a_text_is_named_with_its_number(tmp_path: Path, line: str) -> None:
+    path = write(tmp_path, "a.jsonl", '{"text": "fine"}\n\n' + line + "\n")
+    with pytest.raises(InputError, match=r"a\.jsonl' line 3 "):
+        from_files([path])
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.jsonl"])
+@pytest.mark.parametrize("content", ["", " \n\t\n"])
+def test_an_empty_file_is_refused(tmp_path: Path, name: str, content: str) -> None:
+    with pytest.raises(InputError, match="is empty"):
+        from_files([write(tmp_path, name, content)])
+
+
+def test_a_file_that_is_not_utf8_is_refused_with_the_first_bad_byte(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes(b"caf\xe9")
+    with pytest.raises(InputError, match=r"a\.txt' is not UTF-8 \(byte 3\)"):
+        from_files([tmp_path / "a.txt"])
+
+
+@pytest.mark.parametrize("name", ["absent.txt", "."])
+def test_what_can_not_be_read_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(InputError, match="can't be read"):
+        from_files([tmp_path / name])
