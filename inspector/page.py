@@ -49,10 +49,15 @@ def render(record: Record) -> str:
     """The page as one string of HTML."""
     title = html.escape(f"{record.card['name']}: what the inspector found")
     parts = [f"<h1>{title}</h1>", *(f"<p>{html.escape(line)}</p>" for line in paragraphs(record))]
-    for index, (name, figure) in enumerate(figures(record).items()):
-        script = figure.to_html(full_html=False, include_plotlyjs="inline" if index == 0 else False, config={
-            "displaylogo": False, "responsive": True,
-        })
+    for index, figure in enumerate(figures(record).values()):
+        script = figure.to_html(
+            full_html=False,
+            include_plotlyjs="inline" if index == 0 else False,
+            config={
+                "displaylogo": False,
+                "responsive": True,
+            },
+        )
         parts.append(f'<figure role="img" aria-label="{html.escape(str(figure.layout.title.text))}">{script}</figure>')
     parts += [_table(record, name) for name in SHOWN if name in names(record)]
     body = "\n".join(parts)

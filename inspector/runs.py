@@ -123,9 +123,7 @@ def open_run(folder: str | Path) -> Record:
             raise RunError(f"Run '{folder}': {name} is damaged (its hash differs). Restore it or scan again.")
     try:
         evidence = {
-            Path(name).stem: _read_evidence(root / name)
-            for name in about["files"]
-            if name.startswith("evidence/")
+            Path(name).stem: _read_evidence(root / name) for name in about["files"] if name.startswith("evidence/")
         }
         tokens = pd.read_parquet(root / "tokens.parquet")
         findings, effects = (_read_rows(root / f"{k.__name__.lower()}s.parquet", k) for k in (Finding, Effect))

@@ -52,6 +52,9 @@ def examine(
     """
     chosen = load_detectors(detectors)
     _refuse(model, chosen)
+    unknown = set(thresholds or {}) - {detector.name for detector in chosen}
+    if unknown:
+        raise InputError(f"Thresholds for '{unknown.pop()}', which is not among the detectors of this scan.")
     window = min(window or WINDOW, model.shape.context)
     rows = tokenise(model.tokenizer, texts, bos=bos, window=window, first_text=first_text)
     controls = _controls(model, chosen, seed)
@@ -61,21 +64,19 @@ def examine(
     evidence = _measure(model, rows, [(d.name, d) for d in chosen], plan, progress)
     for name, detector, control in controls:
         evidence |= _measure(model, control, [(name, detector)], plan, progress)
+    chosen_thresholds = {name: dict(values) for name, values in (thresholds or {}).items()}
     settings = {
         "detectors": [detector.name for detector in chosen],
-        "thresholds": {name: dict(values) for name, values in (thresholds or {}).items()},
+        "thresholds": chosen_thresholds,
         "bos": {None: "as the tokenizer does", True: "one", False: "none"}[bos],
         "window": window,
         "texts": len(texts),
         "seed": seed,
         "attention": route_now(model),
     }
-    unknown = set(settings["thresholds"]) - set(settings["detectors"])
-    if unknown:
-        raise InputError(f"Thresholds for '{unknown.pop()}', which is not among the detectors of this scan.")
     tokens = token_table(rows, model.tokenizer)
     report = Report(model.card, settings, evidence, (), tokens, notes=_notes(model, rows, evidence, window))
-    return replace(report, findings=judged(report, chosen, settings["thresholds"]))
+    return replace(report, findings=judged(report, chosen, chosen_thresholds))
 
 
 def _refuse(model: Model, detectors: Sequence[Detector]) -> None:
@@ -88,7 +89,9 @@ def _refuse(model: Model, detectors: Sequence[Detector]) -> None:
                 )
 
 
-def _controls(model: Model, detectors: Sequence[Detector], seed: int) -> list[tuple[str, Detector, list[TokenSequence]]]:
+def _controls(
+    model: Model, detectors: Sequence[Detector], seed: int
+) -> list[tuple[str, Detector, list[TokenSequence]]]:
     """Name, detector and rows of every control input that the detectors ask for."""
     return [
         (f"{detector.name}.{name}", detector, tokenise(None, ids, bos=None, window=model.shape.context))
@@ -107,9 +110,7 @@ def _measure(
 ) -> dict[str, Evidence]:
     reducers: list[Reducer] = [detector.reducer(model) for _, detector in named]
     observe(model, batches(rows, plan.tokens_per_batch, model.pad_id), reducers, progress=progress)
-    return {
-        name: with_sources(reducer.evidence(), rows) for (name, _), reducer in zip(named, reducers, strict=True)
-    }
+    return {name: with_sources(reducer.evidence(), rows) for (name, _), reducer in zip(named, reducers, strict=True)}
 
 
 def with_sources(evidence: Evidence, rows: Sequence[TokenSequence]) -> Evidence:
@@ -135,7 +136,9 @@ def _notes(
         notes.append(f"{cut} of {len({row.source for row in rows})} texts were cut to windows of {window} tokens.")
     lost = {name: int(e["nonfinite"].max()) for name, e in evidence.items() if "nonfinite" in e.arrays}
     notes += [f"{n} tokens had NaN or infinity in a layer; they are in no statistic." for n in lost.values() if n]
-    if (sinks := evidence.get("sinks")) is not None and (short := int((sinks["length"] < sinks.facts["shortest"]).sum())):
+    if (sinks := evidence.get("sinks")) is not None and (
+        short := int((sinks["length"] < sinks.facts["shortest"]).sum())
+    ):
         notes.append(
             f"sinks: {short} of {len(sinks['text'])} texts have fewer than {sinks.facts['shortest']} tokens and are in "
             "no rate: on so few even uniform attention looks like a sink."

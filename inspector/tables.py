@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from inspector.detectors import massive_judge, sinks_judge
+from inspector.detectors import massive_judge, massive_levels, sinks_judge
 from inspector.errors import InputError
 from inspector.results import Effect, Evidence, Finding, Record
 
 _FrameOf = Callable[[Evidence, Mapping[int, str], Any], pd.DataFrame]
 _OURS: dict[str, tuple[type[Any], Mapping[str, _FrameOf]]] = {
-    "massive": (massive_judge.Thresholds, massive_judge.FRAMES),
+    "massive": (massive_levels.Thresholds, massive_judge.FRAMES),
     "sinks": (sinks_judge.Thresholds, sinks_judge.FRAMES),
 }
 

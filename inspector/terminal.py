@@ -34,14 +34,27 @@ def _plateaus(plateaus: pd.DataFrame) -> Table:
     rest = len(plateaus) - len(main)
     table = _table(f"Massive activations: plateaus of the residual stream ({rest} more dims ride on them)", MASSIVE)
     for name, justify in (
-        ("dim", "right"), ("layers", "left"), ("position", "right"), ("token", "left"), ("value", "right"),
-        ("× median", "right"), ("texts", "right"), ("layers flagged", "right"), ("verdict", "left"),
+        ("dim", "right"),
+        ("layers", "left"),
+        ("position", "right"),
+        ("token", "left"),
+        ("value", "right"),
+        ("× median", "right"),
+        ("texts", "right"),
+        ("layers flagged", "right"),
+        ("verdict", "left"),
     ):
         table.add_column(name, justify="right" if justify == "right" else "left")
     for row in main.head(PLATEAUS_SHOWN).itertuples():
         table.add_row(
-            str(row.dim), f"{row.first}–{row.last}", "varies" if pd.isna(row.position) else str(row.position),
-            _token(row.token), f"{row.value:,.1f}", f"{row.ratio:,.0f}", f"{row.texts:.0%}", str(row.flagged),
+            str(row.dim),
+            f"{row.first}–{row.last}",
+            "varies" if pd.isna(row.position) else str(row.position),
+            _token(row.token),
+            f"{row.value:,.1f}",
+            f"{row.ratio:,.0f}",
+            f"{row.texts:.0%}",
+            str(row.flagged),
             "candidate" if row.flagged else "not flagged",
         )
     return table
@@ -49,13 +62,30 @@ def _plateaus(plateaus: pd.DataFrame) -> Table:
 
 def _heads(heads: pd.DataFrame) -> Table:
     table = _table(f"Attention sinks: the {HEADS_SHOWN} strongest of {len(heads)} heads", SINK)
-    for name in ("layer", "head", "key", "token", "received", "interval", "sink rate", "entropy", "‖v‖ of key / others"):
+    for name in (
+        "layer",
+        "head",
+        "key",
+        "token",
+        "received",
+        "interval",
+        "sink rate",
+        "entropy",
+        "‖v‖ of key / others",
+    ):
         table.add_column(name, justify="left" if name == "token" else "right")
     for row in heads.sort_values("received", ascending=False).head(HEADS_SHOWN).itertuples():
         interval = "" if pd.isna(row.low) else f"{row.low:.3f}–{row.high:.3f}"
         table.add_row(
-            str(row.layer), str(row.head), "moves" if pd.isna(row.key) else str(row.key), _token(row.token),
-            f"{row.received:.3f}", interval, f"{row.sink_rate:.2f}", f"{row.entropy:.2f}", f"{row.value_norm_ratio:.2f}",
+            str(row.layer),
+            str(row.head),
+            "moves" if pd.isna(row.key) else str(row.key),
+            _token(row.token),
+            f"{row.received:.3f}",
+            interval,
+            f"{row.sink_rate:.2f}",
+            f"{row.entropy:.2f}",
+            f"{row.value_norm_ratio:.2f}",
         )
     return table
 

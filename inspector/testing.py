@@ -22,14 +22,28 @@ TRIGGER = 7
 """The token id that planted phenomena hang on."""
 
 _SMALL = {
-    "vocab_size": VOCAB, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 3,
-    "num_attention_heads": 4, "max_position_embeddings": 256, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2,
+    "vocab_size": VOCAB,
+    "hidden_size": 32,
+    "intermediate_size": 64,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 4,
+    "max_position_embeddings": 256,
+    "pad_token_id": 0,
+    "bos_token_id": 1,
+    "eos_token_id": 2,
 }
 _GROUPED = {**_SMALL, "num_key_value_heads": 2}
 _HEADS = {**_GROUPED, "head_dim": 8}
 _WINDOWED = {**_HEADS, "sliding_window": 16}
-_GPT = {"vocab_size": VOCAB, "n_embd": 32, "n_layer": 3, "n_head": 4, "n_positions": 256, "bos_token_id": 1,
-        "eos_token_id": 2}
+_GPT = {
+    "vocab_size": VOCAB,
+    "n_embd": 32,
+    "n_layer": 3,
+    "n_head": 4,
+    "n_positions": 256,
+    "bos_token_id": 1,
+    "eos_token_id": 2,
+}
 
 TINY: dict[str, tuple[str, dict[str, Any]]] = {
     "GPT2LMHeadModel": ("GPT2Config", _GPT),
@@ -56,15 +70,25 @@ TINY: dict[str, tuple[str, dict[str, Any]]] = {
     "GPTJForCausalLM": ("GPTJConfig", {**_GPT, "rotary_dim": 4}),
     "GPTNeoForCausalLM": (
         "GPTNeoConfig",
-        {"vocab_size": VOCAB, "hidden_size": 32, "num_layers": 2, "num_heads": 4, "max_position_embeddings": 256,
-         "attention_types": [[["global", "local"], 1]], "window_size": 16},
+        {
+            "vocab_size": VOCAB,
+            "hidden_size": 32,
+            "num_layers": 2,
+            "num_heads": 4,
+            "max_position_embeddings": 256,
+            "attention_types": [[["global", "local"], 1]],
+            "window_size": 16,
+        },
     ),
     "BloomForCausalLM": ("BloomConfig", {"vocab_size": VOCAB, "hidden_size": 32, "n_layer": 3, "n_head": 4}),
     "FalconForCausalLM": (
         "FalconConfig",
         {"vocab_size": VOCAB, "hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 4},
     ),
-    "MambaForCausalLM": ("MambaConfig", {"vocab_size": VOCAB, "hidden_size": 32, "num_hidden_layers": 3, "state_size": 8}),
+    "MambaForCausalLM": (
+        "MambaConfig",
+        {"vocab_size": VOCAB, "hidden_size": 32, "num_hidden_layers": 3, "state_size": 8},
+    ),
 }
 """Architecture → its config class and sizes; enough for every code path, nothing more."""
 
@@ -92,7 +116,9 @@ def tiny_model(architecture: str = "LlamaForCausalLM", seed: int = 0) -> Model:
     return load_model(tiny_hf(architecture, seed), device="cpu")
 
 
-def random_texts(count: int, low: int = 20, high: int = 80, seed: int = 0, trigger: int | None = None) -> list[list[int]]:
+def random_texts(
+    count: int, low: int = 20, high: int = 80, seed: int = 0, trigger: int | None = None
+) -> list[list[int]]:
     """Texts of random token ids; with `trigger` that id stands at position 0 of each.
 
     No id comes twice in a text of up to 93 tokens: equal tokens can tie, and ties break by rounding.
@@ -208,7 +234,9 @@ def measure(
     return with_sources(reducer.evidence(), rows)
 
 
-def check_detector(detector: Detector, planted: Case, unplanted: Case, found: Callable[[Sequence[Finding]], bool]) -> None:
+def check_detector(
+    detector: Detector, planted: Case, unplanted: Case, found: Callable[[Sequence[Finding]], bool]
+) -> None:
     """Run the laws that every detector must keep; an AssertionError names the one that broke.
 
     Batch size, padding side and the order of merging don't change the evidence; activations are
@@ -311,6 +339,15 @@ def _through_disk(evidence: Evidence) -> Evidence:
 
 
 __all__ = [
-    "TINY", "TRIGGER", "PlantedSink", "PlantedSpike", "assert_same", "check_detector", "measure",
-    "planted_model", "random_texts", "tiny_hf", "tiny_model",
+    "TINY",
+    "TRIGGER",
+    "PlantedSink",
+    "PlantedSpike",
+    "assert_same",
+    "check_detector",
+    "measure",
+    "planted_model",
+    "random_texts",
+    "tiny_hf",
+    "tiny_model",
 ]

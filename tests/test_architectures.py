@@ -65,7 +65,9 @@ def test_largest_entries_are_those_of_the_plain_hugging_face_model(model: Model)
 
 def block_outputs(hf: Any, ids: list[int]) -> list[torch.Tensor]:
     """Residual stream after every block `[pos, d_model]`, by plain torch hooks on the blocks."""
-    blocks = max((m for m in hf.modules() if isinstance(m, torch.nn.ModuleList)), key=lambda m: len(list(m.parameters())))
+    blocks = max(
+        (m for m in hf.modules() if isinstance(m, torch.nn.ModuleList)), key=lambda m: len(list(m.parameters()))
+    )
     seen: list[torch.Tensor] = []
     handles = [
         block.register_forward_hook(lambda m, a, out: seen.append((out[0] if isinstance(out, tuple) else out)[0]))
@@ -107,7 +109,9 @@ def test_learned_sinks_are_reported_as_mass_that_no_token_gets() -> None:
     assert heads["sink_mass"].between(0.001, 0.999).all()
 
 
-@pytest.mark.parametrize("architecture", ["GPT2LMHeadModel", "LlamaForCausalLM", "Gemma2ForCausalLM", "Olmo2ForCausalLM", "OPTForCausalLM"])
+@pytest.mark.parametrize(
+    "architecture", ["GPT2LMHeadModel", "LlamaForCausalLM", "Gemma2ForCausalLM", "Olmo2ForCausalLM", "OPTForCausalLM"]
+)
 def test_writers_add_up_to_the_entry_whatever_norm_or_bias_follows_the_mlp(architecture: str) -> None:
     model = tiny_model(architecture)
     ids = TEXTS[0]

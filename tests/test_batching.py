@@ -80,5 +80,8 @@ def test_a_lone_string_is_not_taken_for_a_list_of_letters() -> None:
 def test_a_long_text_becomes_windows_that_know_where_they_start() -> None:
     rows = tokenise(None, [list(range(7)), [9]], bos=None, window=3, first_text=10)
     assert [(r.text, r.source, r.start, len(r.ids)) for r in rows] == [
-        (10, 10, 0, 3), (11, 10, 3, 3), (12, 10, 6, 1), (13, 11, 0, 1),
+        (10, 10, 0, 3),
+        (11, 10, 3, 3),
+        (12, 10, 6, 1),
+        (13, 11, 0, 1),
     ]

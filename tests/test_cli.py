@@ -1,4 +1,6 @@
 """The command line: one line for each mistake, nothing left behind, and what the commands print."""
+# ruff: noqa: F401, F811
+# Fixtures are imported by name: they serve two files and no other.
 
 import json
 import os
@@ -13,7 +15,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from fixtures_cli import SCRIPT, TEXT, Command, Outcome, command, report, run, tiny_folder, tree  # noqa: F401
+from fixtures_cli import SCRIPT, TEXT, Command, Outcome, command, report, run, tiny_folder, tree
 
 from inspector.report import Report, open_run
 
@@ -30,7 +32,7 @@ def refused(outcome: Outcome, *words: str) -> None:
 
 
 @pytest.fixture
-def examine(command: Command, tiny_folder: Path, tmp_path: Path) -> Command:  # noqa: F811
+def examine(command: Command, tiny_folder: Path, tmp_path: Path) -> Command:
     """`inspector examine` of the tiny model to tmp_path/out; options given later win."""
     return lambda *options: command(
         "examine", "--quiet", "--device", "cpu", "--model", tiny_folder, "--out", tmp_path / "out", *options
@@ -91,9 +93,7 @@ def test_a_bad_option_gives_one_line_and_writes_nothing(
     ],
     ids=["latin", "blank", "broken", "keyless", "surrogate", "deep"],
 )
-def test_a_bad_file_is_named(
-    examine: Command, tmp_path: Path, name: str, content: bytes, words: list[str]
-) -> None:
+def test_a_bad_file_is_named(examine: Command, tmp_path: Path, name: str, content: bytes, words: list[str]) -> None:
     (tmp_path / name).write_bytes(content)
     before = tree(tmp_path)
     outcome = examine("--file", tmp_path / name)
@@ -106,7 +106,7 @@ def test_a_missing_file_is_named(examine: Command, tmp_path: Path) -> None:
     assert tree(tmp_path) == {}
 
 
-def test_a_folder_without_weights_is_named(examine: Command, tiny_folder: Path, tmp_path: Path) -> None:  # noqa: F811
+def test_a_folder_without_weights_is_named(examine: Command, tiny_folder: Path, tmp_path: Path) -> None:
     folder = broken_model(tiny_folder, tmp_path / "weightless")
     (folder / "model.safetensors").unlink()
     before = tree(tmp_path)
@@ -121,9 +121,7 @@ def test_an_empty_folder_is_no_model(examine: Command, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("file", "keep"), [("model.safetensors", 5000), ("config.json", 20)])
-def test_a_truncated_model_is_named(
-    examine: Command, tiny_folder: Path, tmp_path: Path, file: str, keep: int  # noqa: F811
-) -> None:
+def test_a_truncated_model_is_named(examine: Command, tiny_folder: Path, tmp_path: Path, file: str, keep: int) -> None:
     folder = broken_model(tiny_folder, tmp_path / "cut", file=file, keep=keep)
     refused(examine("--text", "w5", "--model", folder), str(folder))
     assert not (tmp_path / "out").exists()
@@ -139,13 +137,13 @@ def test_a_refused_scan_leaves_no_folders_on_the_way_to_out(examine: Command, tm
     assert tree(tmp_path) == {}
 
 
-def test_an_existing_run_is_not_overwritten(examine: Command, run: Path) -> None:  # noqa: F811
+def test_an_existing_run_is_not_overwritten(examine: Command, run: Path) -> None:
     before = tree(run)
     refused(examine("--text", "w5", "--out", run), str(run), "--overwrite")
     assert tree(run) == before
 
 
-def test_an_existing_run_is_replaced_on_request(examine: Command, run: Path) -> None:  # noqa: F811
+def test_an_existing_run_is_replaced_on_request(examine: Command, run: Path) -> None:
     outcome = examine("--text", "w5 w6 w7", "--out", run, "--overwrite")
     assert outcome == Outcome(0, f"{run}\n", "")
     assert open_run(run).frame("tokens")["token"].tolist() == ["w5", "w6", "w7"]
@@ -176,26 +174,26 @@ def test_a_name_too_long_for_the_disk_is_refused(examine: Command, tmp_path: Pat
 
 @pytest.mark.parametrize("arguments", [["show", "nowhere"], ["export", "nowhere", "--html", "page.html"]])
 def test_a_missing_run_is_named(
-    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str]  # noqa: F811
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
     refused(command(*arguments), "nowhere", "run.json")
     assert tree(tmp_path) == {}
 
 
-def test_an_unknown_frame_lists_the_known_ones(command: Command, run: Path) -> None:  # noqa: F811
+def test_an_unknown_frame_lists_the_known_ones(command: Command, run: Path) -> None:
     refused(command("show", run, "--frame", "massive.layer"), "massive.layer", "sinks.heads")
 
 
-def test_an_unwritable_page_is_named(command: Command, run: Path) -> None:  # noqa: F811
+def test_an_unwritable_page_is_named(command: Command, run: Path) -> None:
     refused(command("export", run, "--html", run), str(run), "can't be written")
 
 
-def test_an_unknown_command_is_named(command: Command) -> None:  # noqa: F811
+def test_an_unknown_command_is_named(command: Command) -> None:
     refused(command("inspect"), "inspect")
 
 
-def test_no_arguments_give_help_without_an_error_line(command: Command) -> None:  # noqa: F811
+def test_no_arguments_give_help_without_an_error_line(command: Command) -> None:
     outcome = command()
     assert "examine" in outcome.out + outcome.err
     assert "inspector: Usage" not in outcome.err
@@ -208,14 +206,17 @@ def start(*arguments: object, **environment: str) -> subprocess.Popen[str]:
     """`python -m inspector.cli …`; Ctrl-C reaches it even where our own parent ignores it."""
     return subprocess.Popen(
         [sys.executable, "-m", "inspector.cli", *map(str, arguments)],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8",
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
         env={**os.environ, "HF_HUB_OFFLINE": "1", **environment},
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
 
 
 @pytest.mark.parametrize("offline", ["1", "0"])
-def test_an_unknown_model_is_named_soon_whether_or_not_the_hub_is_known_to_be_away(tmp_path: Path, offline: str) -> None:
+def test_an_unknown_model_is_named_soon_with_or_without_offline_mode(tmp_path: Path, offline: str) -> None:
     began = time.monotonic()
     hub = {"HF_HUB_OFFLINE": offline, "HF_ENDPOINT": "http://127.0.0.1:9", "HF_HOME": str(tmp_path / "hub")}
     process = start("examine", "-q", "--model", "no-such-model", "--text", "w5", "--out", tmp_path / "out", **hub)
@@ -228,7 +229,7 @@ def test_an_unknown_model_is_named_soon_whether_or_not_the_hub_is_known_to_be_aw
     assert not (tmp_path / "out").exists()
 
 
-def test_ctrl_c_leaves_nothing_behind(tiny_folder: Path, tmp_path: Path) -> None:  # noqa: F811
+def test_ctrl_c_leaves_nothing_behind(tiny_folder: Path, tmp_path: Path) -> None:
     model = ("--model", tiny_folder, "--device", "cpu")
     process = start("examine", *model, "--batch-tokens", "1", "--texts", "240", "--out", tmp_path / "out")
     assert process.stdout is not None and process.stderr is not None
@@ -247,14 +248,14 @@ def test_ctrl_c_leaves_nothing_behind(tiny_folder: Path, tmp_path: Path) -> None
     assert tree(tmp_path) == {}
 
 
-def test_quiet_is_silent_on_stderr(tiny_folder: Path, tmp_path: Path) -> None:  # noqa: F811
+def test_quiet_is_silent_on_stderr(tiny_folder: Path, tmp_path: Path) -> None:
     model = ("--model", tiny_folder, "--device", "cpu")
     process = start("examine", *model, "--text", TEXT, "--out", tmp_path / "out", "--quiet")
     out, err = process.communicate(timeout=60)
     assert (process.returncode, out, err) == (0, f"{tmp_path / 'out'}\n", "")
 
 
-def test_a_reader_that_leaves_early_is_no_error(run: Path) -> None:  # noqa: F811
+def test_a_reader_that_leaves_early_is_no_error(run: Path) -> None:
     process = start("show", run, "--json")
     assert process.stdout is not None and process.stderr is not None
     process.stdout.close()
@@ -268,7 +269,7 @@ def test_a_reader_that_leaves_early_is_no_error(run: Path) -> None:  # noqa: F81
 
 
 def test_progress_and_messages_go_to_stderr_and_the_run_to_stdout(
-    command: Command, tiny_folder: Path, tmp_path: Path  # noqa: F811
+    command: Command, tiny_folder: Path, tmp_path: Path
 ) -> None:
     place = tmp_path / "out"
     outcome = command("examine", "--model", tiny_folder, "--device", "cpu", "--text", TEXT, "--out", place)
@@ -299,14 +300,14 @@ def test_a_text_file_is_one_text_and_a_jsonl_file_one_a_line(examine: Command, t
     assert tokens.groupby("text")["token"].agg(" ".join).tolist() == ["w10", "w5 w6 w7", "w8", "w9"]
 
 
-def test_show_prints_sentences_and_where_the_run_is(command: Command, run: Path) -> None:  # noqa: F811
+def test_show_prints_sentences_and_where_the_run_is(command: Command, run: Path) -> None:
     outcome = command("show", run)
     assert (outcome.code, outcome.err) == (0, "")
     assert "LlamaForCausalLM" in outcome.out and "Attention sinks" in outcome.out
     assert str(run) in outcome.out
 
 
-def test_show_json_is_valid_and_has_the_promised_keys(command: Command, run: Path, report: Report) -> None:  # noqa: F811
+def test_show_json_is_valid_and_has_the_promised_keys(command: Command, run: Path, report: Report) -> None:
     outcome = command("show", run, "--json")
     assert (outcome.code, outcome.err) == (0, "")
 
@@ -321,18 +322,18 @@ def test_show_json_is_valid_and_has_the_promised_keys(command: Command, run: Pat
     assert shown["findings"][0]["score"] == pytest.approx(report.findings[0].score)
 
 
-def test_show_frame_prints_the_whole_table_as_csv(command: Command, run: Path, report: Report) -> None:  # noqa: F811
+def test_show_frame_prints_the_whole_table_as_csv(command: Command, run: Path, report: Report) -> None:
     outcome = command("show", run, "--frame", "tokens")
     assert outcome.out == report.frame("tokens").to_csv(index=False)
     assert command("show", run, "--frame", "sinks.heads").out.count("\n") == 1 + 3 * 4
 
 
-def test_show_frame_json_has_that_frame_alone(command: Command, run: Path) -> None:  # noqa: F811
+def test_show_frame_json_has_that_frame_alone(command: Command, run: Path) -> None:
     shown = json.loads(command("show", run, "--frame", "massive.map", "--json").out)
     assert shown.keys() == {"model", "settings", "notes", "massive.map"}
 
 
-def test_detectors_are_listed_with_their_package(command: Command) -> None:  # noqa: F811
+def test_detectors_are_listed_with_their_package(command: Command) -> None:
     rows = json.loads(command("detectors", "--json").out)
     assert {("massive", "activation-inspector"), ("sinks", "activation-inspector")} <= {
         (row["name"], row["package"]) for row in rows
@@ -341,7 +342,7 @@ def test_detectors_are_listed_with_their_package(command: Command) -> None:  # n
     assert all(row["name"] in plain and row["class"] in plain for row in rows)
 
 
-def test_models_lists_the_built_in_one_and_the_architectures(command: Command) -> None:  # noqa: F811
+def test_models_lists_the_built_in_one_and_the_architectures(command: Command) -> None:
     shown = json.loads(command("models", "--json").out)
     assert shown["built_in"]["name"] == "smollm2-135m-instruct"
     plain = command("models").out
@@ -372,7 +373,7 @@ class Resources(HTMLParser):
 
 
 @pytest.fixture
-def page(command: Command, run: Path, tmp_path: Path) -> str:  # noqa: F811
+def page(command: Command, run: Path, tmp_path: Path) -> str:
     """The exported page of the run."""
     outcome = command("export", run, "--html", tmp_path / "pages" / "page.html")
     assert outcome == Outcome(0, f"{tmp_path / 'pages' / 'page.html'}\n", "")
@@ -397,7 +398,7 @@ def test_token_text_cannot_run_in_an_exported_page(page: str) -> None:
     assert SCRIPT in "".join(seen.text)
 
 
-def test_an_exported_page_says_what_was_found(page: str, report: Report) -> None:  # noqa: F811
+def test_an_exported_page_says_what_was_found(page: str, report: Report) -> None:
     assert "<title>tiny: what the inspector found</title>" in page
     assert page.count("<figure ") == 4
     assert len(pd.DataFrame(report.frame("findings"))) and "<summary>findings</summary>" in page

@@ -9,7 +9,7 @@ from conftest import SINKS, SPIKES
 
 from inspector import examine
 from inspector.batching import Batch
-from inspector.detectors import massive_judge
+from inspector.detectors import massive_levels
 from inspector.detectors.base import installed, load_detectors
 from inspector.detectors.massive import Massive
 from inspector.detectors.sinks import Sinks
@@ -19,7 +19,7 @@ from inspector.results import Finding
 from inspector.testing import TRIGGER, PlantedSpike, check_detector, measure, planted_model, random_texts
 
 AT_START = random_texts(12, 40, 80, trigger=TRIGGER)
-IN_MIDDLE = [ids[:5] + [TRIGGER] + ids[5:] for ids in random_texts(12, 60, 80)]
+IN_MIDDLE = [[*ids[:5], TRIGGER, *ids[5:]] for ids in random_texts(12, 60, 80)]
 PLANTED_UNITS = {(layer, s.dim) for s in SPIKES for layer in range(s.layer, 6)}
 PLANTED_HEADS = {(s.layer, s.head) for s in SINKS}
 
@@ -125,7 +125,7 @@ def test_small_spikes_are_missed_by_the_definition_and_found_scale_free() -> Non
     model = planted_model([PlantedSpike(2, 5, value=90.0)])
     report = examine(model, AT_START, ["massive"])
     assert report.findings == ()
-    assert units(report.judge(massive=massive_judge.SCALE_FREE).findings) == {(layer, 5) for layer in range(2, 6)}
+    assert units(report.judge(massive=massive_levels.SCALE_FREE).findings) == {(layer, 5) for layer in range(2, 6)}
 
 
 def test_nan_is_a_finding_and_enters_no_statistic(unplanted: Model) -> None:
@@ -158,8 +158,8 @@ def test_nan_is_a_finding_and_enters_no_statistic(unplanted: Model) -> None:
 @pytest.mark.parametrize(("pattern", "rate"), [("uniform", 0.0), ("first", 1.0)])
 def test_uniform_attention_scores_0_and_all_to_the_first_key_1(unplanted: Model, pattern: str, rate: float) -> None:
     from inspector.attention import WholeAttention
-    from inspector.scan import with_sources
     from inspector.batching import pad_rows, tokenise
+    from inspector.scan import with_sources
     from inspector.sites import Site
 
     rows = tokenise(None, random_texts(4, 64, 64), bos=None, window=100)
@@ -230,7 +230,9 @@ def test_detectors_come_in_by_the_same_door_as_plugins() -> None:
         load_detectors(["sink"])
 
 
-def test_a_plugin_that_fails_to_load_is_named_and_the_rest_work(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_plugin_that_fails_to_load_is_named_and_the_rest_work(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     from importlib.metadata import EntryPoint
 
     from inspector.detectors import base

@@ -20,7 +20,9 @@ def test_importing_inspector_imports_next_to_nothing() -> None:
     assert loaded_after("import inspector") == set()
 
 
-@pytest.mark.parametrize("module", ["sites", "stats", "results", "runs", "tables", "figures", "report", "page", "summary"])
+@pytest.mark.parametrize(
+    "module", ["sites", "stats", "results", "runs", "tables", "figures", "report", "page", "summary"]
+)
 def test_modules_for_saved_runs_never_import_torch(module: str) -> None:
     assert not loaded_after(f"import inspector.{module}") & set(HEAVY)
 

@@ -69,7 +69,7 @@ def test_a_path_that_is_not_there_is_refused(name: str) -> None:
 
 
 def test_an_unknown_dtype_is_refused() -> None:
-    with pytest.raises(ModelError, match="No dtype 'float8'. Use auto, float32"):
+    with pytest.raises(ModelError, match=r"No dtype 'float8'\. Use auto, float32"):
         load_model(dtype="float8", device="cpu")
 
 

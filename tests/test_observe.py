@@ -86,8 +86,11 @@ def test_hooks_inside_the_bridges_attention_switch_to_whole_patterns_and_the_rep
     hooked = examine(model, [list(row.ids) for row in ROWS])
     assert (plain.settings["attention"], hooked.settings["attention"]) == ("streamed", "eager")
     torch.testing.assert_close(
-        torch.tensor(plain.evidence["sinks"]["received"]), torch.tensor(hooked.evidence["sinks"]["received"]),
-        rtol=1e-4, atol=1e-5, equal_nan=True,
+        torch.tensor(plain.evidence["sinks"]["received"]),
+        torch.tensor(hooked.evidence["sinks"]["received"]),
+        rtol=1e-4,
+        atol=1e-5,
+        equal_nan=True,
     )
 
 

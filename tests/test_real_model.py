@@ -19,7 +19,7 @@ def prompt(smollm2: Model) -> Report:
 
 @pytest.fixture(scope="module")
 def prose(smollm2: Model) -> Report:
-    return examine(smollm2, [text for text in built_in()[:110:5]], window=256)
+    return examine(smollm2, list(built_in()[:110:5]), window=256)
 
 
 def test_the_tokens_as_fed_have_no_bos(prompt: Report) -> None:

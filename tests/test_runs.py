@@ -1,4 +1,6 @@
 """Runs: bit for bit through the disk, damage is named, and a failed save leaves the old run."""
+# ruff: noqa: F401, F811
+# Fixtures are imported by name: they serve two files and no other.
 
 import json
 import os
@@ -9,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from fixtures_cli import TEXT, report, run, tiny_folder, tree  # noqa: F401
+from fixtures_cli import TEXT, report, run, tiny_folder, tree
 
 import inspector
 from inspector import runs
@@ -18,14 +20,37 @@ from inspector.report import Report, open_run
 from inspector.results import Effect, Evidence, Finding
 
 NAN = float("nan")
-ODD = ["<script>", "\0", "\n", "\r\n", "�", "😀", "", " ", "\u202e", "nan", "None", "null", "\t", "'", '"', ",", "a" * 9999]
+ODD = [
+    "<script>",
+    "\0",
+    "\n",
+    "\r\n",
+    "�",
+    "😀",
+    "",
+    " ",
+    "\u202e",
+    "nan",
+    "None",
+    "null",
+    "\t",
+    "'",
+    '"',
+    ",",
+    "a" * 9999,
+]
 FILES = [
-    "tokens.parquet", "findings.parquet", "effects.parquet", "evidence/massive.safetensors",
-    "evidence/sinks.safetensors", "evidence/sinks.random.safetensors", "evidence/sinks.repeated.safetensors",
+    "tokens.parquet",
+    "findings.parquet",
+    "effects.parquet",
+    "evidence/massive.safetensors",
+    "evidence/sinks.safetensors",
+    "evidence/sinks.random.safetensors",
+    "evidence/sinks.repeated.safetensors",
 ]
 
 
-def through_disk(report: Report, folder: Path, **changes: object) -> Report:  # noqa: F811
+def through_disk(report: Report, folder: Path, **changes: object) -> Report:
     """The report with these changes, saved and opened."""
     return open_run(replace(report, **changes).save(folder / "again"))  # type: ignore[arg-type]
 
@@ -38,23 +63,29 @@ def finding(**fields: object) -> Finding:
 
 def evidence(**arrays: np.ndarray) -> Evidence:
     axes = {name: tuple("abcd"[: array.ndim]) for name, array in arrays.items()}
-    return Evidence("plugin", arrays, axes, dict.fromkeys(arrays, "sum"), {"grid": [0.1, 0.2], "note": "é", "none": None})
+    return Evidence(
+        "plugin", arrays, axes, dict.fromkeys(arrays, "sum"), {"grid": [0.1, 0.2], "note": "é", "none": None}
+    )
 
 
 def tokens_of(*texts: str) -> dict[str, np.ndarray]:
     numbers = np.arange(len(texts))
-    return {**{n: numbers for n in ("text", "source", "position", "id")}, "token": np.array(texts, dtype=object)}
+    return {**dict.fromkeys(("text", "source", "position", "id"), numbers), "token": np.array(texts, dtype=object)}
 
 
 # Bit for bit.
 
 
-def test_a_scan_survives_the_disk_bit_for_bit(run: Path, report: Report) -> None:  # noqa: F811
+def test_a_scan_survives_the_disk_bit_for_bit(run: Path, report: Report) -> None:
     again = open_run(run)
     assert set(again.evidence) == set(report.evidence)
     for name, one in report.evidence.items():
         other = again.evidence[name]
-        assert (other.detector, dict(other.axes), dict(other.combine)) == (one.detector, dict(one.axes), dict(one.combine))
+        assert (other.detector, dict(other.axes), dict(other.combine)) == (
+            one.detector,
+            dict(one.axes),
+            dict(one.combine),
+        )
         assert json.dumps(other.facts) == json.dumps(one.facts)
         assert list(other.arrays) and other.arrays.keys() == one.arrays.keys()
         for key, array in one.arrays.items():
@@ -80,7 +111,7 @@ def test_a_scan_survives_the_disk_bit_for_bit(run: Path, report: Report) -> None
     ],
     ids=lambda array: f"{array.dtype}-{array.shape}",
 )
-def test_any_array_of_a_plugin_survives_bit_for_bit(report: Report, tmp_path: Path, array: np.ndarray) -> None:  # noqa: F811
+def test_any_array_of_a_plugin_survives_bit_for_bit(report: Report, tmp_path: Path, array: np.ndarray) -> None:
     one = evidence(x=array)
     again = through_disk(report, tmp_path, evidence={"plugin": one}).evidence["plugin"]
     assert (again["x"].dtype, again["x"].shape) == (array.dtype, array.shape)
@@ -88,53 +119,57 @@ def test_any_array_of_a_plugin_survives_bit_for_bit(report: Report, tmp_path: Pa
     assert again.facts == one.facts
 
 
-def test_findings_keep_none_apart_from_nan_and_from_odd_text(report: Report, tmp_path: Path) -> None:  # noqa: F811
+def test_findings_keep_none_apart_from_nan_and_from_odd_text(report: Report, tmp_path: Path) -> None:
     findings = (
-        finding(), finding(unit=3, position=0, token=""), finding(token="nan"), finding(token="\0"),
-        finding(score=NAN, low=NAN, high=float("inf"), threshold=-0.0), finding(layer=2, verdict="observed"),
+        finding(),
+        finding(unit=3, position=0, token=""),
+        finding(token="nan"),
+        finding(token="\0"),
+        finding(score=NAN, low=NAN, high=float("inf"), threshold=-0.0),
+        finding(layer=2, verdict="observed"),
     )
     again = through_disk(report, tmp_path, findings=findings).findings
     assert repr(again) == repr(findings)
     assert {type(value) for row in again for value in asdict(row).values()} == {str, int, float, type(None)}
 
 
-def test_effects_survive_the_disk(report: Report, tmp_path: Path) -> None:  # noqa: F811
+def test_effects_survive_the_disk(report: Report, tmp_path: Path) -> None:
     numbers = dict.fromkeys(("change", "low", "high", "twin_change", "twin_low", "twin_high", "p", "q"), 0.25)
     effects = (Effect("t", "zero", "loss", n=3, **{**numbers, "q": NAN}), Effect("u", "set", "loss", n=4, **numbers))
     assert repr(through_disk(report, tmp_path, effects=effects).effects) == repr(effects)
 
 
-def test_no_findings_stay_none(report: Report, tmp_path: Path) -> None:  # noqa: F811
+def test_no_findings_stay_none(report: Report, tmp_path: Path) -> None:
     assert through_disk(report, tmp_path, findings=()).findings == ()
 
 
-def test_odd_token_text_survives_the_disk(report: Report, tmp_path: Path) -> None:  # noqa: F811
+def test_odd_token_text_survives_the_disk(report: Report, tmp_path: Path) -> None:
     again = through_disk(report, tmp_path, tokens=tokens_of(*ODD))
     assert again.tokens["token"].tolist() == ODD
     assert again.frame("tokens")["token"].tolist() == ODD
 
 
-def test_a_token_that_is_half_a_surrogate_pair_can_be_saved(report: Report, tmp_path: Path) -> None:  # noqa: F811
+def test_a_token_that_is_half_a_surrogate_pair_can_be_saved(report: Report, tmp_path: Path) -> None:
     assert len(through_disk(report, tmp_path, tokens=tokens_of("\ud83d")).tokens["token"]) == 1
 
 
-def test_opening_and_saving_again_gives_the_same_bytes(run: Path, tmp_path: Path) -> None:  # noqa: F811
+def test_opening_and_saving_again_gives_the_same_bytes(run: Path, tmp_path: Path) -> None:
     again = open_run(run).save(tmp_path / "again")
     first, second = tree(run), tree(again)
     assert json.loads(first.pop("run.json") or "")["files"] == json.loads(second.pop("run.json") or "")["files"]
     assert first == second and set(FILES) <= first.keys()
 
 
-def test_whoever_may_read_the_run_may_read_all_its_files(run: Path) -> None:  # noqa: F811
+def test_whoever_may_read_the_run_may_read_all_its_files(run: Path) -> None:
     assert {path.stat().st_mode & 0o777 for path in run.rglob("*") if path.is_file()} == {
         (run / "run.json").stat().st_mode & 0o777
     }
 
 
-def test_evidence_can_not_be_saved_outside_its_folder(report: Report, tmp_path: Path) -> None:  # noqa: F811
+def test_evidence_can_not_be_saved_outside_its_folder(report: Report, tmp_path: Path) -> None:
     with pytest.raises(inspector.InspectorError):
         replace(report, evidence={"../../escaped": evidence(x=np.zeros(1))}).save(tmp_path / "place" / "run")
-    assert not [path for path in tmp_path.rglob("*escaped*")]
+    assert not list(tmp_path.rglob("*escaped*"))
 
 
 # Damage is named.
@@ -142,7 +177,7 @@ def test_evidence_can_not_be_saved_outside_its_folder(report: Report, tmp_path: 
 
 @pytest.mark.parametrize("name", FILES)
 @pytest.mark.parametrize("damage", ["missing", "truncated", "flipped", "emptied", "a folder"])
-def test_every_damaged_file_is_named(run: Path, name: str, damage: str) -> None:  # noqa: F811
+def test_every_damaged_file_is_named(run: Path, name: str, damage: str) -> None:
     path = run / name
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
@@ -159,19 +194,19 @@ def test_every_damaged_file_is_named(run: Path, name: str, damage: str) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b"null", b"[]", b'"run"', b"[" * 100_000], ids=range(7))
-def test_a_run_json_that_is_not_a_json_object_is_refused(run: Path, content: bytes) -> None:  # noqa: F811
+def test_a_run_json_that_is_not_a_json_object_is_refused(run: Path, content: bytes) -> None:
     (run / "run.json").write_bytes(content)
     with pytest.raises(RunError, match="run"):
         open_run(run)
 
 
-def test_a_folder_without_run_json_is_no_run(run: Path) -> None:  # noqa: F811
+def test_a_folder_without_run_json_is_no_run(run: Path) -> None:
     (run / "run.json").unlink()
     with pytest.raises(RunError, match="No run in"):
         open_run(run)
 
 
-def edited(run: Path, **changes: object) -> Path:  # noqa: F811
+def edited(run: Path, **changes: object) -> Path:
     """The run with these values in its run.json; a key set to `...` is taken out."""
     about = {**json.loads((run / "run.json").read_text(encoding="utf-8")), **changes}
     (run / "run.json").write_text(json.dumps({k: v for k, v in about.items() if v is not ...}), encoding="utf-8")
@@ -179,13 +214,13 @@ def edited(run: Path, **changes: object) -> Path:  # noqa: F811
 
 
 @pytest.mark.parametrize("number", [0, 2, "1", None, [1]])
-def test_another_format_is_refused_with_both_numbers(run: Path, number: object) -> None:  # noqa: F811
+def test_another_format_is_refused_with_both_numbers(run: Path, number: object) -> None:
     with pytest.raises(RunError, match=r"format .* reads 1"):
         open_run(edited(run, format=number))
 
 
 @pytest.mark.parametrize("key", ["model", "settings", "notes", "files", "created", "format"])
-def test_a_run_json_without_a_key_is_refused(run: Path, key: str) -> None:  # noqa: F811
+def test_a_run_json_without_a_key_is_refused(run: Path, key: str) -> None:
     with pytest.raises(RunError, match="run"):
         open_run(edited(run, **{key: ...}))
 
@@ -193,17 +228,25 @@ def test_a_run_json_without_a_key_is_refused(run: Path, key: str) -> None:  # no
 @pytest.mark.parametrize(
     "changes",
     [
-        {"files": []}, {"files": None}, {"files": {}}, {"files": {"tokens.parquet": {}}}, {"files": {"tokens.parquet": 3}},
-        {"settings": []}, {"settings": {}}, {"model": None}, {"notes": None}, {"notes": "text"},
+        {"files": []},
+        {"files": None},
+        {"files": {}},
+        {"files": {"tokens.parquet": {}}},
+        {"files": {"tokens.parquet": 3}},
+        {"settings": []},
+        {"settings": {}},
+        {"model": None},
+        {"notes": None},
+        {"notes": "text"},
     ],
     ids=str,
 )
-def test_a_run_json_with_a_value_of_the_wrong_kind_is_refused(run: Path, changes: dict[str, object]) -> None:  # noqa: F811
+def test_a_run_json_with_a_value_of_the_wrong_kind_is_refused(run: Path, changes: dict[str, object]) -> None:
     with pytest.raises(RunError, match="run"):
         open_run(edited(run, **changes))
 
 
-def test_a_run_does_not_open_files_outside_itself(run: Path) -> None:  # noqa: F811
+def test_a_run_does_not_open_files_outside_itself(run: Path) -> None:
     shutil.copy(run / "evidence" / "sinks.safetensors", run.parent / "outside.safetensors")
     files = json.loads((run / "run.json").read_text())["files"]
     foreign = {"evidence/../../outside.safetensors": files["evidence/sinks.safetensors"]}
@@ -214,7 +257,7 @@ def test_a_run_does_not_open_files_outside_itself(run: Path) -> None:  # noqa: F
 # Saving.
 
 
-def test_an_existing_run_is_replaced_only_on_request(run: Path, report: Report) -> None:  # noqa: F811
+def test_an_existing_run_is_replaced_only_on_request(run: Path, report: Report) -> None:
     before = tree(run)
     with pytest.raises(RunError, match="--overwrite"):
         report.save(run)
@@ -224,14 +267,14 @@ def test_an_existing_run_is_replaced_only_on_request(run: Path, report: Report) 
     assert [path.name for path in run.parent.iterdir()] == ["run"]
 
 
-def test_an_empty_folder_is_a_place_for_a_run(report: Report, tmp_path: Path) -> None:  # noqa: F811
+def test_an_empty_folder_is_a_place_for_a_run(report: Report, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     report.save(tmp_path / "empty")
     assert open_run(tmp_path / "empty").notes == report.notes
     assert [path.name for path in tmp_path.iterdir()] == ["empty"]
 
 
-def test_what_is_not_a_run_is_not_touched_even_with_overwrite(report: Report, tmp_path: Path) -> None:  # noqa: F811
+def test_what_is_not_a_run_is_not_touched_even_with_overwrite(report: Report, tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "run.json.txt").write_text("x")
     (tmp_path / "file").write_text("y")
@@ -242,7 +285,7 @@ def test_what_is_not_a_run_is_not_touched_even_with_overwrite(report: Report, tm
     assert tree(tmp_path) == before
 
 
-def test_a_link_to_a_run_is_followed_not_replaced(run: Path, report: Report) -> None:  # noqa: F811
+def test_a_link_to_a_run_is_followed_not_replaced(run: Path, report: Report) -> None:
     link = run.parent / "latest"
     link.symlink_to(run)
     replace(report, notes=("new",)).save(link, overwrite=True)
@@ -250,9 +293,11 @@ def test_a_link_to_a_run_is_followed_not_replaced(run: Path, report: Report) -> 
 
 
 @pytest.mark.parametrize("step", ["save_file", "_sha256", "_hash_tokens"])
-@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt(), ValueError("x")], ids=repr)
+@pytest.mark.parametrize(
+    "error", [OSError(28, "No space left on device"), KeyboardInterrupt(), ValueError("x")], ids=repr
+)
 def test_a_save_that_fails_leaves_the_old_run_and_nothing_else(
-    run: Path, report: Report, monkeypatch: pytest.MonkeyPatch, step: str, error: BaseException  # noqa: F811
+    run: Path, report: Report, monkeypatch: pytest.MonkeyPatch, step: str, error: BaseException
 ) -> None:
     def fail(*arguments: object, **options: object) -> None:
         raise error
@@ -269,7 +314,7 @@ def test_a_save_that_fails_leaves_the_old_run_and_nothing_else(
 @pytest.mark.parametrize("error", [OSError(1, "no"), KeyboardInterrupt()], ids=repr)
 @pytest.mark.parametrize("failing", [1, 2])
 def test_a_rename_that_fails_leaves_the_old_run_and_nothing_else(
-    run: Path, report: Report, monkeypatch: pytest.MonkeyPatch, error: BaseException, failing: int  # noqa: F811
+    run: Path, report: Report, monkeypatch: pytest.MonkeyPatch, error: BaseException, failing: int
 ) -> None:
     before = tree(run.parent)
     rename, calls = Path.rename, []
@@ -289,7 +334,7 @@ def test_a_rename_that_fails_leaves_the_old_run_and_nothing_else(
 # The same again.
 
 
-def test_the_same_command_twice_gives_the_same_run(tiny_folder: Path, tmp_path: Path) -> None:  # noqa: F811
+def test_the_same_command_twice_gives_the_same_run(tiny_folder: Path, tmp_path: Path) -> None:
     for name in ("one", "two"):
         model = inspector.load_model(tiny_folder, device="cpu")
         inspector.examine(model, [TEXT, "w5 w6 w7"]).save(tmp_path / name)
@@ -300,7 +345,7 @@ def test_the_same_command_twice_gives_the_same_run(tiny_folder: Path, tmp_path: 
     assert one == two and abouts[0] == abouts[1]
 
 
-def test_another_input_has_another_hash(report: Report, tmp_path: Path) -> None:  # noqa: F811
+def test_another_input_has_another_hash(report: Report, tmp_path: Path) -> None:
     def digest(name: str, tokens: dict[str, np.ndarray]) -> str:
         return str(runs.describe(replace(report, tokens=tokens).save(tmp_path / name))["input_sha256"])
 
@@ -309,13 +354,13 @@ def test_another_input_has_another_hash(report: Report, tmp_path: Path) -> None:
     assert digest("one", one) == digest("same", tokens_of("a", "b")) != digest("other", shifted)
 
 
-def test_a_run_judged_again_after_opening_has_the_same_findings(run: Path, report: Report) -> None:  # noqa: F811
+def test_a_run_judged_again_after_opening_has_the_same_findings(run: Path, report: Report) -> None:
     again = open_run(run)
     assert repr(again.judge().findings) == repr(report.findings) == repr(again.findings)
     assert again.judge().settings == again.settings
 
 
-def test_a_changed_threshold_changes_its_own_detectors_findings_only(run: Path, report: Report) -> None:  # noqa: F811
+def test_a_changed_threshold_changes_its_own_detectors_findings_only(run: Path, report: Report) -> None:
     def of(name: str, judged: Report) -> list[str]:
         return [repr(f) for f in judged.findings if f.detector == name]
 
@@ -340,12 +385,12 @@ def test_a_changed_threshold_changes_its_own_detectors_findings_only(run: Path, 
     ],
     ids=str,
 )
-def test_a_bad_threshold_is_an_input_error(report: Report, thresholds: dict[str, dict[str, float]], words: str) -> None:  # noqa: F811
+def test_a_bad_threshold_is_an_input_error(report: Report, thresholds: dict[str, dict[str, float]], words: str) -> None:
     with pytest.raises(InputError, match=words):
         report.judge(**thresholds)
 
 
-def test_a_whole_number_is_a_threshold_too(report: Report) -> None:  # noqa: F811
+def test_a_whole_number_is_a_threshold_too(report: Report) -> None:
     judged = report.judge(massive={"ratio": 3, "magnitude": 0}).findings
     assert [f.score for f in judged] == [f.score for f in report.judge(massive={"ratio": 3.0}).findings] != []
 
@@ -358,14 +403,12 @@ def test_nothing_is_ever_unpickled() -> None:
     assert [(path.name, word) for path in sources for word in words if word in path.read_text(encoding="utf-8")] == []
 
 
-def test_parquet_and_json_are_plain_for_other_tools(run: Path, report: Report) -> None:  # noqa: F811
+def test_parquet_and_json_are_plain_for_other_tools(run: Path, report: Report) -> None:
     assert pd.read_parquet(run / "findings.parquet")["layer"].tolist() == [f.layer for f in report.findings]
     assert (run / "run.json").read_text(encoding="utf-8").count("NaN") == 0
     assert os.listdir(run / "evidence")
 
 
-def test_opening_a_run_of_many_files_reads_no_file_that_is_not_listed(run: Path, report: Report) -> None:  # noqa: F811
+def test_opening_a_run_of_many_files_reads_no_file_that_is_not_listed(run: Path, report: Report) -> None:
     (run / "notes-of-mine.md").write_text("mine")
     assert repr(open_run(run).findings) == repr(report.findings)
-
-

@@ -242,8 +242,16 @@ def test_token_text_in_a_figure_is_escaped() -> None:
 @pytest.mark.parametrize(
     ("token", "label"),
     [
-        ("<b>", "&lt;b&gt;"), (" the", "·the"), ("\n", "⏎"), ("\t", "⇥"), ("\0\x1b[2J", "��[2J"), ("\u202e", "�"),
-        ("", ""), (None, ""), (pd.NA, ""), ("&&&&&&&&&&&&&&&&&&&&", "&amp;" * 13 + "…"),
+        ("<b>", "&lt;b&gt;"),
+        (" the", "·the"),
+        ("\n", "⏎"),
+        ("\t", "⇥"),
+        ("\0\x1b[2J", "��[2J"),
+        ("\u202e", "�"),
+        ("", ""),
+        (None, ""),
+        (pd.NA, ""),
+        ("&&&&&&&&&&&&&&&&&&&&", "&amp;" * 13 + "…"),
     ],
 )
 def test_a_label_shows_blanks_and_hides_control_characters(token: object, label: str) -> None:

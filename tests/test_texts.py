@@ -87,7 +87,8 @@ def test_a_byte_order_mark_is_not_part_of_the_text(tmp_path: Path, name: str) ->
 
 
 @pytest.mark.parametrize(
-    "line", ["not json", "[1]", '"text"', "3", "null", '{"txt": "a"}', '{"text": null}', '{"text": ["a"]}', '{"text": 3}']
+    "line",
+    ["not json", "[1]", '"text"', "3", "null", '{"txt": "a"}', '{"text": null}', '{"text": ["a"]}', '{"text": 3}'],
 )
 def test_a_line_without_a_text_is_named_with_its_number(tmp_path: Path, line: str) -> None:
     path = write(tmp_path, "a.jsonl", '{"text": "fine"}\n\n' + line + "\n")

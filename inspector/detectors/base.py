@@ -30,11 +30,15 @@ class Reducer(Protocol):
 
     kinds: tuple[str, ...]
 
-    def update(self, batch: "Batch", site: Site, x: Any) -> None: ...
+    def update(self, batch: "Batch", site: Site, x: Any) -> None:
+        """Take in one site's activations, or one block of attention."""
 
-    def evidence(self) -> Evidence: ...
+    def evidence(self) -> Evidence:
+        """The measurements so far."""
+        ...
 
-    def merge(self, other: Any) -> None: ...
+    def merge(self, other: Any) -> None:
+        """Take in what another reducer of the same detector measured on other texts."""
 
 
 @runtime_checkable
@@ -51,9 +55,13 @@ class Detector(Protocol):
     name: str
     kinds: tuple[str, ...]
 
-    def reducer(self, model: "Model") -> Reducer: ...
+    def reducer(self, model: "Model") -> Reducer:
+        """A reducer for one scan of this model."""
+        ...
 
-    def judge(self, evidence: Evidence, names: Names, **thresholds: float) -> Sequence[Finding]: ...
+    def judge(self, evidence: Evidence, names: Names, **thresholds: float) -> Sequence[Finding]:
+        """Findings of this evidence under these thresholds."""
+        ...
 
 
 def installed() -> dict[str, EntryPoint]:

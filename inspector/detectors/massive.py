@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from inspector.detectors import massive_judge as judge
 from inspector.detectors.base import Names, Reducer
+from inspector.detectors.massive_levels import Thresholds
 from inspector.results import Evidence, Finding
 
 if TYPE_CHECKING:
@@ -31,4 +32,4 @@ class Massive:
 
     def judge(self, evidence: Evidence, names: Names, **thresholds: float) -> Sequence[Finding]:
         """Findings of this evidence under these thresholds."""
-        return judge.findings(evidence, names, judge.Thresholds(**thresholds))
+        return judge.findings(evidence, names, Thresholds(**thresholds))

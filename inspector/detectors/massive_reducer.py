@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 from einops import rearrange
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from inspector.batching import Batch
@@ -239,5 +239,3 @@ def _padded(x: Tensor, size: int, dim: int = -1) -> Tensor:
     shape = list(x.shape)
     shape[dim] = lack
     return torch.cat([x, x.new_full(shape, torch.nan if x.is_floating_point() else -1)], dim=dim)
-
-

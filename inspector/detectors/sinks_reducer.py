@@ -188,5 +188,3 @@ def _value_ratio(
     own = norm.gather(2, key.unsqueeze(-1)).squeeze(-1)
     total = (norm * batch.real.unsqueeze(1)).sum(dim=-1)
     return own / ((total - own) / (batch.lengths.unsqueeze(1) - 1))
-
-

