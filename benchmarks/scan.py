@@ -90,9 +90,7 @@ def run_with_cache() -> Callable[[list[list[int]]], Any]:
 
     def run(ids: list[list[int]]) -> None:
         with torch.no_grad():
-            bridge.run_with_cache(
-                torch.tensor(ids), names_filter=lambda name: name.endswith(wanted), return_type=None
-            )
+            bridge.run_with_cache(torch.tensor(ids), names_filter=lambda name: name.endswith(wanted), return_type=None)
 
     return run
 
@@ -137,8 +135,10 @@ def main() -> None:
             for name in CONTENDERS:
                 rounds[name].append(measured(name, batch, length))
         limit_time, limit_memory = TARGETS[(batch, length)]
-        print(f"\n{batch} x {length} tokens, {args.rounds} rounds; targets for the scan: "
-              f"{limit_time} x time, {limit_memory} x memory")
+        print(
+            f"\n{batch} x {length} tokens, {args.rounds} rounds; targets for the scan: "
+            f"{limit_time} x time, {limit_memory} x memory"
+        )
         print(f"  {'':<16}{'seconds':>9}{'x bare':>8}{'peak GB':>10}{'x bare':>8}")
         for name in CONTENDERS:
             cells = []

@@ -1,6 +1,6 @@
 """The dashboard's one page so far: open a saved run, read it, move its thresholds.
 
-    streamlit run dashboards/app.py -- FOLDER_OF_RUNS
+streamlit run dashboards/app.py -- FOLDER_OF_RUNS
 """
 
 import sys
@@ -16,7 +16,15 @@ from inspector.figures import figures
 from inspector.report import Report, open_run
 from inspector.summary import paragraphs
 
-TABLES = ("findings", "massive.plateaus", "massive.writers", "massive.layers", "sinks.heads", "sinks.controls", "tokens")
+TABLES = (
+    "findings",
+    "massive.plateaus",
+    "massive.writers",
+    "massive.layers",
+    "sinks.heads",
+    "sinks.controls",
+    "tokens",
+)
 
 
 @st.cache_resource(max_entries=8)

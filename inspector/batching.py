@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from operator import index
 from typing import Any, Literal
 
 import numpy as np
@@ -81,7 +82,9 @@ def tokenise(
 
 def _encode(tokenizer: Any, text: Text, bos: bool | None, source: int) -> tuple[int, ...]:
     if not isinstance(text, str):
-        ids = tuple(int(i) for i in text)
+        ids = _as_ids(text, source)
+    elif not text.isascii() and any("\ud800" <= c <= "\udfff" for c in text):
+        raise InputError(f"Text {source} has half a surrogate pair, which is no character. Mend its encoding.")
     elif not text.strip():
         ids = ()
     elif tokenizer is None:
@@ -94,6 +97,13 @@ def _encode(tokenizer: Any, text: Text, bos: bool | None, source: int) -> tuple[
     if not ids:
         raise InputError(f"Text {source} is empty. Leave it out or give it words.")
     return ids
+
+
+def _as_ids(text: object, source: int) -> tuple[int, ...]:
+    try:
+        return tuple(index(i) for i in text)  # type: ignore[attr-defined]
+    except TypeError as error:
+        raise InputError(f"Text {source} is neither a string nor a sequence of token ids. Pass one of them.") from error
 
 
 def _with_bos(tokenizer: Any, ids: tuple[int, ...]) -> tuple[int, ...]:
@@ -123,9 +133,9 @@ def pad_rows(rows: Sequence[TokenSequence], pad: int = 0) -> Batch:
     longest = max(len(row.ids) for row in rows)
     ids = np.full((len(rows), longest), pad, dtype=np.int64)
     real = np.zeros((len(rows), longest), dtype=bool)
-    for index, row in enumerate(rows):
-        ids[index, : len(row.ids)] = row.ids
-        real[index, : len(row.ids)] = True
+    for i, row in enumerate(rows):
+        ids[i, : len(row.ids)] = row.ids
+        real[i, : len(row.ids)] = True
     text = torch.tensor([row.text for row in rows], dtype=torch.int64)
     return Batch(torch.from_numpy(ids), torch.from_numpy(real), text)
 

@@ -60,7 +60,7 @@ def examine(
     revision: Annotated[str | None, typer.Option(help="Branch, tag or commit on the hub.")] = None,
     trust_remote_code: Annotated[bool, typer.Option(help="Run code that comes with the model.")] = False,
     scale_free: Annotated[bool, typer.Option(help="Flag by ratios alone, for models of any scale.")] = False,
-    seed: Annotated[int, typer.Option(help="Of the control inputs.")] = 0,
+    seed: Annotated[int, typer.Option(help="Of the control inputs.", min=0)] = 0,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
 ) -> None:
@@ -70,7 +70,7 @@ def examine(
     runs.claim(out, overwrite=overwrite)
     chosen = _texts(text, file, texts)
     names = None if detectors is None else [name.strip() for name in detectors.split(",") if name.strip()]
-    _check_detectors(names)
+    _check_detectors(names, scale_free)
     _say(quiet, f"Loading {model} …")
     from inspector.models import load_model
     from inspector.scan import examine as scan
@@ -166,22 +166,33 @@ def main() -> None:
     if "--quiet" in sys.argv or "-q" in sys.argv:
         os.environ.setdefault("TQDM_DISABLE", "1")
     try:
-        app(standalone_mode=False)
+        code = app(standalone_mode=False)
     except InspectorError as error:
         print(f"inspector: {error}", file=sys.stderr)
-        sys.exit(2)
+        code = 2
     except typer.Exit as stop:
-        sys.exit(stop.exit_code)
+        code = stop.exit_code
     except (KeyboardInterrupt, typer.Abort):
-        print("inspector: stopped; nothing was written.", file=sys.stderr)
-        sys.exit(130)
+        code = 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
     except Exception as error:
         if not hasattr(error, "format_message"):
             raise
+        code = _usage(error)
+    if code == 130:
+        print("inspector: stopped; nothing was written.", file=sys.stderr)
+    sys.exit(code)
+
+
+def _usage(error: Any) -> int:
+    """The parser's complaint as one line; the whole help where no command was given."""
+    if type(error).__name__ == "NoArgsIsHelpError":
+        print(error.format_message(), file=sys.stderr)
+    else:
         print(f"inspector: {error.format_message()} Try --help.", file=sys.stderr)
-        sys.exit(2)
+    return 2
 
 
 def _texts(text: list[str] | None, file: list[Path] | None, count: int) -> list[str]:
@@ -194,12 +205,14 @@ def _texts(text: list[str] | None, file: list[Path] | None, count: int) -> list[
     return given or built_in(count)
 
 
-def _check_detectors(names: list[str] | None) -> None:
-    """Refuse an unknown name before the model is loaded."""
+def _check_detectors(names: list[str] | None, scale_free: bool) -> None:
+    """Refuse an unknown name, or an option for a detector that doesn't run, before the model is loaded."""
     from inspector.detectors.base import load_detectors
 
     if names is not None:
         load_detectors(names)
+        if scale_free and "massive" not in names:
+            raise InputError("--scale-free is for 'massive', which is not among --detectors. Leave one of them out.")
 
 
 def _as_json(report: "Report", frame: str | None) -> dict[str, Any]:

@@ -24,7 +24,7 @@ MAX_SIDE = 512
 
 def token_label(token: object, longest: int = 14) -> str:
     """A token's text fit for an axis: blanks shown, control characters replaced, cut, escaped."""
-    text = "" if token is None or token is pd.NA else str(token)
+    text = token if isinstance(token, str) else ""
     text = text.replace(" ", "·").replace("\n", "⏎").replace("\t", "⇥")
     text = "".join(c if c.isprintable() else "�" for c in text)
     return html.escape(text if len(text) <= longest else text[: longest - 1] + "…")
@@ -40,8 +40,10 @@ def magnitude_map(cells: pd.DataFrame, text: int | None = None) -> go.Figure:
     cells = cells[cells["text"] == chosen]
     if not len(cells):
         raise InputError(f"Text {chosen} is not in the map. Only the first texts of a scan are mapped.")
-    grid = cells.pivot(index="layer", columns="position", values="max").to_numpy(dtype=np.float32)
-    tokens = cells.drop_duplicates("position").sort_values("position")["token"].tolist()
+    positions = range(int(cells["position"].max()) + 1)  # a token without a finite value leaves a gap
+    table = cells.pivot(index="layer", columns="position", values="max").reindex(columns=positions)
+    grid = table.to_numpy(dtype=np.float32)
+    tokens = cells.drop_duplicates("position").set_index("position")["token"].reindex(positions).tolist()
     factor = -(-grid.shape[1] // MAX_SIDE)
     pooled = _max_pool(grid, factor)
     peak = cells.loc[cells["max"].idxmax()]
@@ -79,6 +81,8 @@ def life_cycle(layers: pd.DataFrame, plateaus: pd.DataFrame) -> go.Figure:
             hovertemplate=f"layer %{{x}}: {name} |x| = %{{y:,.2f}}<extra></extra>",
         )
         last = layers.iloc[-1]
+        if not last[name] > 0:
+            continue
         label = "largest |x|" if name == "max" else "median |x|"
         figure.add_annotation(
             x=last["layer"],
@@ -107,6 +111,8 @@ def life_cycle(layers: pd.DataFrame, plateaus: pd.DataFrame) -> go.Figure:
 
 
 def _life_cycle_title(layers: pd.DataFrame, main: pd.DataFrame) -> str:
+    if not layers["ratio"].notna().any():
+        return "Insufficient data: no layer had a finite activation"
     if not len(main):
         top = layers.loc[layers["ratio"].idxmax()]
         return f"No plateau: the largest entry is {top['ratio']:,.0f} medians, at layer {int(top['layer'])}"
@@ -166,6 +172,8 @@ def received_by_position(keys: pd.DataFrame, epsilon: float = 0.3) -> go.Figure:
     figure.update_xaxes(title="key position")
     figure.update_yaxes(title="share", range=[0, 1], tickformat=".0%")
     figure.update_layout(legend={"orientation": "h", "x": 1, "xanchor": "right", "y": 1, "yanchor": "top"})
+    if not keys["received"].notna().any():
+        return _finish(figure, "Insufficient data: no text is long enough")
     top = keys.loc[keys["received"].idxmax()]
     return _finish(
         figure,
@@ -201,8 +209,8 @@ def figures(record: Record) -> dict[str, go.Figure]:
 def _max_pool(grid: np.ndarray, factor: int) -> np.ndarray:
     """Max over groups of `factor` columns."""
     lack = -grid.shape[1] % factor
-    padded = np.pad(grid, ((0, 0), (0, lack)), constant_values=-np.inf)
-    return padded.reshape(grid.shape[0], -1, factor).max(axis=2)
+    padded = np.pad(grid, ((0, 0), (0, lack)), constant_values=np.nan)
+    return np.fmax.reduce(padded.reshape(grid.shape[0], -1, factor), axis=2)
 
 
 def _log_ticks(largest: float) -> dict[str, list[object]]:

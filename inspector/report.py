@@ -1,8 +1,11 @@
 """`Report`: a record with its conveniences — tables, judging again, saving."""
 
+import html
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -28,7 +31,7 @@ class Report(Record):
         """Names of the tables that `frame` can make."""
         return tables.names(self)
 
-    def judge(self, **thresholds: Mapping[str, float]) -> "Report":
+    def judge(self, **thresholds: Mapping[str, Any]) -> "Report":
         """The same evidence judged again, without the model: `report.judge(massive={"ratio": 500})`.
 
         Thresholds that aren't named keep their values.
@@ -40,7 +43,7 @@ class Report(Record):
         for name in thresholds:
             if name not in known:
                 raise InputError(f"No evidence of '{name}' in this report. It has: {', '.join(known)}.")
-        before: Mapping[str, Mapping[str, float]] = self.settings.get("thresholds", {})
+        before: Mapping[str, Mapping[str, Any]] = self.settings.get("thresholds", {})
         merged = {name: {**before.get(name, {}), **thresholds.get(name, {})} for name in known}
         settings = {**self.settings, "thresholds": {name: t for name, t in merged.items() if t}}
         return replace(self, settings=settings, findings=judged(self, load_detectors(known), merged))
@@ -55,23 +58,33 @@ class Report(Record):
 
     def _repr_html_(self) -> str:
         """In a notebook: the findings, and what to know about them."""
-        notes = "".join(f"<li>{note}</li>" for note in self.notes)
+        notes = "".join(f"<li>{html.escape(note)}</li>" for note in self.notes)
         found = self.frame("findings")
-        return f"<p><b>{self.card['name']}</b>: {len(found)} findings</p><ul>{notes}</ul>{found.head(20).to_html()}"
+        name = html.escape(str(self.card["name"]))
+        return f"<p><b>{name}</b>: {len(found)} findings</p><ul>{notes}</ul>{found.head(20).to_html()}"
 
 
 def judged(
-    record: Record, detectors: Sequence[Detector], thresholds: Mapping[str, Mapping[str, float]]
+    record: Record, detectors: Sequence[Detector], thresholds: Mapping[str, Mapping[str, Any]]
 ) -> tuple[Finding, ...]:
     """Findings of a record's evidence under these thresholds, in the order of the detectors."""
     names = tables.token_names(record)
     found: list[Finding] = []
     for detector in detectors:
         try:
-            found += detector.judge(record.evidence[detector.name], names, **thresholds.get(detector.name, {}))
+            mine = _numbers(detector.name, thresholds.get(detector.name, {}))
+            found += detector.judge(record.evidence[detector.name], names, **mine)
         except TypeError as error:
             raise InputError(f"Detector '{detector.name}': {error}. See its documentation for thresholds.") from error
     return tuple(found)
+
+
+def _numbers(detector: str, thresholds: Mapping[str, Any]) -> dict[str, float]:
+    """Thresholds as finite floats."""
+    for name, value in thresholds.items():
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+            raise InputError(f"Threshold {detector}.{name} is {value!r}. Use a number.")
+    return {name: float(value) for name, value in thresholds.items()}
 
 
 def open_run(folder: str | Path) -> Report:

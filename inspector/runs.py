@@ -8,7 +8,7 @@ import hashlib
 import json
 import math
 import os
-import shutil
+import re
 import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, fields
@@ -26,6 +26,10 @@ from inspector.errors import InspectorError, RunError
 from inspector.results import Effect, Evidence, Finding, Record
 
 FORMAT = 1
+ABOUT = {"model": dict, "settings": dict, "notes": list, "files": dict, "created": str}
+SAFE_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*")
+INSIDE = re.compile(rf"(evidence/)?{SAFE_NAME.pattern}")
+"""Files of a run: tables, and arrays one folder down; nothing above or beside it."""
 LIBRARIES = ("activation-inspector", "torch", "transformers", "transformer-lens", "numpy", "pandas", "scipy")
 
 
@@ -36,22 +40,28 @@ def save(record: Record, folder: str | Path, *, overwrite: bool = False) -> Path
         RunError: the place is taken, is not a run, or can't be written.
     """
     target = claim(folder, overwrite=overwrite)
-    scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
     try:
-        _write(record, scratch)
-        scratch.chmod(0o755)
-        if target.exists():
-            old = Path(tempfile.mkdtemp(prefix=f".{target.name}.old.", dir=target.parent))
-            target.rename(old / "run")
-            scratch.rename(target)
-            shutil.rmtree(old)
-        else:
-            scratch.rename(target)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".writing-", dir=target.parent) as scratch:
+            made = Path(scratch) / "new"
+            made.mkdir()
+            _write(record, made)
+            _swap_in(made, target, Path(scratch) / "old")
     except OSError as error:
         raise RunError(f"Run '{folder}' can't be written: {error.strerror or error}. Choose another place.") from error
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
     return target
+
+
+def _swap_in(made: Path, target: Path, old: Path) -> None:
+    """Put the new run in the old one's place; if that fails, the old one is put back."""
+    if target.exists():
+        target.rename(old)
+    try:
+        made.rename(target)
+    except BaseException:
+        if old.exists():
+            old.rename(target)
+        raise
 
 
 def claim(folder: str | Path, *, overwrite: bool = False) -> Path:
@@ -60,32 +70,42 @@ def claim(folder: str | Path, *, overwrite: bool = False) -> Path:
     Raises:
         RunError: the place is taken, is not a run, or can't be written.
     """
-    target = Path(folder).expanduser().absolute()
-    if target.exists():
+    try:
+        target = Path(folder).expanduser().resolve()
+        taken = target.exists()
+    except (OSError, RuntimeError) as error:
+        raise RunError(f"'{str(folder)[:60]}' can't be written: {error}. Choose another place.") from error
+    if taken:
         empty = target.is_dir() and not any(target.iterdir())
         if not empty and not (target / "run.json").is_file():
             raise RunError(f"'{folder}' exists and is not a run; nothing was touched. Choose another place.")
         if not empty and not overwrite:
             raise RunError(f"Run '{folder}' exists. Choose another place, or replace it with --overwrite.")
+    there = next(parent for parent in target.parents if parent.exists())
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=target.parent):
+        with tempfile.TemporaryFile(dir=there):
             pass
     except OSError as error:
-        raise RunError(f"'{target.parent}' can't be written: {error.strerror}. Choose another place.") from error
+        raise RunError(f"'{there}' can't be written: {error.strerror}. Choose another place.") from error
     return target
 
 
 def _write(record: Record, folder: Path) -> None:
     (folder / "evidence").mkdir()
     for name, evidence in record.evidence.items():
-        about = {"detector": evidence.detector, "axes": evidence.axes, "combine": evidence.combine}
-        text = {key: json.dumps(value) for key, value in {**about, "facts": evidence.facts}.items()}
-        arrays = {key: np.ascontiguousarray(array) for key, array in evidence.arrays.items()}
-        save_file(arrays, folder / "evidence" / f"{name}.safetensors", metadata=text)
-    pd.DataFrame(dict(record.tokens)).to_parquet(folder / "tokens.parquet", index=False)
+        if not SAFE_NAME.fullmatch(name):
+            raise RunError(f"Evidence can't be saved under the name '{name}'. Use letters, digits, '.', '_' and '-'.")
+        about = {name: getattr(evidence, name) for name in ("detector", "axes", "combine", "facts")}
+        arrays = {key: np.asarray(array, order="C") for key, array in evidence.arrays.items()}
+        path = folder / "evidence" / f"{name}.safetensors"
+        # One key: several are written in an order that changes from run to run.
+        save_file(arrays, path, metadata={"about": json.dumps(_plain(about))})
+        path.chmod((folder / "evidence").stat().st_mode & 0o666)
+    tokens = {**record.tokens, "token": [_writable(token) for token in record.tokens["token"]]}
+    pd.DataFrame(tokens).to_parquet(folder / "tokens.parquet", index=False)
     for name, rows, kind in (("findings", record.findings, Finding), ("effects", record.effects, Effect)):
-        frame = pd.DataFrame([asdict(row) for row in rows], columns=[f.name for f in fields(kind)])
+        values = [{key: _writable(value) for key, value in asdict(row).items()} for row in rows]
+        frame = pd.DataFrame(values, columns=[f.name for f in fields(kind)])
         for column in ("layer", "unit", "position"):
             if column in frame:
                 frame[column] = frame[column].astype("Int64")
@@ -136,8 +156,8 @@ def open_run(folder: str | Path) -> Record:
             effects=effects,
             notes=tuple(about["notes"]),
         )
-    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
-        raise RunError(f"Run '{folder}' can't be read: {error}. Scan again.") from error
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
+        raise RunError(f"Run '{folder}' can't be read ({error}). Restore it or scan again.") from error
 
 
 def describe(folder: str | Path) -> dict[str, Any]:
@@ -149,22 +169,35 @@ def describe(folder: str | Path) -> dict[str, Any]:
     path = Path(folder).expanduser() / "run.json"
     try:
         about = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise RunError(f"No run in '{folder}' (it has no run.json). Give the folder that --out named.") from error
-    except (OSError, ValueError) as error:
-        raise RunError(f"Run '{folder}': run.json is damaged ({error}). Restore it or scan again.") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise RunError(f"Run '{folder}': run.json is damaged ({error}). Restore it, or scan.") from error
     if not isinstance(about, dict) or about.get("format") != FORMAT:
         got = about.get("format") if isinstance(about, dict) else None
         raise RunError(f"Run '{folder}' has format {got}, this version reads {FORMAT}. Scan again.")
-    lacking = {"model", "settings", "notes", "files", "created"} - set(about)
-    if lacking:
-        raise RunError(f"Run '{folder}': run.json lacks {', '.join(sorted(lacking))}. Restore it or scan again.")
+    wrong = [name for name, kind in ABOUT.items() if not isinstance(about.get(name), kind)]
+    if not wrong and not isinstance(about["settings"].get("detectors"), list):
+        wrong = ["settings"]
+    if not wrong and not _good_files(about["files"]):
+        wrong = ["files entries"]
+    outside = [name for name in about["files"] if not INSIDE.fullmatch(name)] if "files" not in wrong else []
+    if outside:
+        raise RunError(f"Run '{folder}': run.json names '{outside[0]}', outside the run. Don't trust it; scan again.")
+    if wrong:
+        raise RunError(f"Run '{folder}': run.json has no proper {', '.join(wrong)}. Restore it or scan again.")
     return about
+
+
+def _good_files(files: Mapping[str, Any]) -> bool:
+    """Whether the three tables are listed, and every file with its size and hash."""
+    listed = all(isinstance(entry, dict) and {"bytes", "sha256"} <= entry.keys() for entry in files.values())
+    return listed and {"tokens.parquet", "findings.parquet", "effects.parquet"} <= files.keys()
 
 
 def _read_evidence(path: Path) -> Evidence:
     with safe_open(path, framework="numpy") as stored:
-        about = {key: json.loads(value) for key, value in (stored.metadata() or {}).items()}
+        about = json.loads((stored.metadata() or {})["about"])
         arrays = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 (not a dict)
     axes = {name: tuple(names) for name, names in about["axes"].items()}
     try:
@@ -182,6 +215,11 @@ def _read_rows(path: Path, kind: type[Any]) -> tuple[Any, ...]:
         kind(**{n: (None if n in optional and pd.isna(v) else v) for n, v in zip(names, row, strict=True)})
         for row in zip(*columns, strict=True)
     )
+
+
+def _writable(value: Any) -> Any:
+    """A text with what UTF-8 can't hold (half a surrogate pair) as a question mark; else the value."""
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
 
 
 def _version(name: str) -> str:

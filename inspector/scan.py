@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -22,7 +23,7 @@ def examine(
     texts: Sequence[Text],
     detectors: Iterable[str | Detector] | None = None,
     *,
-    thresholds: Mapping[str, Mapping[str, float]] | None = None,
+    thresholds: Mapping[str, Mapping[str, Any]] | None = None,
     bos: bool | None = None,
     window: int | None = None,
     batch_tokens: int | None = None,
@@ -50,6 +51,11 @@ def examine(
         InputError: no texts, an empty one, a detector that isn't installed, too little memory.
         ModelError: a detector needs a kind of site that this model does not have.
     """
+    for name, value in (("window", window), ("batch_tokens", batch_tokens)):
+        if value is not None and value < 1:
+            raise InputError(f"{name} is {value}. Use 1 or more, or leave it out.")
+    if seed < 0:
+        raise InputError(f"seed is {seed}. Use 0 or more.")
     chosen = load_detectors(detectors)
     _refuse(model, chosen)
     unknown = set(thresholds or {}) - {detector.name for detector in chosen}
@@ -57,6 +63,11 @@ def examine(
         raise InputError(f"Thresholds for '{unknown.pop()}', which is not among the detectors of this scan.")
     window = min(window or WINDOW, model.shape.context)
     rows = tokenise(model.tokenizer, texts, bos=bos, window=window, first_text=first_text)
+    for row in rows:
+        if not all(0 <= i < model.shape.vocab for i in row.ids):
+            raise InputError(
+                f"Text {row.source} has a token id outside 0–{model.shape.vocab - 1}. Use the model's ids."
+            )
     controls = _controls(model, chosen, seed)
     plan = forecast(model, rows + [row for _, _, control in controls for row in control], batch_tokens)
     if on_forecast is not None:

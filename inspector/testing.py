@@ -332,7 +332,7 @@ def _through_disk(evidence: Evidence) -> Evidence:
     from inspector.results import Record
 
     tokens = {name: np.array([], dtype=np.int64) for name in ("text", "source", "position", "id")}
-    record = Record({}, {}, {"evidence": evidence}, (), {**tokens, "token": np.array([], dtype=object)})
+    record = Record({}, {"detectors": []}, {"evidence": evidence}, (), {**tokens, "token": np.array([], dtype=object)})
     with tempfile.TemporaryDirectory() as folder:
         runs.save(record, Path(folder) / "run")
         return runs.open_run(Path(folder) / "run").evidence["evidence"]

@@ -29,7 +29,7 @@ def from_files(paths: Sequence[Path]) -> list[str]:
     texts: list[str] = []
     for path in paths:
         try:
-            content = path.read_text(encoding="utf-8")
+            content = path.read_text(encoding="utf-8-sig")
         except UnicodeDecodeError as error:
             raise InputError(f"'{path}' is not UTF-8 (byte {error.start}). Convert it to UTF-8.") from error
         except OSError as error:
@@ -42,11 +42,14 @@ def from_files(paths: Sequence[Path]) -> list[str]:
 
 def _lines(path: Path, content: str) -> list[str]:
     texts = []
-    for number, line in enumerate(content.splitlines(), start=1):
+    for number, line in enumerate(content.split("\n"), start=1):
         if not line.strip():
             continue
         try:
-            texts.append(str(json.loads(line)["text"]))
-        except (ValueError, KeyError, TypeError) as error:
-            raise InputError(f"'{path}' line {number} is not a JSON object with a \"text\".") from error
+            text = json.loads(line)["text"]
+            if not isinstance(text, str):
+                raise TypeError("not a string")
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            raise InputError(f"'{path}' line {number} is not a JSON object with a \"text\". Mend the line.") from error
+        texts.append(text)
     return texts

@@ -288,8 +288,10 @@ def test_one_detector_alone_and_a_detector_named_twice_are_scanned_once(examine:
     assert open_run(tmp_path / "out").settings["detectors"] == ["massive"]
 
 
-def test_scale_free_does_not_need_a_detector_that_was_left_out(examine: Command) -> None:
-    assert examine("--text", TEXT, "--detectors", "sinks", "--scale-free").code == 0
+def test_scale_free_without_the_detector_it_is_for_is_refused_before_the_model_is_loaded(examine: Command) -> None:
+    outcome = examine("--text", TEXT, "--detectors", "sinks", "--scale-free", "--model", "no-such-model")
+    assert outcome.code == 2
+    assert outcome.err.startswith("inspector: --scale-free is for 'massive'")
 
 
 def test_a_text_file_is_one_text_and_a_jsonl_file_one_a_line(examine: Command, tmp_path: Path) -> None:

@@ -48,7 +48,9 @@ def test_a_damaged_run_is_named_and_the_page_lives(app: object, tmp_path: Path) 
     assert "findings.parquet is damaged" in at.error[0].value
 
 
-def test_a_folder_without_runs_says_how_to_make_one(app: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_without_runs_says_how_to_make_one(
+    app: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(sys, "argv", ["app.py", str(tmp_path / "nothing")])
     at = app.run()  # type: ignore[attr-defined]
     assert "inspector examine --out" in at.info[0].value

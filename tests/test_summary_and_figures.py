@@ -1,6 +1,7 @@
 """Sentences and figures of runs: what is said where there is much, little, or no data."""
 
 import html
+import re
 
 import numpy as np
 import pandas as pd
@@ -64,9 +65,9 @@ def test_a_planted_spike_and_sink_are_told_with_place_and_size(spiked: Report) -
     lines = paragraphs(spiked)
     told = next(line for line in lines if line.startswith("Dim 5 "))
     assert "at position 0" in told and "from layer 2 to 5" in told and "in 100% of texts" in told
-    assert "5,000" in told and "Layer 2's MLP writes it" in told and "neurons 0 (" in told
+    assert re.search(r"carries (4,99\d|5,00\d) ", told) and "Layer 2's MLP writes it" in told and "neurons 0 (" in told
     assert any("1 of 24 heads are sinks; the strongest, head 1 of layer 3" in line for line in lines)
-    assert any("4 entries" not in line and "dim 5 at position 0" in line for line in lines)
+    assert any("in 4 layers; the largest is" in line and "in dim 5 at position 0" in line for line in lines)
 
 
 def test_one_text_is_not_called_texts(llama: Model) -> None:
@@ -164,7 +165,7 @@ def test_every_figure_has_a_title_and_named_axes(name: str, request: pytest.Fixt
 
 def test_titles_say_what_was_planted(spiked: Report) -> None:
     made = {name: figure.layout.title.text for name, figure in figures(spiked).items()}
-    assert made["massive.life_cycle"] == "Dim 5 carries about 5,000 at token 0 from layer 2 to 5"
+    assert re.match(r"Dim 5 carries about (4,99\d|5,00\d) at token 0 from layer 2 to 5$", made["massive.life_cycle"])
     assert made["sinks.map"].startswith("1 of 24 heads")
 
 

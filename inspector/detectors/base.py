@@ -79,13 +79,17 @@ def load_detectors(wanted: Iterable[str | Detector] | None = None) -> list[Detec
         InputError: a name that isn't installed, or one asked for by name that fails to load.
     """
     found = installed()
+    if isinstance(wanted, str):
+        raise InputError(f"Got one string where a list of detectors is needed. Pass ['{wanted}'].")
     if wanted is None:
         loaded = [_load(entry, strict=False) for entry in found.values()]
         return [detector for detector in loaded if detector is not None]
     detectors: list[Detector] = []
-    for name in wanted:
-        if not isinstance(name, str):
+    for name in dict.fromkeys(wanted):
+        if isinstance(name, Detector):
             detectors.append(name)
+        elif not isinstance(name, str):
+            raise InputError(f"{type(name).__name__} is not a detector: it lacks name, kinds, reducer or judge.")
         elif name not in found:
             raise InputError(f"No detector '{name}'. Installed: {', '.join(found) or 'none'}.")
         elif (detector := _load(found[name], strict=True)) is not None:

@@ -48,7 +48,9 @@ def layers(e: Evidence, names: Names, t: Thresholds) -> pd.DataFrame:
     top, all_layers = size.argmax(axis=0), np.arange(size.shape[1])
     median, largest = medians(e), np.abs(e["value"][top, all_layers, 0])
     cut, seen = cutoffs(e, t), e["moments"][:, 0]
-    with_spikes, without = _int8_errors(e, cut)
+    with np.errstate(invalid="ignore", divide="ignore"):  # a layer of zeros has no ratios
+        ratio, dim_ratio = largest / median, largest / typical_dim_max(e)
+        with_spikes, without = _int8_errors(e, cut)
     return pd.DataFrame(
         {
             "layer": all_layers,
@@ -57,8 +59,8 @@ def layers(e: Evidence, names: Names, t: Thresholds) -> pd.DataFrame:
             "token": named(e["token"][top, all_layers, 0], names),
             "dim": e["dim"][top, all_layers, 0],
             "median": median,
-            "ratio": largest / median,
-            "dim_ratio": largest / typical_dim_max(e),
+            "ratio": ratio,
+            "dim_ratio": dim_ratio,
             "kurtosis": excess_kurtosis(e["moments"]),
             "n_flagged": _flagged_counts(e, t),
             "n_entries": seen.astype(np.int64),

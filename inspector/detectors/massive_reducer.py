@@ -112,8 +112,7 @@ class MassiveReducer:
         self.tally.add("histogram", layer, _histogram(rows))
         self.tally.add("moments", layer, _moments(signed))
         self.tally.add("outliers", layer, (rows >= OUTLIER).sum(dim=0))
-        if len(rows):
-            self.tally.raise_to("dim_max", layer, rows.amax(dim=0))
+        self.tally.raise_to("dim_max", layer, rows.amax(dim=0) if len(rows) else rows.new_zeros(rows.shape[1]))
         shown = largest.masked_fill(~real, -1.0)
         self._map(batch, layer, shown)
         self._entries(batch, layer, x, magnitude, shown)

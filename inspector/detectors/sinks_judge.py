@@ -41,8 +41,8 @@ def _rates(e: Evidence) -> np.ndarray:
 
 
 def enough(e: Evidence) -> np.ndarray:
-    """Which texts are long enough to say anything about sinks."""
-    return e["length"] >= e.facts["shortest"]
+    """Which texts say anything about sinks: long enough, and with finite attention in some layer."""
+    return (e["length"] >= e.facts["shortest"]) & np.isfinite(e["received"][..., 0]).any(axis=(1, 2))
 
 
 def _received(e: Evidence) -> np.ndarray:
@@ -59,8 +59,8 @@ def _attending(e: Evidence) -> np.ndarray:
 def keys(e: Evidence, names: Names, t: Thresholds) -> pd.DataFrame:
     """A row a key position: sink rate and received attention, means over texts, layers and heads."""
     seen = _attending(e)
-    rate = _rates(e)[seen][:, _at(e, t.epsilon)].mean(axis=0)
-    received = _received(e)[seen].mean(axis=(0, 1))
+    rate = _nanmean(_rates(e)[seen][:, _at(e, t.epsilon)])
+    received = _nanmean(_received(e)[seen].reshape(-1, len(rate)))
     counted = e["seen"][seen].max(axis=0, initial=0)
     frame = pd.DataFrame({"key": np.arange(len(rate)), "sink_rate": rate, "received": received, "n_texts": counted})
     return frame[frame["n_texts"] > 0].reset_index(drop=True)
@@ -137,12 +137,12 @@ def layers(e: Evidence, names: Names, t: Thresholds) -> pd.DataFrame:
     """A row a layer: sink rate and received attention at key 0, means over texts and heads."""
     seen = _attending(e)
     rate = _rates(e)[seen][:, _at(e, t.epsilon), 0]
-    return pd.DataFrame({"layer": seen, "sink_rate": rate, "received": _received(e)[seen][:, :, 0].mean(axis=1)})
+    return pd.DataFrame({"layer": seen, "sink_rate": rate, "received": _nanmean(_received(e)[seen][:, :, 0], axis=1)})
 
 
 def curve(e: Evidence, names: Names, t: Thresholds) -> pd.DataFrame:
     """The sink rate at key 0 over ε."""
-    rate = _rates(e)[_attending(e)][:, :, 0].mean(axis=0)
+    rate = _nanmean(_rates(e)[_attending(e)][:, :, 0])
     return pd.DataFrame({"epsilon": list(e.facts["epsilons"]), "sink_rate": rate})
 
 

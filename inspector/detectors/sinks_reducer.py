@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from inspector.attention import AttentionBlock
@@ -144,7 +144,8 @@ class SinksReducer:
         if running.sink_mass is not None:
             rows["sink_mass"] = running.sink_mass / count
         for name, values in rows.items():
-            self.tally.put(name, layer, batch.text[finite], values[finite])
+            missing = torch.nan if values.is_floating_point() else -1
+            self.tally.put(name, layer, batch.text, torch.where(_like(finite, values), values, missing))
 
     def _pooled(self, layer: int, window: Float[Tensor, "batch head key"]) -> None:
         """Sums over texts for every key of the first 64; a text counts where it has the key."""
@@ -154,6 +155,10 @@ class SinksReducer:
         self.tally.add("received_sum", layer, alpha.nan_to_num(0.0).double().sum(dim=0))
         hits = torch.stack([(alpha > epsilon).sum(dim=(0, 1)) for epsilon in EPSILONS])
         self.tally.add("hits", layer, hits)
+
+
+def _like(rows: Bool[Tensor, " batch"], values: Tensor) -> Bool[Tensor, "batch *ones"]:
+    return rows.view(-1, *[1] * (values.ndim - 1))
 
 
 def _mean_over_later(

@@ -2,14 +2,18 @@
 
 import logging
 import os
+import socket
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import torch
 import transformers
+from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformer_lens.model_bridge import TransformerBridge
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
@@ -19,6 +23,9 @@ from inspector.models import checks, embedded
 from inspector.models.model import Model, attention_layers
 from inspector.sites import ModelShape, Site
 
+UNREADABLE = (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError, struct.error)
+"""What the loaders raise at a file or folder that isn't what it should be."""
+HUB_SECONDS = 3.0
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
@@ -50,7 +57,7 @@ def load_model(
     """
     if isinstance(model, TransformerBridge):
         return _finish(model, tokenizer or model.tokenizer, None, {"name": model.cfg.model_name, "source": "bridge"})
-    device = device or _default_device()
+    device = _known_device(device or _default_device())
     if isinstance(model, PreTrainedModel):
         hf, facts = model, {"name": model.config.name_or_path or type(model).__name__, "source": "object"}
     else:
@@ -72,11 +79,13 @@ def _fetch(
     options: dict[str, Any] = {"trust_remote_code": trust_remote_code, "revision": facts.get("revision") or revision}
     if facts["source"] != "hub":
         del options["revision"]
+    elif not _hub_reachable():
+        options["local_files_only"] = True  # the loaders would try for half a minute
     try:
         with _quiet():
             hf, info = AutoModelForCausalLM.from_pretrained(where, dtype=dtype, output_loading_info=True, **options)
             tokenizer = tokenizer or AutoTokenizer.from_pretrained(where, **options)
-    except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
+    except UNREADABLE as error:
         raise ModelError(_why_not_loaded(name, facts["source"], error)) from error
     for what in ("missing_keys", "unexpected_keys", "mismatched_keys"):
         if info.get(what):
@@ -92,6 +101,8 @@ def _fetch(
 def _locate(name: str) -> tuple[str, dict[str, Any]]:
     """What to hand to transformers for this name, and the facts to record."""
     path = Path(name).expanduser()
+    if not name.strip() or len(name) > 4096 or any(len(part) > 255 for part in path.parts):
+        raise ModelError(f"'{name[:60]}' is no model's name. Give a built-in name, hub id, folder or .gguf file.")
     if name == embedded.NAME:
         gguf = embedded.gguf_path()
         if gguf is None:
@@ -106,7 +117,7 @@ def _locate(name: str) -> tuple[str, dict[str, Any]]:
         try:
             with _quiet():
                 folder = embedded.dequantised(path, digest)
-        except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
+        except UNREADABLE as error:
             raise ModelError(_why_not_loaded(name, "file", error)) from error
         return str(folder), {"name": path.stem, "source": "file", "file_sha256": digest}
     if path.is_dir():
@@ -230,6 +241,30 @@ def _dtype(name: str, device: str) -> Any:
     return DTYPES[name]
 
 
+def _hub_reachable() -> bool:
+    """Whether the hub's host takes a connection within a few seconds."""
+    if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "TRUE", "YES", "ON"):
+        return False
+    if any(os.environ.get(name) for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")):
+        return True  # the proxy reaches it, or says why not
+    address = urlsplit(os.environ.get("HF_ENDPOINT", "https://huggingface.co"))
+    port = address.port or (80 if address.scheme == "http" else 443)
+    try:
+        with socket.create_connection((address.hostname or "huggingface.co", port), timeout=HUB_SECONDS):
+            return True
+    except OSError:
+        return False
+
+
+def _known_device(name: str) -> str:
+    """The device's name, if a tensor can be put there and read back."""
+    try:
+        torch.zeros(1, device=name).cpu()
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise ModelError(f"Device '{name}' can't be used here. Use cpu, cuda, cuda:1 or mps.") from error
+    return name
+
+
 def _default_device() -> str:
     if torch.cuda.is_available():
         return "cuda"
@@ -241,6 +276,9 @@ def _quiet() -> Iterator[None]:
     """No progress bars or warnings of the loaders while they work; the caller's settings come back."""
     log = transformers.utils.logging
     level, bars, root = log.get_verbosity(), log.is_progress_bar_enabled(), logging.root.level
+    hub = logging.getLogger("huggingface_hub")
+    hub_level = hub.level
+    hub.setLevel(logging.ERROR)
     log.set_verbosity_error()
     log.disable_progress_bar()
     logging.root.setLevel(logging.ERROR)
@@ -248,6 +286,7 @@ def _quiet() -> Iterator[None]:
         yield
     finally:
         log.set_verbosity(level)
+        hub.setLevel(hub_level)
         logging.root.setLevel(root)
         if bars:
             log.enable_progress_bar()
