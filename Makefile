@@ -1,5 +1,5 @@
 # Each target makes what it needs; a second call does nothing again. `make demo` is the place to begin.
-PYTHON ?= python3.11
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 RUNS ?= runs
