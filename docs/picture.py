@@ -13,7 +13,7 @@ def draw(run: str, file: str) -> None:
     report = open_run(run)
     left = life_cycle(report.frame("massive.layers"), report.frame("massive.plateaus"))
     right = sink_map(report.frame("sinks.heads"))
-    titles = [f"<b>{figure.layout.title.text}</b>" for figure in (left, right)]
+    titles = [f"<b>{figure.layout.title.text.replace('<br>', ' ')}</b>" for figure in (left, right)]
     both = make_subplots(rows=1, cols=2, column_widths=[0.58, 0.42], horizontal_spacing=0.09, subplot_titles=titles)
     for column, figure in enumerate((left, right), start=1):
         for trace in figure.data:
@@ -25,7 +25,7 @@ def draw(run: str, file: str) -> None:
     for note in left.layout.annotations:
         if note.yref != "paper":
             both.add_annotation(note, row=1, col=1)
-    both.update_yaxes(type="log", row=1, col=1)
+    both.update_yaxes(type="log", dtick=1, row=1, col=1)
     both.update_xaxes(range=left.layout.xaxis.range, row=1, col=1)
     both.update_xaxes(dtick=1, row=1, col=2)
     both.update_annotations(font_size=14, selector={"yref": "paper"})

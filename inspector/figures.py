@@ -4,6 +4,7 @@ Magnitudes from 1 to 20,000 are shown as log10(max(|x|, 1)), with the true value
 """
 
 import html
+import textwrap
 from collections.abc import Callable
 
 import numpy as np
@@ -89,8 +90,8 @@ def life_cycle(layers: pd.DataFrame, plateaus: pd.DataFrame) -> go.Figure:
             y=np.log10(last[name]),
             text=label,
             showarrow=False,
-            xanchor="left",
-            xshift=8,
+            xanchor="right",
+            yshift=14,
             font={"color": colour},
         )
     main = plateaus[plateaus["main"]]
@@ -105,8 +106,8 @@ def life_cycle(layers: pd.DataFrame, plateaus: pd.DataFrame) -> go.Figure:
             text=f"dim {plateau.dim}",
             font={"color": MASSIVE, "size": 12},
         )
-    figure.update_xaxes(title="layer", range=[-0.5, float(layers["layer"].max()) * 1.12 + 0.5])
-    figure.update_yaxes(title="|x| (log)", type="log")
+    figure.update_xaxes(title="layer", range=[-0.5, float(layers["layer"].max()) + 0.5])
+    figure.update_yaxes(title="|x| (log)", type="log", dtick=1)
     return _finish(figure, _life_cycle_title(layers, main))
 
 
@@ -218,12 +219,17 @@ def _log_ticks(largest: float) -> dict[str, list[object]]:
     return {"tickvals": [float(np.log10(t)) for t in shown], "ticktext": [f"{t:,}" for t in shown]}
 
 
+def _wrapped(title: str, width: int = 74) -> str:
+    """A long title on two lines, so that a narrow page doesn't cut it."""
+    return "<br>".join(textwrap.wrap(title, width))
+
+
 def _finish(figure: go.Figure, title: str) -> go.Figure:
     figure.update_layout(
-        title={"text": title, "font": {"size": 16}, "x": 0, "xref": "paper", "automargin": True, "yref": "container"},
+        title={"text": _wrapped(title), "font": {"size": 16}, "x": 0.01, "y": 0.97, "yanchor": "top"},
         font={"family": FONT, "size": 13},
         template="plotly_white",
-        margin={"l": 60, "r": 20, "t": 70, "b": 60},
+        margin={"l": 60, "r": 20, "t": 84, "b": 60},
         height=420,
     )
     return figure

@@ -4,6 +4,7 @@ import html
 from pathlib import Path
 
 import pandas as pd
+import plotly.graph_objects as go
 
 from inspector.errors import InputError
 from inspector.figures import figures
@@ -23,6 +24,7 @@ body { font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; 
   background: var(--paper); max-width: 70rem; margin: 2rem auto; padding: 0 1rem; }
 h1 { font-size: 1.5rem; } h2 { font-size: 1.1rem; margin-top: 2.5rem; }
 figure { margin: 1.5rem 0; background: #fff; border: 1px solid var(--line); border-radius: 6px; overflow: hidden; }
+figcaption { color: #212529; font-weight: 600; padding: .75rem 1rem 0; }
 .scroll { overflow-x: auto; max-height: 28rem; border: 1px solid var(--line); border-radius: 6px; }
 table { border-collapse: collapse; font-size: .85rem; font-variant-numeric: tabular-nums; width: 100%; }
 th, td { padding: .25rem .6rem; text-align: right; border-bottom: 1px solid var(--line); white-space: pre; }
@@ -50,15 +52,7 @@ def render(record: Record) -> str:
     title = html.escape(f"{record.card['name']}: what the inspector found")
     parts = [f"<h1>{title}</h1>", *(f"<p>{html.escape(line)}</p>" for line in paragraphs(record))]
     for index, figure in enumerate(figures(record).values()):
-        script = figure.to_html(
-            full_html=False,
-            include_plotlyjs="inline" if index == 0 else False,
-            config={
-                "displaylogo": False,
-                "responsive": True,
-            },
-        )
-        parts.append(f'<figure role="img" aria-label="{html.escape(str(figure.layout.title.text))}">{script}</figure>')
+        parts.append(_figure(figure, first=index == 0))
     parts += [_table(record, name) for name in SHOWN if name in names(record)]
     body = "\n".join(parts)
     return (
@@ -66,6 +60,18 @@ def render(record: Record) -> str:
         f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{STYLE}</style></head>'
         f"<body>\n{body}\n</body></html>\n"
     )
+
+
+def _figure(figure: go.Figure, *, first: bool) -> str:
+    """A figure under its title, which is text of the page so that it wraps; the first brings plotly."""
+    title = str(figure.layout.title.text).replace("<br>", " ")
+    figure.update_layout(title=None, margin_t=36)
+    drawn = figure.to_html(
+        full_html=False,
+        include_plotlyjs="inline" if first else False,
+        config={"displaylogo": False, "responsive": True},
+    )
+    return f'<figure role="img" aria-label="{title}"><figcaption>{title}</figcaption>{drawn}</figure>'
 
 
 def _table(record: Record, name: str) -> str:

@@ -47,8 +47,8 @@ def _massive(record: Record) -> Iterator[str]:
     else:
         top = flagged.loc[flagged["max"].idxmax()]
         yield (
-            f"Massive activations: {int(flagged['n_flagged'].sum())} entries in {len(flagged)} layers; the largest is "
-            f"{top['max']:,.1f} in dim {int(top['dim'])} at position {int(top['position'])}, layer "
+            f"Massive activations: {int(flagged['n_flagged'].sum()):,} entries in {len(flagged)} layers; the largest "
+            f"is {top['max']:,.1f} in dim {int(top['dim'])} at position {int(top['position'])}, layer "
             f"{int(top['layer'])}, {top['ratio']:,.0f} × the median."
         )
     for plateau in plateaus[plateaus["main"]].head(PLATEAUS_SHOWN).itertuples():
