@@ -46,17 +46,18 @@ def magnitude_map(cells: pd.DataFrame, text: int | None = None) -> go.Figure:
     grid = table.to_numpy(dtype=np.float32)
     tokens = cells.drop_duplicates("position").set_index("position")["token"].reindex(positions).tolist()
     factor = -(-grid.shape[1] // MAX_SIDE)
-    pooled = _max_pool(grid, factor)
+    pooled, where = _max_pool(grid, factor)
     peak = cells.loc[cells["max"].idxmax()]
     labels = [token_label(token) for token in tokens[::factor]]
-    hover = np.broadcast_to(np.array(labels, dtype=object), pooled.shape)
+    shown = np.array([token_label(token) for token in tokens], dtype=object)
     figure = go.Figure(
         go.Heatmap(
             z=np.log10(np.maximum(pooled, 1.0)).astype(np.float32),
-            customdata=np.dstack([pooled.astype(object), hover]),
+            customdata=np.dstack([pooled.astype(object), where.astype(object), shown[where]]),
             colorscale="Cividis",
             colorbar={"title": "|x|", **_log_ticks(float(np.nanmax(pooled)))},
-            hovertemplate="layer %{y}, position %{x}<br>%{customdata[1]}<br>|x| = %{customdata[0]:,.1f}<extra></extra>",
+            hovertemplate="layer %{y}, position %{customdata[1]}<br>%{customdata[2]}<br>"
+            "|x| = %{customdata[0]:,.1f}<extra></extra>",
             x=np.arange(pooled.shape[1]) * factor,
             y=np.sort(cells["layer"].unique()),
         )
@@ -84,7 +85,7 @@ def life_cycle(layers: pd.DataFrame, plateaus: pd.DataFrame) -> go.Figure:
         last = layers.iloc[-1]
         if not last[name] > 0:
             continue
-        label = "largest |x|" if name == "max" else "median |x|"
+        label = "largest |x| of all texts" if name == "max" else "median |x|"
         figure.add_annotation(
             x=last["layer"],
             y=np.log10(last[name]),
@@ -120,7 +121,7 @@ def _life_cycle_title(layers: pd.DataFrame, main: pd.DataFrame) -> str:
     first = main.iloc[0]
     where = "" if pd.isna(first["position"]) else f" at token {int(first['position'])}"
     return (
-        f"Dim {int(first['dim'])} carries about {abs(first['value']):,.0f}{where} "
+        f"Dim {int(first['dim'])} carries {abs(first['value']):,.0f} (mean over texts){where} "
         f"from layer {int(first['first'])} to {int(first['last'])}"
     )
 
@@ -207,11 +208,13 @@ def figures(record: Record) -> dict[str, go.Figure]:
     }
 
 
-def _max_pool(grid: np.ndarray, factor: int) -> np.ndarray:
-    """Max over groups of `factor` columns."""
+def _max_pool(grid: np.ndarray, factor: int) -> tuple[np.ndarray, np.ndarray]:
+    """Max over groups of `factor` columns, NaN left out, and the column each maximum is in."""
     lack = -grid.shape[1] % factor
-    padded = np.pad(grid, ((0, 0), (0, lack)), constant_values=np.nan)
-    return np.fmax.reduce(padded.reshape(grid.shape[0], -1, factor), axis=2)
+    groups = np.pad(grid, ((0, 0), (0, lack)), constant_values=np.nan).reshape(grid.shape[0], -1, factor)
+    inside = np.where(np.isnan(groups), -np.inf, groups).argmax(axis=2)
+    columns = np.arange(groups.shape[1]) * factor + inside
+    return np.fmax.reduce(groups, axis=2), columns
 
 
 def _log_ticks(largest: float) -> dict[str, list[object]]:

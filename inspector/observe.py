@@ -32,10 +32,9 @@ class Forecast:
     free_bytes: int
 
     def __str__(self) -> str:
-        return (
-            f"{self.tokens:,} tokens in {self.batches} batches of at most {self.tokens_per_batch:,}; "
-            f"about {self.peak_bytes / 1e9:.2f} GB beside the model, {self.free_bytes / 1e9:.1f} GB free"
-        )
+        memory = f"about {self.peak_bytes / 1e9:.2f} GB beside the model, {self.free_bytes / 1e9:.1f} GB free"
+        batched = f"{self.batches} batches of at most {self.tokens_per_batch:,}"
+        return f"{self.tokens:,} tokens with the controls, in {batched}; {memory}"
 
 
 def observe(

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from inspector import runs, tables
-from inspector.detectors.base import Detector, load_detectors
+from inspector.detectors.base import Detector, installed, load_detectors
 from inspector.errors import InputError
 from inspector.results import Finding, Record
 
@@ -34,7 +34,8 @@ class Report(Record):
     def judge(self, **thresholds: Mapping[str, Any]) -> "Report":
         """The same evidence judged again, without the model: `report.judge(massive={"ratio": 500})`.
 
-        Thresholds that aren't named keep their values.
+        Thresholds that aren't named keep their values; findings of a detector that is not installed
+        here stay as they are.
 
         Raises:
             InputError: a detector that isn't in this report, or a threshold it doesn't have.
@@ -46,7 +47,9 @@ class Report(Record):
         before: Mapping[str, Mapping[str, Any]] = self.settings.get("thresholds", {})
         merged = {name: {**before.get(name, {}), **thresholds.get(name, {})} for name in known}
         settings = {**self.settings, "thresholds": {name: t for name, t in merged.items() if t}}
-        return replace(self, settings=settings, findings=judged(self, load_detectors(known), merged))
+        here = [name for name in known if name in installed() or name in thresholds]
+        kept = tuple(found for found in self.findings if found.detector not in here)
+        return replace(self, settings=settings, findings=judged(self, load_detectors(here), merged) + kept)
 
     def save(self, folder: str | Path, *, overwrite: bool = False) -> Path:
         """Write this report as a run; returns its folder.

@@ -48,8 +48,8 @@ class Evidence:
         """The evidence of both shards' texts together. The order of merging does not matter."""
         if (self.detector, dict(self.facts)) != (other.detector, dict(other.facts)):
             raise InspectorError(
-                f"Can't merge evidence of '{self.detector}' and '{other.detector}': detectors or "
-                "their settings differ. Scan both shards with the same settings."
+                f"Can't merge evidence of '{self.detector}' and '{other.detector}': detectors, "
+                "models or settings differ. Scan both shards with the same model and settings."
             )
         repeated = np.intersect1d(self["text"], other["text"])
         if len(repeated):

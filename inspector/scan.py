@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from inspector.batching import Text, TokenSequence, batches, token_table, tokenise
+from inspector.detectors import sinks_judge
 from inspector.detectors.base import Detector, Reducer, load_detectors
 from inspector.errors import InputError, ModelError
-from inspector.models import Model, route_now
+from inspector.models import Model, hooks_inside_attention, route_now
 from inspector.observe import Forecast, Progress, forecast, observe
 from inspector.report import Report, judged
 from inspector.results import Evidence
@@ -121,11 +122,12 @@ def _measure(
 ) -> dict[str, Evidence]:
     reducers: list[Reducer] = [detector.reducer(model) for _, detector in named]
     observe(model, batches(rows, plan.tokens_per_batch, model.pad_id), reducers, progress=progress)
-    return {name: with_sources(reducer.evidence(), rows) for (name, _), reducer in zip(named, reducers, strict=True)}
+    measured = (with_sources(reducer.evidence(), rows, model) for reducer in reducers)
+    return {name: evidence for (name, _), evidence in zip(named, measured, strict=True)}
 
 
-def with_sources(evidence: Evidence, rows: Sequence[TokenSequence]) -> Evidence:
-    """Evidence that also tells each fed row's length, and which given text it is a window of."""
+def with_sources(evidence: Evidence, rows: Sequence[TokenSequence], model: Model) -> Evidence:
+    """Evidence that also tells each fed row's length and source, and the model it was measured on."""
     row_of = {row.text: row for row in rows}
     fed = [row_of[int(text)] for text in evidence["text"]]
     more = {"source": [row.source for row in fed], "length": [len(row.ids) for row in fed]}
@@ -134,6 +136,7 @@ def with_sources(evidence: Evidence, rows: Sequence[TokenSequence]) -> Evidence:
         arrays={**evidence.arrays, **{name: np.array(values, dtype=np.int64) for name, values in more.items()}},
         axes={**evidence.axes, **dict.fromkeys(more, ("text",))},
         combine={**evidence.combine, **dict.fromkeys(more, "text")},
+        facts={**evidence.facts, "model": model.card["fingerprint"]},
     )
 
 
@@ -145,20 +148,29 @@ def _notes(
     cut = len({row.source for row in rows if row.start})
     if cut:
         notes.append(f"{cut} of {len({row.source for row in rows})} texts were cut to windows of {window} tokens.")
-    lost = {name: int(e["nonfinite"].max()) for name, e in evidence.items() if "nonfinite" in e.arrays}
-    notes += [f"{n} tokens had NaN or infinity in a layer; they are in no statistic." for n in lost.values() if n]
-    if (sinks := evidence.get("sinks")) is not None and (
-        short := int((sinks["length"] < sinks.facts["shortest"]).sum())
-    ):
+    if rows[0].ids[0] == getattr(model.tokenizer, "bos_token_id", None):
+        later = ", nor have a text's windows after its first" if cut else ""
+        notes.append(f"A BOS was fed before each text; the control inputs have none{later}.")
+    for name, e in evidence.items():
+        if "nonfinite" in e.arrays and (lost := e["nonfinite"]).any():
+            where = f"{np.count_nonzero(lost)} of {len(lost)} layers"
+            notes.append(f"NaN or infinity in {where}, at up to {lost.max()} tokens: there they are in no statistic.")
+        if "skipped" in e.arrays and (lost := e["skipped"]).any():
+            notes.append(
+                f"{name}: attention was not finite in {np.count_nonzero(lost)} of {len(lost)} layers, in up to "
+                f"{lost.max()} texts; there these texts are left out, and rates are over what remains."
+            )
+    if "sinks" in evidence and (short := int((~sinks_judge.enough(evidence["sinks"])).sum())):
+        facts = evidence["sinks"].facts
         notes.append(
-            f"sinks: {short} of {len(sinks['text'])} texts have fewer than {sinks.facts['shortest']} tokens and are in "
-            "no rate: on so few even uniform attention looks like a sink."
+            f"sinks: {short} of {len(evidence['sinks']['text'])} sequences have fewer than {facts['shortest']} tokens "
+            "(or no finite attention) and are in no rate: received attention grows as texts get shorter."
         )
-    skipped = {name: int(e["skipped"].max()) for name, e in evidence.items() if "skipped" in e.arrays}
-    notes += [f"{name}: attention of {n} texts was not finite; they are left out." for name, n in skipped.items() if n]
     if model.card["missing_sites"]:
         kinds = [f"{kind} (in {n} of {model.shape.layers} layers)" for kind, n in model.card["missing_sites"].items()]
         notes.append(f"Not measured, because {model.card['architecture']} has no such site: {', '.join(kinds)}.")
     if route_now(model) == "eager":
-        notes.append(f"Attention was read as whole patterns: {model.card['attention']}.")
+        inside = hooks_inside_attention(model.bridge)
+        why = f"hooks of yours at {inside[0]}" if model.route == "streamed" else model.card["attention"]
+        notes.append(f"Attention was read as whole patterns: {why}.")
     return tuple(notes)

@@ -9,6 +9,10 @@ from functools import lru_cache
 
 import numpy as np
 from jaxtyping import Float, Int
+from scipy.special import ndtr, stdtrit
+
+FEWEST_CLUSTERS = 8
+"""With fewer texts no interval is given: measured on normal data, 95 % intervals then cover less than 90 %."""
 
 BINS_PER_OCTAVE = 128
 LOWEST_EXPONENT = -24
@@ -84,11 +88,12 @@ def bootstrap_mean(
     resamples: int = 2000,
     seed: int = 0,
 ) -> tuple[Float[np.ndarray, "*columns"], Float[np.ndarray, "*columns"]]:
-    """Percentile bootstrap interval of the mean over texts, for every column at once.
+    """Expanded percentile bootstrap interval of the mean over texts, for every column at once.
 
     Texts are resampled with replacement; texts of one `cluster` (the windows of one long text)
-    are drawn together. NaNs are left out. With fewer than two clusters that hold a value the
-    interval is NaN: one text says nothing about other texts.
+    are drawn together. NaNs are left out. The percentiles are widened for small samples by
+    Student's t (Hesterberg 2015, "What teachers should know about the bootstrap", section 4.2).
+    With fewer than `FEWEST_CLUSTERS` clusters that hold a value the interval is NaN.
     """
     shape = values.shape[1:]
     flat = values.reshape(len(values), -1).astype(np.float64)
@@ -99,15 +104,18 @@ def bootstrap_mean(
     np.add.at(sums, groups, np.where(present, flat, 0.0))
     np.add.at(counts, groups, present)
     empty = np.full(shape, np.nan)
-    if size < 2:
+    if size < FEWEST_CLUSTERS:
         return empty, empty.copy()
     rng = np.random.default_rng(seed)
     weights = rng.multinomial(size, np.full(size, 1 / size), size=resamples).astype(np.float64)
-    enough = (counts > 0).sum(axis=0) >= 2
+    held = (counts > 0).sum(axis=0)
+    enough = held >= FEWEST_CLUSTERS
     low, high = np.full(flat.shape[1], np.nan), np.full(flat.shape[1], np.nan)
     with np.errstate(invalid="ignore"):
         means = (weights @ sums[:, enough]) / (weights @ counts[:, enough])
-    tails = [(1 - level) / 2, (1 + level) / 2]
-    if enough.any():
-        low[enough], high[enough] = np.nanquantile(means, tails, axis=0)
+    columns = np.nonzero(enough)[0]
+    for n in np.unique(held[enough]):
+        mine = held[columns] == n
+        tail = float(ndtr(np.sqrt(n / (n - 1)) * stdtrit(n - 1, (1 - level) / 2)))
+        low[columns[mine]], high[columns[mine]] = np.nanquantile(means[:, mine], [tail, 1 - tail], axis=0)
     return low.reshape(shape), high.reshape(shape)

@@ -11,22 +11,28 @@ PLATEAUS_SHOWN = 6
 
 
 def paragraphs(record: Record) -> list[str]:
-    """The run's findings as sentences, the model and the input first, the notes last."""
-    return [*_header(record), *_massive(record), *_sinks(record), *record.notes]
+    """The run's findings as sentences, after the model, the input, and what to know about them."""
+    return [*_header(record), *record.notes, *_massive(record), *_sinks(record)]
 
 
 def _header(record: Record) -> Iterator[str]:
     card, settings = record.card, record.settings
     tokens, texts = len(record.tokens["id"]), len(set(record.tokens["text"].tolist()))
     difference = card.get("logit_difference")
-    checked = "not compared" if difference is None else f"equal to Hugging Face's within {difference:.1e}"
+    checked = "not compared" if difference is None else f"differ from Hugging Face's by at most {difference:.1e}"
     yield (
         f"{card['name']} ({card['architecture']}, {card['parameters'] / 1e6:,.0f} M parameters, {card['dtype']}, from "
         f"{card['source']}); logits {checked}."
     )
     window = f", windows of at most {settings['window']}"
-    plural = "" if texts == 1 else "s"
-    yield f"{texts} text{plural}, {tokens:,} tokens{window}; BOS {settings['bos']}; attention {settings['attention']}."
+    sources = len(set(record.tokens["source"].tolist()))
+    cut = "" if sources == texts else f" in {texts} windows"
+    fed = f"{_count(sources, 'text')}{cut}, {_count(tokens, 'token')}{window}"
+    yield f"{fed}; BOS {settings['bos']}; attention {settings['attention']}."
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}" + ("" if number == 1 else "s")
 
 
 def _massive(record: Record) -> Iterator[str]:
@@ -59,23 +65,29 @@ def _plateau(record: Record, plateau: object) -> str:
     p = pd.Series(plateau._asdict())  # type: ignore[attr-defined]
     where = "at varying positions" if pd.isna(p["position"]) else f"at position {p['position']}"
     strict = "" if p["flagged"] else " (too small for the thresholds in force)"
-    end = "the end" if pd.isna(p["step_down"]) else f"layer {p['step_down']}, which takes it back"
-    writers = frame(record, "massive.writers")
-    mine = writers[(writers["dim"] == p["dim"]) & (writers["layer"] == p["first"])]
-    parts = mine[mine["writer"].isin(["attention", "mlp"])]
-    by = ""
-    if len(parts):
-        writer = parts.loc[parts["share"].abs().idxmax()]
-        by = f" Layer {p['first']}'s {'MLP' if writer['writer'] == 'mlp' else 'attention'} writes it"
-        neurons = mine[mine["writer"] == "neuron"].head(2)
-        if writer["writer"] == "mlp" and len(neurons):
-            named = " and ".join(f"{row.neuron} ({row.share:.0%})" for row in neurons.itertuples())
-            by += f", mostly neurons {named}"
-        by += "."
+    end = "the last" if pd.isna(p["step_down"]) else f"and falls below half of it at layer {p['step_down']}"
     return (
-        f"Dim {p['dim']} {where} carries {p['value']:,.0f} from layer {p['first']} to {p['last']}, until {end}; "
-        f"in {p['texts']:.0%} of texts{strict}.{by}"
+        f"Dim {p['dim']} {where} carries {p['value']:,.0f} (mean over texts) from layer {p['first']} to {p['last']}, "
+        f"{end}; in {p['texts']:.0%} of texts{strict}.{_written_by(record, p)}"
     )
+
+
+def _written_by(record: Record, plateau: pd.Series) -> str:
+    """Who adds a plateau's value in its first block, if that block adds most of it."""
+    writers = frame(record, "massive.writers")
+    mine = writers[(writers["dim"] == plateau["dim"]) & (writers["layer"] == plateau["first"])].set_index("writer")
+    if "before" not in mine.index:
+        return ""
+    before, layer = float(mine.loc["before", "value"]), plateau["first"]
+    if abs(before) >= abs(plateau["value"]) / 2:
+        return f" {before:,.0f} of it was there before layer {layer}."
+    part = "mlp" if abs(mine.loc["mlp", "value"]) >= abs(mine.loc["attention", "value"]) else "attention"
+    neurons = ""
+    if part == "mlp" and "neuron" in mine.index:
+        top = mine.loc[["neuron"]].head(2)
+        neurons = ", mostly neurons " + " and ".join(f"{row.neuron} ({row.share:.0%})" for row in top.itertuples())
+    known = "the MLP" if part == "mlp" else "attention"
+    return f" In layer {layer} {known} adds {mine.loc[part, 'value']:,.0f} to {before:,.0f}{neurons}."
 
 
 def _sinks(record: Record) -> Iterator[str]:

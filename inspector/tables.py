@@ -43,7 +43,8 @@ def frame(record: Record, name: str) -> pd.DataFrame:
     if name == "tokens":
         return pd.DataFrame(dict(record.tokens))
     if name not in names(record):
-        raise InputError(f"No frame '{name}'. This run has: {', '.join(n for n in names(record) if '.' in n)}.")
+        known = ", ".join(n for n in names(record) if not n.startswith("evidence."))
+        raise InputError(f"No frame '{name}'. This run has: {known}; and evidence.DETECTOR.ARRAY for any array.")
     head, _, table = name.partition(".")
     if head == "evidence":
         detector, _, array = table.rpartition(".")

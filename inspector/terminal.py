@@ -23,7 +23,7 @@ def print_report(record: Record, where: Path) -> None:
     known = names(record)
     if "massive.plateaus" in known:
         console.print(_plateaus(frame(record, "massive.plateaus")))
-    if "sinks.heads" in known:
+    if "sinks.heads" in known and frame(record, "sinks.heads")["sink_rate"].notna().any():
         console.print(_heads(frame(record, "sinks.heads")))
     console.print(Text(f"Run: {where.absolute()}"), soft_wrap=True)
     console.print(Text(f"All tables: inspector show {where} --frame NAME, or --json."), soft_wrap=True)
@@ -38,8 +38,8 @@ def _plateaus(plateaus: pd.DataFrame) -> Table:
         ("layers", "left"),
         ("position", "right"),
         ("token", "left"),
-        ("value", "right"),
-        ("× median", "right"),
+        ("mean value", "right"),
+        ("peak × median", "right"),
         ("texts", "right"),
         ("layers flagged", "right"),
         ("verdict", "left"),

@@ -13,8 +13,8 @@ from transformers import PreTrainedTokenizerFast
 
 import inspector
 from inspector import cli
+from inspector.planting import VOCAB, tiny_hf
 from inspector.report import Report
-from inspector.testing import VOCAB, tiny_hf
 
 SCRIPT = "<script>alert(1)</script>"
 SPECIAL = ["<pad>", "<s>", "</s>", "<unk>", SCRIPT]

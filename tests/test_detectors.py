@@ -7,8 +7,9 @@ import pytest
 import torch
 from conftest import SINKS, SPIKES
 
-from inspector import examine
-from inspector.batching import Batch
+from inspector import InspectorError, examine
+from inspector.attention import WholeAttention
+from inspector.batching import Batch, pad_rows, tokenise
 from inspector.detectors import massive_levels
 from inspector.detectors.base import installed, load_detectors
 from inspector.detectors.massive import Massive
@@ -16,10 +17,12 @@ from inspector.detectors.sinks import Sinks
 from inspector.errors import InputError
 from inspector.models import Model
 from inspector.results import Finding
+from inspector.scan import with_sources
+from inspector.sites import Site
 from inspector.testing import TRIGGER, PlantedSpike, check_detector, measure, planted_model, random_texts
 
-AT_START = random_texts(12, 40, 80, trigger=TRIGGER)
-IN_MIDDLE = [[*ids[:5], TRIGGER, *ids[5:]] for ids in random_texts(12, 60, 80)]
+AT_START = random_texts(12, 64, 90, trigger=TRIGGER)
+IN_MIDDLE = [[*ids[:5], TRIGGER, *ids[5:]] for ids in random_texts(12, 64, 90)]
 PLANTED_UNITS = {(layer, s.dim) for s in SPIKES for layer in range(s.layer, 6)}
 PLANTED_HEADS = {(s.layer, s.head) for s in SINKS}
 
@@ -152,16 +155,11 @@ def test_nan_is_a_finding_and_enters_no_statistic(unplanted: Model) -> None:
     assert layers.loc[3, "n_entries"] == clean.loc[3, "n_entries"] - 2 * 32 * len(AT_START)
     assert np.isfinite(layers.loc[:3, ["max", "median", "kurtosis"]].to_numpy()).all()
     assert any("NaN or infinity" in note for note in report.notes)
-    assert any("left out" in note for note in report.notes)
+    assert any("rates are over what remains" in note for note in report.notes)
 
 
 @pytest.mark.parametrize(("pattern", "rate"), [("uniform", 0.0), ("first", 1.0)])
 def test_uniform_attention_scores_0_and_all_to_the_first_key_1(unplanted: Model, pattern: str, rate: float) -> None:
-    from inspector.attention import WholeAttention
-    from inspector.batching import pad_rows, tokenise
-    from inspector.scan import with_sources
-    from inspector.sites import Site
-
     rows = tokenise(None, random_texts(4, 64, 64), bos=None, window=100)
     batch = pad_rows(rows)
     causal = torch.ones(64, 64).tril()
@@ -172,7 +170,7 @@ def test_uniform_attention_scores_0_and_all_to_the_first_key_1(unplanted: Model,
             reducer.update(batch, Site("attention", layer), block)
     from inspector.detectors import sinks_judge
 
-    evidence = with_sources(reducer.evidence(), rows)
+    evidence = with_sources(reducer.evidence(), rows, unplanted)
     keys = sinks_judge.keys(evidence, {}, sinks_judge.Thresholds())
     assert keys["sink_rate"].iloc[0] == rate
     entropy = sinks_judge.heads(evidence, {}, sinks_judge.Thresholds())["entropy"].iloc[0]
@@ -195,7 +193,7 @@ def test_texts_too_short_for_a_rate_are_in_none(llama: Model) -> None:
     mixed = examine(llama, [*long, *short], ["sinks"])
     alone = examine(llama, long, ["sinks"])
     np.testing.assert_allclose(mixed.frame("sinks.keys")["received"], alone.frame("sinks.keys")["received"], rtol=1e-4)
-    assert any("3 of 7 texts have fewer than 16 tokens" in note for note in mixed.notes)
+    assert any("3 of 7 sequences have fewer than 64 tokens" in note for note in mixed.notes)
     only_short = examine(llama, short, ["sinks"])
     assert only_short.findings == ()
     assert only_short.frame("sinks.heads")["sink_rate"].isna().all()
@@ -222,6 +220,50 @@ def test_a_threshold_that_the_scan_did_not_count_is_refused(llama: Model) -> Non
     report = examine(llama, random_texts(2, 64, 70), ["sinks"])
     with pytest.raises(InputError, match=r"epsilon is 0\.33"):
         report.judge(sinks={"epsilon": 0.33})
+
+
+def test_entropy_beside_a_very_strong_sink_keeps_its_digits(unplanted: Model) -> None:
+    reducer = Sinks().reducer(unplanted)
+    rows = tokenise(None, random_texts(1, 64, 64), bos=None, window=100)
+    batch = pad_rows(rows)
+    causal = torch.ones(64, 64).tril()
+    causal[:, 0] = 1e9  # all but a billionth goes to key 0, the rest is even
+    whole = (causal / causal.sum(-1, keepdim=True)).expand(1, 4, 64, 64)
+    for block in WholeAttention(whole, torch.ones(1, 4, 64)).blocks(batch.real):
+        reducer.update(batch, Site("attention", 0), block)
+    e = reducer.evidence()
+    assert e["entropy_rest"][0, 0, 0] == pytest.approx(np.log(np.arange(1, 64)).mean(), rel=1e-3)
+    assert e["self_rest"][0, 0, 0] == pytest.approx((1 / np.arange(1, 64)).mean(), rel=1e-3)
+
+
+def test_evidence_of_two_models_does_not_merge(planted: Model, unplanted: Model) -> None:
+    shards = [measure(Massive(), m, AT_START[:2], first_text=i * 2) for i, m in enumerate((planted, unplanted))]
+    with pytest.raises(InspectorError, match="models or settings differ"):
+        shards[0].merge(shards[1])
+
+
+def test_a_report_with_a_detector_that_is_not_installed_can_be_judged_again(planted: Model) -> None:
+    class Other(Massive):
+        name = "other"
+
+    report = examine(planted, AT_START, [Other(), Sinks()])
+    again = report.judge(sinks={"epsilon": 0.95})
+    kept, before = ([f for f in r.findings if f.detector == "massive"] for r in (again, report))
+    assert kept == before != []
+    assert {f.threshold for f in again.findings if f.detector == "sinks"} == {0.95}
+    with pytest.raises(InputError, match="No detector 'other'"):
+        report.judge(other={"ratio": 5})
+
+
+def test_outlier_dims_are_counted_where_llm_int8_quantises(planted: Model) -> None:
+    outliers = examine(planted, AT_START, ["massive"]).frame("massive.outliers").set_index("dim")
+    with torch.no_grad():
+        _, cache = planted.bridge.run_with_cache(torch.tensor([AT_START[0]]))
+    report = examine(planted, AT_START[:1], ["massive"]).frame("massive.outliers").set_index("dim")
+    normed = torch.stack([cache[f"blocks.{layer}.ln1.hook_out"][0] for layer in range(6)])
+    share = (normed.abs() >= 6).float().mean(dim=(0, 1))
+    np.testing.assert_allclose(report.loc[range(32), "positions"], share, atol=1e-6)
+    assert not outliers["outlier"].any()
 
 
 def test_detectors_come_in_by_the_same_door_as_plugins() -> None:

@@ -71,7 +71,19 @@ def test_the_bootstrap_interval_covers_the_true_mean_about_as_often_as_it_says()
     rng = np.random.default_rng(4)
     samples = rng.normal(size=(40, 400))  # 400 experiments of 40 texts
     low, high = bootstrap_mean(samples, resamples=500)
-    assert 0.90 <= ((low < 0) & (high > 0)).mean() <= 0.97
+    assert 0.92 <= ((low < 0) & (high > 0)).mean() <= 0.98
+
+
+@pytest.mark.parametrize("texts", [8, 12, 20])
+def test_with_few_texts_the_interval_is_honest_too(texts: int) -> None:
+    samples = np.random.default_rng(6).normal(size=(texts, 1000))
+    low, high = bootstrap_mean(samples, resamples=2000)
+    assert 0.90 <= ((low < 0) & (high > 0)).mean() <= 0.98
+
+
+@pytest.mark.parametrize("texts", [2, 5, 7])
+def test_fewer_texts_than_eight_have_no_interval(texts: int) -> None:
+    assert np.isnan(bootstrap_mean(np.arange(texts, dtype=float))).all()
 
 
 def test_one_text_has_no_interval() -> None:
@@ -90,10 +102,10 @@ def test_windows_of_one_text_count_as_one() -> None:
 
 
 def test_a_column_with_one_value_has_no_interval_and_the_others_keep_theirs() -> None:
-    values = np.array([[1.0, np.nan], [2.0, 5.0], [3.0, np.nan]])
+    values = np.column_stack([np.arange(9.0), [5.0] + [np.nan] * 8])
     low, high = bootstrap_mean(values)
     assert np.isnan(low[1])
-    assert low[0] < 2 < high[0]
+    assert low[0] < 4 < high[0]
 
 
 def test_the_same_seed_gives_the_same_interval() -> None:

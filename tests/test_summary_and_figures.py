@@ -54,7 +54,7 @@ def poisoned(value: float) -> Model:
 def test_a_scan_without_findings_says_so_with_the_largest_entry(normal: Report) -> None:
     lines = paragraphs(normal)
     tokens = len(normal.tokens["id"])
-    assert "LlamaForCausalLM" in lines[0] and "equal to Hugging Face's" in lines[0]
+    assert "LlamaForCausalLM" in lines[0] and "differ from Hugging Face's by at most" in lines[0]
     assert lines[1].startswith(f"6 texts, {tokens:,} tokens")
     assert any("Massive activations: none by the definition in force" in line for line in lines)
     assert any(line.startswith("Attention sinks: sink rate ") for line in lines)
@@ -65,7 +65,11 @@ def test_a_planted_spike_and_sink_are_told_with_place_and_size(spiked: Report) -
     lines = paragraphs(spiked)
     told = next(line for line in lines if line.startswith("Dim 5 "))
     assert "at position 0" in told and "from layer 2 to 5" in told and "in 100% of texts" in told
-    assert re.search(r"carries (4,99\d|5,00\d) ", told) and "Layer 2's MLP writes it" in told and "neurons 0 (" in told
+    assert (
+        re.search(r"carries (4,99\d|5,00\d) ", told)
+        and "In layer 2 the MLP adds " in told
+        and "neurons 0 (100%)" in told
+    )
     assert any("1 of 24 heads are sinks; the strongest, head 1 of layer 3" in line for line in lines)
     assert any("in 4 layers; the largest is" in line and "in dim 5 at position 0" in line for line in lines)
 
@@ -79,7 +83,7 @@ def test_texts_too_short_for_sinks_are_insufficient_data(llama: Model, text: lis
     report = inspector.examine(llama, [text])
     lines = paragraphs(report)
     assert any("Attention sinks: insufficient data" in line for line in lines)
-    assert any("1 of 1 texts have fewer than 16 tokens" in line for line in lines)
+    assert any("1 of 1 sequences have fewer than 64 tokens" in line for line in lines)
     assert not any("sink rate 0" in line or "nan" in line.lower() for line in lines)
     assert not [f for f in report.findings if f.detector == "sinks"]
     assert render(report)
@@ -93,9 +97,9 @@ def test_a_model_without_attention_is_not_said_to_have_no_sinks(mamba: Report) -
     assert set(figures(mamba)) == {"massive.life_cycle", "massive.map"}
 
 
-def test_notes_come_last_and_unchanged(normal: Report, llama: Model) -> None:
+def test_notes_come_before_the_numbers_and_unchanged(normal: Report, llama: Model) -> None:
     report = inspector.examine(llama, [LONG], window=16)
-    assert report.notes and tuple(paragraphs(report)[-len(report.notes) :]) == report.notes
+    assert report.notes and tuple(paragraphs(report)[2 : 2 + len(report.notes)]) == report.notes
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
@@ -165,7 +169,9 @@ def test_every_figure_has_a_title_and_named_axes(name: str, request: pytest.Fixt
 
 def test_titles_say_what_was_planted(spiked: Report) -> None:
     made = {name: figure.layout.title.text for name, figure in figures(spiked).items()}
-    assert re.match(r"Dim 5 carries about (4,99\d|5,00\d) at token 0 from layer 2 to 5$", made["massive.life_cycle"])
+    assert re.match(
+        r"Dim 5 carries (4,99\d|5,00\d) \(mean over texts\) at token 0 from layer 2 to 5$", made["massive.life_cycle"]
+    )
     assert made["sinks.map"].startswith("1 of 24 heads")
 
 
@@ -235,7 +241,7 @@ def test_a_map_of_a_text_that_was_not_kept_is_refused() -> None:
 def test_token_text_in_a_figure_is_escaped() -> None:
     figure = magnitude_map(cells(12, spike=(1, 1), token=SCRIPT))
     heat = figure.data[0]
-    shown = [figure.layout.title.text, *figure.layout.xaxis.ticktext, *(cell[1] for cell in heat.customdata[0])]
+    shown = [figure.layout.title.text, *figure.layout.xaxis.ticktext, *(cell[2] for cell in heat.customdata[0])]
     assert any("&lt;script&gt;" in text for text in shown)
     assert not any("<script" in text for text in shown)
 

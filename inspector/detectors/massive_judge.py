@@ -90,7 +90,9 @@ def _int8_errors(e: Evidence, cut: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         largest = float(e["dim_max"][layer].max())
         rest = np.where(lower < cut[layer], counts, 0)
         kept = lower[np.nonzero(rest)[0]]
-        below = min(largest, float(kept.max()) * (1 + 1 / 256)) if len(kept) else np.nan
+        below = largest
+        if rest.sum() < counts.sum():  # something is flagged
+            below = float(kept.max()) * (1 + 1 / 256) if len(kept) else np.nan
         scale = np.sqrt(mean_square(rest))
         # The same values are judged both times: how much worse the spike makes the others.
         relative.append(
@@ -109,9 +111,16 @@ def carriers(e: Evidence, names: Names, t: Thresholds) -> pd.DataFrame:
 
 
 def outliers(e: Evidence, names: Names, t: Thresholds) -> pd.DataFrame:
-    """LLM.int8 outlier dims: |x| ≥ 6 in ≥ 25 % of layers and ≥ 6 % of positions (arXiv 2208.07339)."""
-    tokens = e["moments"][:, 0] / e["outliers"].shape[1]
+    """LLM.int8 outlier dims: |x| ≥ 6 in ≥ 25 % of layers and ≥ 6 % of positions (arXiv 2208.07339).
+
+    Counted where that method quantises: at a block's input after its first norm.
+    """
+    if "outliers" not in e.arrays:
+        return pd.DataFrame(columns=["dim", "layers", "positions", "outlier"])
+    tokens = e["normed_tokens"]
     seen = tokens > 0
+    if not seen.any():
+        return pd.DataFrame(columns=["dim", "layers", "positions", "outlier"])
     in_layers = (e["outliers"][seen] > 0).mean(axis=0)
     in_positions = e["outliers"][seen].sum(axis=0) / tokens[seen].sum()
     frame = pd.DataFrame({"dim": np.arange(len(in_layers)), "layers": in_layers, "positions": in_positions})

@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 from inspector.detectors.base import Names
+from inspector.errors import InputError
 from inspector.results import Evidence
 from inspector.stats import histogram_quantile
 
@@ -26,6 +27,11 @@ class Thresholds:
     ratio: float = 1000.0
     magnitude: float = 100.0
     dim_ratio: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("ratio", "magnitude", "dim_ratio"):
+            if getattr(self, name) < 0:
+                raise InputError(f"Threshold massive.{name} is {getattr(self, name)}. Use 0 or more.")
 
 
 SCALE_FREE = {"ratio": 100.0, "magnitude": 0.0, "dim_ratio": 10.0}

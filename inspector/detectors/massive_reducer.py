@@ -24,12 +24,13 @@ WRITERS = 8
 MAPPED_TEXTS, MAPPED_POSITIONS = 8, 2048
 """Texts whose every token is kept in the layer × token map, and how far."""
 OUTLIER = 6.0
-"""LLM.int8's magnitude; its counts are kept for every dim."""
+"""LLM.int8's magnitude; its counts are kept for every dim of a layer's normed input."""
 
 AXES = {
     "histogram": ("bin",),
     "moments": ("power",),
     "outliers": ("dim",),
+    "normed_tokens": (),
     "dim_max": ("dim",),
     "nonfinite": (),
     "input_histogram": ("bin",),
@@ -111,7 +112,6 @@ class MassiveReducer:
         self.tally.add("nonfinite", layer, (batch.real & ~real).sum())
         self.tally.add("histogram", layer, _histogram(rows))
         self.tally.add("moments", layer, _moments(signed))
-        self.tally.add("outliers", layer, (rows >= OUTLIER).sum(dim=0))
         self.tally.raise_to("dim_max", layer, rows.amax(dim=0) if len(rows) else rows.new_zeros(rows.shape[1]))
         shown = largest.masked_fill(~real, -1.0)
         self._map(batch, layer, shown)
@@ -196,7 +196,10 @@ class MassiveReducer:
             self.tally.put(name, layer, batch.text, _padded(index.masked_fill(top < 0, -1).int(), WRITTEN))
 
     def _direction(self, batch: Batch, layer: int, x: Float[Tensor, "batch pos d"]) -> None:
-        """The spike token's vector after the norm, and the last token's beside it, as unit vectors."""
+        """After the norm: LLM.int8's outliers, and the spike token's direction beside the last token's."""
+        real = batch.real & x.isfinite().all(dim=-1)
+        self.tally.add("outliers", layer, (x[real].abs() >= OUTLIER).sum(dim=0))
+        self.tally.add("normed_tokens", layer, real.sum())
         spike = self.held.spike
         if spike is None or layer == 0:
             return

@@ -69,8 +69,11 @@ def keys(e: Evidence, names: Names, t: Thresholds) -> pd.DataFrame:
 def heads(e: Evidence, names: Names, t: Thresholds) -> pd.DataFrame:
     """A row a head: its strongest key, how much attention that gets, and what kind of head it is.
 
-    `key` is the early key (of the first four) with the largest mean received attention, or empty
-    where a later key, moving with a token, gets more; `token` names it. `spread` is the standard
+    `key` is the early key (of the first four) with the largest mean received attention, and
+    `received` its α over the first 64 queries. `key` is empty where in most texts a later key,
+    moving with a token, gets more over the whole text than the early one does; `received` is then
+    that key's α over the whole text. `early` and `received_full` are the early key's α over 64
+    queries and over all. `token` names the key. `spread` is the standard
     deviation over texts: a head with a large one is active on some texts and dormant on others.
     Texts too short for a rate are left out, unless there are no others: then they are described,
     with an empty `sink_rate`.
@@ -83,7 +86,9 @@ def heads(e: Evidence, names: Names, t: Thresholds) -> pd.DataFrame:
         means = _nanmean(received)
     early = np.where(np.isfinite(means), means, -1.0).argmax(axis=-1)
     at_early = np.take_along_axis(received, early[None, :, :, None], axis=-1)[..., 0]
-    moving = (e["best_key"][:, seen] >= received.shape[-1]).mean(axis=0) > AGREEMENT
+    at_early_full = np.take_along_axis(e["received_full"][:, seen], early[None, :, :, None], axis=-1)[..., 0]
+    late = (e["best_key"][:, seen] >= received.shape[-1]) & (e["best"][:, seen] > at_early_full)
+    moving = (late.mean(axis=0) > AGREEMENT) & (_nanmean(e["best"][:, seen]) > _nanmean(at_early))
     strongest = np.where(moving[None], e["best"][:, seen], at_early)
     low, high = bootstrap_mean(strongest, e["source"])
     ratio = np.where(moving[None], e["best_value_ratio"][:, seen], e["value_ratio"][:, seen])
@@ -99,7 +104,8 @@ def heads(e: Evidence, names: Names, t: Thresholds) -> pd.DataFrame:
         "high": high,
         "sink_rate": _nanmean(above) if rated else np.full(above.shape[1:], np.nan),
         "spread": _nanstd(strongest),
-        "received_full": _nanmean(np.take_along_axis(e["received_full"][:, seen], early[None, :, :, None], -1)[..., 0]),
+        "early": _nanmean(at_early),
+        "received_full": _nanmean(at_early_full),
         "entropy": _nanmean(e["entropy"][:, seen]),
         "entropy_rest": _nanmean(e["entropy_rest"][:, seen]),
         "self_share": _nanmean(e["self_share"][:, seen]),

@@ -14,15 +14,15 @@ from inspector.results import Evidence
 from inspector.sites import Site
 
 WINDOW = 64
-"""T of the sink rate: only the first 64 queries count for it, so that texts of any length compare."""
+"""T of the sink rate: only the first 64 queries count for it, so that longer texts compare."""
 EARLY = 4
 """First keys whose received attention is kept for every text."""
 LATER_QUERIES = 16
 """A key needs this many queries (or a quarter of a short text) to be a text's strongest."""
 EPSILONS = tuple(round(0.05 * i, 2) for i in range(1, 20))
 """The grid of the curve over ε."""
-SHORTEST = 16
-"""A shorter text is in no rate: over 9 tokens even uniform attention puts 0.31 on the first."""
+SHORTEST = WINDOW
+"""A shorter text is in no rate: α falls with T, and over 9 tokens even uniform attention has α₀ = 0.31."""
 
 AXES = {
     "received_sum": ("head", "key"),
@@ -102,12 +102,12 @@ class SinksReducer:
         running.received[:, :, : x.stop] += column
         if x.stop <= WINDOW:
             running.received_window[:, :, : x.stop] += column
-        entropy = -torch.linalg.vecdot(pattern, x.log_pattern)
         own = pattern.diagonal(offset=x.start, dim1=2, dim2=3)
-        first = pattern[:, :, :, 0]
-        rest = (1 - first).clamp(min=1e-6)
-        # Entropy of the pattern with key 0 taken out and the rest scaled up to 1.
-        kept = (entropy + torch.special.xlogy(first, first)) / rest + rest.log()
+        # Summed apart from key 0: next to a strong sink the rest is lost in 1 - p.
+        rest = pattern[:, :, :, 1:].sum(dim=-1).clamp(min=1e-30)
+        surprise = -torch.linalg.vecdot(pattern[:, :, :, 1:], x.log_pattern[:, :, :, 1:])
+        entropy = surprise - pattern[:, :, :, 0] * x.log_pattern[:, :, :, 0]
+        kept = surprise / rest + rest.log()  # entropy with key 0 taken out and the rest scaled up to 1
         real = batch.real[:, None, x.start : x.stop]
         after_first = real.clone()
         if x.start == 0:

@@ -47,6 +47,8 @@ def logit_difference(got: Tensor, expected: Tensor, what: str) -> float:
     Raises:
         ModelError: it is larger than rounding explains.
     """
+    if not bool(expected.isfinite().all()):
+        raise ModelError("The model's own logits are NaN or infinite on a short text. Try --dtype float32, or mend it.")
     difference = float((got.float() - expected.float()).abs().max())
     limit = TOLERANCE.get(expected.dtype, LOW_PRECISION_TOLERANCE) * float(expected.float().std())
     if not difference <= limit:
@@ -112,6 +114,8 @@ def choose_route(bridge: TransformerBridge, ids: Tensor, reference: Tensor) -> t
         return "streamed", ""
     except (UnsupportedAttention, ModelError) as error:
         reason = str(error)
+    except (AttributeError, TypeError, ValueError, RuntimeError, IndexError) as error:
+        reason = f"its own attention fails without the bridge: {error}"  # e.g. MPT, which wants a mask always
     points = {Site("pattern", layer): bridge.blocks[layer].attn.hook_pattern for layer in layers}
     seen = probe(bridge, ids, points, streamed=False).seen
     return ("eager", reason) if _causal_patterns(seen, points) else ("none", f"{reason}; no usable hook_pattern")
