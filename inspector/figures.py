@@ -82,17 +82,17 @@ def life_cycle(layers: pd.DataFrame, plateaus: pd.DataFrame) -> go.Figure:
             showlegend=False,
             hovertemplate=f"layer %{{x}}: {name} |x| = %{{y:,.2f}}<extra></extra>",
         )
-        last = layers.iloc[-1]
-        if not last[name] > 0:
+        at = layers.loc[layers[name].idxmax()] if layers[name].notna().any() else layers.iloc[-1]
+        if not at[name] > 0:
             continue
-        label = "largest |x| of all texts" if name == "max" else "median |x|"
+        above = name == "max"
         figure.add_annotation(
-            x=last["layer"],
-            y=np.log10(last[name]),
-            text=label,
+            x=at["layer"],
+            y=np.log10(at[name]),
+            text="largest |x| of all texts" if above else "median |x|",
             showarrow=False,
-            xanchor="right",
-            yshift=14,
+            xanchor="left" if above and at["layer"] < layers["layer"].max() / 2 else "right",
+            yshift=14 if above else -32,
             font={"color": colour},
         )
     main = plateaus[plateaus["main"]]
