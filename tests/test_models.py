@@ -94,6 +94,7 @@ def test_a_bridge_and_a_hugging_face_model_give_the_same_evidence() -> None:
     a, b = (examine(m, texts, ["massive"]).evidence["massive"]["moments"] for m in (model, again))
     assert (a == b).all()
     assert again.card["source"] == "bridge"
+    assert again.lock is model.lock
     assert again.card["logit_difference"] is None
 
 

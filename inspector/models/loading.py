@@ -20,7 +20,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 
 from inspector.errors import ModelError
 from inspector.models import checks, embedded
-from inspector.models.model import Model, attention_layers
+from inspector.models.model import Model, attention_layers, lock_of
 from inspector.sites import ModelShape, Site
 
 UNREADABLE = (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError, struct.error)
@@ -204,7 +204,7 @@ def _finish(bridge: TransformerBridge, tokenizer: Any, reference: Tensor | None,
         "takes_position_ids": checks.takes_position_ids(hf),
         "missing_sites": _missing(shape),
     }
-    return Model(bridge, tokenizer, shape, card, route, {s: points[s] for s in sites if s in points})
+    return Model(bridge, tokenizer, shape, card, route, {s: points[s] for s in sites if s in points}, lock_of(bridge))
 
 
 def _missing(shape: ModelShape) -> dict[str, int]:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
+from weakref import WeakKeyDictionary
 
 import torch
 from jaxtyping import Float
@@ -40,7 +41,7 @@ class Model:
     card: Mapping[str, Any]
     route: AttentionRoute
     hooks: Mapping[Site, HookPoint]
-    lock: threading.RLock = field(default_factory=threading.RLock, repr=False, compare=False)
+    lock: threading.RLock = field(repr=False, compare=False)
 
     @property
     def device(self) -> torch.device:
@@ -82,6 +83,14 @@ class Model:
             self.bridge.pos_embed._current_batch_size = ids.shape[0]
         with torch.no_grad():
             run(**kwargs)
+
+
+_locks: WeakKeyDictionary[TransformerBridge, threading.RLock] = WeakKeyDictionary()
+
+
+def lock_of(bridge: TransformerBridge) -> threading.RLock:
+    """The lock of this bridge, the same for every `Model` that is made of it."""
+    return _locks.setdefault(bridge, threading.RLock())
 
 
 def attention_layers(bridge: TransformerBridge) -> list[int]:
