@@ -178,7 +178,7 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
     except Exception as error:
-        if not hasattr(error, "format_message"):
+        if not hasattr(error, "format_message"):  # the parser's own errors; typer does not export their class
             raise
         code = _usage(error)
     if code == 130:

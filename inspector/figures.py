@@ -15,7 +15,7 @@ from inspector.errors import InputError
 from inspector.results import Record
 from inspector.tables import frame, names, thresholds
 
-MASSIVE, SINK, NEUTRAL, LIGHT = "#E8590C", "#1971C2", "#868E96", "#CED4DA"
+MASSIVE, SINK, NEUTRAL = "#E8590C", "#1971C2", "#868E96"
 SINK_SCALE = [[0.0, "#F1F3F5"], [0.3, "#A5D8FF"], [0.6, "#4DABF7"], [1.0, "#0B4A86"]]
 LOG_TICKS = [1, 3, 10, 30, 100, 300, 1000, 3000, 10_000, 30_000, 100_000]
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif"

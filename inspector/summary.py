@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pandas as pd
 
 from inspector.results import Record
-from inspector.tables import frame, names
+from inspector.tables import frame, names, thresholds
 
 PLATEAUS_SHOWN = 6
 
@@ -93,7 +93,7 @@ def _written_by(record: Record, plateau: pd.Series) -> str:
 def _sinks(record: Record) -> Iterator[str]:
     if "sinks.heads" not in names(record):
         return
-    controls, epsilon = frame(record, "sinks.controls"), _epsilon(record)
+    controls, epsilon = frame(record, "sinks.controls"), thresholds(record, "sinks").epsilon
     rates = {row.input: row for row in controls.itertuples()}
     on_texts = rates["texts"]
     if pd.isna(on_texts.sink_rate):
@@ -118,7 +118,3 @@ def _sinks(record: Record) -> Iterator[str]:
             f"layer {top.layer}, parks {top.score:.1%} of its attention on {key}. That is where attention rests, not "
             "evidence that the token matters."
         )
-
-
-def _epsilon(record: Record) -> float:
-    return float(record.settings.get("thresholds", {}).get("sinks", {}).get("epsilon", 0.3))

@@ -10,7 +10,7 @@ from conftest import SINKS, SPIKES
 from inspector import InspectorError, examine
 from inspector.attention import WholeAttention
 from inspector.batching import Batch, pad_rows, tokenise
-from inspector.detectors import massive_levels
+from inspector.detectors import massive_levels, sinks_judge
 from inspector.detectors.base import installed, load_detectors
 from inspector.detectors.massive import Massive
 from inspector.detectors.sinks import Sinks
@@ -168,8 +168,6 @@ def test_uniform_attention_scores_0_and_all_to_the_first_key_1(unplanted: Model,
     for layer in range(unplanted.shape.layers):
         for block in WholeAttention(whole.expand(4, 4, 64, 64), torch.ones(4, 4, 64)).blocks(batch.real):
             reducer.update(batch, Site("attention", layer), block)
-    from inspector.detectors import sinks_judge
-
     evidence = with_sources(reducer.evidence(), rows, unplanted)
     keys = sinks_judge.keys(evidence, {}, sinks_judge.Thresholds())
     assert keys["sink_rate"].iloc[0] == rate
@@ -220,6 +218,20 @@ def test_a_threshold_that_the_scan_did_not_count_is_refused(llama: Model) -> Non
     report = examine(llama, random_texts(2, 64, 70), ["sinks"])
     with pytest.raises(InputError, match=r"epsilon is 0\.33"):
         report.judge(sinks={"epsilon": 0.33})
+
+
+def test_the_value_norm_is_that_of_the_heads_own_key(unplanted: Model) -> None:
+    reducer = Sinks().reducer(unplanted)
+    rows = tokenise(None, random_texts(2, 64, 64), bos=None, window=100)
+    batch = pad_rows(rows)
+    whole = torch.eye(64)[[0] + [1] * 63].expand(2, 4, 64, 64)  # everything goes to key 1
+    norms = torch.ones(2, 4, 64)
+    norms[:, :, 0], norms[:, :, 1] = 5.0, 0.25
+    for block in WholeAttention(whole, norms).blocks(batch.real):
+        reducer.update(batch, Site("attention", 0), block)
+    heads = sinks_judge.heads(with_sources(reducer.evidence(), rows, unplanted), {}, sinks_judge.Thresholds())
+    assert heads["key"].tolist() == [1] * 4
+    assert heads["value_norm_ratio"].to_numpy() == pytest.approx(0.25 * 63 / (62 + 5.0))
 
 
 def test_entropy_beside_a_very_strong_sink_keeps_its_digits(unplanted: Model) -> None:

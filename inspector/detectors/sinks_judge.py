@@ -81,18 +81,16 @@ def heads(e: Evidence, names: Names, t: Thresholds) -> pd.DataFrame:
     rated = enough(e).any()
     e = _only(e, enough(e)) if rated else e
     seen = _attending(e)
-    received = e["received"][:, seen]
-    with np.errstate(invalid="ignore"):
-        means = _nanmean(received)
-    early = np.where(np.isfinite(means), means, -1.0).argmax(axis=-1)
-    at_early = np.take_along_axis(received, early[None, :, :, None], axis=-1)[..., 0]
-    at_early_full = np.take_along_axis(e["received_full"][:, seen], early[None, :, :, None], axis=-1)[..., 0]
-    late = (e["best_key"][:, seen] >= received.shape[-1]) & (e["best"][:, seen] > at_early_full)
-    moving = (late.mean(axis=0) > AGREEMENT) & (_nanmean(e["best"][:, seen]) > _nanmean(at_early))
-    strongest = np.where(moving[None], e["best"][:, seen], at_early)
+    early, at_early, at_early_full = _early_keys(e, seen)
+    best, best_key = e["best"][:, seen], e["best_key"][:, seen]
+    late = (best_key >= e["received"].shape[-1]) & (best > at_early_full)
+    moving = (late.mean(axis=0) > AGREEMENT) & (_nanmean(best) > _nanmean(at_early))
+    strongest = np.where(moving, best, at_early)
     low, high = bootstrap_mean(strongest, e["source"])
-    ratio = np.where(moving[None], e["best_value_ratio"][:, seen], e["value_ratio"][:, seen])
-    layer, head = np.meshgrid(seen, np.arange(received.shape[2]), indexing="ij")
+    # Value norms were kept for key 0 and for each text's strongest key.
+    at_best = np.where(moving | (best_key == early), e["best_value_ratio"][:, seen], np.nan)
+    ratio = np.where(~moving & (early == 0), e["value_ratio"][:, seen], at_best)
+    layer, head = np.meshgrid(seen, np.arange(best.shape[2]), indexing="ij")
     with np.errstate(invalid="ignore"):
         above = np.where(np.isfinite(strongest), strongest > t.epsilon, np.nan)
     columns: dict[str, np.ndarray] = {
@@ -121,6 +119,15 @@ def heads(e: Evidence, names: Names, t: Thresholds) -> pd.DataFrame:
         for row in frame.itertuples()
     ]
     return frame
+
+
+def _early_keys(e: Evidence, seen: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Each head's strongest early key [layer, head], and each text's α of it over 64 queries and over all."""
+    means = _nanmean(e["received"][:, seen])
+    early = np.where(np.isfinite(means), means, -1.0).argmax(axis=-1)
+    at = early[None, :, :, None]
+    alphas = [np.take_along_axis(e[name][:, seen], at, axis=-1)[..., 0] for name in ("received", "received_full")]
+    return early, alphas[0], alphas[1]
 
 
 def _only(e: Evidence, chosen: np.ndarray) -> Evidence:
