@@ -103,6 +103,26 @@ def attend(
     return out, torch.cat([scores.logsumexp(dim=-1) for _, scores in score_tiles(inputs)], dim=-1)
 
 
+def attend_part(
+    query: Float[Tensor, "batch head query d_head"],
+    key: Float[Tensor, "batch kv_head key d_head"],
+    value: Float[Tensor, "batch kv_head key d_value"],
+    scale: float,
+    *,
+    causal: bool,
+) -> tuple[Float[Tensor, "batch head query d_value"], Float[Tensor, "batch head query"]]:
+    """Attention over a part of the keys, and its log-sum-exp, by which parts are joined."""
+    if query.device.type == "cpu" and query.shape[-1] == value.shape[-1]:
+        return torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(query, key, value, 0.0, causal, scale=scale)
+    heads = query.shape[1]
+    scores = scale * torch.einsum("bhqd, bhkd -> bhqk", query.float(), _repeat_heads(key, heads).float())
+    if causal:
+        scores += torch.full(scores.shape[-2:], MASKED, device=scores.device).triu(1)
+    lse = scores.logsumexp(dim=-1)
+    out = (scores - lse.unsqueeze(-1)).exp() @ _repeat_heads(value, heads).float()
+    return out.to(query.dtype), lse
+
+
 def _attend_in_tiles(inputs: AttentionInputs) -> tuple[Tensor, Tensor]:
     value = _repeat_heads(inputs.value, inputs.query.shape[1]).float()
     outs, sums = [], []

@@ -9,9 +9,9 @@ from torch import Tensor
 
 from inspector.attention import StreamedAttention, WholeAttention, roll_rows
 from inspector.batching import Batch, PaddingSide, TokenSequence, batch_count
-from inspector.detectors.base import Reducer
+from inspector.detectors.base import Listener
 from inspector.errors import InputError
-from inspector.models import Model, reading, route_now
+from inspector.models import Model, Prefix, reading, route_now
 from inspector.sites import Site
 
 Progress = Callable[[int], None]
@@ -40,23 +40,28 @@ class Forecast:
 def observe(
     model: Model,
     batches: Iterable[Batch],
-    reducers: Sequence[Reducer],
+    reducers: Sequence[Listener],
     *,
     padding_side: PaddingSide = "right",
+    prefix: Prefix | None = None,
     progress: Progress | None = None,
 ) -> None:
     """Run the batches through the model and feed the reducers while activations stream by.
 
     Activations are never collected: each is reduced inside its hook. Hooks are removed whatever
     happens, hooks of the user's stay, and the model's lock is held throughout. Reducers see
-    padding on the right, whichever side the model was given it on.
+    padding on the right, whichever side the model was given it on. With a `prefix` (of a `Decoder`)
+    every row goes on from it; reducers see the rows' own tokens only.
 
     Raises:
         ModelError: a reducer needs a kind of site that this model does not have.
+        InputError: attention is to be read, or padding on the left, with a prefix.
     """
     pass_ = _Pass(reducers)
     kinds = sorted({kind for reducer in reducers for kind in reducer.kinds})
-    with model.lock, reading(model, kinds, pass_.deliver):
+    if prefix is not None and ("attention" in kinds or padding_side == "left"):
+        raise InputError("With a shared prefix attention can't be read, and padding is on the right.")
+    with model.lock, reading(model, kinds, pass_.deliver, prefix):
         for batch in batches:
             batch = Batch(*(x.to(model.device) for x in (batch.ids, batch.real, batch.text)))
             pass_.batch, pass_.shift = batch, None
@@ -64,7 +69,7 @@ def observe(
             if padding_side == "left":
                 pass_.shift = batch.ids.shape[1] - batch.lengths
                 ids, mask = (roll_rows(x, -pass_.shift, dim=1) for x in (batch.ids, batch.real))
-            model.forward(ids, mask, logits="logits" in kinds)
+            model.forward(ids, mask, logits="logits" in kinds, prefix=prefix)
             if progress is not None:
                 progress(int(batch.real.sum()))
 
@@ -72,7 +77,7 @@ def observe(
 class _Pass:
     """Hands what the hooks bring to the reducers that want it."""
 
-    def __init__(self, reducers: Sequence[Reducer]) -> None:
+    def __init__(self, reducers: Sequence[Listener]) -> None:
         self.reducers = reducers
         self.batch: Batch | None = None
         self.shift: Tensor | None = None

@@ -20,8 +20,8 @@ Names = Mapping[int, str]
 
 
 @runtime_checkable
-class Reducer(Protocol):
-    """Turns a stream of activations into evidence; the only mutable thing in a scan.
+class Listener(Protocol):
+    """Sees a stream of activations.
 
     `kinds` are the kinds of site it wants to see on this model. `update` is called for each batch
     and site in the order of the forward pass, with `[batch, pos, …]` padded on the right, or with
@@ -32,6 +32,11 @@ class Reducer(Protocol):
 
     def update(self, batch: "Batch", site: Site, x: Any) -> None:
         """Take in one site's activations, or one block of attention."""
+
+
+@runtime_checkable
+class Reducer(Listener, Protocol):
+    """Turns a stream of activations into evidence; the only mutable thing in a scan."""
 
     def evidence(self) -> Evidence:
         """The measurements so far."""
@@ -48,7 +53,8 @@ class Detector(Protocol):
     `kinds` are the kinds of site it can't do without. `judge` is pure: the same evidence and
     thresholds give the same findings, without a model. Its keyword arguments are the thresholds.
 
-    A detector may also have `controls(model, seed) → {name: sequences of token ids}`: inputs on
+    A detector whose evidence isn't measured on texts names the `command` that gets it; a scan leaves
+    it out. A detector may also have `controls(model, seed) → {name: sequences of token ids}`: inputs on
     which the same evidence is measured for comparison.
     """
 
@@ -72,7 +78,7 @@ def installed() -> dict[str, EntryPoint]:
 def load_detectors(wanted: Iterable[str | Detector] | None = None) -> list[Detector]:
     """Detectors by name; objects that are detectors already are taken as they are.
 
-    Without names all that are installed; one that fails to load is named in a warning, with its
+    Without names all that are installed and measure texts; one that fails to load is named in a warning, with its
     distribution, and skipped.
 
     Raises:
@@ -83,7 +89,7 @@ def load_detectors(wanted: Iterable[str | Detector] | None = None) -> list[Detec
         raise InputError(f"Got one string where a list of detectors is needed. Pass ['{wanted}'].")
     if wanted is None:
         loaded = [_load(entry, strict=False) for entry in found.values()]
-        return [detector for detector in loaded if detector is not None]
+        return [one for one in loaded if one is not None and not hasattr(one, "command")]
     detectors: list[Detector] = []
     for name in dict.fromkeys(wanted):
         if isinstance(name, Detector):

@@ -1,8 +1,20 @@
 """The one door to TransformerLens and transformers."""
 
-from inspector.models.loading import load_model
+from inspector.models.decoding import Decoder
+from inspector.models.loading import asking_dtype, load_model
 from inspector.models.model import AttentionRoute, Model
 from inspector.models.reading import reading, route_now
-from inspector.models.streaming import hooks_inside_attention
+from inspector.models.sharing import Prefix
+from inspector.models.swapping import hooks_inside_attention
 
-__all__ = ["AttentionRoute", "Model", "hooks_inside_attention", "load_model", "reading", "route_now"]
+__all__ = [
+    "AttentionRoute",
+    "Decoder",
+    "Model",
+    "Prefix",
+    "asking_dtype",
+    "hooks_inside_attention",
+    "load_model",
+    "reading",
+    "route_now",
+]

@@ -71,6 +71,13 @@ def load_model(
     return _finish(_bridge(hf, tokenizer, facts["name"], trust_remote_code), tokenizer, reference, facts)
 
 
+def asking_dtype(device: str | None = None) -> str:
+    """bfloat16 on a CPU with instructions for it: asking is two to three times as fast; else `auto`."""
+    on_cpu = torch.device(_known_device(device or _default_device())).type == "cpu"
+    native = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return "bfloat16" if on_cpu and native else "auto"
+
+
 def _fetch(
     name: str, tokenizer: Any, dtype: Any, revision: str | None, trust_remote_code: bool
 ) -> tuple[PreTrainedModel, Any, dict[str, Any]]:

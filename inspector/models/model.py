@@ -4,11 +4,11 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Protocol, runtime_checkable
 from weakref import WeakKeyDictionary
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from transformer_lens.hook_points import HookPoint
 from transformer_lens.model_bridge import TransformerBridge
@@ -19,6 +19,15 @@ from inspector.sites import ModelShape, Site
 AttentionRoute = Literal["streamed", "eager", "none"]
 """How attention reaches reducers: from flash kernels or tiles; from whole patterns, a layer at a
 time; or not at all."""
+
+
+@runtime_checkable
+class Prefix(Protocol):
+    """Tokens that prompts begin with, computed once; see `inspector.models.sharing`."""
+
+    def cache(self, room: int) -> Any:
+        """A key-value cache of rows that go on from here with up to `room` tokens."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -65,16 +74,27 @@ class Model:
         """The MLP's last matrix, neurons in rows, whichever way the architecture stores it."""
         return w_out(self.bridge, layer)
 
-    def forward(self, ids: Tensor, mask: Tensor | None, *, logits: bool = False) -> None:
+    def forward(self, ids: Tensor, mask: Tensor | None, *, logits: bool = False, prefix: Prefix | None = None) -> None:
         """One forward pass without gradients; hooks do the rest.
 
         The unembedding is skipped unless `logits`. `mask` is None where padding is on the right:
-        a causal model's real tokens never see it. Otherwise positions count real tokens.
+        a causal model's real tokens never see it. Otherwise positions count real tokens. With a
+        `prefix`, inside `shared_prefix`, the rows go on from it.
         """
         hf = self.bridge.original_model
         core = getattr(hf, "base_model", hf)
-        run = hf if logits or core is hf else core
+        self._run(hf if logits or core is hf else core, ids, mask, prefix)
+
+    def logits(
+        self, ids: Int[Tensor, "batch pos"], mask: Bool[Tensor, "batch pos"] | None = None
+    ) -> Float[Tensor, "batch pos vocab"]:
+        """Logits of one forward pass without gradients."""
+        return self._run(self.bridge.original_model, ids, mask).logits
+
+    def _run(self, module: Any, ids: Tensor, mask: Tensor | None, prefix: Prefix | None = None) -> Any:
         kwargs: dict[str, Any] = {"input_ids": ids, "use_cache": False}
+        if prefix is not None:
+            kwargs |= {"past_key_values": prefix.cache(ids.shape[1]), "use_cache": True}
         if mask is not None:
             kwargs |= {"attention_mask": mask.long(), "position_ids": (mask.long().cumsum(-1) - 1).clamp(min=0)}
             if not self.card["takes_position_ids"]:
@@ -82,7 +102,7 @@ class Model:
         if hasattr(self.bridge, "pos_embed"):
             self.bridge.pos_embed._current_batch_size = ids.shape[0]
         with torch.no_grad():
-            run(**kwargs)
+            return module(**kwargs)
 
 
 _locks: WeakKeyDictionary[TransformerBridge, threading.RLock] = WeakKeyDictionary()

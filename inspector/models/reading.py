@@ -10,7 +10,9 @@ from torch import Tensor
 from inspector.attention import AttentionInputs, StreamedAttention, WholeAttention
 from inspector.errors import ModelError
 from inspector.models.model import AttentionRoute, Model, hooked
-from inspector.models.streaming import hooks_inside_attention, streamed_attention
+from inspector.models.sharing import Prefix, shared_prefix
+from inspector.models.streaming import streamed_attention
+from inspector.models.swapping import hooks_inside_attention
 from inspector.sites import Site
 
 Read = Callable[[Site, Tensor | StreamedAttention | WholeAttention], None]
@@ -29,8 +31,10 @@ def route_now(model: Model) -> AttentionRoute:
 
 
 @contextmanager
-def reading(model: Model, kinds: Sequence[str], read: Read) -> Iterator[None]:
+def reading(model: Model, kinds: Sequence[str], read: Read, prefix: Prefix | None = None) -> Iterator[None]:
     """Hand every activation of these kinds to `read` while the context lasts, then leave no trace.
+
+    With a `prefix` passes may go on from it; attention is not read then.
 
     Raises:
         ModelError: the model has no site of one of the kinds.
@@ -44,8 +48,10 @@ def reading(model: Model, kinds: Sequence[str], read: Read) -> Iterator[None]:
         if "logits" in kinds:
             site = Site("logits", model.shape.layers)
             stack.enter_context(hooked({site: model.bridge.unembed.hook_out}, read))
+        if prefix is not None:
+            stack.enter_context(shared_prefix(model.bridge, prefix))
         # The streamed road is also the faster one, so it is taken whether attention is read or not.
-        if route_now(model) == "streamed":
+        elif route_now(model) == "streamed":
             stack.enter_context(_streamed(model, read if "attention" in kinds else None))
         elif "attention" in kinds:
             stack.enter_context(_whole(model, read))
