@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUNS ?= runs
 TEXTS ?= 64
+QUESTIONS ?= 400
+SAMPLES ?= 4
 
 .PHONY: setup demo test check bench dashboard picture clean
 .DEFAULT_GOAL := demo
@@ -20,11 +22,15 @@ $(VENV)/.done: requirements.lock pyproject.toml
 	$(BIN)/pip install --quiet --no-deps --editable .
 	touch $@
 
-demo: $(RUNS)/demo/run.json
+demo: $(RUNS)/demo/run.json $(RUNS)/demo-answers/run.json
 	$(BIN)/inspector show $(RUNS)/demo
+	$(BIN)/inspector show $(RUNS)/demo-answers
 
 $(RUNS)/demo/run.json: $(VENV)/.done
 	$(BIN)/inspector examine --texts $(TEXTS) --out $(RUNS)/demo --overwrite
+
+$(RUNS)/demo-answers/run.json: $(VENV)/.done
+	$(BIN)/inspector hallucinate --count $(QUESTIONS) --samples $(SAMPLES) --out $(RUNS)/demo-answers --overwrite
 
 test: setup
 	$(BIN)/pytest -n 2
@@ -37,8 +43,9 @@ check: setup
 
 bench: setup
 	$(BIN)/python -m benchmarks.scan
+	$(BIN)/python -m benchmarks.asking
 
-dashboard: $(RUNS)/demo/run.json
+dashboard: $(RUNS)/demo/run.json $(RUNS)/demo-answers/run.json
 	$(BIN)/streamlit run dashboards/app.py -- $(RUNS)
 
 # The README's picture, drawn from the demo's run; needs Chromium.
@@ -46,4 +53,4 @@ picture: $(RUNS)/demo/run.json
 	$(BIN)/python -m docs.picture $(RUNS)/demo docs/demo.png
 
 clean:
-	rm -rf $(VENV) $(RUNS)/demo
+	rm -rf $(VENV) $(RUNS)/demo $(RUNS)/demo-answers

@@ -13,7 +13,8 @@ import streamlit as st
 
 from inspector.errors import InspectorError
 from inspector.figures import figures
-from inspector.report import Report, open_run
+from inspector.opening import open_run
+from inspector.report import Report
 from inspector.summary import paragraphs
 
 TABLES = (
@@ -23,6 +24,10 @@ TABLES = (
     "massive.layers",
     "sinks.heads",
     "sinks.controls",
+    "hneurons.scores",
+    "hneurons.candidates",
+    "hneurons.transfers",
+    "hneurons.answers",
     "tokens",
 )
 
@@ -49,6 +54,10 @@ def thresholds(report: Report) -> dict[str, dict[str, float]]:
     if "sinks" in report.settings["detectors"]:
         epsilon = st.sidebar.select_slider("Sinks: ε", [round(0.05 * i, 2) for i in range(1, 20)], 0.3, key="epsilon")
         chosen["sinks"] = {"epsilon": float(epsilon)}
+    if "hneurons" in report.settings["detectors"]:
+        stability = st.sidebar.slider("Neurons: stability of at least", 0.0, 1.0, 0.5, 0.05, key="stability")
+        q = st.sidebar.select_slider("Neurons: q below", [0.01, 0.05, 0.1, 0.2, 1.0], 0.05, key="q")
+        chosen["hneurons"] = {"stability": float(stability), "q": float(q)}
     return chosen
 
 

@@ -1,4 +1,4 @@
-"""Inspect language models: massive activations, attention sinks, and what else a detector finds.
+"""Inspect language models: massive activations, attention sinks, hallucination neurons, and what a plugin finds.
 
 The public names are imported when they are first used, so that `import inspector` stays cheap.
 """
@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from inspector.errors import InspectorError
+    from inspector.hallucination.pipeline import study_hallucination
+    from inspector.hallucination.study import Study
     from inspector.models import Model, load_model
-    from inspector.report import Report, open_run
+    from inspector.opening import open_run
+    from inspector.report import Report
     from inspector.results import Effect, Evidence, Finding
     from inspector.scan import examine
     from inspector.sites import Site
@@ -19,7 +22,9 @@ _HOMES = {
     "Model": "inspector.models",
     "examine": "inspector.scan",
     "Report": "inspector.report",
-    "open_run": "inspector.report",
+    "open_run": "inspector.opening",
+    "study_hallucination": "inspector.hallucination.pipeline",
+    "Study": "inspector.hallucination.study",
     "Evidence": "inspector.results",
     "Finding": "inspector.results",
     "Effect": "inspector.results",
@@ -35,9 +40,11 @@ __all__ = [
     "Model",
     "Report",
     "Site",
+    "Study",
     "examine",
     "load_model",
     "open_run",
+    "study_hallucination",
 ]
 
 

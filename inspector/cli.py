@@ -1,23 +1,21 @@
 """The `inspector` command. Results go to stdout, messages to stderr; a user's mistake exits 2."""
 
 import json
-import math
 import os
 import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from inspector import cli_study
 from inspector.catalogue import BUILT_IN
+from inspector.cli_options import Json, Overwrite, Quiet, rows_of, say, token_progress
 from inspector.errors import InputError, InspectorError
 
 if TYPE_CHECKING:
-    from inspector.observe import Forecast
     from inspector.report import Report
 
 app = typer.Typer(
@@ -25,10 +23,13 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    help="Find massive activations and attention sinks in a language model.",
+    help="Find massive activations, attention sinks and candidate hallucination neurons in a language model.",
 )
 
 DEFAULT_TEXTS = 100
+
+app.command()(cli_study.hallucinate)
+app.command()(cli_study.ask)
 
 
 class Bos(StrEnum):
@@ -37,11 +38,6 @@ class Bos(StrEnum):
     tokenizer = "tokenizer"
     one = "one"
     none = "none"
-
-
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing on stderr but errors.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON (documented in docs/run-format.md).")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an existing run.")]
 
 
 @app.command()
@@ -71,14 +67,14 @@ def examine(
     chosen = _texts(text, file, texts)
     names = None if detectors is None else [name.strip() for name in detectors.split(",") if name.strip()]
     _check_detectors(names, scale_free)
-    _say(quiet, f"Loading {model} …")
+    say(quiet, f"Loading {model} …")
     from inspector.models import load_model
     from inspector.scan import examine as scan
 
     loaded = load_model(model, dtype=dtype, device=device, revision=revision, trust_remote_code=trust_remote_code)
     from inspector.detectors.massive_levels import SCALE_FREE
 
-    with _progress(quiet) as (advance, begin):
+    with token_progress(quiet) as (advance, begin):
         report = scan(
             loaded,
             chosen,
@@ -92,7 +88,7 @@ def examine(
             on_forecast=begin,
         )
     saved = report.save(out, overwrite=overwrite)
-    _say(quiet, f"Saved. Look at it: inspector show {out}")
+    say(quiet, f"Saved. Look at it: inspector show {out}")
     typer.echo(saved)
 
 
@@ -103,7 +99,7 @@ def show(
     frame: Annotated[str | None, typer.Option(help="Print one table whole; a wrong name lists them.")] = None,
 ) -> None:
     """Print what a run found."""
-    from inspector.report import open_run
+    from inspector.opening import open_run
 
     report = open_run(run)
     if as_json:
@@ -122,8 +118,8 @@ def export(
     page: Annotated[Path, typer.Option("--html", help="File to write.")],
 ) -> None:
     """Write a run as one HTML page that opens offline."""
+    from inspector.opening import open_run
     from inspector.page import write
-    from inspector.report import open_run
 
     typer.echo(write(open_run(run), page))
 
@@ -219,48 +215,8 @@ def _as_json(report: "Report", frame: str | None) -> dict[str, Any]:
     """The stable JSON of `show`: card, settings, notes, and the main tables as lists of rows."""
     wanted = [frame] if frame else [n for n in report.frames() if n != "tokens" and not n.startswith("evidence.")]
     wanted = [name for name in wanted if frame or name != "massive.map"]
-    tables = {name: _rows(report.frame(name)) for name in wanted}
+    tables = {name: rows_of(report.frame(name)) for name in wanted}
     return {"model": dict(report.card), "settings": dict(report.settings), "notes": list(report.notes), **tables}
-
-
-def _rows(table: Any) -> list[dict[str, Any]]:
-    return [{key: _plain(value) for key, value in row.items()} for row in table.astype(object).to_dict("records")]
-
-
-def _plain(value: Any) -> Any:
-    if value is None or type(value).__name__ == "NAType" or (isinstance(value, float) and not math.isfinite(value)):
-        return None
-    return value.item() if hasattr(value, "item") else value
-
-
-def _say(quiet: bool, message: str) -> None:
-    if not quiet:
-        typer.echo(message, err=True)
-
-
-@contextmanager
-def _progress(quiet: bool) -> Iterator[tuple[Any, Any]]:
-    """A progress bar over tokens on stderr: (advance, begin)."""
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()]
-    bar = Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), disable=quiet, transient=True)
-    with bar:
-        task = bar.add_task("tokens", total=None)
-
-        def begin(plan: "Forecast") -> None:
-            _say(quiet, f"Forecast: {plan}.")
-            bar.update(task, total=plan.tokens)
-
-        yield (lambda done: bar.advance(task, done)), begin
 
 
 if __name__ == "__main__":

@@ -15,7 +15,19 @@ from inspector.tables import frame, names
 ROWS = 200
 """Rows of a table shown on the page; the run has all."""
 
-SHOWN = ("findings", "massive.plateaus", "massive.writers", "massive.layers", "sinks.heads", "sinks.controls")
+SHOWN = (
+    "findings",
+    "massive.plateaus",
+    "massive.writers",
+    "massive.layers",
+    "sinks.heads",
+    "sinks.controls",
+    "hneurons.scores",
+    "hneurons.candidates",
+    "hneurons.transfers",
+    "hneurons.counts",
+    "hneurons.answers",
+)
 
 STYLE = """
 :root { color-scheme: light dark; --ink: #212529; --paper: #fff; --line: #dee2e6; --soft: #f8f9fa; }

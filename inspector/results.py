@@ -114,7 +114,12 @@ class Finding:
 
 @dataclass(frozen=True)
 class Effect:
-    """A tested change: what was done to which target, beside random twins of it."""
+    """A tested change: what was done to which target, beside random twins of it.
+
+    `change` is the mean over `n` texts with its paired bootstrap interval; `twin_low` and `twin_high`
+    hold 95 % of the twins' changes; `p` is the share of twins that change as much, `q` that adjusted
+    over all effects of a verification; `reason` says why the verdict is what it is.
+    """
 
     target: str
     op: str
@@ -129,6 +134,8 @@ class Effect:
     p: float
     q: float
     verdict: Verdict = "undecided"
+    reason: str = ""
+    twins: int = 0
 
 
 @dataclass(frozen=True)
@@ -143,6 +150,7 @@ class Record:
         tokens: the tokens as fed, columns text, source, position, id, token.
         effects: tested changes, empty before verification.
         notes: what a reader must know: texts cut, tokens left out, sites absent.
+        tables: columns of text and numbers that a study keeps beside its arrays, by name.
     """
 
     card: Mapping[str, Any]
@@ -152,3 +160,4 @@ class Record:
     tokens: Mapping[str, np.ndarray]
     effects: tuple[Effect, ...] = ()
     notes: tuple[str, ...] = ()
+    tables: Mapping[str, Mapping[str, np.ndarray]] = field(default_factory=dict)

@@ -11,7 +11,7 @@ import os
 import re
 import tempfile
 from collections.abc import Mapping
-from dataclasses import asdict, fields
+from dataclasses import MISSING, asdict, fields
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -30,7 +30,20 @@ ABOUT = {"model": dict, "settings": dict, "notes": list, "files": dict, "created
 SAFE_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*")
 INSIDE = re.compile(rf"(evidence/)?{SAFE_NAME.pattern}")
 """Files of a run: tables, and arrays one folder down; nothing above or beside it."""
-LIBRARIES = ("activation-inspector", "torch", "transformers", "transformer-lens", "numpy", "pandas", "scipy")
+TABLE = ".table.parquet"
+MAPPED_BYTES = 16 << 20
+DTYPES = {"F16": "<f2", "F32": "<f4", "F64": "<f8", "I64": "<i8", "I32": "<i4", "I8": "|i1", "BOOL": "|b1"}
+"""safetensors' names of the dtypes that large evidence is made of."""
+LIBRARIES = (
+    "activation-inspector",
+    "torch",
+    "transformers",
+    "transformer-lens",
+    "numpy",
+    "pandas",
+    "scipy",
+    "scikit-learn",
+)
 
 
 def save(record: Record, folder: str | Path, *, overwrite: bool = False) -> Path:
@@ -110,6 +123,9 @@ def _write(record: Record, folder: Path) -> None:
             if column in frame:
                 frame[column] = frame[column].astype("Int64")
         frame.to_parquet(folder / f"{name}.parquet", index=False)
+    for name, table in record.tables.items():
+        columns = {key: [_writable(value) for value in column] for key, column in table.items()}
+        pd.DataFrame(columns).to_parquet(folder / f"{name}{TABLE}", index=False)
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     about_run = {
         "format": FORMAT,
@@ -152,9 +168,14 @@ def open_run(folder: str | Path) -> Record:
             settings=about["settings"],
             evidence=evidence,
             findings=findings,
-            tokens={name: tokens[name].to_numpy() for name in tokens},
+            tokens=_columns(tokens),
             effects=effects,
             notes=tuple(about["notes"]),
+            tables={
+                name.removesuffix(TABLE): _columns(pd.read_parquet(root / name))
+                for name in about["files"]
+                if name.endswith(TABLE)
+            },
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
         raise RunError(f"Run '{folder}' can't be read ({error}). Restore it or scan again.") from error
@@ -195,10 +216,17 @@ def _good_files(files: Mapping[str, Any]) -> bool:
     return listed and {"tokens.parquet", "findings.parquet", "effects.parquet"} <= files.keys()
 
 
+def _columns(table: pd.DataFrame) -> dict[str, np.ndarray]:
+    return {str(name): table[name].to_numpy() for name in table}
+
+
 def _read_evidence(path: Path) -> Evidence:
-    with safe_open(path, framework="numpy") as stored:
-        about = json.loads((stored.metadata() or {})["about"])
-        arrays = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 (not a dict)
+    if path.stat().st_size > MAPPED_BYTES:
+        about, arrays = _mapped(path)
+    else:
+        with safe_open(path, framework="numpy") as stored:
+            about = json.loads((stored.metadata() or {})["about"])
+            arrays = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 (not a dict)
     axes = {name: tuple(names) for name, names in about["axes"].items()}
     try:
         return Evidence(about["detector"], arrays, axes, about["combine"], about["facts"])
@@ -206,9 +234,23 @@ def _read_evidence(path: Path) -> Evidence:
         raise ValueError(str(error)) from error
 
 
+def _mapped(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """A large file's arrays, left on disk until they are used: safetensors holds them as they are."""
+    with path.open("rb") as stream:
+        size = int.from_bytes(stream.read(8), "little")
+        header = json.loads(stream.read(size))
+    about = json.loads(header.pop("__metadata__")["about"])
+    arrays: dict[str, np.ndarray] = {
+        name: np.memmap(path, DTYPES[entry["dtype"]], "r", 8 + size + entry["data_offsets"][0], tuple(entry["shape"]))
+        for name, entry in header.items()
+    }
+    return about, arrays
+
+
 def _read_rows(path: Path, kind: type[Any]) -> tuple[Any, ...]:
     frame = pd.read_parquet(path)
-    names = [f.name for f in fields(kind)]
+    added = {f.name for f in fields(kind) if f.default is not MISSING}  # by later versions, with a default
+    names = [f.name for f in fields(kind) if f.name in frame or f.name not in added]
     columns = [frame[name].astype(object).tolist() for name in names]
     optional = {"unit", "position", "token"}
     return tuple(

@@ -93,6 +93,8 @@ def examine(
 
 def _refuse(model: Model, detectors: Sequence[Detector]) -> None:
     for detector in detectors:
+        if command := getattr(detector, "command", None):
+            raise InputError(f"Detector '{detector.name}' doesn't scan texts. Run: inspector {command} --out RUN.")
         for kind in detector.kinds:
             if not model.shape.has(kind):
                 raise ModelError(

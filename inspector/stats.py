@@ -1,4 +1,4 @@
-"""Statistics in numpy and scipy alone: bootstrap intervals over texts, log-spaced histograms.
+"""Statistics in numpy and scipy alone: bootstrap intervals, AUROC, log-spaced histograms.
 
 A histogram here counts |x| in bins whose edges are the float32 numbers with a 7-bit mantissa:
 128 bins an octave, so a bin is between 0.4 % and 0.8 % wide. It is what a streaming pass can keep
@@ -8,7 +8,7 @@ of a distribution: medians, tails and quantisation errors are read from it after
 from functools import lru_cache
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from scipy.special import ndtr, stdtrit
 
 FEWEST_CLUSTERS = 8
@@ -119,3 +119,73 @@ def bootstrap_mean(
         tail = float(ndtr(np.sqrt(n / (n - 1)) * stdtrit(n - 1, (1 - level) / 2)))
         low[columns[mine]], high[columns[mine]] = np.nanquantile(means[:, mine], [tail, 1 - tail], axis=0)
     return low.reshape(shape), high.reshape(shape)
+
+
+def auroc(
+    scores: Float[np.ndarray, "row *columns"], positive: Bool[np.ndarray, " row"]
+) -> Float[np.ndarray, "*columns"]:
+    """Area under the ROC curve of each column: P(a positive's score > a negative's), ties count half.
+
+    NaN where one of the two kinds is missing.
+    """
+    from scipy.stats import rankdata  # takes a second to import, and only studies need it
+
+    p, n = int(positive.sum()), int((~positive).sum())
+    if not p or not n:
+        return np.full(scores.shape[1:], np.nan)
+    ranks = rankdata(scores, axis=0)
+    return np.asarray((ranks[positive].sum(axis=0) - p * (p + 1) / 2) / (p * n))
+
+
+def bootstrap_auroc(
+    scores: Float[np.ndarray, "row *columns"],
+    positive: Bool[np.ndarray, " row"],
+    cluster: Int[np.ndarray, " row"] | None = None,
+    *,
+    level: float = 0.95,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> tuple[Float[np.ndarray, "*columns"], Float[np.ndarray, "*columns"]]:
+    """Percentile bootstrap interval of each column's AUROC.
+
+    Rows of one `cluster` (questions on one subject) are drawn together; resamples without both
+    kinds are left out. NaN with fewer than `FEWEST_CLUSTERS` rows of either kind.
+    """
+    empty = np.full(scores.shape[1:], np.nan)
+    if min(int(positive.sum()), int((~positive).sum())) < FEWEST_CLUSTERS:
+        return empty, empty.copy()
+    flat = scores.reshape(len(scores), -1).astype(np.float64)
+    groups = np.arange(len(flat)) if cluster is None else np.unique(cluster, return_inverse=True)[1]
+    size = int(groups.max()) + 1
+    rng = np.random.default_rng(seed)
+    weights = rng.multinomial(size, np.full(size, 1 / size), size=resamples)[:, groups].astype(np.float64)
+    columns = [_weighted_auroc(column, positive, weights) for column in flat.T]
+    low, high = np.nanquantile(np.stack(columns), [(1 - level) / 2, (1 + level) / 2], axis=1)
+    return low.reshape(empty.shape), high.reshape(empty.shape)
+
+
+def _weighted_auroc(
+    scores: Float[np.ndarray, " row"], positive: Bool[np.ndarray, " row"], weights: Float[np.ndarray, "sample row"]
+) -> Float[np.ndarray, " sample"]:
+    """AUROC under each set of row weights; ties count half."""
+    values, inverse = np.unique(scores, return_inverse=True)
+    mass = np.zeros((2, len(weights), len(values)))
+    for kind in (0, 1):
+        mine = positive == bool(kind)
+        np.add.at(mass[kind].T, inverse[mine], weights[:, mine].T)
+    below = mass[0].cumsum(axis=1) - mass[0] / 2
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray((mass[1] * below).sum(axis=1) / (mass[0].sum(axis=1) * mass[1].sum(axis=1)))
+
+
+def calibration_error(
+    risks: Float[np.ndarray, " row"],
+    positive: Bool[np.ndarray, " row"],
+    weights: Float[np.ndarray, " row"] | None = None,
+    bins: int = 10,
+) -> float:
+    """Mean |share of positives − mean risk| over bins of equally many rows; NaN without any (Naeini et al. 2015)."""
+    weights = np.ones(len(risks)) if weights is None else weights
+    parts = np.array_split(np.argsort(risks, kind="stable"), max(1, min(bins, len(risks))))
+    gaps = [abs(float((weights[part] * (positive[part] - risks[part])).sum())) for part in parts]
+    return float(np.sum(gaps) / weights.sum()) if len(risks) else float("nan")

@@ -1,6 +1,7 @@
 """A run in plain sentences: what was found, what it means, and what it doesn't."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import pandas as pd
 
@@ -12,23 +13,34 @@ PLATEAUS_SHOWN = 6
 
 def paragraphs(record: Record) -> list[str]:
     """The run's findings as sentences, after the model, the input, and what to know about them."""
-    return [*_header(record), *record.notes, *_massive(record), *_sinks(record)]
+    return [*_header(record), *record.notes, *_massive(record), *_sinks(record), *hneurons(record)]
 
 
 def _header(record: Record) -> Iterator[str]:
     card, settings = record.card, record.settings
-    tokens, texts = len(record.tokens["id"]), len(set(record.tokens["text"].tolist()))
     difference = card.get("logit_difference")
     checked = "not compared" if difference is None else f"differ from Hugging Face's by at most {difference:.1e}"
     yield (
         f"{card['name']} ({card['architecture']}, {card['parameters'] / 1e6:,.0f} M parameters, {card['dtype']}, from "
         f"{card['source']}); logits {checked}."
     )
+    if "study" in settings:
+        yield _asked(settings["study"])
+        return
+    tokens, texts = len(record.tokens["id"]), len(set(record.tokens["text"].tolist()))
     window = f", windows of at most {settings['window']}"
     sources = len(set(record.tokens["source"].tolist()))
     cut = "" if sources == texts else f" in {texts} windows"
     fed = f"{_count(sources, 'text')}{cut}, {_count(tokens, 'token')}{window}"
     yield f"{fed}; BOS {settings['bos']}; attention {settings['attention']}."
+
+
+def _asked(study: Mapping[str, Any]) -> str:
+    how = f"T = {study['temperature']:g}, top-p {study['top_p']:g}, top-k {study['top_k']}"
+    return (
+        f"{study['questions']:,} questions, each answered once greedily and by {study['samples']} samples ({how}), in "
+        f"the {study['form']['name']} form; answers judged by {study['judge']}."
+    )
 
 
 def _count(number: int, what: str) -> str:
@@ -118,3 +130,33 @@ def _sinks(record: Record) -> Iterator[str]:
             f"layer {top.layer}, parks {top.score:.1%} of its attention on {key}. That is where attention rests, not "
             "evidence that the token matters."
         )
+
+
+def hneurons(record: Record) -> Iterator[str]:
+    """What a hallucination study found, and how it compares with cheaper scores."""
+    if "hneurons.scores" not in names(record):
+        return
+    scores, found = frame(record, "hneurons.scores").set_index("name"), frame(record, "hneurons.candidates")
+    candidates, t = found[found["verdict"] == "candidate"], thresholds(record, "hneurons")
+    probe, random = scores.loc["probe"], scores.loc["random"]
+    per_fold = record.evidence["hneurons"].facts["neurons_by_fold"]
+    yield (
+        f"Hallucination neurons: a probe of {min(per_fold)}–{max(per_fold)} neurons tells made-up answers from right "
+        f"ones with AUROC {probe['auroc']:.3f} [{probe['low']:.3f}, {probe['high']:.3f}] on {int(probe['n']):,} "
+        f"answers that it was not fitted on; as many random neurons {random['auroc']:.3f} (95th percentile "
+        f"{random['high']:.3f})."
+    )
+    rivals = [f"{name} {scores.loc[name, 'auroc']:.3f}" for name in RIVALS if name in scores.index]
+    yield f"Beside it: {', '.join(rivals)}; shuffled labels {scores.loc['shuffled', 'auroc']:.3f}."
+    if not len(candidates):
+        yield f"No neuron is a candidate (stability ≥ {t.stability:g}, q < {t.q:g} on held-out answers)."
+        return
+    named = ", ".join(f"{row.neuron} of layer {row.layer}" for row in candidates.head(3).itertuples())
+    yield (
+        f"{_count(len(candidates), 'candidate neuron')} of {len(found)} in the final probe raise the risk, are chosen "
+        f"in ≥ {t.stability:.0%} of bootstraps and tell held-out answers apart alone (q < {t.q:g}); the heaviest: "
+        f"{named}. They predict made-up answers. Whether they cause them is not tested."
+    )
+
+
+RIVALS = ("length", "entropy", "logprob", "relation", "residual", "combined")

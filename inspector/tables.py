@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from inspector.detectors import massive_judge, massive_levels, sinks_judge
+from inspector.detectors import hneurons, massive_judge, massive_levels, sinks_judge
 from inspector.errors import InputError
 from inspector.results import Effect, Evidence, Finding, Record
 
@@ -15,6 +15,7 @@ _FrameOf = Callable[[Evidence, Mapping[int, str], Any], pd.DataFrame]
 _OURS: dict[str, tuple[type[Any], Mapping[str, _FrameOf]]] = {
     "massive": (massive_levels.Thresholds, massive_judge.FRAMES),
     "sinks": (sinks_judge.Thresholds, sinks_judge.FRAMES),
+    "hneurons": (hneurons.Thresholds, hneurons.FRAMES),
 }
 
 
@@ -26,6 +27,7 @@ def names(record: Record) -> tuple[str, ...]:
             found += [f"{name}.{table}" for table in _OURS[name][1]]
         found += [f"{name}.map"] if name == "massive" and "map" in evidence.arrays else []
         found += ["sinks.controls"] if name == "sinks" else []
+        found += ["hneurons.answers"] if name == "hneurons" else []
     found += [f"evidence.{name}.{array}" for name, e in record.evidence.items() for array in e.arrays]
     return tuple(found)
 
@@ -51,6 +53,8 @@ def frame(record: Record, name: str) -> pd.DataFrame:
         return _long(record.evidence[detector], array)
     if name == "sinks.controls":
         return _controls(record)
+    if name == "hneurons.answers":
+        return hneurons.answers(record.evidence["hneurons"], record.tables["answers"])
     if name == "massive.map":
         return _map(record)
     return _OURS[head][1][table](record.evidence[head], token_names(record), thresholds(record, head))

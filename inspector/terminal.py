@@ -1,6 +1,7 @@
 """A run on a terminal: sentences, then the two tables a reader asks for first."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 from rich.console import Console
@@ -8,11 +9,14 @@ from rich.table import Table
 from rich.text import Text
 
 from inspector.results import Record
-from inspector.summary import paragraphs
+from inspector.summary import hneurons, paragraphs
 from inspector.tables import frame, names
 
-MASSIVE, SINK = "#E8590C", "#1971C2"
-HEADS_SHOWN, PLATEAUS_SHOWN = 8, 12
+if TYPE_CHECKING:
+    from inspector.hallucination.study import Scored
+
+MASSIVE, SINK, NEURON = "#E8590C", "#1971C2", "#6741D9"
+HEADS_SHOWN, PLATEAUS_SHOWN, NEURONS_SHOWN = 8, 12, 12
 
 
 def print_report(record: Record, where: Path) -> None:
@@ -25,6 +29,11 @@ def print_report(record: Record, where: Path) -> None:
         console.print(_plateaus(frame(record, "massive.plateaus")))
     if "sinks.heads" in known and frame(record, "sinks.heads")["sink_rate"].notna().any():
         console.print(_heads(frame(record, "sinks.heads")))
+    if "hneurons.scores" in known:
+        console.print(_scores(frame(record, "hneurons.scores")))
+        console.print(_candidates(frame(record, "hneurons.candidates")))
+        if len(transfers := frame(record, "hneurons.transfers")):
+            console.print(_transfers(transfers))
     console.print(Text(f"Run: {where.absolute()}"), soft_wrap=True)
     console.print(Text(f"All tables: inspector show {where} --frame NAME, or --json."), soft_wrap=True)
 
@@ -90,6 +99,46 @@ def _heads(heads: pd.DataFrame) -> Table:
     return table
 
 
+def _scores(scores: pd.DataFrame) -> Table:
+    table = _table("Telling made-up answers from right ones, on answers not fitted on", NEURON)
+    for name in ("predictor", "AUROC", "interval", "accuracy", "interval", "calibration error", "n"):
+        table.add_column(name, justify="left" if name == "predictor" else "right")
+    for row in scores.itertuples():
+        drawn = pd.isna(row.n)
+        table.add_row(
+            str(row.name),
+            f"{row.auroc:.3f}",
+            f"{row.low:.3f}–{row.high:.3f}" + (" (draws)" if drawn else ""),
+            "" if drawn else f"{row.accuracy:.3f}",
+            "" if drawn else f"{row.accuracy_low:.3f}–{row.accuracy_high:.3f}",
+            "" if drawn else f"{row.calibration_error:.3f}",
+            "" if drawn else f"{int(row.n):,}",
+        )
+    return table
+
+
+def _candidates(found: pd.DataFrame) -> Table:
+    title = f"Hallucination neurons: the {min(NEURONS_SHOWN, len(found))} heaviest of {len(found)} in the final probe"
+    table = _table(title, NEURON)
+    for name in ("layer", "neuron", "weight", "stability", "AUROC alone", "interval", "q", "verdict"):
+        table.add_column(name, justify="left" if name == "verdict" else "right")
+    for row in found.head(NEURONS_SHOWN).itertuples():
+        interval = "" if pd.isna(row.low) else f"{row.low:.3f}–{row.high:.3f}"
+        numbers = (f"{row.weight:+.3f}", f"{row.stability:.2f}", f"{row.auroc:.3f}", interval, f"{row.q:.2g}")
+        table.add_row(str(row.layer), str(row.neuron), *numbers, row.verdict or "–")
+    return table
+
+
+def _transfers(transfers: pd.DataFrame) -> Table:
+    table = _table("Transfer: a probe of some answers, tried on others", NEURON)
+    for name in ("fitted on", "tried on", "right", "wrong", "AUROC", "interval"):
+        table.add_column(name, justify="left" if name.endswith("on") else "right")
+    for row in transfers.itertuples():
+        interval = "" if pd.isna(row.low) else f"{row.low:.3f}–{row.high:.3f}"
+        table.add_row(row.source, row.target, str(row.right), str(row.wrong), f"{row.auroc:.3f}", interval)
+    return table
+
+
 def _table(title: str, colour: str) -> Table:
     return Table(title=Text(title, style=f"bold {colour}"), title_justify="left", header_style="dim")
 
@@ -100,3 +149,23 @@ def _token(token: object) -> Text:
         return Text("varies", style="dim")
     shown = token.replace(" ", "·").replace("\n", "⏎").replace("\t", "⇥")
     return Text("".join(c if c.isprintable() else "�" for c in shown)[:14])
+
+
+def print_scored(study: Record, scored: "Scored") -> None:
+    """Print an answer with its risk, and each token's, to stdout."""
+    console = Console(soft_wrap=False, width=None if Console().is_terminal else 100)
+    console.print(Text(f"Question: {scored.question}"))
+    console.print(Text(f"Answer:   {scored.answer}"))
+    console.print(
+        Text(
+            f"Risk:     {scored.risk:.2f} of being made up, where made-up and right answers are equally many",
+            style=f"bold {NEURON}",
+        )
+    )
+    table = _table("Each token, and the neurons that raise its risk (layer.neuron)", NEURON)
+    for name in ("token", "risk", "neurons"):
+        table.add_column(name, justify="right" if name == "risk" else "left")
+    for row in scored.tokens.itertuples():
+        table.add_row(_token(row.token), f"{row.risk:.2f}", row.neurons)
+    console.print(table)
+    console.print(Text(f"What that risk is worth: {next(iter(hneurons(study)))}"))

@@ -1,0 +1,149 @@
+"""Asking a model: one greedy answer and several samples to each question, as token ids."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+from zlib import crc32
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from inspector.errors import InputError
+from inspector.hallucination.prompts import Form
+from inspector.hallucination.questions import Question
+from inspector.models import Decoder, Model
+
+CPU_ROWS, ACCELERATOR_ROWS = 512, 1024
+"""Answers that grow side by side; more were not faster on a CPU."""
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How answers are drawn: one greedy, and `samples` at this temperature from the top k and top p.
+
+    Draws are numbered by seed, question and sample, not by batch: the same question gets the same
+    random numbers in any batch, with any other questions, and under any intervention.
+    """
+
+    samples: int = 10
+    temperature: float = 1.0
+    top_p: float = 0.9
+    top_k: int = 50
+    longest: int = 24
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, good in {
+            "samples": self.samples >= 0,
+            "temperature": self.temperature > 0,
+            "top_p": 0 < self.top_p <= 1,
+            "top_k": self.top_k >= 1,
+            "longest": self.longest >= 1,
+            "seed": self.seed >= 0,
+        }.items():
+            if not good:
+                raise InputError(f"{name} is {getattr(self, name)}, which is out of range. See its documentation.")
+
+    def draws(self, question: Question) -> Float[np.ndarray, "sample step"]:
+        """The uniform numbers that choose this question's sampled tokens."""
+        return np.random.default_rng([self.seed, crc32(question.id.encode())]).random((self.samples, self.longest))
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a model answered to one question: token ids, the greedy answer first."""
+
+    id: str
+    answers: tuple[tuple[int, ...], ...]
+
+
+class Asker:
+    """Asks questions in batches of equal length, so that nothing is padded and nothing is masked."""
+
+    def __init__(self, model: Model, form: Form, sampling: Sampling) -> None:
+        if model.tokenizer is None:
+            raise InputError("Questions are text and this model came without a tokenizer. Load it with one.")
+        self.model, self.form, self.sampling = model, form, sampling
+        self.prefix = form.prefix(model.tokenizer)
+        self.decoder = Decoder(model, self.prefix)
+        self.stop = stop_tokens(model)
+
+    def batches(self, questions: Sequence[Question]) -> Iterator[list[Question]]:
+        """Questions of one length together, as many as fit; always the same for the same questions.
+
+        Raises:
+            InputError: a question is longer than the model's context.
+        """
+        by_length: dict[int, list[Question]] = defaultdict(list)
+        for question in questions:
+            by_length[len(self.form.prompt(self.model.tokenizer, question.question))].append(question)
+        longest = max(by_length, default=0) + self.sampling.longest
+        if longest > self.model.shape.context:
+            raise InputError(
+                f"A prompt and its answer take up to {longest} tokens and the model's context is "
+                f"{self.model.shape.context}. Leave out the longest questions."
+            )
+        on_cpu = self.model.device.type == "cpu"
+        size = max(1, (CPU_ROWS if on_cpu else ACCELERATOR_ROWS) // (1 + self.sampling.samples))
+        for length in sorted(by_length, reverse=True):
+            same = by_length[length]
+            yield from (same[i : i + size] for i in range(0, len(same), size))
+
+    def ask(self, questions: Sequence[Question]) -> list[Asked]:
+        """Answers to questions whose prompts have one length."""
+        copies, skip = 1 + self.sampling.samples, len(self.prefix)
+        prompts = [self.form.prompt(self.model.tokenizer, q.question)[skip:] for q in questions]
+        draws = np.full((len(questions), copies, self.sampling.longest), np.nan)
+        for i, question in enumerate(questions):
+            draws[i, 1:] = self.sampling.draws(question)
+        answers = self.decoder.generate(
+            torch.tensor(prompts, device=self.model.device),
+            copies,
+            _Chooser(self.sampling, draws.reshape(-1, self.sampling.longest)),
+            self.stop,
+            self.sampling.longest,
+        )
+        return [Asked(q.id, tuple(answers[i * copies : (i + 1) * copies])) for i, q in enumerate(questions)]
+
+
+class _Chooser:
+    """Picks each row's next token: the likeliest where its draw is NaN, else by its draw."""
+
+    def __init__(self, sampling: Sampling, draws: np.ndarray) -> None:
+        self.sampling, self.draws = sampling, torch.from_numpy(draws)
+
+    def __call__(self, logits: Tensor, rows: Tensor, step: int) -> Tensor:
+        draws = self.draws[rows.cpu(), step].to(logits.device)
+        chosen = logits.argmax(dim=-1)
+        drawn = ~draws.isnan()
+        if drawn.any():
+            chosen[drawn] = sample(logits[drawn], draws[drawn], self.sampling)
+        return chosen
+
+
+def sample(logits: Float[Tensor, "row vocab"], draws: Float[Tensor, " row"], sampling: Sampling) -> Int[Tensor, " row"]:
+    """The token whose share of [0, 1) a draw falls into, likeliest first, after temperature, top-k and top-p.
+
+    Top-p keeps the likeliest tokens until they reach p, the one that reaches it included.
+    """
+    top, tokens = logits.topk(min(sampling.top_k, logits.shape[-1]), dim=-1)
+    shares = (top.double() / sampling.temperature).softmax(dim=-1)
+    before = shares.cumsum(dim=-1) - shares
+    edges = shares.masked_fill(before >= sampling.top_p, 0.0).cumsum(dim=-1)
+    chosen = (edges <= draws.unsqueeze(1) * edges[:, -1:]).sum(dim=-1)
+    return tokens.gather(1, chosen.clamp(max=tokens.shape[1] - 1).unsqueeze(1)).squeeze(1)
+
+
+def stop_tokens(model: Model) -> Bool[Tensor, " vocab"]:
+    """True at token ids that end an answer: special ones, and those with a line break in them."""
+    tokenizer: Any = model.tokenizer
+    known = min(len(tokenizer), model.shape.vocab)
+    stop = torch.ones(model.shape.vocab, dtype=torch.bool)
+    texts = tokenizer.batch_decode([[i] for i in range(known)], clean_up_tokenization_spaces=False)
+    stop[:known] = torch.tensor(["\n" in text for text in texts])
+    special = {*tokenizer.all_special_ids, *tokenizer.added_tokens_decoder}
+    stop[[i for i in special if i < model.shape.vocab]] = True
+    return stop.to(model.device)

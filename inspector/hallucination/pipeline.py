@@ -1,0 +1,263 @@
+"""`study_hallucination`: ask, judge, measure, select; what comes out is a `Study`."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from inspector.batching import token_table
+from inspector.detectors.hneurons import LABELS, HNeurons
+from inspector.hallucination.answering import Answered, Step, ask_all, mark_all, nothing, refuse
+from inspector.hallucination.asking import Sampling
+from inspector.hallucination.evaluation import Answers
+from inspector.hallucination.judging import Judge, Mark, WholeWords
+from inspector.hallucination.labels import AGREEMENTS, Label, Labelled, label, label_all
+from inspector.hallucination.measuring import Measured, Meter
+from inspector.hallucination.normalise import words
+from inspector.hallucination.probe import Probe, risk_of
+from inspector.hallucination.prompts import Form
+from inspector.hallucination.questions import Question
+from inspector.hallucination.selecting import Sample, Selection, select, steps
+from inspector.hallucination.splits import key_numbers
+from inspector.hallucination.study import Study
+from inspector.models import Model
+from inspector.report import judged
+from inspector.results import Combine, Evidence
+from inspector.stats import auroc, bootstrap_auroc, bootstrap_mean, calibration_error
+
+
+def study_hallucination(
+    model: Model,
+    questions: Sequence[Question],
+    *,
+    sampling: Sampling | None = None,
+    form: Form | None = None,
+    judge: Judge | None = None,
+    agreement: float | None = None,
+    seed: int = 0,
+    folder: Path | None = None,
+    step: Step = nothing,
+) -> Study:
+    """Find the MLP neurons whose contribution predicts that the model's answer is made up.
+
+    The method of Gao et al. 2025 ("H-Neurons", arXiv 2512.01797), with grouped nested
+    cross-validation, baselines and nulls beside it. What it finds are candidates.
+
+    Args:
+        model: from `load_model`.
+        questions: from `inspector.hallucination.questions.load`.
+        sampling: how many samples, and how they are drawn.
+        form: few-shot or chat.
+        judge: what marks answers; whole-word aliases where None.
+        agreement: share of the samples that must agree with the greedy answer's mark for a question
+            to be used; 1 is the paper's rule. Where None, the strictest that leaves enough.
+        seed: of splits, bootstraps and shuffles; `sampling` has its own.
+        folder: keeps answers and CETTs while the study runs, so that a killed one goes on; in memory where None.
+        step: called with what is being done, how much of it was just done, and of how much.
+
+    Raises:
+        ModelError: the model has no neurons that can be measured.
+        InputError: too few right or wrong answers, or an option out of range.
+    """
+    sampling, form, judge = sampling or Sampling(), form or Form(), judge or WholeWords()
+    refuse(model, questions)
+    asked = ask_all(model, questions, form, sampling, folder, step)
+    everything = mark_all(model, questions, asked, judge, step)
+    labelled = label_all([one.marks for one in everything], agreement)
+    spoken = [number for number, one in enumerate(everything) if one.ids[0]]
+    answered = [everything[number] for number in spoken]
+    labels = np.array([labelled.labels[number] for number in spoken], dtype=np.int8)
+    meter = Meter(model, form)
+    fed = meter.feed([one.question.question for one in answered], [one.ids[0] for one in answered])
+    tokens = sum(len(row.ids) for row in fed.rows)
+    measured = meter.measure(fed, folder, lambda done: step("measuring", done, tokens))
+    found = _Found(answered, labels, measured, seed)
+    sample = found.sample()
+    selection = select(sample, seed, lambda done: step("selecting", done, steps(sample)))
+    settings = {
+        "detectors": ["hneurons"],
+        "seed": seed,
+        "study": {
+            **asdict(sampling),
+            "form": asdict(form),
+            "judge": judge.name,
+            "agreement": labelled.agreement,
+            "questions": len(questions),
+        },
+    }
+    study = Study(
+        model.card,
+        settings,
+        {
+            "hneurons": found.evidence(selection, model, labelled, [one.marks for one in everything]),
+            "hneurons.contributions": _evidence({"answer": measured.answer}, {}),
+        },
+        (),
+        token_table(meter.whole(fed), model.tokenizer),
+        notes=_notes(labelled, [one.marks for one in everything], len(everything) - len(answered)),
+        tables={"answers": _table(answered)},
+    )
+    return replace(study, findings=judged(study, [HNeurons()], {}))
+
+
+@dataclass(frozen=True)
+class _Found:
+    """Measured answers with their labels; a row an answer that has tokens."""
+
+    answered: Sequence[Answered]
+    labels: np.ndarray
+    measured: Measured
+    seed: int
+
+    @property
+    def usable(self) -> np.ndarray:
+        """Numbers of the rows that are right or wrong."""
+        return np.flatnonzero((self.labels == Label.right) | (self.labels == Label.wrong))
+
+    def sample(self) -> Sample:
+        """What selection may see."""
+        rows, m = self.usable, self.measured
+        keys = key_numbers(
+            {
+                "subject": [one.question.subject for one in self.answered],
+                "accepted": [_words(one.question.answers[0]) for one in self.answered],
+                "given": [_words(one.texts[0]) for one in self.answered],
+            }
+        )
+        answer, question = (np.asarray(_flat(part)[rows], np.float32) for part in (m.answer, m.question))
+        return Sample(
+            Answers(answer, self.labels[rows] == Label.wrong, keys[rows]),
+            question,
+            m.residual[rows],
+            {"length": m.tokens[rows].astype(np.float64), "entropy": m.entropy[rows], "logprob": m.logprob[rows]},
+            [self.answered[row].question.relation or "" for row in rows],
+        )
+
+    def evidence(
+        self, selection: Selection, model: Model, labelled: Labelled, marks: Sequence[Sequence[Mark]]
+    ) -> Evidence:
+        """Everything found, as arrays."""
+        probe = Probe.of(selection.fit, model.shape.layers_of("neuron"), model.shape.d_mlp)
+        tested = {f"tested_{name}": array for name, array in vars(selection.tested).items()}
+        m = self.measured
+        arrays = {**probe.arrays(), **tested, **self._scores(selection), **self._answers(selection, probe)}
+        arrays |= {"tokens": m.tokens, "entropy": m.entropy, "logprob": m.logprob, "label": self.labels}
+        arrays |= {"random_auroc": selection.random, "shuffled_auroc": selection.shuffled}
+        arrays |= {"agreements": np.array(AGREEMENTS), "counts": _counts(marks)}
+        facts = {
+            "predictors": list(selection.odds),
+            "neurons_by_fold": list(selection.neurons),
+            "grouped_by": selection.folds.by,
+            "agreement": labelled.agreement,
+            "transfers": [list(vars(one).values()) for one in selection.transfers],
+            "model": model.card["fingerprint"],
+        }
+        return _evidence(arrays, facts)
+
+    def _scores(self, selection: Selection) -> dict[str, np.ndarray]:
+        """Each predictor's measures over the usable answers, and the final probe's over the held-out ones."""
+        made_up = self.labels[self.usable] == Label.wrong
+        rows = [_measures(odds, made_up, self.seed) for odds in selection.odds.values()]
+        names = ("auroc", "low", "high", "accuracy", "accuracy_low", "accuracy_high", "brier", "calibration_error", "n")
+        return {f"score_{name}": np.array(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)}
+
+    def _answers(self, selection: Selection, probe: Probe) -> dict[str, np.ndarray]:
+        """By answer: risk (never by a probe that was fitted on it), side of the split, and out-of-fold log-odds."""
+        rows, count = self.usable, len(self.answered)
+        risk = probe.risk(_flat(self.measured.answer)[:, probe.fit.columns].astype(np.float32))
+        risk[rows[selection.fitted]] = risk_of(selection.odds["probe"][selection.fitted])
+        side = np.full(count, 2, dtype=np.int8)
+        side[rows[selection.fitted]], side[rows[selection.held_out]] = 0, 1
+        odds = np.full((len(selection.odds), count), np.nan)
+        odds[:, rows] = np.stack(list(selection.odds.values()))
+        agreeing = [np.mean([mark == one.marks[0] for mark in one.marks[1:] or one.marks]) for one in self.answered]
+        return {"risk": risk, "split": side, "odds": odds, "agreeing": np.array(agreeing)}
+
+
+def _measures(odds: np.ndarray, made_up: np.ndarray, seed: int) -> tuple[float, ...]:
+    """AUROC, accuracy at log-odds 0, Brier score, calibration error; right and made-up answers weigh the same."""
+    low, high = bootstrap_auroc(odds, made_up, seed=seed)
+    weights = np.where(made_up, 0.5 / made_up.mean(), 0.5 / (~made_up).mean())
+    right = ((odds > 0) == made_up).astype(float) * weights
+    accuracy_low, accuracy_high = bootstrap_mean(right, seed=seed)
+    risks = risk_of(odds)
+    brier = float((weights * (risks - made_up) ** 2).mean())
+    error = calibration_error(risks, made_up, weights)
+    area = float(auroc(odds, made_up))
+    interval = (float(low), float(high))
+    accuracy = (float(right.mean()), float(accuracy_low), float(accuracy_high))
+    return (area, *interval, *accuracy, brier, error, float(len(odds)))
+
+
+def _flat(part: np.ndarray) -> np.ndarray:
+    return part.reshape(len(part), -1)
+
+
+def _words(text: str) -> str:
+    return " ".join(words(text)) or text
+
+
+def _counts(marks: Sequence[Sequence[Mark]]) -> np.ndarray:
+    """Questions of each label, by agreement."""
+    labels = [[label(one, share) for one in marks] for share in AGREEMENTS]
+    return np.array([[row.count(Label[name]) for name in LABELS] for row in labels])
+
+
+def _table(answered: Sequence[Answered]) -> dict[str, np.ndarray]:
+    """The questions and answers as text."""
+    columns: dict[str, list[Any]] = {
+        "id": [one.question.id for one in answered],
+        "question": [one.question.question for one in answered],
+        "answer": [one.texts[0] for one in answered],
+        "mark": [one.marks[0] for one in answered],
+        "accepted": ["; ".join(one.question.answers) for one in answered],
+        "samples": ["; ".join(one.texts[1:]) for one in answered],
+        "relation": [one.question.relation or "" for one in answered],
+        "subject": [one.question.subject or "" for one in answered],
+    }
+    return {name: np.array(values, dtype=object) for name, values in columns.items()}
+
+
+def _evidence(arrays: dict[str, np.ndarray], facts: dict[str, Any]) -> Evidence:
+    """Arrays with their axes; studies can't be added up, so none says how shards combine but by text."""
+    count = len(arrays["answer"]) if "answer" in arrays else len(arrays["label"])
+    arrays = {"text": np.arange(count), **arrays}
+    axes = {name: AXES.get(name) or (_axis(name),) for name in arrays}
+    combine: dict[str, Combine] = {name: "text" if axes[name][0] == "text" else "max" for name in arrays}
+    return Evidence("hneurons", arrays, axes, combine, facts)
+
+
+AXES = {
+    "answer": ("text", "layer", "neuron"),
+    "odds": ("predictor", "text"),
+    "counts": ("agreement", "label"),
+    "agreements": ("agreement",),
+    "random_auroc": ("draw",),
+    "shuffled_auroc": ("draw",),
+    "probe_bias": ("one",),
+}
+
+
+def _axis(name: str) -> str:
+    for start, axis in (("probe_", "candidate"), ("tested_", "candidate"), ("score_", "predictor")):
+        if name.startswith(start):
+            return axis
+    return "text"
+
+
+def _notes(labelled: Labelled, marks: Sequence[Sequence[Mark]], empty: int) -> tuple[str, ...]:
+    """What a reader must know before trusting a number."""
+    counts = [sum(label(one, 1.0) == which for one in marks) for which in Label]
+    told = ", ".join(f"{n:,} {which.name}" for n, which in zip(counts, Label, strict=True))
+    notes = [f"By the paper's rule (every sample agrees): {told}."]
+    if labelled.agreement < 1:
+        used = f"{labelled.count(Label.right):,} right and {labelled.count(Label.wrong):,} wrong"
+        notes.append(
+            f"That leaves too few; used were {used}, whose greedy answer at least {labelled.agreement:.0%} of the "
+            "samples agree with."
+        )
+    if empty:
+        notes.append(f"{empty} greedy answers were empty and can't be measured.")
+    return tuple(notes)

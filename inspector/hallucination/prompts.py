@@ -1,0 +1,91 @@
+"""How a question is put: a few answered ones before it, or a chat; always token ids in the end."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import takewhile
+from typing import Any, Literal
+
+from inspector.errors import InputError
+
+SHOTS = (
+    ("What is the largest ocean on Earth?", "Pacific Ocean"),
+    ("Who wrote the play Romeo and Juliet?", "William Shakespeare"),
+    ("In which year did the Second World War end?", "1945"),
+    ("What is the chemical symbol of gold?", "Au"),
+)
+"""Answered questions of several kinds, to show the form; none of them is in a built-in set."""
+
+
+@dataclass(frozen=True)
+class Form:
+    """A form of asking.
+
+    `few-shot` is `Question: … / Answer:` and stops at the line's end: a small model answers best so, and the
+    answer is the whole response. `chat` uses the tokenizer's chat template, the shots as earlier turns.
+    """
+
+    name: Literal["few-shot", "chat"] = "few-shot"
+    shots: tuple[tuple[str, str], ...] = SHOTS
+
+    def prompt(self, tokenizer: Any, question: str) -> tuple[int, ...]:
+        """Token ids that the answer follows, with the BOS that the tokenizer or its template adds.
+
+        Raises:
+            InputError: `chat`, and the tokenizer has no chat template.
+        """
+        if self.name == "few-shot":
+            return tuple(tokenizer(self._text(question))["input_ids"])
+        if not getattr(tokenizer, "chat_template", None):
+            raise InputError("The chat form was asked for and this tokenizer has no chat template. Use few-shot.")
+        turns = [
+            {"role": role, "content": text}
+            for shot in self.shots
+            for role, text in zip(("user", "assistant"), shot, strict=True)
+        ]
+        turns.append({"role": "user", "content": question})
+        text = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+        return tuple(tokenizer(text, add_special_tokens=False)["input_ids"])
+
+    def prefix(self, tokenizer: Any) -> tuple[int, ...]:
+        """Token ids that every prompt begins with."""
+        return _common(self, tokenizer)[0]
+
+    def tail(self, tokenizer: Any) -> int:
+        """How many tokens at a prompt's end are the form's own (`Answer:`) and not the question's."""
+        return len(_common(self, tokenizer)[1])
+
+    def answer_ids(self, tokenizer: Any, question: str, answer: str) -> tuple[int, ...]:
+        """Token ids of a given answer, as they would follow the prompt.
+
+        Raises:
+            InputError: the answer is empty, or has more than one line.
+        """
+        answer = answer.strip()
+        if not answer or "\n" in answer:
+            raise InputError(f"Answer {answer[:40]!r} is not one line of text. Give one line.")
+        if self.name == "few-shot":
+            whole = tuple(tokenizer(f"{self._text(question)} {answer}")["input_ids"])
+            prompt = self.prompt(tokenizer, question)
+            if whole[: len(prompt)] == prompt and len(whole) > len(prompt):
+                return whole[len(prompt) :]
+            answer = f" {answer}"
+        return tuple(tokenizer(answer, add_special_tokens=False)["input_ids"])
+
+    def _text(self, question: str) -> str:
+        shots = "".join(f"Question: {q}\nAnswer: {a}\n\n" for q, a in self.shots)
+        return f"{shots}Question: {' '.join(question.split())}\nAnswer:"
+
+
+@lru_cache(maxsize=64)
+def _common(form: Form, tokenizer: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Token ids that prompts of very different questions begin with, and those they end with."""
+    questions = ("Who?", "1, 2", "ไหน", "“why” is it", "a question of some length?")
+    prompts = [form.prompt(tokenizer, question) for question in questions]
+    head = _agreeing(prompts)
+    return head, _agreeing([prompt[len(head) :][::-1] for prompt in prompts])[::-1]
+
+
+def _agreeing(rows: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
+    """What all rows begin with."""
+    return tuple(column[0] for column in takewhile(lambda column: len(set(column)) == 1, zip(*rows, strict=False)))

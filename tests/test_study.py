@@ -1,0 +1,304 @@
+"""A hallucination study on the real model: what it says of itself, and that scoring is measuring."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from inspector import Study, open_run, study_hallucination
+from inspector.errors import InputError, ModelError, RunError
+from inspector.hallucination import answering, pipeline, selecting
+from inspector.hallucination.asking import Sampling
+from inspector.hallucination.evaluation import Answers
+from inspector.hallucination.labels import Label, label, label_all
+from inspector.hallucination.probe import risk_of
+from inspector.hallucination.prompts import Form
+from inspector.hallucination.questions import Question, load
+from inspector.hallucination.splits import key_numbers
+from inspector.hallucination.transfer import between, with_transfers
+from inspector.models import Model
+from inspector.summary import paragraphs
+from inspector.testing import tiny_model
+
+SAMPLING = Sampling(samples=2, longest=8)
+
+
+@pytest.fixture(scope="module")
+def questions() -> list[Question]:
+    return load("world_facts", count=170, seed=1)
+
+
+@pytest.fixture(scope="module")
+def study(smollm2: Model, questions: list[Question]) -> Study:
+    return study_hallucination(smollm2, questions, sampling=SAMPLING)
+
+
+@pytest.fixture(scope="module")
+def saved(study: Study, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return study.save(tmp_path_factory.mktemp("studies") / "facts")
+
+
+def test_a_study_counts_every_question_once(study: Study, questions: list[Question]) -> None:
+    counts = study.frame("hneurons.counts")
+    kinds = counts[["right", "wrong", "mixed", "abstained"]]
+    assert (kinds.sum(axis=1) == len(questions)).all()
+    assert (kinds["right"].diff().dropna() >= 0).all()  # a laxer agreement loses no right answer
+    used = counts[counts["used"]].iloc[0]
+    assert min(used["right"], used["wrong"]) >= 40
+    assert study.frame("hneurons.scores").set_index("name").loc["probe", "n"] == used["right"] + used["wrong"]
+
+
+def test_every_predictor_and_null_is_in_the_table_of_scores(study: Study) -> None:
+    scores = study.frame("hneurons.scores").set_index("name")
+    wanted = {"probe", "length", "entropy", "logprob", "residual", "relation", "combined", "random", "shuffled"}
+    assert wanted <= set(scores.index)
+    assert (scores["low"] <= scores["auroc"]).all() and (scores["auroc"] <= scores["high"]).all()
+    assert scores.loc["probe", "auroc"] > 0.6
+    assert abs(scores.loc["shuffled", "auroc"] - 0.5) < 0.15
+
+
+def test_a_candidate_raises_the_risk_is_stable_and_passes_on_held_out_answers(study: Study) -> None:
+    found = study.judge(hneurons={"stability": 0.3, "q": 0.2}).frame("hneurons.candidates")
+    passed = (found["weight"] > 0) & (found["stability"] >= 0.3) & (found["q"] < 0.2)
+    assert (found["verdict"] == "candidate").equals(passed)
+    assert (found["q"] >= found["p"]).all()
+
+
+def test_a_threshold_moves_the_findings_without_the_model(study: Study) -> None:
+    none = study.judge(hneurons={"q": 0.0})
+    every = study.judge(hneurons={"q": 1.1, "stability": 0.0})
+    assert not none.findings
+    weights = study.frame("hneurons.candidates")["weight"]
+    assert len(every.findings) == (weights > 0).sum() > 0
+    assert {finding.verdict for finding in every.findings} == {"candidate"}
+
+
+def test_no_answer_has_a_risk_by_a_probe_that_was_fitted_on_it(study: Study) -> None:
+    e, answers = study.evidence["hneurons"], study.frame("hneurons.answers")
+    fitted = answers["split"] == "fit"
+    nested = e["odds"][e.facts["predictors"].index("probe")]
+    assert np.allclose(answers["risk"][fitted], risk_of(nested[fitted]))
+    flat = study.evidence["hneurons.contributions"]["answer"].reshape(len(answers), -1)
+    final = study.probe.risk(flat[:, study.probe.fit.columns].astype(np.float32))
+    assert np.allclose(answers["risk"][~fitted], final[~fitted])
+    assert set(answers["split"]) == {"fit", "held out", "not used"}
+
+
+def test_held_out_answers_share_no_subject_and_no_answer_with_those_fitted_on(study: Study) -> None:
+    answers = study.frame("hneurons.answers")
+    sides = {name: answers[answers["split"] == name] for name in ("fit", "held out")}
+    for column in ("subject", "answer"):
+        shared = set(sides["fit"][column].str.lower()) & set(sides["held out"][column].str.lower())
+        assert not shared
+
+
+def test_scoring_an_answer_is_measuring_it(study: Study, smollm2: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The risk of an answer scored alone is the one in the table, which was measured in a batch."""
+    answers = study.frame("hneurons.answers")
+    rows = answers[answers["split"] != "fit"].head(6)
+    risks = study.scores(smollm2, rows["question"].tolist(), rows["answer"].tolist())
+    alone = [study.score(smollm2, row.question, row.answer) for row in rows.itertuples()]
+    assert np.allclose(risks, rows["risk"], atol=2e-3)
+    assert np.allclose(alone, rows["risk"], atol=2e-3)
+
+
+def test_fitting_and_scoring_run_the_same_code(study: Study, smollm2: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    from inspector.hallucination import measuring
+
+    calls: list[str] = []
+    update = measuring.Contributions.update
+
+    def spy(self: measuring.Contributions, *args: object) -> None:
+        calls.append(type(self).__name__)
+        update(self, *args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(measuring.Contributions, "update", spy)
+    study.score(smollm2, "What is the capital of France?", "Paris")
+    scored = len(calls)
+    meter = measuring.Meter(smollm2, Form())
+    meter.measure(meter.feed(["What is the capital of France?"], [(5042,)]))
+    assert scored == smollm2.shape.layers == len(calls) - scored
+
+
+def test_tokens_log_odds_have_the_answers_as_their_mean(study: Study, smollm2: Model) -> None:
+    told = study.explain(smollm2, "Who painted the Mona Lisa?", "Leonardo da Vinci")
+    odds = np.log(told.tokens["risk"] / (1 - told.tokens["risk"]))
+    assert len(told.tokens) > 1
+    assert odds.mean() == pytest.approx(np.log(told.risk / (1 - told.risk)), abs=0.02)
+    assert told.neurons["term"].sum() + study.probe.fit.bias == pytest.approx(odds.mean(), abs=1e-6)
+    assert "".join(told.tokens["token"]).strip() == told.answer == "Leonardo da Vinci"
+
+
+def test_a_saved_study_scores_to_the_last_bit_the_same(study: Study, saved: Path, smollm2: Model) -> None:
+    opened = open_run(saved)
+    assert isinstance(opened, Study)
+    for answer in ("Oslo", "Bergen, in the west"):
+        question = "What is the capital of Norway?"
+        assert opened.score(smollm2, question, answer) == study.score(smollm2, question, answer)
+    for name in study.frames():
+        if not name.startswith("evidence."):
+            assert opened.frame(name).equals(study.frame(name)), name
+    contributions = opened.evidence["hneurons.contributions"]["answer"]
+    assert contributions.dtype == np.float16
+    assert (contributions == study.evidence["hneurons.contributions"]["answer"]).all()
+
+
+def test_a_study_is_told_in_sentences_that_call_candidates_candidates(study: Study) -> None:
+    text = " ".join(paragraphs(study))
+    assert "170 questions" in text and "By the paper's rule" in text
+    assert "candidate" in text and "AUROC" in text
+
+
+def test_another_model_is_refused(study: Study) -> None:
+    with pytest.raises(InputError, match="with other weights"):
+        study.score(tiny_model(), "Who?", "Me")
+
+
+@pytest.mark.parametrize("answer", ["", "  ", "two\nlines"])
+def test_an_answer_must_be_one_line(study: Study, smollm2: Model, answer: str) -> None:
+    with pytest.raises(InputError, match="not one line"):
+        study.score(smollm2, "Who?", answer)
+
+
+def test_a_killed_study_goes_on_where_it_was(
+    smollm2: Model, questions: list[Question], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few, form = questions[:12], Form()
+    whole = answering.ask_all(smollm2, few, form, SAMPLING)
+    asked: list[int] = []
+    ask = answering.Asker.ask
+
+    def counted(self: answering.Asker, batch: list[Question]) -> object:
+        asked.append(len(batch))
+        if sum(asked) > 6:
+            raise KeyboardInterrupt
+        return ask(self, batch)
+
+    monkeypatch.setattr(answering.Asker, "ask", counted)
+    with pytest.raises(KeyboardInterrupt):
+        answering.ask_all(smollm2, few, form, SAMPLING, tmp_path)
+    log = tmp_path / "answers.jsonl"
+    log.write_text(log.read_text() + '["world", [[1, 2')  # killed in the middle of a line
+    done = sum(asked[:-1])
+    asked.clear()
+    monkeypatch.setattr(answering.Asker, "ask", lambda self, batch: (asked.append(len(batch)), ask(self, batch))[1])
+    assert answering.ask_all(smollm2, few, form, SAMPLING, tmp_path) == whole
+    assert done > 0 and sum(asked) == len(few) - done
+
+
+def test_the_working_folder_is_found_again_and_goes_when_the_study_is_done(
+    smollm2: Model, questions: list[Question], tmp_path: Path
+) -> None:
+    arguments = (tmp_path / "run", smollm2, questions, Form(), SAMPLING)
+    with pytest.raises(KeyboardInterrupt), answering.working_folder(*arguments) as first:
+        raise KeyboardInterrupt
+    assert first.is_dir()
+    with answering.working_folder(*arguments) as again:
+        assert again == first
+    assert not list(tmp_path.iterdir())
+    other = (*arguments[:2], questions[:5], *arguments[3:])
+    with answering.working_folder(*other) as another:
+        assert another != first
+
+
+def test_damage_in_the_middle_of_the_log_is_named(smollm2: Model, questions: list[Question], tmp_path: Path) -> None:
+    (tmp_path / "answers.jsonl").write_text('["a", [[1]]]\nrubbish\n["b", [[2]]]\n')
+    with pytest.raises(RunError, match="line 2 is damaged"):
+        answering.ask_all(smollm2, questions[:3], Form(), SAMPLING, tmp_path)
+
+
+def test_too_few_usable_questions_give_no_number(smollm2: Model, questions: list[Question]) -> None:
+    message = r"insufficient data: \d+ usable of 8 .*at least 40 of each kind are needed"
+    with pytest.raises(InputError, match=message):
+        study_hallucination(smollm2, questions[:8], sampling=Sampling(samples=1, longest=6))
+
+
+def test_what_can_not_be_studied_is_refused_before_any_work(smollm2: Model, questions: list[Question]) -> None:
+    with pytest.raises(ModelError, match="no MLP with a single last matrix"):
+        study_hallucination(tiny_model("MixtralForCausalLM"), questions)
+    with pytest.raises(InputError, match="No questions"):
+        study_hallucination(smollm2, [])
+    with pytest.raises(InputError, match="same id"):
+        study_hallucination(smollm2, [questions[0], questions[0]])
+
+
+def test_a_probe_is_tried_on_another_study_without_a_model(study: Study) -> None:
+    there, back = between(study, study, ("one", "other"))
+    assert there.right == there.wrong == 0 and np.isnan(there.auroc)  # every question is in the other
+    renamed = {
+        **study.tables["answers"],
+        **{name: study.tables["answers"][name] + " it" for name in ("question", "answer", "accepted")},
+    }
+    other = Study(**{**vars(study), "tables": {"answers": renamed}})
+    there, back = between(study, other, ("one", "other"))
+    assert there.right >= 40 and there.auroc > 0.7 and there.auroc == back.auroc
+    table = with_transfers(study, "facts", {"trivia": other}).frame("hneurons.transfers").tail(2)
+    assert table["source"].tolist() == table["target"].tolist()[::-1] == ["facts", "trivia"]
+    card = {**study.card, "fingerprint": "another"}
+    with pytest.raises(InputError, match="different models"):
+        between(study, Study(**{**vars(study), "card": card}), ("one", "other"))
+
+
+@pytest.mark.parametrize(
+    ("marks", "agreement", "expected"),
+    [
+        ("RRR", 1.0, "right"),
+        ("RRW", 1.0, "mixed"),
+        ("RRW", 0.5, "right"),
+        ("RWW", 0.5, "mixed"),
+        ("RWW", 0.0, "right"),
+        ("WWW", 1.0, "wrong"),
+        ("WRW", 0.5, "wrong"),
+        ("WAW", 1.0, "mixed"),
+        ("ARR", 0.0, "abstained"),
+        ("R", 1.0, "right"),
+        ("RRRRRRRRWWW", 0.7, "right"),  # 7 of 10 samples agree
+        ("RRRRRRRWWWW", 0.7, "mixed"),
+    ],
+)
+def test_a_label_is_the_greedy_mark_if_enough_samples_agree(marks: str, agreement: float, expected: str) -> None:
+    names = {"R": "right", "W": "wrong", "A": "abstained"}
+    assert label([names[mark] for mark in marks], agreement) is Label[expected]
+
+
+def test_the_strictest_agreement_that_leaves_enough_is_taken() -> None:
+    def answers(right: int, of: int) -> list[str]:
+        return ["right", *["right"] * right, *["wrong"] * (of - right)]
+
+    wrong = [["wrong"] * 11] * 150
+    assert label_all([answers(10, 10)] * 100 + wrong).agreement == 1.0
+    assert label_all([answers(10, 10)] * 99 + [answers(8, 10)] + wrong).agreement == 0.8
+    assert label_all([answers(10, 10)] * 45 + wrong).agreement == 1.0  # no laxer rule gives more
+    assert label_all([answers(10, 10)] * 45 + [answers(3, 10)] * 60 + wrong).agreement == 0.3
+    with pytest.raises(InputError, match="39 right"):
+        label_all([answers(10, 10)] * 39 + wrong)
+    with pytest.raises(InputError, match="agreement is 2"):
+        label_all(wrong, 2.0)
+
+
+def test_shuffled_labels_leave_no_candidate() -> None:
+    """At most one seed of twenty may have a neuron with q < 0.05, on features as correlated as real ones."""
+    survivors = 0
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        x = rng.gamma(2.0, size=(160, 30)) @ rng.gamma(0.5, size=(30, 400)) + rng.gamma(1.0, size=(160, 400))
+        made_up = rng.permutation(np.arange(160) % 2 == 0)
+        answers = Answers(x.astype(np.float32), made_up, key_numbers({"subject": [None] * 160}))
+        *_, tested = selecting.final(answers, seed, lambda done: None, bootstraps=1)
+        survivors += bool((tested.q < 0.05).any())
+    assert survivors <= 1
+
+
+def test_the_pipeline_reports_every_step_it_said_it_would(
+    smollm2: Model, questions: list[Question], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: dict[str, list[int]] = {}
+
+    def step(what: str, done: int, total: int) -> None:
+        entry = seen.setdefault(what, [0, total])
+        entry[0] += done
+
+    monkeypatch.setattr(selecting, "BOOTSTRAPS", 2)
+    pipeline.study_hallucination(smollm2, questions[:110], sampling=Sampling(samples=0, longest=6), step=step)
+    assert set(seen) == {"asking", "judging", "measuring", "selecting"}
+    assert all(done == total for done, total in seen.values()), seen
