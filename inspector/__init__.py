@@ -10,12 +10,15 @@ if TYPE_CHECKING:
     from inspector.errors import InspectorError
     from inspector.hallucination.pipeline import study_hallucination
     from inspector.hallucination.study import Study
+    from inspector.intervening import intervene
+    from inspector.interventions import Intervention
     from inspector.models import Model, load_model
     from inspector.opening import open_run
     from inspector.report import Report
     from inspector.results import Effect, Evidence, Finding
     from inspector.scan import examine
     from inspector.sites import Site
+    from inspector.verifying import verify
 
 _HOMES = {
     "load_model": "inspector.models",
@@ -29,6 +32,9 @@ _HOMES = {
     "Finding": "inspector.results",
     "Effect": "inspector.results",
     "Site": "inspector.sites",
+    "verify": "inspector.verifying",
+    "intervene": "inspector.intervening",
+    "Intervention": "inspector.interventions",
     "InspectorError": "inspector.errors",
 }
 
@@ -37,14 +43,17 @@ __all__ = [
     "Evidence",
     "Finding",
     "InspectorError",
+    "Intervention",
     "Model",
     "Report",
     "Site",
     "Study",
     "examine",
+    "intervene",
     "load_model",
     "open_run",
     "study_hallucination",
+    "verify",
 ]
 
 

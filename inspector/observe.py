@@ -11,7 +11,7 @@ from inspector.attention import StreamedAttention, WholeAttention, roll_rows
 from inspector.batching import Batch, PaddingSide, TokenSequence, batch_count
 from inspector.detectors.base import Listener
 from inspector.errors import InputError
-from inspector.models import Model, Prefix, reading, route_now
+from inspector.models import Model, Prefix, hooks_inside_attention, reading, route_now
 from inspector.sites import Site
 
 Progress = Callable[[int], None]
@@ -61,6 +61,8 @@ def observe(
     kinds = sorted({kind for reducer in reducers for kind in reducer.kinds})
     if prefix is not None and ("attention" in kinds or padding_side == "left"):
         raise InputError("With a shared prefix attention can't be read, and padding is on the right.")
+    if prefix is not None and (inside := hooks_inside_attention(model.bridge)):
+        raise InputError(f"A hook at {inside[0]} would not fire with a shared prefix. Remove it, or feed whole rows.")
     with model.lock, reading(model, kinds, pass_.deliver, prefix):
         for batch in batches:
             batch = Batch(*(x.to(model.device) for x in (batch.ids, batch.real, batch.text)))

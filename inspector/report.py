@@ -79,7 +79,17 @@ def judged(
             found += detector.judge(record.evidence[detector.name], names, **mine)
         except TypeError as error:
             raise InputError(f"Detector '{detector.name}': {error}. See its documentation for thresholds.") from error
-    return tuple(found)
+    return tuple(_verified(one, record.settings.get("verified", ())) for one in found)
+
+
+def _verified(finding: Finding, tested: Sequence[Mapping[str, Any]]) -> Finding:
+    """The finding with the verdict of the test that covers it, if there was one."""
+    for one in tested:
+        if (finding.detector, finding.unit) == (one["detector"], one["unit"]) and (
+            one["first"] <= finding.layer <= one["last"]
+        ):
+            return replace(finding, verdict=one["verdict"])
+    return finding
 
 
 def _numbers(detector: str, thresholds: Mapping[str, Any]) -> dict[str, float]:

@@ -149,13 +149,13 @@ def bootstrap_auroc(
     """Percentile bootstrap interval of each column's AUROC.
 
     Rows of one `cluster` (questions on one subject) are drawn together; resamples without both
-    kinds are left out. NaN with fewer than `FEWEST_CLUSTERS` rows of either kind.
+    kinds are left out. NaN with fewer than `FEWEST_CLUSTERS` clusters that hold either kind.
     """
     empty = np.full(scores.shape[1:], np.nan)
-    if min(int(positive.sum()), int((~positive).sum())) < FEWEST_CLUSTERS:
+    groups = np.arange(len(scores)) if cluster is None else np.unique(cluster, return_inverse=True)[1]
+    if min(len(np.unique(groups[kind])) for kind in (positive, ~positive)) < FEWEST_CLUSTERS:
         return empty, empty.copy()
     flat = scores.reshape(len(scores), -1).astype(np.float64)
-    groups = np.arange(len(flat)) if cluster is None else np.unique(cluster, return_inverse=True)[1]
     size = int(groups.max()) + 1
     rng = np.random.default_rng(seed)
     weights = rng.multinomial(size, np.full(size, 1 / size), size=resamples)[:, groups].astype(np.float64)
@@ -185,7 +185,10 @@ def calibration_error(
     bins: int = 10,
 ) -> float:
     """Mean |share of positives − mean risk| over bins of equally many rows; NaN without any (Naeini et al. 2015)."""
+    if not len(risks):
+        return float("nan")
     weights = np.ones(len(risks)) if weights is None else weights
-    parts = np.array_split(np.argsort(risks, kind="stable"), max(1, min(bins, len(risks))))
-    gaps = [abs(float((weights[part] * (positive[part] - risks[part])).sum())) for part in parts]
-    return float(np.sum(gaps) / weights.sum()) if len(risks) else float("nan")
+    edges = np.unique(np.quantile(risks, np.linspace(0, 1, bins + 1)[1:-1]))
+    part = np.searchsorted(edges, risks, side="right")  # equal risks are in one bin
+    gaps = np.bincount(part, weights * (positive - risks))
+    return float(np.abs(gaps).sum() / weights.sum())

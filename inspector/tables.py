@@ -21,7 +21,7 @@ _OURS: dict[str, tuple[type[Any], Mapping[str, _FrameOf]]] = {
 
 def names(record: Record) -> tuple[str, ...]:
     """The frames that `frame` can make of this record."""
-    found = ["findings", "effects", "tokens"]
+    found = ["findings", "effects", "tokens", *(["spike_sink"] if "spike_sink" in record.tables else [])]
     for name, evidence in record.evidence.items():
         if name in _OURS:
             found += [f"{name}.{table}" for table in _OURS[name][1]]
@@ -42,6 +42,8 @@ def frame(record: Record, name: str) -> pd.DataFrame:
         return _rows(record.findings, Finding)
     if name == "effects":
         return _rows(record.effects, Effect)
+    if name == "spike_sink" and name in record.tables:
+        return pd.DataFrame(dict(record.tables[name]))
     if name == "tokens":
         return pd.DataFrame(dict(record.tokens))
     if name not in names(record):

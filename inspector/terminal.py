@@ -29,6 +29,10 @@ def print_report(record: Record, where: Path) -> None:
         console.print(_plateaus(frame(record, "massive.plateaus")))
     if "sinks.heads" in known and frame(record, "sinks.heads")["sink_rate"].notna().any():
         console.print(_heads(frame(record, "sinks.heads")))
+    if record.effects:
+        console.print(_effects(frame(record, "effects")))
+    if "spike_sink" in record.tables:
+        console.print(_ways(pd.DataFrame(dict(record.tables["spike_sink"]))))
     if "hneurons.scores" in known:
         console.print(_scores(frame(record, "hneurons.scores")))
         console.print(_candidates(frame(record, "hneurons.candidates")))
@@ -96,6 +100,34 @@ def _heads(heads: pd.DataFrame) -> Table:
             f"{row.entropy:.2f}",
             f"{row.value_norm_ratio:.2f}",
         )
+    return table
+
+
+def _effects(effects: pd.DataFrame) -> Table:
+    table = _table("Tested: the change of each metric, beside the same done to random twins", MASSIVE)
+    for name in ("target", "done", "metric", "change", "interval", "twins (95 %)", "n", "q", "verdict"):
+        table.add_column(name, justify="left" if name in ("target", "done", "metric", "verdict") else "right")
+    for row in effects.itertuples():
+        table.add_row(
+            row.target,
+            row.op,
+            row.metric,
+            f"{row.change:+.3g}",
+            f"{row.low:.3g} … {row.high:.3g}",
+            f"{row.twin_low:.2g} … {row.twin_high:.2g} ({row.twins})",
+            str(row.n),
+            f"{row.q:.2g}",
+            row.verdict,
+        )
+    return table
+
+
+def _ways(ways: pd.DataFrame) -> Table:
+    table = _table("Spike and sinks, each kept or taken away", MASSIVE)
+    for name in ("done", "largest |x|", "sink rate", "loss"):
+        table.add_column(name, justify="left" if name == "done" else "right")
+    for row in ways.itertuples():
+        table.add_row(row.done, f"{row.largest:,.0f}", f"{row.sink_rate:.3f}", f"{row.loss:.3f}")
     return table
 
 

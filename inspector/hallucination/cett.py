@@ -34,12 +34,15 @@ def cett(
 
     `norms` are the rows' lengths ‖W_out[j]‖; they are given because they are the same for all tokens.
     """
-    return z.float().abs() * norms / output_lengths(z, w_out).unsqueeze(1)
+    return z.float().abs() * norms * inverse_lengths(z, w_out).unsqueeze(1)
 
 
-def output_lengths(z: Float[Tensor, "token neuron"], w_out: Float[Tensor, "neuron d_model"]) -> Float[Tensor, " token"]:
-    """‖z · W_out‖ of every token, in float32; never quite 0, so that 0 contributions stay 0."""
-    return (z @ w_out).float().norm(dim=-1).clamp_min(1e-30)
+def inverse_lengths(
+    z: Float[Tensor, "token neuron"], w_out: Float[Tensor, "neuron d_model"]
+) -> Float[Tensor, " token"]:
+    """1 / ‖z · W_out‖ of every token, in float32; 0 where the MLP's output is 0."""
+    length = (z @ w_out).float().norm(dim=-1)
+    return torch.where(length > 0, 1 / length, 0.0)
 
 
 class Contributions:
@@ -115,9 +118,8 @@ class _Matrices:
         """Mean CETT of each segment's tokens, 0 for one without any; one product instead of CETTs token by token."""
         share = torch.zeros(count, len(z), device=z.device)
         tokens = torch.bincount(segments, minlength=count)
-        share[segments, torch.arange(len(z), device=z.device)] = 1 / (
-            tokens[segments] * output_lengths(z, self.w_out[layer])
-        )
+        each = inverse_lengths(z, self.w_out[layer]) / tokens[segments]
+        share[segments, torch.arange(len(z), device=z.device)] = each
         return (share @ z.float().abs()) * self.norms[layer]
 
 

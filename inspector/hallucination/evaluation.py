@@ -12,6 +12,7 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from inspector.errors import InputError
 from inspector.hallucination.lasso import PENALTIES, Fit, balanced, path
 from inspector.hallucination.splits import Folds, split
 from inspector.stats import auroc
@@ -28,7 +29,7 @@ class Answers:
     Args:
         x: mean CETT over the answer's tokens.
         made_up: True where the answer is wrong.
-        keys: what rows may share (see `splits`).
+        keys: what rows may share (see `splits`), the subject first.
         question: mean CETT over the question's tokens, for the 3-vs-1 design; None for 1-vs-1.
     """
 
@@ -43,6 +44,12 @@ class Answers:
             return path(self.x, self.made_up, balanced(self.made_up, rows), penalties)
         positive = np.concatenate([self.made_up, np.zeros_like(self.made_up)])
         return path(self._both, positive, balanced(positive, np.tile(rows, 2)), penalties)
+
+    @cached_property
+    def subject(self) -> Int[np.ndarray, " row"]:
+        """Each row's subject, a number of its own where it has none: rows of one are drawn together."""
+        first = self.keys[:, 0]
+        return np.where(first >= 0, first, -1 - np.arange(len(first)))
 
     @cached_property
     def _both(self) -> Float[np.ndarray, "rows neuron"]:
@@ -89,6 +96,12 @@ def choose(answers: Answers, rows: Bool[np.ndarray, " row"], seed: int) -> tuple
         The fit, how many steps down the path it is, and the rows' log-odds by inner fits that never
         saw them (NaN outside the rows).
     """
+    fewest = min(int((answers.made_up & rows).sum()), int((~answers.made_up & rows).sum()))
+    if fewest < 2 * INNER:
+        raise InputError(
+            f"insufficient data: {fewest} answers of one kind share no subject and no answer with the held-out ones; "
+            f"at least {2 * INNER} are needed. Ask more questions, on more subjects."
+        )
     index = np.flatnonzero(rows)
     folds = split(answers.keys[index], answers.made_up[index], INNER, seed)
     odds = np.full((len(rows), len(PENALTIES)), np.nan)

@@ -59,8 +59,7 @@ def moments(
     """Weighted mean and standard deviation of every column; the latter is infinite for a constant column."""
     share = (weights / weights.sum()).astype(np.float32)
     mean = share @ x
-    variance = share @ (x * x) - mean**2 if x.size < 1 << 22 else _variance(x, share, mean)
-    spread = np.sqrt(np.maximum(variance, 0.0))
+    spread = np.sqrt(_variance(x, share, mean))
     return mean, np.where(spread > 1e-6 * np.abs(mean) + 1e-12, spread, np.inf).astype(np.float32)
 
 

@@ -8,10 +8,10 @@ import numpy as np
 
 from inspector.batching import TokenSequence, batches
 from inspector.detectors.base import Listener
-from inspector.errors import InputError
+from inspector.errors import InputError, ModelError
 from inspector.hallucination.cett import Contributions, Doubt, ResidualMeans, Span
 from inspector.hallucination.prompts import Form
-from inspector.models import Decoder, Model
+from inspector.models import Decoder, Model, Prefix
 from inspector.observe import Progress, observe
 
 RESIDUAL_DEPTHS = (0.25, 0.5, 0.75)
@@ -22,10 +22,19 @@ BATCH_TOKENS = 2048
 
 @dataclass(frozen=True)
 class Fed:
-    """Prompts with their answers as they are fed, and where in them question and answer stand."""
+    """Prompts with their answers as they are fed, and where in them question and answer stand.
+
+    With a `prefix` the rows are what follows it.
+    """
 
     rows: list[TokenSequence]
     spans: Mapping[int, Span]
+    prefix: Prefix | None = None
+
+    def whole(self) -> list[TokenSequence]:
+        """The rows with the prefix."""
+        before = () if self.prefix is None else self.prefix.ids
+        return [replace(row, ids=(*before, *row.ids)) for row in self.rows]
 
 
 @dataclass(frozen=True)
@@ -56,10 +65,8 @@ class Meter:
 
     def __init__(self, model: Model, form: Form, decoder: Decoder | None = None) -> None:
         self.model, self.form = model, form
-        self.before = form.prefix(model.tokenizer)
-        self.prefix = (decoder or Decoder(model, self.before)).prefix
-        self.skip = len(self.before) if self.prefix is not None else 0
-        self.tail = form.tail(model.tokenizer)
+        self.head, self.tail = len(form.prefix(model.tokenizer)), form.tail(model.tokenizer)
+        self.decoder = decoder or Decoder(model, form.prefix(model.tokenizer))
 
     def feed(self, questions: Sequence[str], answers: Sequence[tuple[int, ...]]) -> Fed:
         """Rows of question and answer; the shared beginning is left out where it is computed apart.
@@ -67,29 +74,24 @@ class Meter:
         Raises:
             InputError: an answer without tokens.
         """
+        empty = [number for number, answer in enumerate(answers) if not answer]
+        if empty:
+            raise InputError(f"Answer {empty[0]} has no tokens, so nothing can be measured of it. Leave it out.")
+        prompts = [self.form.prompt(self.model.tokenizer, question) for question in questions]
+        longest = max(len(prompt) + len(answer) for prompt, answer in zip(prompts, answers, strict=True))
+        prefix = self.decoder.prefix if longest <= (self.decoder.window or longest) else None
+        skip = 0 if prefix is None else self.head
         rows, spans = [], {}
-        for number, (question, answer) in enumerate(zip(questions, answers, strict=True)):
-            if not answer:
-                raise InputError(f"Answer {number} has no tokens, so nothing can be measured of it. Leave it out.")
-            prompt = self.form.prompt(self.model.tokenizer, question)
-            ids, end = (*prompt, *answer)[self.skip :], len(prompt) - self.skip
+        for number, (prompt, answer) in enumerate(zip(prompts, answers, strict=True)):
+            ids, end = (*prompt, *answer)[skip:], len(prompt) - skip
             rows.append(TokenSequence(number, number, 0, ids))
-            spans[number] = Span((len(self.before) - self.skip, end - self.tail), (end, len(ids)))
-        return Fed(rows, spans)
-
-    def whole(self, fed: Fed) -> list[TokenSequence]:
-        """The rows with the shared beginning that was computed apart."""
-        return [replace(row, ids=(*self.before[: self.skip], *row.ids)) for row in fed.rows]
+            spans[number] = Span((self.head - skip, end - self.tail), (end, len(ids)))
+        return Fed(rows, spans, prefix)
 
     def watch(self, fed: Fed, listeners: Sequence[Listener], progress: Progress | None = None) -> None:
         """Run the rows once, with these listening."""
-        observe(
-            self.model,
-            batches(fed.rows, BATCH_TOKENS, self.model.pad_id),
-            listeners,
-            prefix=self.prefix,
-            progress=progress,
-        )
+        fed_in = batches(fed.rows, BATCH_TOKENS, self.model.pad_id)
+        observe(self.model, fed_in, listeners, prefix=fed.prefix, progress=progress)
 
     def contributions(self, fed: Fed) -> np.ndarray:
         """Mean CETT over each answer's tokens, `[answer, column]`, layer by layer, neuron by neuron."""
@@ -108,6 +110,8 @@ class Meter:
         layers = tuple(sorted({int(depth * (shape.layers - 1)) for depth in RESIDUAL_DEPTHS}))
         residual, doubt = ResidualMeans(self.model, fed.spans, layers), Doubt(fed.spans)
         self.watch(fed, [Contributions(self.model, fed.spans, answer, question), residual, doubt], progress)
+        if not np.isfinite(doubt.logprob).all():
+            raise ModelError("The model's logits are NaN or infinite on some answers. Try --dtype float32, or mend it.")
         tokens = np.array([span.answer[1] - span.answer[0] for span in fed.spans.values()])
         return Measured(answer, question, residual.means, doubt.entropy, doubt.logprob, tokens)
 

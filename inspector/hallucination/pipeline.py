@@ -91,11 +91,11 @@ def study_hallucination(
         model.card,
         settings,
         {
-            "hneurons": found.evidence(selection, model, labelled, [one.marks for one in everything]),
+            "hneurons": found.evidence(sample.answers, selection, model, labelled, [one.marks for one in everything]),
             "hneurons.contributions": _evidence({"answer": measured.answer}, {}),
         },
         (),
-        token_table(meter.whole(fed), model.tokenizer),
+        token_table(fed.whole(), model.tokenizer),
         notes=_notes(labelled, [one.marks for one in everything], len(everything) - len(answered)),
         tables={"answers": _table(answered)},
     )
@@ -136,13 +136,18 @@ class _Found:
         )
 
     def evidence(
-        self, selection: Selection, model: Model, labelled: Labelled, marks: Sequence[Sequence[Mark]]
+        self,
+        answers: Answers,
+        selection: Selection,
+        model: Model,
+        labelled: Labelled,
+        marks: Sequence[Sequence[Mark]],
     ) -> Evidence:
         """Everything found, as arrays."""
         probe = Probe.of(selection.fit, model.shape.layers_of("neuron"), model.shape.d_mlp)
         tested = {f"tested_{name}": array for name, array in vars(selection.tested).items()}
         m = self.measured
-        arrays = {**probe.arrays(), **tested, **self._scores(selection), **self._answers(selection, probe)}
+        arrays = {**probe.arrays(), **tested, **self._scores(answers, selection), **self._answers(selection, probe)}
         arrays |= {"tokens": m.tokens, "entropy": m.entropy, "logprob": m.logprob, "label": self.labels}
         arrays |= {"random_auroc": selection.random, "shuffled_auroc": selection.shuffled}
         arrays |= {"agreements": np.array(AGREEMENTS), "counts": _counts(marks)}
@@ -156,10 +161,9 @@ class _Found:
         }
         return _evidence(arrays, facts)
 
-    def _scores(self, selection: Selection) -> dict[str, np.ndarray]:
+    def _scores(self, answers: Answers, selection: Selection) -> dict[str, np.ndarray]:
         """Each predictor's measures over the usable answers, and the final probe's over the held-out ones."""
-        made_up = self.labels[self.usable] == Label.wrong
-        rows = [_measures(odds, made_up, self.seed) for odds in selection.odds.values()]
+        rows = [_measures(odds, answers, self.seed) for odds in selection.odds.values()]
         names = ("auroc", "low", "high", "accuracy", "accuracy_low", "accuracy_high", "brier", "calibration_error", "n")
         return {f"score_{name}": np.array(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)}
 
@@ -176,12 +180,13 @@ class _Found:
         return {"risk": risk, "split": side, "odds": odds, "agreeing": np.array(agreeing)}
 
 
-def _measures(odds: np.ndarray, made_up: np.ndarray, seed: int) -> tuple[float, ...]:
+def _measures(odds: np.ndarray, answers: Answers, seed: int) -> tuple[float, ...]:
     """AUROC, accuracy at log-odds 0, Brier score, calibration error; right and made-up answers weigh the same."""
-    low, high = bootstrap_auroc(odds, made_up, seed=seed)
+    made_up = answers.made_up
+    low, high = bootstrap_auroc(odds, made_up, answers.subject, seed=seed)
     weights = np.where(made_up, 0.5 / made_up.mean(), 0.5 / (~made_up).mean())
     right = ((odds > 0) == made_up).astype(float) * weights
-    accuracy_low, accuracy_high = bootstrap_mean(right, seed=seed)
+    accuracy_low, accuracy_high = bootstrap_mean(right, answers.subject, seed=seed)
     risks = risk_of(odds)
     brier = float((weights * (risks - made_up) ** 2).mean())
     error = calibration_error(risks, made_up, weights)

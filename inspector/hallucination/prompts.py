@@ -43,7 +43,7 @@ class Form:
             for shot in self.shots
             for role, text in zip(("user", "assistant"), shot, strict=True)
         ]
-        turns.append({"role": "user", "content": question})
+        turns.append({"role": "user", "content": " ".join(question.split())})
         text = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
         return tuple(tokenizer(text, add_special_tokens=False)["input_ids"])
 

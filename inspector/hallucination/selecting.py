@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from inspector.hallucination import evaluation
 from inspector.hallucination.evaluation import OUTER, Advance, Answers, Nested, choose, combined, out_of_fold, stability
@@ -134,12 +134,14 @@ def final(
     fitted, held = folds.fit_on(0), folds.held_out(0)
     fit, step, _ = choose(answers, fitted, seed)
     share = stability(answers, fitted, fit, step, bootstraps or BOOTSTRAPS, seed, advance)
-    return fit, fitted, held, test(answers.x[np.ix_(held, fit.columns)], answers.made_up[held], fit, share, seed)
+    values, subject = answers.x[np.ix_(held, fit.columns)], answers.subject[held]
+    return fit, fitted, held, test(values, answers.made_up[held], subject, fit, share, seed)
 
 
 def test(
     values: Float[np.ndarray, "row neuron"],
     made_up: Bool[np.ndarray, " row"],
+    subject: Int[np.ndarray, " row"],
     fit: Fit,
     share: Float[np.ndarray, " neuron"],
     seed: int,
@@ -150,7 +152,7 @@ def test(
     if not values.shape[1] or made_up.all() or not made_up.any():
         nothing = np.full(values.shape[1], np.nan)
         return Tested(share, nothing, nothing, nothing, nothing, nothing)
-    low, high = bootstrap_auroc(values, made_up, seed=seed)
+    low, high = bootstrap_auroc(values, made_up, subject, seed=seed)
     towards = np.sign(fit.weight)
     p = mannwhitneyu(values[made_up] * towards, values[~made_up] * towards, alternative="greater", axis=0).pvalue
     return Tested(share, auroc(values, made_up), low, high, np.asarray(p), np.asarray(false_discovery_control(p)))

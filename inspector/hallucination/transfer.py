@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from inspector.errors import InputError
 from inspector.hallucination.evaluation import Advance, Answers, choose
@@ -41,16 +41,21 @@ def between_relations(answers: Answers, relation: Sequence[str], seed: int, adva
         if min(_fewer(answers.made_up[here]), _fewer(answers.made_up[others])) >= FEWEST:
             fit, _, _ = choose(answers, others, seed)
             odds = fit.log_odds(answers.x[np.ix_(here, fit.columns)])
-            found.append(transfer("other relations", name, odds, answers.made_up[here], seed))
+            found.append(transfer("other relations", name, odds, answers.made_up[here], answers.subject[here], seed))
         advance(1)
     return tuple(found)
 
 
 def transfer(
-    source: str, target: str, odds: Float[np.ndarray, " row"], made_up: Bool[np.ndarray, " row"], seed: int
+    source: str,
+    target: str,
+    odds: Float[np.ndarray, " row"],
+    made_up: Bool[np.ndarray, " row"],
+    subject: Int[np.ndarray, " row"] | None,
+    seed: int,
 ) -> Transfer:
     """How well log-odds from elsewhere tell these answers apart."""
-    low, high = bootstrap_auroc(odds, made_up, seed=seed)
+    low, high = bootstrap_auroc(odds, made_up, subject, seed=seed)
     right, wrong = int((~made_up).sum()), int(made_up.sum())
     return Transfer(source, target, right, wrong, float(auroc(odds, made_up)), float(low), float(high))
 
@@ -96,7 +101,7 @@ def _tried(source: Study, target: Study, names: tuple[str, str]) -> Transfer:
     contributions = target.evidence["hneurons.contributions"]["answer"]
     flat = contributions.reshape(len(contributions), -1)
     odds = source.probe.fit.log_odds(flat[np.ix_(rows, source.probe.fit.columns)].astype(np.float32))
-    return transfer(names[0], names[1], odds, labels[rows] == Label.wrong, target.settings["seed"])
+    return transfer(names[0], names[1], odds, labels[rows] == Label.wrong, None, target.settings["seed"])
 
 
 def _texts(study: Study) -> np.ndarray:

@@ -75,14 +75,28 @@ class Decoder:
         return self._prepare()[1]
 
     def _prepare(self) -> tuple[tuple[Road, ...], Prefix | None]:
-        """Roads and prefix, found anew where interventions began or ended since the last time."""
+        """Roads and prefix, found anew where interventions or hooks came or went since the last time."""
         with self.model.lock:
-            changes = changes_in_force(self.model.bridge)
+            changes = (*changes_in_force(self.model.bridge), *_hooks(self.model))
             if changes != self._changes:
-                roads = _roads(self.model)
-                prefix = _Prefix.computed(self.model, self.ids) if roads[0] == "shared" else None
-                self._ready, self._changes = (roads, prefix), changes
+                self._ready, self._changes = self._found(), changes
             return self._ready
+
+    def _found(self) -> tuple[tuple[Road, ...], Prefix | None]:
+        roads = _roads(self.model)
+        if roads[0] != "shared":
+            return roads, None
+        try:
+            return roads, _Prefix.computed(self.model, self.ids)
+        except UnsupportedAttention:  # a window shorter than the prefix, which the short text did not show
+            return roads[1:], None
+
+    @property
+    def window(self) -> int | None:
+        """Tokens that a query can look back at, where that is limited in some layer."""
+        configs = [getattr(module, "config", None) for module in self.model.bridge.original_model.modules()]
+        windows = [getattr(config, "sliding_window", None) for config in configs]
+        return min((window for window in windows if isinstance(window, int)), default=None)
 
     def generate(
         self,
@@ -223,12 +237,20 @@ class _WithPrefix:
         return self.rows.feed(ids)
 
 
+def _hooks(model: Model) -> tuple[int, ...]:
+    """What tells the hooks on the bridge apart: the prefix must be computed anew when they change."""
+    points = model.bridge.hook_dict.values()
+    # Permanent ones are those of interventions, which are told apart by what they change.
+    return tuple(id(handle) for point in points for handle in point.fwd_hooks if not handle.is_permanent)
+
+
 def _roads(model: Model) -> tuple[Road, ...]:
     """The roads whose logits after a prefix, a prompt and a token are the full forward's, fastest first."""
-    ids = checks.check_ids(model.tokenizer, model.shape.vocab).to(model.device)[:, :16]
-    expected = model.logits(ids)[:, -1]
     if hooks_inside_attention(model.bridge):
         return ("recomputed",)
+    ids = checks.check_ids(model.tokenizer, model.shape.vocab).to(model.device)[:, :16]
+    with own_attention(model.bridge, None):
+        expected = model.logits(ids)[:, -1]
     # An attention that doesn't ask for a function of ours would not see a shared prefix.
     roads: tuple[Road, ...] = ("shared", "cached") if model.route == "streamed" else ("cached",)
     return (*(road for road in roads if _works(model, road, ids, expected)), "recomputed")

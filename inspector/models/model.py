@@ -25,6 +25,11 @@ time; or not at all."""
 class Prefix(Protocol):
     """Tokens that prompts begin with, computed once; see `inspector.models.sharing`."""
 
+    @property
+    def ids(self) -> tuple[int, ...]:
+        """The tokens."""
+        ...
+
     def cache(self, room: int) -> Any:
         """A key-value cache of rows that go on from here with up to `room` tokens."""
         ...

@@ -1,0 +1,49 @@
+"""The command `verify`: a run's findings, tested by intervening."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from inspector.cli_options import Device, Overwrite, Quiet, TrustRemoteCode, say, step_progress
+from inspector.errors import InputError
+
+
+def verify(
+    run: Annotated[Path, typer.Argument(help="Folder of a run.")],
+    out: Annotated[Path | None, typer.Option("--out", help="Folder for the verified run.")] = None,
+    in_place: Annotated[bool, typer.Option("--in-place", help="Replace the run by the verified one.")] = False,
+    model: Annotated[str | None, typer.Option(help="The run's model, where its name doesn't find it.")] = None,
+    twins: Annotated[int, typer.Option(help="Random twins of each intervention.", min=20)] = 40,
+    seed: Annotated[int, typer.Option(help="Chooses the twins.", min=0)] = 0,
+    device: Device = None,
+    trust_remote_code: TrustRemoteCode = False,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+) -> None:
+    """Test a run's massive activations beside random twins; add effects and verdicts to it."""
+    from inspector import runs
+    from inspector.opening import open_run
+
+    if (out is None) != in_place:
+        raise InputError("Say where the verified run goes: --out FOLDER, or --in-place.")
+    target = run if out is None else out
+    report = open_run(run)
+    runs.claim(target, overwrite=overwrite or in_place)
+    name = model or report.card["name"]
+    say(quiet, f"Loading {name} …")
+    from inspector.models import load_model
+    from inspector.verifying import verify as test
+
+    loaded = load_model(
+        name,
+        dtype=report.card["dtype"],
+        device=device,
+        revision=report.card.get("revision"),
+        trust_remote_code=trust_remote_code,
+    )
+    with step_progress(quiet) as step:
+        verified = test(report, loaded, twins=twins, seed=seed, step=step)
+    saved = verified.save(target, overwrite=overwrite or in_place)
+    say(quiet, f"Saved. Look at it: inspector show {target}")
+    typer.echo(saved)
