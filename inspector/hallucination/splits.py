@@ -94,8 +94,8 @@ def _fold(group: np.ndarray, kind: np.ndarray, folds: int, seed: int) -> Int[np.
     filled = np.zeros((folds, 2))
     where = np.zeros(len(sizes), dtype=np.int64)
     for one in order:
-        worst = ((filled + sizes[one]) / total).max(axis=1) + 1e-3 * (filled / total).sum(axis=1)
-        where[one] = worst.argmin()
+        uneven = ((filled + sizes[one]) / total) ** 2 - (filled / total) ** 2
+        where[one] = (uneven.sum(axis=1) + 1e-3 * (filled / total).sum(axis=1)).argmin()
         filled[where[one]] += sizes[one]
     return where[group]
 
