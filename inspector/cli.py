@@ -179,7 +179,8 @@ def main() -> None:
             raise
         code = _usage(error)
     if code == 130:
-        print("inspector: stopped; nothing was written.", file=sys.stderr)
+        kept = "the same command goes on" if "hallucinate" in sys.argv[1:2] else "nothing was written"
+        print(f"inspector: stopped; {kept}.", file=sys.stderr)
     sys.exit(code)
 
 
@@ -204,10 +205,10 @@ def _texts(text: list[str] | None, file: list[Path] | None, count: int) -> list[
 
 def _check_detectors(names: list[str] | None, scale_free: bool) -> None:
     """Refuse an unknown name, or an option for a detector that doesn't run, before the model is loaded."""
-    from inspector.detectors.base import load_detectors
+    from inspector.detectors.base import load_detectors, refuse_studies
 
     if names is not None:
-        load_detectors(names)
+        refuse_studies(load_detectors(names))
         if scale_free and "massive" not in names:
             raise InputError("--scale-free is for 'massive', which is not among --detectors. Leave one of them out.")
 

@@ -55,7 +55,7 @@ def hallucinate(
     judge_model: Annotated[str | None, typer.Option(help="Of the endpoint judge: its model.")] = None,
     agreement: Annotated[
         float | None,
-        typer.Option(help="Share of samples that must agree; if not given, the strictest possible."),
+        typer.Option(help="Share of samples that must agree; if not given, the strictest possible.", min=0, max=1),
     ] = None,
     transfer: Annotated[
         list[Path] | None, typer.Option(help="Another study: its probe is tried here, and this one's there.")
@@ -82,7 +82,7 @@ def hallucinate(
     given = {"url": judge_url, "model": judge_model}
     options = {name: value for name, value in given.items() if value is not None}
     marker = judge_named(judge.value, **options)
-    others = {path.name: _as_study(open_run(path), path) for path in transfer or []}
+    others = {str(path): _as_study(open_run(path), path) for path in transfer or []}
     say(quiet, f"Loading {model} …")
     from inspector.hallucination.answering import working_folder
     from inspector.hallucination.asking import Sampling
@@ -98,6 +98,12 @@ def hallucinate(
         revision=revision,
         trust_remote_code=trust_remote_code,
     )
+    for path, other in others.items():
+        if other.card["fingerprint"] != loaded.card["fingerprint"]:
+            raise InputError(
+                f"Study '{path}' was made on {other.card['name']} in {other.card['dtype']}, this one would be on "
+                f"{loaded.card['name']} in {loaded.card['dtype']}. Use one model and dtype."
+            )
     put, sampling = Form(form.value), Sampling(samples=samples, seed=seed)
     say(quiet, _forecast(loaded, len(asked), samples))
     with working_folder(out, loaded, asked, put, sampling) as folder, step_progress(quiet) as step:
@@ -112,7 +118,7 @@ def hallucinate(
             folder=folder,
             step=step,
         )
-        saved = with_transfers(study, out.name, others).save(out, overwrite=overwrite)
+        saved = with_transfers(study, str(out), others).save(out, overwrite=overwrite)
     say(quiet, f"Saved. Look at it: inspector show {out}")
     typer.echo(saved)
 
@@ -133,6 +139,8 @@ def ask(
     study = _as_study(open_run(run), run)
     if not question.strip():
         raise InputError("The question is empty. Ask something.")
+    if answer is not None and (not answer.strip() or "\n" in answer.strip()):
+        raise InputError(f"Answer {answer[:40]!r} is not one line of text. Give one line.")
     name = model or study.card["name"]
     say(quiet, f"Loading {name} …")
     from inspector.hallucination.answering import greedy_answer

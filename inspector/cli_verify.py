@@ -24,16 +24,18 @@ def verify(
     """Test a run's massive activations beside random twins; add effects and verdicts to it."""
     from inspector import runs
     from inspector.opening import open_run
+    from inspector.verifying import refuse
+    from inspector.verifying import verify as test
 
     if (out is None) != in_place:
         raise InputError("Say where the verified run goes: --out FOLDER, or --in-place.")
     target = run if out is None else out
     report = open_run(run)
+    refuse(report, twins)
     runs.claim(target, overwrite=overwrite or in_place)
     name = model or report.card["name"]
     say(quiet, f"Loading {name} …")
     from inspector.models import load_model
-    from inspector.verifying import verify as test
 
     loaded = load_model(
         name,

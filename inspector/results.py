@@ -117,8 +117,8 @@ class Effect:
     """A tested change: what was done to which target, beside random twins of it.
 
     `change` is the mean over `n` texts with its paired bootstrap interval; `twin_low` and `twin_high`
-    hold 95 % of the twins' changes; `p` is the share of twins that change as much, `q` that adjusted
-    over all effects of a verification; `reason` says why the verdict is what it is.
+    hold 95 % of the twins' changes; `p` is (1 + twins that change as much) / (1 + twins), `q` that
+    adjusted over the targets of one metric and claim; `reason` says why the verdict is what it is.
     """
 
     target: str

@@ -221,8 +221,9 @@ def _columns(table: pd.DataFrame) -> dict[str, np.ndarray]:
 
 
 def _read_evidence(path: Path) -> Evidence:
-    if path.stat().st_size > MAPPED_BYTES:
-        about, arrays = _mapped(path)
+    mapped = _mapped(path) if path.stat().st_size > MAPPED_BYTES else None
+    if mapped is not None:
+        about, arrays = mapped
     else:
         with safe_open(path, framework="numpy") as stored:
             about = json.loads((stored.metadata() or {})["about"])
@@ -234,12 +235,14 @@ def _read_evidence(path: Path) -> Evidence:
         raise ValueError(str(error)) from error
 
 
-def _mapped(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """A large file's arrays, left on disk until they are used: safetensors holds them as they are."""
+def _mapped(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]] | None:
+    """A large file's arrays, left on disk until they are used; None where one is of an unknown dtype."""
     with path.open("rb") as stream:
         size = int.from_bytes(stream.read(8), "little")
         header = json.loads(stream.read(size))
     about = json.loads(header.pop("__metadata__")["about"])
+    if any(entry["dtype"] not in DTYPES for entry in header.values()):
+        return None
     arrays: dict[str, np.ndarray] = {
         name: np.memmap(path, DTYPES[entry["dtype"]], "r", 8 + size + entry["data_offsets"][0], tuple(entry["shape"]))
         for name, entry in header.items()

@@ -8,7 +8,7 @@ import numpy as np
 
 from inspector.batching import Text, TokenSequence, batches, token_table, tokenise
 from inspector.detectors import sinks_judge
-from inspector.detectors.base import Detector, Reducer, load_detectors
+from inspector.detectors.base import Detector, Reducer, load_detectors, refuse_studies
 from inspector.errors import InputError, ModelError
 from inspector.models import Model, hooks_inside_attention, route_now
 from inspector.observe import Forecast, Progress, forecast, observe
@@ -58,6 +58,7 @@ def examine(
     if seed < 0:
         raise InputError(f"seed is {seed}. Use 0 or more.")
     chosen = load_detectors(detectors)
+    refuse_studies(chosen)
     _refuse(model, chosen)
     unknown = set(thresholds or {}) - {detector.name for detector in chosen}
     if unknown:
@@ -93,8 +94,6 @@ def examine(
 
 def _refuse(model: Model, detectors: Sequence[Detector]) -> None:
     for detector in detectors:
-        if command := getattr(detector, "command", None):
-            raise InputError(f"Detector '{detector.name}' doesn't scan texts. Run: inspector {command} --out RUN.")
         for kind in detector.kinds:
             if not model.shape.has(kind):
                 raise ModelError(

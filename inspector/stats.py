@@ -178,6 +178,59 @@ def _weighted_auroc(
         return np.asarray((mass[1] * below).sum(axis=1) / (mass[0].sum(axis=1) * mass[1].sum(axis=1)))
 
 
+def bootstrap_balanced_mean(
+    values: Float[np.ndarray, " row"],
+    positive: Bool[np.ndarray, " row"],
+    cluster: Int[np.ndarray, " row"] | None = None,
+    *,
+    level: float = 0.95,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> tuple[float, float]:
+    """Percentile bootstrap interval of the mean of both kinds' means (balanced accuracy, where values are hits).
+
+    Rows of one `cluster` are drawn together. NaN with fewer than `FEWEST_CLUSTERS` clusters of either kind.
+    """
+    groups = np.arange(len(values)) if cluster is None else np.unique(cluster, return_inverse=True)[1]
+    if min(len(np.unique(groups[kind])) for kind in (positive, ~positive)) < FEWEST_CLUSTERS:
+        return float("nan"), float("nan")
+    size = int(groups.max()) + 1
+    draws = np.random.default_rng(seed).multinomial(size, np.full(size, 1 / size), size=resamples)[:, groups]
+    with np.errstate(invalid="ignore"):
+        means = [(draws[:, kind] @ values[kind]) / draws[:, kind].sum(axis=1) for kind in (positive, ~positive)]
+    low, high = np.nanquantile(np.mean(means, axis=0), [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+def stratified_auroc(
+    scores: Float[np.ndarray, "row column"], positive: Bool[np.ndarray, " row"], stratum: Int[np.ndarray, " row"]
+) -> tuple[Float[np.ndarray, " column"], Float[np.ndarray, " column"]]:
+    """AUROC over pairs of one stratum, and one-sided p that it is above 0.5 (van Elteren's test, unweighted).
+
+    The sum of the strata's Mann–Whitney statistics, with its normal approximation corrected for ties.
+    Strata with one kind only say nothing; NaN where all are so.
+    """
+    from scipy.stats import norm, rankdata
+
+    columns = scores.shape[1]
+    beyond, pairs, variance = np.zeros(columns), 0.0, np.zeros(columns)
+    for one in np.unique(stratum):
+        here = stratum == one
+        p, n = int(positive[here].sum()), int((~positive[here]).sum())
+        if not p or not n:
+            continue
+        ranks = rankdata(scores[here], axis=0)
+        beyond += ranks[positive[here]].sum(axis=0) - p * (p + 1) / 2
+        pairs += p * n
+        variance += p * n / (p + n) * ranks.var(axis=0, ddof=1)
+    if not pairs:
+        nothing = np.full(columns, np.nan)
+        return nothing, nothing.copy()
+    with np.errstate(invalid="ignore", divide="ignore"):
+        z = (beyond - pairs / 2) / np.sqrt(variance)
+    return beyond / pairs, np.asarray(norm.sf(np.nan_to_num(z)))
+
+
 def calibration_error(
     risks: Float[np.ndarray, " row"],
     positive: Bool[np.ndarray, " row"],

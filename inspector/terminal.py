@@ -136,14 +136,14 @@ def _scores(scores: pd.DataFrame) -> Table:
     for name in ("predictor", "AUROC", "interval", "accuracy", "interval", "calibration error", "n"):
         table.add_column(name, justify="left" if name == "predictor" else "right")
     for row in scores.itertuples():
-        drawn = pd.isna(row.n)
+        drawn = " (draws)" if pd.isna(row.n) else ""
         table.add_row(
             str(row.name),
             f"{row.auroc:.3f}",
-            f"{row.low:.3f}–{row.high:.3f}" + (" (draws)" if drawn else ""),
-            "" if drawn else f"{row.accuracy:.3f}",
-            "" if drawn else f"{row.accuracy_low:.3f}–{row.accuracy_high:.3f}",
-            "" if drawn else f"{row.calibration_error:.3f}",
+            f"{row.low:.3f}–{row.high:.3f}{drawn}",
+            "" if pd.isna(row.accuracy) else f"{row.accuracy:.3f}",
+            "" if pd.isna(row.accuracy) else f"{row.accuracy_low:.3f}–{row.accuracy_high:.3f}",
+            "" if pd.isna(row.accuracy) else f"{row.calibration_error:.3f}",
             "" if drawn else f"{int(row.n):,}",
         )
     return table
@@ -152,22 +152,24 @@ def _scores(scores: pd.DataFrame) -> Table:
 def _candidates(found: pd.DataFrame) -> Table:
     title = f"Hallucination neurons: the {min(NEURONS_SHOWN, len(found))} heaviest of {len(found)} in the final probe"
     table = _table(title, NEURON)
-    for name in ("layer", "neuron", "weight", "stability", "AUROC alone", "interval", "q", "verdict"):
+    for name in ("layer", "neuron", "weight", "stability", "AUROC alone", "interval", "in relation", "q", "verdict"):
         table.add_column(name, justify="left" if name == "verdict" else "right")
     for row in found.head(NEURONS_SHOWN).itertuples():
         interval = "" if pd.isna(row.low) else f"{row.low:.3f}–{row.high:.3f}"
-        numbers = (f"{row.weight:+.3f}", f"{row.stability:.2f}", f"{row.auroc:.3f}", interval, f"{row.q:.2g}")
+        alone = (f"{row.auroc:.3f}", interval, f"{row.within:.3f}")
+        numbers = (f"{row.weight:+.3f}", f"{row.stability:.2f}", *alone, f"{row.q:.2g}")
         table.add_row(str(row.layer), str(row.neuron), *numbers, row.verdict or "–")
     return table
 
 
 def _transfers(transfers: pd.DataFrame) -> Table:
     table = _table("Transfer: a probe of some answers, tried on others", NEURON)
-    for name in ("fitted on", "tried on", "right", "wrong", "AUROC", "interval"):
+    for name in ("fitted on", "tried on", "right", "wrong", "AUROC", "interval", "logprob"):
         table.add_column(name, justify="left" if name.endswith("on") else "right")
     for row in transfers.itertuples():
         interval = "" if pd.isna(row.low) else f"{row.low:.3f}–{row.high:.3f}"
-        table.add_row(row.source, row.target, str(row.right), str(row.wrong), f"{row.auroc:.3f}", interval)
+        areas = (f"{row.auroc:.3f}", interval, f"{row.logprob:.3f}")
+        table.add_row(row.source, row.target, str(row.right), str(row.wrong), *areas)
     return table
 
 

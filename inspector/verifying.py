@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations, islice
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
 from inspector.batching import Text, TokenSequence, batches, tokenise
-from inspector.causal import BATCH_TOKENS, Bench, Trial, run
+from inspector.causal import BATCH_TOKENS, Bench, Outcome, Trial, run
 from inspector.detectors.massive import Massive
 from inspector.errors import InputError
 from inspector.intervening import intervene
@@ -28,6 +29,8 @@ TWINS = 40
 
 PLATEAUS = 3
 """Most plateaus tested, the largest first."""
+
+MOST_DRAWS = 100_000
 
 Step = Callable[[str, int, int], None]
 
@@ -57,8 +60,13 @@ def verify(
     Raises:
         InputError: nothing to test, another model, too few texts or twins.
     """
+    refuse(report, twins)
+    if model.card["fingerprint"] != report.card["fingerprint"]:
+        raise InputError(
+            f"The run was made on {report.card['name']} in {report.card['dtype']}, and the model given has other "
+            "weights. Load the run's model and dtype."
+        )
     spikes = _spikes(report)
-    _refuse(report, model, spikes, twins)
     rows, others = _rows(model, texts)
     typical = _Typical.of(model, others, spikes)
     rng = np.random.default_rng(seed)
@@ -119,16 +127,16 @@ def _spikes(report: Report) -> list[Spike]:
     return [Spike(int(dim), int(first), int(last), position) for dim, first, last, position in columns]
 
 
-def _refuse(report: Report, model: Model, spikes: Sequence[Spike], twins: int) -> None:
+def refuse(report: Report, twins: int) -> None:
+    """Say what stands in the way of a verification; no model is needed.
+
+    Raises:
+        InputError: no evidence of massive activations, none that passes the thresholds, too few twins.
+    """
     if "massive" not in report.evidence:
         raise InputError("This run has no evidence of massive activations to verify. Scan with 'massive' first.")
-    if not spikes:
+    if not _spikes(report):
         raise InputError("No massive activation passes the run's thresholds, so there is nothing to verify.")
-    if model.card["fingerprint"] != report.card["fingerprint"]:
-        raise InputError(
-            f"The run was made on {report.card['name']} in {report.card['dtype']}, and the model given has other "
-            "weights. Load the run's model and dtype."
-        )
     if twins < 20:
         raise InputError(f"{twins} twins can't give a p below {1 / (1 + twins):.2f}. Use 20 or more.")
 
@@ -160,7 +168,7 @@ class _Typical:
         site, values = Site("resid_post", spike.first), self.values[spike]
         near = np.argsort(-np.abs(values), kind="stable")
         pool = near[near != spike.dim][: 2 * twins]
-        chosen = rng.choice(pool, twins, replace=False).tolist()
+        chosen = rng.choice(pool, min(twins, len(pool)), replace=False).tolist()
 
         def zeroed(dim: int) -> tuple[Intervention, ...]:
             return (zero(site, (dim,), spike.positions),)
@@ -197,7 +205,8 @@ def _dropped(model: Model, written: Sequence[tuple[int, int]], twins: int, rng: 
             drop(Site("mlp_out", layer), (position,)) for layer, (_, position) in zip(those, written, strict=True)
         )
 
-    draws = [sorted(rng.choice(rest, len(layers), replace=False).tolist()) for _ in range(twins)]
+    every = list(islice(combinations(rest, len(layers)), MOST_DRAWS))
+    draws = [every[i] for i in rng.choice(len(every), min(twins, len(every)), replace=False)]
     target = f"what the MLP of layer {named} writes at position {written[0][1]}"
     return Trial(target, "drop", left_out(layers), tuple(left_out(those) for those in draws), expected=True)
 
@@ -238,5 +247,6 @@ def _two_by_two(
     return {name: np.array(values) for name, values in columns.items()}
 
 
-def _means(outcome: object) -> tuple[float, float]:
-    return tuple(float(np.nanmean(getattr(outcome, name))) for name in ("sink_rate", "loss"))  # type: ignore
+def _means(outcome: Outcome) -> tuple[float, float]:
+    known = outcome.sink_rate[np.isfinite(outcome.sink_rate)]
+    return (float(known.mean()) if len(known) else float("nan")), float(outcome.loss.mean())

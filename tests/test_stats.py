@@ -6,6 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from inspector import stats
 from inspector.detectors.massive_reducer import _histogram, _moments
 from inspector.stats import (
     bin_edges,
@@ -112,3 +113,49 @@ def test_the_same_seed_gives_the_same_interval() -> None:
     values = np.random.default_rng(5).normal(size=20)
     assert bootstrap_mean(values, seed=1) == bootstrap_mean(values, seed=1)
     assert bootstrap_mean(values, seed=1) != bootstrap_mean(values, seed=2)
+
+
+def test_a_perfect_classifiers_accuracy_interval_is_one() -> None:
+    positive = np.arange(300) % 25 != 0
+    low, high = stats.bootstrap_balanced_mean(np.ones(300), positive)
+    assert low == high == 1.0
+    low, high = stats.bootstrap_balanced_mean(positive.astype(float), positive)
+    assert low == high == 0.5  # always says yes
+    assert np.isnan(stats.bootstrap_balanced_mean(np.ones(20), np.arange(20) < 3)).all()
+
+
+def test_an_auroc_within_strata_sees_nothing_in_what_tells_strata_apart() -> None:
+    rng = np.random.default_rng(0)
+    stratum = np.repeat(np.arange(4), 60)
+    positive = rng.random(240) < np.array([0.1, 0.4, 0.6, 0.9])[stratum]
+    knows_stratum = stratum + 0.1 * rng.normal(size=240)
+    knows_label = positive + rng.normal(size=240)
+    scores = np.stack([knows_stratum, knows_label], axis=1)
+    within, p = stats.stratified_auroc(scores, positive, stratum)
+    assert stats.auroc(scores, positive)[0] > 0.7
+    assert abs(within[0] - 0.5) < 0.1 and p[0] > 0.05
+    assert within[1] > 0.65 and p[1] < 1e-4
+
+
+def test_one_stratum_is_the_mann_whitney_test() -> None:
+    from scipy.stats import mannwhitneyu
+
+    rng = np.random.default_rng(1)
+    positive = rng.random(90) < 0.3
+    scores = np.round(rng.normal(size=(90, 3)) + 0.3 * positive[:, None], 1)
+    within, p = stats.stratified_auroc(scores, positive, np.zeros(90, int))
+    expected = mannwhitneyu(
+        scores[positive], scores[~positive], alternative="greater", axis=0, use_continuity=False, method="asymptotic"
+    )
+    np.testing.assert_allclose(within, stats.auroc(scores, positive))
+    np.testing.assert_allclose(p, expected.pvalue, rtol=1e-6)
+
+
+def test_under_the_null_p_within_strata_is_uniform() -> None:
+    rng = np.random.default_rng(2)
+    stratum = np.repeat(np.arange(5), 30)
+    small = []
+    for _ in range(200):
+        positive = rng.permutation(150) < 60
+        small.append(stats.stratified_auroc(rng.normal(size=(150, 1)), positive, stratum)[1][0] < 0.05)
+    assert 0.01 <= np.mean(small) <= 0.1

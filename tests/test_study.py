@@ -1,9 +1,13 @@
 """A hallucination study on the real model: what it says of itself, and that scoring is measuring."""
 
+import json
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from fixtures_cli import TEXT, Command, command, tiny_folder  # noqa: F401 (fixtures)
+from test_imports import HEAVY, loaded_after
 
 from inspector import Study, open_run, study_hallucination
 from inspector.errors import InputError, ModelError, RunError
@@ -52,6 +56,8 @@ def test_every_predictor_and_null_is_in_the_table_of_scores(study: Study) -> Non
     scores = study.frame("hneurons.scores").set_index("name")
     wanted = {"probe", "length", "entropy", "logprob", "residual", "relation", "combined", "random", "shuffled"}
     assert wanted <= set(scores.index)
+    assert (scores["accuracy_low"].dropna() <= scores["accuracy_high"].dropna()).all()
+    assert scores["accuracy_high"].dropna().max() <= 1
     assert (scores["low"] <= scores["auroc"]).all() and (scores["auroc"] <= scores["high"]).all()
     assert scores.loc["probe", "auroc"] > 0.6
     assert abs(scores.loc["shuffled", "auroc"] - 0.5) < 0.15
@@ -61,7 +67,8 @@ def test_a_candidate_raises_the_risk_is_stable_and_passes_on_held_out_answers(st
     found = study.judge(hneurons={"stability": 0.3, "q": 0.2}).frame("hneurons.candidates")
     passed = (found["weight"] > 0) & (found["stability"] >= 0.3) & (found["q"] < 0.2)
     assert (found["verdict"] == "candidate").equals(passed)
-    assert (found["q"] >= found["p"]).all()
+    known = found.dropna(subset=["q"])
+    assert len(known) and (known["q"] >= known["p"]).all()
 
 
 def test_a_threshold_moves_the_findings_without_the_model(study: Study) -> None:
@@ -195,6 +202,8 @@ def test_the_working_folder_is_found_again_and_goes_when_the_study_is_done(
     assert first.is_dir()
     with answering.working_folder(*arguments) as again:
         assert again == first
+        with pytest.raises(RunError, match="Another process"), answering.working_folder(*arguments):
+            pass
     assert not list(tmp_path.iterdir())
     other = (*arguments[:2], questions[:5], *arguments[3:])
     with answering.working_folder(*other) as another:
@@ -208,9 +217,13 @@ def test_damage_in_the_middle_of_the_log_is_named(smollm2: Model, questions: lis
 
 
 def test_too_few_usable_questions_give_no_number(smollm2: Model, questions: list[Question]) -> None:
-    message = r"insufficient data: \d+ usable of 8 .*at least 40 of each kind are needed"
-    with pytest.raises(InputError, match=message):
-        study_hallucination(smollm2, questions[:8], sampling=Sampling(samples=1, longest=6))
+    with pytest.raises(InputError, match="insufficient data: 8 questions, 8 of them with a right answer; at least 40"):
+        study_hallucination(smollm2, questions[:8])
+    with pytest.raises(InputError, match="0 of them with a right answer"):
+        study_hallucination(smollm2, load("false_premises"))
+    impossible = [Question(q.id, q.question, ("no such thing as this",)) for q in questions[:90]]
+    with pytest.raises(InputError, match=r"insufficient data: \d+ usable of 90 \(0 right, .*at least 40 of each kind"):
+        study_hallucination(smollm2, impossible, sampling=Sampling(samples=0, longest=4))
 
 
 def test_what_can_not_be_studied_is_refused_before_any_work(smollm2: Model, questions: list[Question]) -> None:
@@ -220,6 +233,9 @@ def test_what_can_not_be_studied_is_refused_before_any_work(smollm2: Model, ques
         study_hallucination(smollm2, [])
     with pytest.raises(InputError, match="same id"):
         study_hallucination(smollm2, [questions[0], questions[0]])
+    again = Question("again", f" {questions[0].question.upper()}", questions[0].answers)
+    with pytest.raises(InputError, match="is there 2 times"):
+        study_hallucination(smollm2, [*questions, again])
 
 
 def test_a_probe_is_tried_on_another_study_without_a_model(study: Study) -> None:
@@ -227,11 +243,11 @@ def test_a_probe_is_tried_on_another_study_without_a_model(study: Study) -> None
     assert there.right == there.wrong == 0 and np.isnan(there.auroc)  # every question is in the other
     renamed = {
         **study.tables["answers"],
-        **{name: study.tables["answers"][name] + " it" for name in ("question", "answer", "accepted")},
+        **{name: study.tables["answers"][name] + " it" for name in ("question", "answer", "accepted", "subject")},
     }
     other = Study(**{**vars(study), "tables": {"answers": renamed}})
     there, back = between(study, other, ("one", "other"))
-    assert there.right >= 40 and there.auroc > 0.7 and there.auroc == back.auroc
+    assert there.right >= 10 and there.auroc > 0.7 and there.auroc == back.auroc
     table = with_transfers(study, "facts", {"trivia": other}).frame("hneurons.transfers").tail(2)
     assert table["source"].tolist() == table["target"].tolist()[::-1] == ["facts", "trivia"]
     card = {**study.card, "fingerprint": "another"}
@@ -302,3 +318,95 @@ def test_the_pipeline_reports_every_step_it_said_it_would(
     pipeline.study_hallucination(smollm2, questions[:110], sampling=Sampling(samples=0, longest=6), step=step)
     assert set(seen) == {"asking", "judging", "measuring", "selecting"}
     assert all(done == total for done, total in seen.values()), seen
+
+
+def test_a_set_with_false_premises_in_it_can_be_studied(smollm2: Model, questions: list[Question]) -> None:
+    mixed = [*questions[:110], *load("false_premises", count=4)]
+    study = study_hallucination(smollm2, mixed, sampling=Sampling(samples=0, longest=6))
+    asked = study.frame("hneurons.answers").set_index("id")
+    premises = [one.id for one in mixed[110:]]
+    assert set(asked.loc[asked.index.isin(premises), "mark"]) <= {"wrong", "abstained"}
+
+
+def test_every_table_of_a_study_and_its_columns_are_documented(study: Study) -> None:
+    documented = (Path(__file__).parents[1] / "docs" / "run-format.md").read_text(encoding="utf-8")
+    for name in study.frames():
+        if name.startswith("hneurons."):
+            assert f"`{name}`" in documented
+
+
+def test_a_saved_study_is_opened_and_drawn_without_torch(saved: Path) -> None:
+    code = (
+        f"import inspector; r = inspector.open_run({str(saved)!r}); r.judge(hneurons={{'q': 0.5}});"
+        "[r.frame(n) for n in r.frames() if not n.startswith('evidence')];"
+        "from inspector.figures import figures; assert len(figures(r)) == 3; assert r.probe.fit.bias is not None"
+    )
+    assert not loaded_after(code) & set(HEAVY)
+
+
+def test_the_dashboard_and_the_page_show_a_study(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from inspector.page import render
+
+    testing = pytest.importorskip("streamlit.testing.v1", reason="pip install activation-inspector[dashboard]")
+    monkeypatch.setattr(sys, "argv", ["app.py", str(saved.parent)])
+    app = Path(__file__).parents[1] / "dashboards" / "app.py"
+    at = testing.AppTest.from_file(str(app), default_timeout=60).run()
+    assert not at.exception
+    assert len(at.get("plotly_chart")) == 3
+    assert "candidate" in "\n".join(text.value for text in at.text)
+    assert "hneurons.candidates" in render(open_run(saved))
+
+
+def test_the_command_shows_a_study(saved: Path, command: Command) -> None:
+    told = command("show", str(saved))
+    assert told.code == 0
+    for word in ("probe 3-vs-1", "shuffled", "Hallucination neurons", "AUROC alone"):
+        assert word in told.out
+    as_json = json.loads(command("show", str(saved), "--json").out)
+    assert {row["name"] for row in as_json["hneurons.scores"]} >= {"probe", "length", "entropy", "random"}
+
+
+def test_a_question_is_asked_and_its_answer_scored(saved: Path, command: Command) -> None:
+    told = command("ask", "What is the capital of France?", "--run", str(saved), "--json")
+    assert told.code == 0, told.err
+    asked = json.loads(told.out)
+    assert asked["answer"] == "Paris" and 0 <= asked["risk"] <= 1
+    assert [row["token"] for row in asked["tokens"]] == [" Paris"]
+    table = command("ask", "What is the capital of France?", "--run", str(saved), "--answer", "Lyon or Nice")
+    assert "Lyon or Nice" in table.out and "Risk:" in table.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["hallucinate", "--questions", "nowhere.jsonl"], "nowhere.jsonl"),
+        (["hallucinate", "--judge", "endpoint"], "endpoint"),
+        (["hallucinate", "--agreement", "2"], "agreement"),
+        (["hallucinate", "--transfer", "nowhere"], "No run in 'nowhere'"),
+        (["ask", "Who?", "--run", "nowhere"], "No run in 'nowhere'"),
+        (["examine", "--text", "w5", "--detectors", "hneurons"], "inspector hallucinate"),
+        (["verify", "nowhere"], "--in-place"),
+    ],
+)
+def test_a_mistake_is_one_line_before_a_model_is_loaded(
+    arguments: list[str], words: str, command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from inspector import models
+
+    def never(*args: object, **options: object) -> None:
+        raise AssertionError("the model was loaded")
+
+    monkeypatch.setattr(models, "load_model", never)
+    monkeypatch.chdir(tmp_path)
+    if arguments[0] in ("hallucinate", "examine"):
+        arguments = [*arguments, "--out", str(tmp_path / "run")]
+    told = command(*arguments)
+    assert told.code == 2 and words in told.err, told.err
+    assert len(told.err.strip().splitlines()) == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_scan_is_no_study(command: Command, tiny_folder: Path, tmp_path: Path) -> None:
+    run = tmp_path / "scan"
+    assert command("examine", "--model", str(tiny_folder), "--text", TEXT, "--out", str(run)).code == 0
+    assert "no hallucination study" in command("ask", "Who?", "--run", str(run)).err

@@ -105,6 +105,17 @@ def load_detectors(wanted: Iterable[str | Detector] | None = None) -> list[Detec
     return detectors
 
 
+def refuse_studies(detectors: Iterable[Detector]) -> None:
+    """Refuse detectors whose evidence doesn't come from texts.
+
+    Raises:
+        InputError: there is one; it names the command that gets its evidence.
+    """
+    for detector in detectors:
+        if command := getattr(detector, "command", None):
+            raise InputError(f"Detector '{detector.name}' doesn't scan texts. Run: inspector {command} --out RUN.")
+
+
 def _load(entry: EntryPoint, *, strict: bool) -> Detector | None:
     try:
         detector = entry.load()()

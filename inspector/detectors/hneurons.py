@@ -76,7 +76,7 @@ def candidates(evidence: Evidence, names: Names, t: Thresholds) -> pd.DataFrame:
     """The probe's neurons, the heaviest first; `verdict` is empty where one is no candidate."""
     e = evidence
     columns = {"layer": e["probe_layer"], "neuron": e["probe_neuron"], "weight": e["probe_weight"]}
-    columns |= {name: e[f"tested_{name}"] for name in ("stability", "auroc", "low", "high", "p", "q")}
+    columns |= {name: e[f"tested_{name}"] for name in ("stability", "auroc", "low", "high", "within", "p", "q")}
     table = pd.DataFrame(columns)
     passed = (table["weight"] > 0) & (table["stability"] >= t.stability) & (table["q"] < t.q)
     table["verdict"] = np.where(passed, "candidate", "")
@@ -109,7 +109,7 @@ def counts(evidence: Evidence, names: Names, t: Thresholds) -> pd.DataFrame:
 
 def transfers(evidence: Evidence, names: Names, t: Thresholds) -> pd.DataFrame:
     """Probes tried on relations that they were not fitted on."""
-    columns = ("source", "target", "right", "wrong", "auroc", "low", "high")
+    columns = ("source", "target", "right", "wrong", "auroc", "low", "high", "logprob")
     return pd.DataFrame(evidence.facts["transfers"], columns=list(columns))
 
 

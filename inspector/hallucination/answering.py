@@ -3,14 +3,18 @@
 import hashlib
 import json
 import shutil
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from inspector.errors import InputError, ModelError, RunError
 from inspector.hallucination.asking import Asked, Asker, Sampling
 from inspector.hallucination.judging import Judge, Mark
+from inspector.hallucination.labels import FEWEST
 from inspector.hallucination.prompts import Form
 from inspector.hallucination.questions import Question
 from inspector.models import Model
@@ -49,6 +53,16 @@ def refuse(model: Model, questions: Sequence[Question]) -> None:
         raise InputError("No questions were given. Give a file, or world_facts.")
     if len({question.id for question in questions}) < len(questions):
         raise InputError("Two questions have the same id. Give each its own.")
+    seen = Counter(" ".join(question.question.casefold().split()) for question in questions)
+    (most, times), *_ = seen.most_common(1)
+    if times > 1:
+        raise InputError(f"Question '{most[:60]}' is there {times} times: copies would count as evidence. Keep one.")
+    answerable = sum(bool(question.answers) for question in questions)
+    if len(questions) < 2 * FEWEST or answerable < FEWEST:
+        raise InputError(
+            f"insufficient data: {len(questions)} questions, {answerable} of them with a right answer; at least "
+            f"{FEWEST} of each kind, right and wrong, are needed. Ask more questions."
+        )
 
 
 def ask_all(
@@ -85,7 +99,7 @@ def _read(log: Path) -> dict[str, Asked]:
     if not log.exists():
         return {}
     found: dict[str, Asked] = {}
-    lines = log.read_text(encoding="utf-8").split("\n")
+    lines = log.read_text(encoding="utf-8", errors="replace").split("\n")
     for number, line in enumerate(lines, start=1):
         try:
             identity, answers = json.loads(line) if line else ("", [])
@@ -124,8 +138,14 @@ def working_folder(
     what = json.dumps([model.card["fingerprint"], asdict(form), asdict(sampling), asked])
     folder = beside.parent / f".{beside.name}-{hashlib.sha256(what.encode()).hexdigest()[:12]}.working"
     folder.mkdir(parents=True, exist_ok=True)
-    yield folder
-    shutil.rmtree(folder)
+    lock = FileLock(folder / "lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise RunError(f"Another process is making this study (in '{folder}'). Wait for it, or stop it.") from error
+    with lock:
+        yield folder
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def greedy_answer(model: Model, question: str, form: Form, longest: int = Sampling.longest) -> tuple[int, ...]:

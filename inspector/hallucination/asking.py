@@ -79,13 +79,7 @@ class Asker:
         """
         by_length: dict[int, list[Question]] = defaultdict(list)
         for question in questions:
-            by_length[len(self.form.prompt(self.model.tokenizer, question.question))].append(question)
-        longest = max(by_length, default=0) + self.sampling.longest
-        if longest > self.model.shape.context:
-            raise InputError(
-                f"A prompt and its answer take up to {longest} tokens and the model's context is "
-                f"{self.model.shape.context}. Leave out the longest questions."
-            )
+            by_length[len(self._prompt(question))].append(question)
         on_cpu = self.model.device.type == "cpu"
         size = max(1, (CPU_ROWS if on_cpu else ACCELERATOR_ROWS) // (1 + self.sampling.samples))
         for length in sorted(by_length, reverse=True):
@@ -95,7 +89,7 @@ class Asker:
     def ask(self, questions: Sequence[Question]) -> list[Asked]:
         """Answers to questions whose prompts have one length."""
         copies, skip = 1 + self.sampling.samples, len(self.prefix)
-        prompts = [self.form.prompt(self.model.tokenizer, q.question)[skip:] for q in questions]
+        prompts = [self._prompt(question)[skip:] for question in questions]
         draws = np.full((len(questions), copies, self.sampling.longest), np.nan)
         for i, question in enumerate(questions):
             draws[i, 1:] = self.sampling.draws(question)
@@ -107,6 +101,28 @@ class Asker:
             self.sampling.longest,
         )
         return [Asked(q.id, tuple(answers[i * copies : (i + 1) * copies])) for i, q in enumerate(questions)]
+
+    def _prompt(self, question: Question) -> tuple[int, ...]:
+        prompt = self.form.prompt(self.model.tokenizer, question.question)
+        check_prompt(self.model, self.prefix, prompt, self.sampling.longest)
+        return prompt
+
+
+def check_prompt(model: Model, prefix: tuple[int, ...], prompt: tuple[int, ...], answer: int) -> None:
+    """Check that a prompt begins as all do, and fits into the model's context with its answer.
+
+    Raises:
+        InputError: it doesn't.
+    """
+    if len(prompt) + answer > model.shape.context:
+        raise InputError(
+            f"A prompt and its answer take {len(prompt) + answer} tokens and the model's context is "
+            f"{model.shape.context}. Leave out the longest questions."
+        )
+    if prompt[: len(prefix)] != prefix:
+        raise InputError(
+            "A question's first characters join the prompt's beginning into other tokens. Put it differently."
+        )
 
 
 class _Chooser:

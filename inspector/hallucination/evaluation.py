@@ -145,7 +145,7 @@ def _redrawn(made_up: np.ndarray, drawn: np.ndarray) -> Float[np.ndarray, " row"
 
 
 def shuffled(answers: Answers, folds: Folds, steps: tuple[int, ...], seed: int, advance: Advance) -> float:
-    """AUROC of the same procedure on labels that were shuffled: what it makes of nothing."""
+    """AUROC of probes fitted to shuffled labels, at the true labels' penalties: what they make of nothing."""
     labels = np.random.default_rng(seed).permutation(answers.made_up)
     log_odds = np.full(len(labels), np.nan)
     for fold, step in enumerate(steps):
@@ -168,7 +168,7 @@ def ridge(
 ) -> Float[np.ndarray, " row"]:
     """Log-odds of all rows by an L2 logistic regression on standardised features, fitted on some rows.
 
-    The rows' kinds weigh the same; the penalty is relative to the mean loss of a row.
+    The rows' kinds weigh the same; the penalty is relative to the summed loss, as scikit-learn has it.
     """
     from sklearn.linear_model import LogisticRegression
 

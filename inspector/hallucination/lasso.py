@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from inspector.errors import InputError
+
 PENALTIES = np.geomspace(0.9, 0.1, 16)
 """The path, as shares of the smallest penalty under which no neuron has a weight."""
 
@@ -87,11 +89,19 @@ def path(
         weights: the rows' weights, 0 for rows to leave out; of both kinds some must be positive.
         penalties: falling shares of the smallest penalty that leaves no column.
         most: where to end.
+
+    Raises:
+        InputError: the weighted rows are all of one kind.
     """
     mean, scale = moments(x, weights)
     rows = np.flatnonzero(weights)
     share = weights / weights.sum()
     balance = float(share[positive].sum())
+    if not 1e-9 < balance < 1 - 1e-9:
+        raise InputError(
+            "insufficient data: in some fold only one kind of answers shares no subject and no answer with the rest. "
+            "Ask more questions, on more subjects."
+        )
     gradient = _gradient(x, share * (balance - positive), mean, scale)
     top = before = float(np.abs(gradient).max())
     support = np.zeros(0, dtype=np.int64)

@@ -9,6 +9,7 @@ import numpy as np
 from inspector.batching import TokenSequence, batches
 from inspector.detectors.base import Listener
 from inspector.errors import InputError, ModelError
+from inspector.hallucination.asking import check_prompt
 from inspector.hallucination.cett import Contributions, Doubt, ResidualMeans, Span
 from inspector.hallucination.prompts import Form
 from inspector.models import Decoder, Model, Prefix
@@ -78,6 +79,8 @@ class Meter:
         if empty:
             raise InputError(f"Answer {empty[0]} has no tokens, so nothing can be measured of it. Leave it out.")
         prompts = [self.form.prompt(self.model.tokenizer, question) for question in questions]
+        for prompt, answer in zip(prompts, answers, strict=True):
+            check_prompt(self.model, self.form.prefix(self.model.tokenizer), prompt, len(answer))
         longest = max(len(prompt) + len(answer) for prompt, answer in zip(prompts, answers, strict=True))
         prefix = self.decoder.prefix if longest <= (self.decoder.window or longest) else None
         skip = 0 if prefix is None else self.head

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from inspector.batching import token_table
-from inspector.detectors.hneurons import LABELS, HNeurons
+from inspector.detectors.hneurons import LABELS, SCORE_COLUMNS, HNeurons
 from inspector.hallucination.answering import Answered, Step, ask_all, mark_all, nothing, refuse
 from inspector.hallucination.asking import Sampling
 from inspector.hallucination.evaluation import Answers
@@ -25,7 +25,7 @@ from inspector.hallucination.study import Study
 from inspector.models import Model
 from inspector.report import judged
 from inspector.results import Combine, Evidence
-from inspector.stats import auroc, bootstrap_auroc, bootstrap_mean, calibration_error
+from inspector.stats import auroc, bootstrap_auroc, bootstrap_balanced_mean, calibration_error
 
 
 def study_hallucination(
@@ -122,7 +122,7 @@ class _Found:
         keys = key_numbers(
             {
                 "subject": [one.question.subject for one in self.answered],
-                "accepted": [_words(one.question.answers[0]) for one in self.answered],
+                "accepted": [_words("".join(one.question.answers[:1])) for one in self.answered],
                 "given": [_words(one.texts[0]) for one in self.answered],
             }
         )
@@ -150,7 +150,8 @@ class _Found:
         arrays = {**probe.arrays(), **tested, **self._scores(answers, selection), **self._answers(selection, probe)}
         arrays |= {"tokens": m.tokens, "entropy": m.entropy, "logprob": m.logprob, "label": self.labels}
         arrays |= {"random_auroc": selection.random, "shuffled_auroc": selection.shuffled}
-        arrays |= {"agreements": np.array(AGREEMENTS), "counts": _counts(marks)}
+        shares = sorted({*AGREEMENTS, labelled.agreement}, reverse=True)
+        arrays |= {"agreements": np.array(shares), "counts": _counts(marks, shares)}
         facts = {
             "predictors": list(selection.odds),
             "neurons_by_fold": list(selection.neurons),
@@ -164,8 +165,15 @@ class _Found:
     def _scores(self, answers: Answers, selection: Selection) -> dict[str, np.ndarray]:
         """Each predictor's measures over the usable answers, and the final probe's over the held-out ones."""
         rows = [_measures(odds, answers, self.seed) for odds in selection.odds.values()]
-        names = ("auroc", "low", "high", "accuracy", "accuracy_low", "accuracy_high", "brier", "calibration_error", "n")
-        return {f"score_{name}": np.array(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)}
+        table = {
+            f"score_{name}": np.array(column)
+            for name, column in zip(SCORE_COLUMNS, zip(*rows, strict=True), strict=True)
+        }
+        # Its odds are against right answers and all questions together, so only their order means something here.
+        three = list(selection.odds).index("probe 3-vs-1")
+        for name in ("accuracy", "accuracy_low", "accuracy_high", "brier", "calibration_error"):
+            table[f"score_{name}"][three] = np.nan
+        return table
 
     def _answers(self, selection: Selection, probe: Probe) -> dict[str, np.ndarray]:
         """By answer: risk (never by a probe that was fitted on it), side of the split, and out-of-fold log-odds."""
@@ -176,7 +184,7 @@ class _Found:
         side[rows[selection.fitted]], side[rows[selection.held_out]] = 0, 1
         odds = np.full((len(selection.odds), count), np.nan)
         odds[:, rows] = np.stack(list(selection.odds.values()))
-        agreeing = [np.mean([mark == one.marks[0] for mark in one.marks[1:] or one.marks]) for one in self.answered]
+        agreeing = [_share(one.marks) for one in self.answered]
         return {"risk": risk, "split": side, "odds": odds, "agreeing": np.array(agreeing)}
 
 
@@ -185,15 +193,20 @@ def _measures(odds: np.ndarray, answers: Answers, seed: int) -> tuple[float, ...
     made_up = answers.made_up
     low, high = bootstrap_auroc(odds, made_up, answers.subject, seed=seed)
     weights = np.where(made_up, 0.5 / made_up.mean(), 0.5 / (~made_up).mean())
-    right = ((odds > 0) == made_up).astype(float) * weights
-    accuracy_low, accuracy_high = bootstrap_mean(right, answers.subject, seed=seed)
+    right = ((odds > 0) == made_up).astype(float)
+    ends = bootstrap_balanced_mean(right, made_up, answers.subject, seed=seed)
     risks = risk_of(odds)
     brier = float((weights * (risks - made_up) ** 2).mean())
     error = calibration_error(risks, made_up, weights)
     area = float(auroc(odds, made_up))
     interval = (float(low), float(high))
-    accuracy = (float(right.mean()), float(accuracy_low), float(accuracy_high))
+    accuracy = (float((right * weights).mean()), *ends)
     return (area, *interval, *accuracy, brier, error, float(len(odds)))
+
+
+def _share(marks: Sequence[Mark]) -> float:
+    """Share of the samples whose mark is the greedy answer's; NaN without samples."""
+    return float(np.mean([mark == marks[0] for mark in marks[1:]])) if len(marks) > 1 else float("nan")
 
 
 def _flat(part: np.ndarray) -> np.ndarray:
@@ -204,9 +217,9 @@ def _words(text: str) -> str:
     return " ".join(words(text)) or text
 
 
-def _counts(marks: Sequence[Sequence[Mark]]) -> np.ndarray:
+def _counts(marks: Sequence[Sequence[Mark]], shares: Sequence[float]) -> np.ndarray:
     """Questions of each label, by agreement."""
-    labels = [[label(one, share) for one in marks] for share in AGREEMENTS]
+    labels = [[label(one, share) for one in marks] for share in shares]
     return np.array([[row.count(Label[name]) for name in LABELS] for row in labels])
 
 
@@ -257,11 +270,12 @@ def _notes(labelled: Labelled, marks: Sequence[Sequence[Mark]], empty: int) -> t
     counts = [sum(label(one, 1.0) == which for one in marks) for which in Label]
     told = ", ".join(f"{n:,} {which.name}" for n, which in zip(counts, Label, strict=True))
     notes = [f"By the paper's rule (every sample agrees): {told}."]
-    if labelled.agreement < 1:
+    if len(marks[0]) == 1:
+        notes = [f"No samples were drawn, so labels are the greedy answers' marks: {told}."]
+    elif labelled.agreement < 1:
         used = f"{labelled.count(Label.right):,} right and {labelled.count(Label.wrong):,} wrong"
         notes.append(
-            f"That leaves too few; used were {used}, whose greedy answer at least {labelled.agreement:.0%} of the "
-            "samples agree with."
+            f"Used were {used}, whose greedy answer at least {labelled.agreement:.0%} of the samples agree with."
         )
     if empty:
         notes.append(f"{empty} greedy answers were empty and can't be measured.")

@@ -11,7 +11,7 @@ from inspector.hallucination.evaluation import OUTER, Advance, Answers, Nested, 
 from inspector.hallucination.lasso import Fit
 from inspector.hallucination.splits import Folds, split
 from inspector.hallucination.transfer import Transfer, between_relations
-from inspector.stats import auroc, bootstrap_auroc
+from inspector.stats import auroc, bootstrap_auroc, stratified_auroc
 
 HELD_OUT = 3
 """One answer in so many is held out from selection; on those the candidates are tested."""
@@ -45,14 +45,16 @@ class Tested:
     Args:
         stability: share of bootstrap samples that choose the neuron with the same sign.
         auroc: of the neuron's CETT alone, with its interval.
-        p: one-sided, in the direction of its weight (Mann–Whitney).
-        q: p adjusted for the number of neurons tested (Benjamini–Hochberg).
+        within: the same over pairs of answers to one relation, so that knowing what is asked doesn't help.
+        p: of `within`, one-sided in the direction of its weight (stratified Mann–Whitney).
+        q: p adjusted for the neurons whose weight has the same sign (Benjamini–Hochberg).
     """
 
     stability: Float[np.ndarray, " neuron"]
     auroc: Float[np.ndarray, " neuron"]
     low: Float[np.ndarray, " neuron"]
     high: Float[np.ndarray, " neuron"]
+    within: Float[np.ndarray, " neuron"]
     p: Float[np.ndarray, " neuron"]
     q: Float[np.ndarray, " neuron"]
 
@@ -94,7 +96,7 @@ def select(sample: Sample, seed: int, advance: Advance) -> Selection:
     answers = sample.answers
     folds = split(answers.keys, answers.made_up, OUTER, seed)
     probe = evaluation.nested(answers, folds, seed, advance)
-    fit, fitted, held_out, tested = final(answers, seed, advance)
+    fit, fitted, held_out, tested = final(answers, seed, advance, relation=sample.relation)
     return Selection(
         folds,
         _predictors(sample, folds, probe, seed, advance),
@@ -105,7 +107,7 @@ def select(sample: Sample, seed: int, advance: Advance) -> Selection:
         fitted,
         held_out,
         tested,
-        between_relations(answers, sample.relation, seed, advance),
+        between_relations(answers, sample.relation, sample.plain["logprob"], seed, advance),
     )
 
 
@@ -127,7 +129,11 @@ def _predictors(
 
 
 def final(
-    answers: Answers, seed: int, advance: Advance, bootstraps: int | None = None
+    answers: Answers,
+    seed: int,
+    advance: Advance,
+    bootstraps: int | None = None,
+    relation: Sequence[str] = (),
 ) -> tuple[Fit, Bool[np.ndarray, " row"], Bool[np.ndarray, " row"], Tested]:
     """The probe fitted on two thirds of the answers, and its neurons tested on the last third."""
     folds = split(answers.keys, answers.made_up, HELD_OUT, seed + 1)
@@ -135,24 +141,28 @@ def final(
     fit, step, _ = choose(answers, fitted, seed)
     share = stability(answers, fitted, fit, step, bootstraps or BOOTSTRAPS, seed, advance)
     values, subject = answers.x[np.ix_(held, fit.columns)], answers.subject[held]
-    return fit, fitted, held, test(values, answers.made_up[held], subject, fit, share, seed)
+    kinds = np.unique(np.array(relation), return_inverse=True)[1] if len(relation) else np.zeros(len(held), int)
+    return fit, fitted, held, test(values, answers.made_up[held], subject, kinds[held], fit, share, seed)
 
 
 def test(
     values: Float[np.ndarray, "row neuron"],
     made_up: Bool[np.ndarray, " row"],
     subject: Int[np.ndarray, " row"],
+    relation: Int[np.ndarray, " row"],
     fit: Fit,
     share: Float[np.ndarray, " neuron"],
     seed: int,
 ) -> Tested:
     """Each neuron alone, on answers that selection never saw."""
-    from scipy.stats import false_discovery_control, mannwhitneyu
+    from scipy.stats import false_discovery_control
 
-    if not values.shape[1] or made_up.all() or not made_up.any():
-        nothing = np.full(values.shape[1], np.nan)
-        return Tested(share, nothing, nothing, nothing, nothing, nothing)
     low, high = bootstrap_auroc(values, made_up, subject, seed=seed)
     towards = np.sign(fit.weight)
-    p = mannwhitneyu(values[made_up] * towards, values[~made_up] * towards, alternative="greater", axis=0).pvalue
-    return Tested(share, auroc(values, made_up), low, high, np.asarray(p), np.asarray(false_discovery_control(p)))
+    within, p = stratified_auroc(values * towards, made_up, relation)
+    q = np.full(len(p), np.nan)
+    for side in (towards > 0, towards < 0):  # only a neuron that raises the risk can be a candidate
+        known = side & np.isfinite(p)
+        if known.any():
+            q[known] = false_discovery_control(p[known])
+    return Tested(share, auroc(values, made_up), low, high, np.where(towards > 0, within, 1 - within), p, q)

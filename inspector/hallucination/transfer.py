@@ -29,9 +29,13 @@ class Transfer:
     auroc: float
     low: float
     high: float
+    logprob: float
+    """AUROC of the mean log-probability on the same answers, which needs no probe."""
 
 
-def between_relations(answers: Answers, relation: Sequence[str], seed: int, advance: Advance) -> tuple[Transfer, ...]:
+def between_relations(
+    answers: Answers, relation: Sequence[str], logprob: Float[np.ndarray, " row"], seed: int, advance: Advance
+) -> tuple[Transfer, ...]:
     """For each relation with enough answers of both kinds: a probe of all the others, tried on it."""
     names = np.array(relation)
     found = []
@@ -41,7 +45,10 @@ def between_relations(answers: Answers, relation: Sequence[str], seed: int, adva
         if min(_fewer(answers.made_up[here]), _fewer(answers.made_up[others])) >= FEWEST:
             fit, _, _ = choose(answers, others, seed)
             odds = fit.log_odds(answers.x[np.ix_(here, fit.columns)])
-            found.append(transfer("other relations", name, odds, answers.made_up[here], answers.subject[here], seed))
+            one = transfer(
+                "other relations", name, odds, logprob[here], answers.made_up[here], answers.subject[here], seed
+            )
+            found.append(one)
         advance(1)
     return tuple(found)
 
@@ -50,14 +57,16 @@ def transfer(
     source: str,
     target: str,
     odds: Float[np.ndarray, " row"],
+    logprob: Float[np.ndarray, " row"],
     made_up: Bool[np.ndarray, " row"],
-    subject: Int[np.ndarray, " row"] | None,
+    subject: Int[np.ndarray, " row"],
     seed: int,
 ) -> Transfer:
     """How well log-odds from elsewhere tell these answers apart."""
     low, high = bootstrap_auroc(odds, made_up, subject, seed=seed)
     right, wrong = int((~made_up).sum()), int(made_up.sum())
-    return Transfer(source, target, right, wrong, float(auroc(odds, made_up)), float(low), float(high))
+    areas = (float(auroc(odds, made_up)), float(low), float(high), float(auroc(-logprob, made_up)))
+    return Transfer(source, target, right, wrong, *areas)
 
 
 def _fewer(made_up: Bool[np.ndarray, " row"]) -> int:
@@ -94,19 +103,24 @@ def between(first: Study, second: Study, names: tuple[str, str]) -> tuple[Transf
 
 
 def _tried(source: Study, target: Study, names: tuple[str, str]) -> Transfer:
-    """The source's probe on the target's usable answers that share no question and no answer with the source's."""
-    labels = target.evidence["hneurons"]["label"]
-    usable = np.isin(labels, (Label.right, Label.wrong))
-    rows = np.flatnonzero(usable & ~np.isin(_texts(target), np.unique(_texts(source))).any(axis=1))
+    """The source's probe on the target's usable answers that share no question, answer or subject with the source's."""
+    e = target.evidence["hneurons"]
+    usable = np.isin(e["label"], (Label.right, Label.wrong))
+    known = np.unique(_texts(source))
+    rows = np.flatnonzero(usable & ~np.isin(_texts(target), known[known != ""]).any(axis=1))
     contributions = target.evidence["hneurons.contributions"]["answer"]
     flat = contributions.reshape(len(contributions), -1)
     odds = source.probe.fit.log_odds(flat[np.ix_(rows, source.probe.fit.columns)].astype(np.float32))
-    return transfer(names[0], names[1], odds, labels[rows] == Label.wrong, None, target.settings["seed"])
+    subjects = target.tables["answers"]["subject"][rows]
+    own = np.array([name or f"#{row}" for row, name in zip(rows, subjects, strict=True)], dtype=str)
+    groups = np.unique(own, return_inverse=True)[1]
+    seed = target.settings["seed"]
+    return transfer(*names, odds, e["logprob"][rows], e["label"][rows] == Label.wrong, groups, seed)
 
 
 def _texts(study: Study) -> np.ndarray:
-    """Each row's question, given answer and first accepted answer, `[row, 3]`, as words."""
+    """Each row's question, given answer, first accepted answer and subject, `[row, 4]`, as words."""
     table = study.tables["answers"]
     accepted = [text.split("; ")[0] for text in table["accepted"]]
-    columns = (table["question"], table["answer"], accepted)
+    columns = (table["question"], table["answer"], accepted, table["subject"])
     return np.array([[" ".join(words(text)) or text for text in column] for column in columns]).T
