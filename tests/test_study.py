@@ -1,4 +1,5 @@
 """A hallucination study on the real model: what it says of itself, and that scoring is measuring."""
+# ruff: noqa: F401, F811
 
 import json
 import sys
@@ -6,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fixtures_cli import TEXT, Command, command, tiny_folder  # noqa: F401 (fixtures)
+from fixtures_cli import TEXT, Command, command, tiny_folder
 from test_imports import HEAVY, loaded_after
 
 from inspector import Study, open_run, study_hallucination
