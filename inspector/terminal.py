@@ -150,9 +150,10 @@ def _scores(scores: pd.DataFrame) -> Table:
 
 
 def _candidates(found: pd.DataFrame) -> Table:
-    title = f"Hallucination neurons: the {min(NEURONS_SHOWN, len(found))} heaviest of {len(found)} in the final probe"
+    shown = f"the {min(NEURONS_SHOWN, len(found))} heaviest of {len(found)}"
+    title = f"Hallucination neurons: {shown} in the final probe; AUROC of each alone, and within relations"
     table = _table(title, NEURON)
-    for name in ("layer", "neuron", "weight", "stability", "AUROC alone", "interval", "in relation", "q", "verdict"):
+    for name in ("layer", "neuron", "weight", "stability", "alone", "interval", "within", "q", "verdict"):
         table.add_column(name, justify="left" if name == "verdict" else "right")
     for row in found.head(NEURONS_SHOWN).itertuples():
         interval = "" if pd.isna(row.low) else f"{row.low:.3f}–{row.high:.3f}"

@@ -361,7 +361,7 @@ def test_the_dashboard_and_the_page_show_a_study(saved: Path, monkeypatch: pytes
 def test_the_command_shows_a_study(saved: Path, command: Command) -> None:
     told = command("show", str(saved))
     assert told.code == 0
-    for word in ("probe 3-vs-1", "shuffled", "Hallucination neurons", "AUROC alone"):
+    for word in ("probe 3-vs-1", "shuffled", "Hallucination neurons", "within"):
         assert word in told.out
     as_json = json.loads(command("show", str(saved), "--json").out)
     assert {row["name"] for row in as_json["hneurons.scores"]} >= {"probe", "length", "entropy", "random"}
