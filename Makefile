@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUNS ?= runs
 TEXTS ?= 64
-QUESTIONS ?= 400
+QUESTIONS ?= 800
 SAMPLES ?= 4
 
 .PHONY: setup demo test check bench dashboard picture clean

@@ -248,7 +248,7 @@ def test_a_probe_is_tried_on_another_study_without_a_model(study: Study) -> None
     }
     other = Study(**{**vars(study), "tables": {"answers": renamed}})
     there, back = between(study, other, ("one", "other"))
-    assert there.right >= 10 and there.auroc > 0.7 and there.auroc == back.auroc
+    assert there.right >= 10 and there.auroc > 0.7 and back.auroc > 0.7
     table = with_transfers(study, "facts", {"trivia": other}).frame("hneurons.transfers").tail(2)
     assert table["source"].tolist() == table["target"].tolist()[::-1] == ["facts", "trivia"]
     card = {**study.card, "fingerprint": "another"}
@@ -294,15 +294,15 @@ def test_the_strictest_agreement_that_leaves_enough_is_taken() -> None:
 
 
 def test_shuffled_labels_leave_no_candidate() -> None:
-    """At most one seed of twenty may have a neuron with q < 0.05, on features as correlated as real ones."""
+    """At most one seed of twenty may have a candidate, on features as correlated as real ones."""
     survivors = 0
     for seed in range(20):
         rng = np.random.default_rng(seed)
         x = rng.gamma(2.0, size=(160, 30)) @ rng.gamma(0.5, size=(30, 400)) + rng.gamma(1.0, size=(160, 400))
         made_up = rng.permutation(np.arange(160) % 2 == 0)
         answers = Answers(x.astype(np.float32), made_up, key_numbers({"subject": [None] * 160}))
-        *_, tested = selecting.final(answers, seed, lambda done: None, bootstraps=1)
-        survivors += bool((tested.q < 0.05).any())
+        fit, _, _, tested = selecting.final(answers, seed, lambda done: None, bootstraps=10)
+        survivors += bool(((fit.weight > 0) & (tested.stability >= 0.5) & (tested.q < 0.05)).any())
     assert survivors <= 1
 
 
