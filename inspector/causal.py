@@ -14,6 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from inspector.batching import Batch, TokenSequence, batches
+from inspector.detectors import sinks_judge
 from inspector.detectors.base import Listener
 from inspector.detectors.sinks import Sinks
 from inspector.intervening import intervene
@@ -27,8 +28,8 @@ from inspector.stats import bootstrap_mean
 BATCH_TOKENS = 1024
 """Tokens a batch: the logits of more would crowd a CPU's caches."""
 
-EPSILON = 0.3
-"""Received attention above which a head's key is a sink (see the sinks detector)."""
+EPSILON = sinks_judge.Thresholds().epsilon
+"""Received attention above which a head's key is a sink."""
 
 Step = Callable[[int], object]
 
@@ -131,7 +132,7 @@ class _Predictions:
 
 
 def run(bench: Bench, trials: Sequence[Trial], *, seed: int = 0, step: Step = lambda done: None) -> list[Effect]:
-    """Effects of all trials, with q over all of them and a verdict for each."""
+    """Effects of all trials, each with q (see `judged`) and a verdict."""
     effects = []
     for trial in trials:
         mine = bench.outcome(trial.interventions)

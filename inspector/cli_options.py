@@ -1,7 +1,7 @@
 """What the commands share: options, messages, progress bars, rows for JSON."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,6 +10,7 @@ import typer
 if TYPE_CHECKING:
     from rich.progress import Progress
 
+    from inspector.models import Model
     from inspector.observe import Forecast
 
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing on stderr but errors.")]
@@ -30,6 +31,23 @@ def _plain(value: Any) -> Any:
     if value is None or type(value).__name__ == "NAType" or (isinstance(value, float) and not math.isfinite(value)):
         return None
     return value.item() if hasattr(value, "item") else value
+
+
+def load_again(
+    card: Mapping[str, Any], model: str | None, device: str | None, trust_remote_code: bool, quiet: bool
+) -> "Model":
+    """The model that a run was made on, in its dtype; by another name where one is given."""
+    name = model or card["name"]
+    say(quiet, f"Loading {name} …")
+    from inspector.models import load_model
+
+    return load_model(
+        name,
+        dtype=card["dtype"],
+        device=device,
+        revision=card.get("revision"),
+        trust_remote_code=trust_remote_code,
+    )
 
 
 def say(quiet: bool, message: str) -> None:

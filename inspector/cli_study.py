@@ -16,6 +16,7 @@ from inspector.cli_options import (
     Quiet,
     Revision,
     TrustRemoteCode,
+    load_again,
     rows_of,
     say,
     step_progress,
@@ -141,18 +142,9 @@ def ask(
         raise InputError("The question is empty. Ask something.")
     if answer is not None and (not answer.strip() or "\n" in answer.strip()):
         raise InputError(f"Answer {answer[:40]!r} is not one line of text. Give one line.")
-    name = model or study.card["name"]
-    say(quiet, f"Loading {name} …")
+    loaded = load_again(study.card, model, device, trust_remote_code, quiet)
     from inspector.hallucination.answering import greedy_answer
-    from inspector.models import load_model
 
-    loaded = load_model(
-        name,
-        dtype=study.card["dtype"],
-        device=device,
-        revision=study.card.get("revision"),
-        trust_remote_code=trust_remote_code,
-    )
     told: Any = answer if answer is not None else greedy_answer(loaded, question, study.form)
     scored = study.explain(loaded, question, told)
     if as_json:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from inspector.cli_options import Device, Overwrite, Quiet, TrustRemoteCode, say, step_progress
+from inspector.cli_options import Device, Overwrite, Quiet, TrustRemoteCode, load_again, say, step_progress
 from inspector.errors import InputError
 
 
@@ -33,17 +33,7 @@ def verify(
     report = open_run(run)
     refuse(report, twins)
     runs.claim(target, overwrite=overwrite or in_place)
-    name = model or report.card["name"]
-    say(quiet, f"Loading {name} …")
-    from inspector.models import load_model
-
-    loaded = load_model(
-        name,
-        dtype=report.card["dtype"],
-        device=device,
-        revision=report.card.get("revision"),
-        trust_remote_code=trust_remote_code,
-    )
+    loaded = load_again(report.card, model, device, trust_remote_code, quiet)
     with step_progress(quiet) as step:
         verified = test(report, loaded, twins=twins, seed=seed, step=step)
     saved = verified.save(target, overwrite=overwrite or in_place)

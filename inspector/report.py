@@ -85,9 +85,9 @@ def judged(
 def _verified(finding: Finding, tested: Sequence[Mapping[str, Any]]) -> Finding:
     """The finding with the verdict of the test that covers it, if there was one."""
     for one in tested:
-        if (finding.detector, finding.unit) == (one["detector"], one["unit"]) and (
-            one["first"] <= finding.layer <= one["last"]
-        ):
+        same = (finding.detector, finding.unit) == (one["detector"], one["unit"])
+        here = one["first"] <= finding.layer <= one["last"] and one["position"] in (None, finding.position)
+        if same and here:
             return replace(finding, verdict=one["verdict"])
     return finding
 

@@ -152,16 +152,24 @@ def bootstrap_auroc(
     kinds are left out. NaN with fewer than `FEWEST_CLUSTERS` clusters that hold either kind.
     """
     empty = np.full(scores.shape[1:], np.nan)
-    groups = np.arange(len(scores)) if cluster is None else np.unique(cluster, return_inverse=True)[1]
-    if min(len(np.unique(groups[kind])) for kind in (positive, ~positive)) < FEWEST_CLUSTERS:
+    draws = _draws(positive, cluster, resamples, seed)
+    if draws is None:
         return empty, empty.copy()
     flat = scores.reshape(len(scores), -1).astype(np.float64)
-    size = int(groups.max()) + 1
-    rng = np.random.default_rng(seed)
-    weights = rng.multinomial(size, np.full(size, 1 / size), size=resamples)[:, groups].astype(np.float64)
-    columns = [_weighted_auroc(column, positive, weights) for column in flat.T]
+    columns = [_weighted_auroc(column, positive, draws.astype(np.float64)) for column in flat.T]
     low, high = np.nanquantile(np.stack(columns), [(1 - level) / 2, (1 + level) / 2], axis=1)
     return low.reshape(empty.shape), high.reshape(empty.shape)
+
+
+def _draws(
+    positive: Bool[np.ndarray, " row"], cluster: Int[np.ndarray, " row"] | None, resamples: int, seed: int
+) -> Int[np.ndarray, "sample row"] | None:
+    """How often each row is drawn in each bootstrap sample; None with too few clusters that hold either kind."""
+    groups = np.arange(len(positive)) if cluster is None else np.unique(cluster, return_inverse=True)[1]
+    if min(len(np.unique(groups[kind])) for kind in (positive, ~positive)) < FEWEST_CLUSTERS:
+        return None
+    size = int(groups.max()) + 1
+    return np.random.default_rng(seed).multinomial(size, np.full(size, 1 / size), size=resamples)[:, groups]
 
 
 def _weighted_auroc(
@@ -191,11 +199,9 @@ def bootstrap_balanced_mean(
 
     Rows of one `cluster` are drawn together. NaN with fewer than `FEWEST_CLUSTERS` clusters of either kind.
     """
-    groups = np.arange(len(values)) if cluster is None else np.unique(cluster, return_inverse=True)[1]
-    if min(len(np.unique(groups[kind])) for kind in (positive, ~positive)) < FEWEST_CLUSTERS:
+    draws = _draws(positive, cluster, resamples, seed)
+    if draws is None:
         return float("nan"), float("nan")
-    size = int(groups.max()) + 1
-    draws = np.random.default_rng(seed).multinomial(size, np.full(size, 1 / size), size=resamples)[:, groups]
     with np.errstate(invalid="ignore"):
         means = [(draws[:, kind] @ values[kind]) / draws[:, kind].sum(axis=1) for kind in (positive, ~positive)]
     low, high = np.nanquantile(np.mean(means, axis=0), [(1 - level) / 2, (1 + level) / 2])

@@ -113,7 +113,13 @@ class Spike:
     @property
     def key(self) -> dict[str, object]:
         """What findings it stands for."""
-        return {"detector": "massive", "unit": self.dim, "first": self.first, "last": self.last}
+        return {
+            "detector": "massive",
+            "unit": self.dim,
+            "first": self.first,
+            "last": self.last,
+            "position": self.position,
+        }
 
 
 def _spikes(report: Report) -> list[Spike]:

@@ -42,7 +42,7 @@ def refuse(model: Model, questions: Sequence[Question]) -> None:
 
     Raises:
         ModelError: the model has no neurons that can be measured.
-        InputError: no questions, or an id that occurs twice.
+        InputError: no questions or too few, an id or a question that occurs twice.
     """
     if not model.shape.has("neuron"):
         raise ModelError(
@@ -138,12 +138,11 @@ def working_folder(
     what = json.dumps([model.card["fingerprint"], asdict(form), asdict(sampling), asked])
     folder = beside.parent / f".{beside.name}-{hashlib.sha256(what.encode()).hexdigest()[:12]}.working"
     folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / "lock")
     try:
-        lock.acquire(timeout=0)
+        held = FileLock(folder / "lock").acquire(timeout=0)
     except Timeout as error:
         raise RunError(f"Another process is making this study (in '{folder}'). Wait for it, or stop it.") from error
-    with lock:
+    with held:
         yield folder
     shutil.rmtree(folder, ignore_errors=True)
 

@@ -96,10 +96,13 @@ class Meter:
         fed_in = batches(fed.rows, BATCH_TOKENS, self.model.pad_id)
         observe(self.model, fed_in, listeners, prefix=fed.prefix, progress=progress)
 
-    def contributions(self, fed: Fed) -> np.ndarray:
-        """Mean CETT over each answer's tokens, `[answer, column]`, layer by layer, neuron by neuron."""
+    def contributions(self, fed: Fed, also: Sequence[Listener] = ()) -> np.ndarray:
+        """Mean CETT over each answer's tokens, `[answer, column]`, layer by layer, neuron by neuron.
+
+        Others may listen to the same pass.
+        """
         answer, question = (_array(None, name, self._size(fed)) for name in ("answer", "question"))
-        self.watch(fed, [Contributions(self.model, fed.spans, answer, question)])
+        self.watch(fed, [Contributions(self.model, fed.spans, answer, question), *also])
         return answer.reshape(len(answer), -1)
 
     def _size(self, fed: Fed) -> tuple[int, int, int]:

@@ -54,7 +54,8 @@ def study_hallucination(
         agreement: share of the samples that must agree with the greedy answer's mark for a question
             to be used; 1 is the paper's rule. Where None, the strictest that leaves enough.
         seed: of splits, bootstraps and shuffles; `sampling` has its own.
-        folder: keeps answers and CETTs while the study runs, so that a killed one goes on; in memory where None.
+        folder: keeps the answers, so that a killed study needn't ask again, and holds CETTs while it runs; both
+            are in memory where None.
         step: called with what is being done, how much of it was just done, and of how much.
 
     Raises:
@@ -163,7 +164,7 @@ class _Found:
         return _evidence(arrays, facts)
 
     def _scores(self, answers: Answers, selection: Selection) -> dict[str, np.ndarray]:
-        """Each predictor's measures over the usable answers, and the final probe's over the held-out ones."""
+        """Each predictor's measures over the usable answers, by its out-of-fold log-odds."""
         rows = [_measures(odds, answers, self.seed) for odds in selection.odds.values()]
         table = {
             f"score_{name}": np.array(column)

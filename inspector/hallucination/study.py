@@ -84,7 +84,7 @@ class Study(Report):
         (ids,) = self._ids(model, [question], [answer])
         fed = meter.feed([question], [ids])
         listener = TokenContributions(model, fed.spans, probe.neurons)
-        meter.watch(fed, [listener])
+        risk = probe.risk(meter.contributions(fed, [listener])[:, probe.fit.columns])[0]
         by_token = listener.by_text[0]
         terms = probe.terms(by_token)
         tokens = pd.DataFrame(
@@ -96,7 +96,7 @@ class Study(Report):
         neurons["value"], neurons["term"] = by_token.mean(axis=0), terms.mean(axis=0)
         text = answer if isinstance(answer, str) else model.tokenizer.decode(list(ids)).strip()
         neurons = neurons.sort_values("term", ascending=False, ignore_index=True)
-        return Scored(question, text, self.score(model, question, ids), tokens, neurons)
+        return Scored(question, text, float(risk), tokens, neurons)
 
     def _speaking(self, terms: np.ndarray) -> str:
         """The neurons that raise a token's risk most, in words."""
