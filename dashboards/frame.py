@@ -10,7 +10,8 @@ from dashboards import state, tour, widgets
 from dashboards.theme import style
 from inspector.errors import InspectorError
 
-HERE = Path(__file__).parent / "pages"
+HERE = Path(__file__).parent / "screens"
+"""Not `pages`: a folder of that name beside app.py is served by Streamlit without app.py, on a fresh server."""
 
 
 def show() -> None:

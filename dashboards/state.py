@@ -99,13 +99,13 @@ class View:
         return name in self.report.frames() and len(self.frame(name)) > 0
 
 
-def view(parameter: str = "run") -> View:
-    """The run that the address names; the latest where it names none.
+def view(name: str | None = None) -> View:
+    """The run of this name, else the one that the address names, else the latest.
 
     Raises:
         RunError: it is not there or damaged, or there are no runs at all.
     """
-    name = st.query_params.get(parameter)
+    name = name or st.query_params.get("run")
     if name is not None and name.startswith(LIVE):
         return _live(name)
     found = shelf().all()

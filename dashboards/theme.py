@@ -17,6 +17,7 @@ IN_THE_DARK = {
     "#5F3DC4": "#B8A4FF",
     "#868E96": "#98A1AB",
     "#5C636A": "#AEB6BF",
+    "#1B1F24": "#FFFFFF",
     "#F1F3F5": "#20262E",
     "#A5D8FF": "#1C4E7A",
     "#0B4A86": "#A5D8FF",
@@ -47,7 +48,8 @@ p.finding { margin: 0; line-height: 1.55; max-width: 95ch; padding-left: .8rem; 
 .tokens span { border: 1px solid var(--line); border-radius: 4px; padding: 0 .3rem; white-space: pre; }
 .verdict { display: inline-block; font-weight: 600; font-size: .86rem; white-space: nowrap; }
 dl.card { display: grid; grid-template-columns: repeat(auto-fit, minmax(10.5rem, 1fr)); gap: .75rem 1.5rem; margin: 0; }
-dl.card dt { color: var(--muted); font-size: .8rem; } dl.card dd { margin: 0; overflow-wrap: anywhere; }
+dl.card dt { color: var(--muted); font-size: .8rem; } dl.card dd { margin: 0 !important; overflow-wrap: anywhere; }
+.scroll { overflow-x: auto; }
 .answer { font-size: 1.1rem; font-weight: 600; overflow-wrap: anywhere; }
 table.plain { border-collapse: collapse; width: 100%%; font-size: .9rem; }
 table.plain th { text-align: left; font-weight: 600; color: var(--muted); }

@@ -39,7 +39,7 @@ VERDICTS = {
 
 def link(page: str, label: str, **choices: Any) -> None:
     """A link to a page that keeps what is chosen, with these choices more."""
-    st.page_link(f"pages/{page}.py", label=label, query_params=state.address(**choices))
+    st.page_link(f"screens/{page}.py", label=label, query_params=state.address(**choices))
 
 
 def head(title: str, lede: str) -> None:
@@ -110,6 +110,11 @@ def tokens(texts: Sequence[object], values: Sequence[float] | None = None) -> No
     st.html(f"<div class=tokens>{''.join(boxes)}</div>")
 
 
+def quote(text: str) -> None:
+    """What a model said, as it is."""
+    st.html(f"<div class=answer>{html.escape(text.strip()) or '(nothing)'}</div>")
+
+
 def plain_table(table: pd.DataFrame) -> None:
     """A small table as text; everything in it is escaped."""
     numeric = [pd.api.types.is_numeric_dtype(table[name]) for name in table]
@@ -121,7 +126,8 @@ def plain_table(table: pd.DataFrame) -> None:
             for value, right in zip(row, numeric, strict=True)
         )
         rows.append(f"<tr>{''.join(cells)}</tr>")
-    st.html(f"<table class=plain><thead><tr>{header}</tr></thead><tbody>{''.join(rows)}</tbody></table>")
+    body = f"<thead><tr>{header}</tr></thead><tbody>{''.join(rows)}</tbody>"
+    st.html(f"<div class=scroll><table class=plain>{body}</table></div>")
 
 
 def _said(value: Any) -> str:
@@ -156,7 +162,7 @@ def chart(
     title = str(figure.layout.title.text).replace("<br>", " ")
     with st.container(border=True):
         st.html(f"<h2 class=figure>{title}</h2><p class=reading>{html.escape(means)}</p>")
-        drawn = themed(figure)
+        drawn = themed(figure).update_layout(dragmode="zoom" if crop is None else "select")
         form = "png" if st.query_params.get("picture") == "png" else "svg"
         options: dict[str, Any] = {}
         if pick is not None or crop is not None:
@@ -208,13 +214,16 @@ def clickable(figure: go.Figure) -> go.Figure:
         hovertemplate=template.replace("%{customdata}", "%{customdata[0]}"),
         showlegend=False,
     )
-    return figure.update_layout(hoverdistance=-1, hovermode="closest", dragmode="zoom")
+    for axis, at in ((figure.update_xaxes, np.asarray(cells.x)), (figure.update_yaxes, np.asarray(cells.y))):
+        half = (at[1] - at[0]) / 2 if len(at) > 1 else 0.5
+        axis(range=[at[0] - half, at[-1] + half])  # points would widen it
+    return figure.update_layout(hoverdistance=-1, hovermode="closest")
 
 
-def mark(figure: go.Figure, x: float, y: float, width: float = 1, accent: str = "#E8590C") -> go.Figure:
+def mark(figure: go.Figure, x: float, y: float, width: float = 1, ink: str = "#1B1F24") -> go.Figure:
     """The figure with a frame around one cell."""
     return figure.add_shape(
-        type="rect", x0=x - width / 2, x1=x + width / 2, y0=y - 0.5, y1=y + 0.5, line={"color": accent, "width": 3}
+        type="rect", x0=x - width / 2, x1=x + width / 2, y0=y - 0.5, y1=y + 0.5, line={"color": ink, "width": 3}
     )
 
 
@@ -297,6 +306,22 @@ def choice(name: str, label: str, options: Sequence[Any], now: Any, said: Callab
         on_change=lambda: state.choose(**{name: st.session_state[key]}),
     )
     return st.session_state[key]
+
+
+def box_of(box: Mapping[str, Any], *axes: str) -> str:
+    """The positions that a drawn box covers on these axes, as the address keeps them: first-last."""
+    ends = [end for axis in axes for end in box[axis]]
+    return f"{max(0, round(min(ends)))}-{max(0, round(max(ends)))}"
+
+
+def cropped(length: int) -> tuple[int, int]:
+    """The positions [first, last] that the address asks for, or all of `length`; with a way back to all."""
+    first, _, last = str(state.chosen("crop", "")).partition("-")
+    if not (first.isdigit() and last.isdigit()) or int(first) >= min(int(last), length - 1):
+        return 0, length - 1
+    ends = int(first), min(int(last), length - 1)
+    st.button(f"Tokens {ends[0]} to {ends[1]}. Show all", on_click=state.choose, kwargs={"crop": None})
+    return ends
 
 
 def outcome(kind: str) -> Job | None:

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from dashboards.jobs import Job
+from dashboards.twins import Change, sizes_of
 from inspector.errors import InputError
 from inspector.interventions import Intervention
 
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 MODELS_KEPT = 2
 BATCH_TOKENS = 512
 """Small batches, so that progress moves."""
+
+TEXTS = 4
+"""Built-in texts, of 96 tokens, on which loss and sink rate are measured: enough to see, too few to prove."""
 
 LONGEST = 24
 """Tokens that a text is continued by."""
@@ -153,23 +157,27 @@ class Way:
     sink_rate: float
 
 
-def change(job: Job, card: Mapping[str, Any], prompt: str, ways: Mapping[str, Sequence[Intervention]]) -> list[Way]:
-    """Each way's next tokens and continuation of a prompt, and its loss and sink rate on built-in texts."""
+def compare(
+    job: Job, card: Mapping[str, Any], prompt: str, change: Change, seed: int, largest: Sequence[float] | None
+) -> list[Way]:
+    """Untouched, changed, and the random twin changed: a prompt's next tokens, and loss and sink rate on texts."""
     from inspector.batching import tokenise
     from inspector.causal import Bench
     from inspector.texts import built_in
 
     model = model_of_run(job, card)
     with model.lock, stoppable(job, model):
-        total = 1 + 2 * len(ways)
-        job.step("Measuring the untouched model", 0, total)
+        job.step("Measuring the untouched model", 0, 7)
         (row,) = tokenise(model.tokenizer, [prompt], bos=None, window=model.shape.context)
-        bench = Bench(model, tokenise(model.tokenizer, built_in(4), bos=None, window=96)[:4])
+        bench = Bench(model, tokenise(model.tokenizer, built_in(TEXTS), bos=None, window=96)[:TEXTS])
+        twin = change.twin(sizes_of(model, change, largest), seed)
+        ways: dict[str, tuple[Intervention, ...]] = {"untouched": ()}
+        ways |= {one.name: one.interventions(model) for one in (change, twin)}
         found = []
         for number, (name, interventions) in enumerate(ways.items()):
-            job.step(f"Measuring: {name}", 1 + 2 * number, total)
+            job.step(f"Measuring: {name}", 1 + 2 * number, 7)
             outcome = bench.outcome(interventions) if interventions else bench.untouched
-            job.step(f"Continuing the prompt: {name}", 2 + 2 * number, total)
+            job.step(f"Continuing the prompt: {name}", 2 + 2 * number, 7)
             tokens, text = _continued(model, row.ids, interventions)
             means = (float(np.nanmean(v)) if np.isfinite(v).any() else float("nan") for v in _parts(outcome))
             found.append(Way(name, tokens, text, *means))

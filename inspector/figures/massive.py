@@ -23,7 +23,7 @@ from inspector.figures.common import (
 
 
 def magnitude_map(cells: pd.DataFrame, text: int | None = None) -> go.Figure:
-    """Layer × token map of the largest |x| (frame `massive.map`), for one text.
+    """Layer × token map of the largest |x| (frame `massive.map`), for one text, or for the part of it that is given.
 
     Raises:
         InputError: no such text in the frame.
@@ -32,7 +32,8 @@ def magnitude_map(cells: pd.DataFrame, text: int | None = None) -> go.Figure:
     cells = cells[cells["text"] == chosen]
     if not len(cells):
         raise InputError(f"Text {chosen} is not in the map. Only the first texts of a scan are mapped.")
-    positions = range(int(cells["position"].max()) + 1)  # a token without a finite value leaves a gap
+    start = int(cells["position"].min())
+    positions = range(start, int(cells["position"].max()) + 1)  # a token without a finite value leaves a gap
     table = cells.pivot(index="layer", columns="position", values="max").reindex(columns=positions)
     grid = table.to_numpy(dtype=np.float32)
     tokens = cells.drop_duplicates("position").set_index("position")["token"].reindex(positions).tolist()
@@ -43,16 +44,16 @@ def magnitude_map(cells: pd.DataFrame, text: int | None = None) -> go.Figure:
     figure = go.Figure(
         go.Heatmap(
             z=np.log10(np.maximum(pooled, 1.0)).astype(np.float32),
-            customdata=np.dstack([pooled.astype(object), where.astype(object), shown[where]]),
+            customdata=np.dstack([pooled.astype(object), (start + where).astype(object), shown[where]]),
             colorscale="Cividis",
             colorbar={"title": "|x|", **log_ticks(float(np.nanmax(pooled)))},
             hovertemplate="layer %{y}, position %{customdata[1]}<br>%{customdata[2]}<br>"
             "|x| = %{customdata[0]:,.1f}<extra></extra>",
-            x=np.arange(pooled.shape[1]) * factor,
+            x=start + np.arange(pooled.shape[1]) * factor,
             y=np.sort(cells["layer"].unique()),
         )
     )
-    position_axis(figure, tokens, factor)
+    position_axis(figure, tokens, factor, start=start)
     figure.update_yaxes(title="layer")
     title = f"Text {chosen}: the largest |x| is {peak['max']:,.0f}, at token {int(peak['position'])}"
     return finish(figure, f"{title} ({token_label(peak['token'])}), layer {int(peak['layer'])}")

@@ -124,21 +124,20 @@ def sink_controls(controls: pd.DataFrame) -> go.Figure:
     labels = {"texts": "your texts", "random": "random tokens", "repeated": "one token repeated"}
     figure = go.Figure(
         go.Bar(
-            x=[labels.get(name, name) for name in controls["input"]],
+            x=[f"{labels.get(row.input, row.input)}<br>{row.sink_rate:.1%}" for row in controls.itertuples()],
             y=controls["sink_rate"],
             marker_color=[SINK if name == "texts" else NEUTRAL for name in controls["input"]],
-            text=[f"{rate:.1%}" for rate in controls["sink_rate"]],
-            textposition="outside",
             error_y={
                 "type": "data",
                 "symmetric": False,
                 "array": controls["high"] - controls["sink_rate"],
                 "arrayminus": controls["sink_rate"] - controls["low"],
+                "color": NEUTRAL_TEXT,
             },
-            hovertemplate="%{x}: sink rate %{y:.1%}<extra></extra>",
+            hovertemplate="%{x}<extra></extra>",
         )
     )
-    figure.update_yaxes(title="sink rate at key 0", range=[0, 1.12], tickformat=".0%")
+    figure.update_yaxes(title="sink rate at key 0", range=[0, 1], tickformat=".0%")
     rate = controls.set_index("input")["sink_rate"]
     if pd.isna(rate["texts"]):
         return finish(figure, "Insufficient data: no text is long enough for a sink rate")

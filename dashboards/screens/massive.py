@@ -27,23 +27,27 @@ def size_map(view: View) -> tuple[int, int, int] | None:
     if len(texts) > 1:
         text = widgets.choice("text", "Text", texts, state.number("text", texts), lambda n: _opening(view, n))
     shown = table[table["text"] == text]
+    first, last = widgets.cropped(int(shown["position"].max()) + 1)
+    shown = shown[shown["position"].between(first, last)]
     figure = magnitude_map(shown, text)
-    columns = [int(at) for at in figure.data[0].customdata[..., 1].reshape(-1)]
-    layers = [int(layer) for layer in figure.data[0].y for _ in figure.data[0].x]
-    at = (state.number("layer", set(layers)), state.number("position", set(shown["position"])))
-    width = int(figure.data[0].x[1] - figure.data[0].x[0]) if len(figure.data[0].x) > 1 else 1
+    cells = figure.data[0]
+    columns = [int(at) for at in cells.customdata[..., 1].reshape(-1)]
+    layers = [int(layer) for layer in cells.y for _ in cells.x]
+    at = (state.number("layer", set(layers)), state.number("position", set(table["position"])))
+    width = int(cells.x[1] - cells.x[0]) if len(cells.x) > 1 else 1
     figure = widgets.clickable(figure)
-    if None not in at:
-        widgets.mark(figure, at[1] // width * width, at[0], width)
+    if None not in at and first <= at[1] <= last:
+        widgets.mark(figure, first + (at[1] - first) // width * width, at[0], width)
     widgets.chart(
         "size-map",
         figure,
         shown,
         notebook.drawn(view, "magnitude_map", notebook.table("massive.map"), f"text={text}"),
         "The largest number of each token's stream after each layer, on a log scale. A bright column is a token that "
-        "carries a spike. Click a cell to open it.",
+        "carries a spike. Click a cell to open it; drag over tokens to see only those.",
         ("residual stream", "massive activation"),
         pick={"layer": layers, "position": columns, "text": [text] * len(layers), "dim": [None] * len(layers)},
+        crop=lambda box: state.choose(crop=widgets.box_of(box, "x")),
     )
     return None if None in at else (text, at[0], at[1])
 

@@ -1,5 +1,0 @@
-"""Soon."""
-
-import streamlit as st
-
-st.write("soon")
