@@ -162,7 +162,8 @@ def chart(
     title = str(figure.layout.title.text).replace("<br>", " ")
     with st.container(border=True):
         st.html(f"<h2 class=figure>{title}</h2><p class=reading>{html.escape(means)}</p>")
-        drawn = themed(figure).update_layout(dragmode="zoom" if crop is None else "select")
+        boxes = crop is not None and pick is None  # while boxes are drawn, Streamlit hears no clicks
+        drawn = themed(figure).update_layout(dragmode="select" if boxes else "zoom")
         form = "png" if st.query_params.get("picture") == "png" else "svg"
         options: dict[str, Any] = {}
         if pick is not None or crop is not None:

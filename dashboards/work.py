@@ -30,7 +30,7 @@ BATCH_TOKENS = 512
 TEXTS = 4
 """Built-in texts, of 96 tokens, on which loss and sink rate are measured: enough to see, too few to prove."""
 
-LONGEST = 24
+LONGEST = 16
 """Tokens that a text is continued by."""
 
 _models: OrderedDict[tuple[str, str, str | None], "Model"] = OrderedDict()

@@ -44,7 +44,7 @@ def size_map(view: View) -> tuple[int, int, int] | None:
         shown,
         notebook.drawn(view, "magnitude_map", notebook.table("massive.map"), f"text={text}"),
         "The largest number of each token's stream after each layer, on a log scale. A bright column is a token that "
-        "carries a spike. Click a cell to open it; drag over tokens to see only those.",
+        "carries a spike. Click a cell to open it. The box tool at the top right keeps some tokens only, at full resolution.",
         ("residual stream", "massive activation"),
         pick={"layer": layers, "position": columns, "text": [text] * len(layers), "dim": [None] * len(layers)},
         crop=lambda box: state.choose(crop=widgets.box_of(box, "x")),
