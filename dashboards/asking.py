@@ -38,6 +38,8 @@ def ask(view: View, candidates: list[tuple[int, int]]) -> None:
 
 def _answer(scored: Any, name: str) -> None:
     widgets.tile(name, f"Risk {scored.risk:.2f}", "that the answer is made up; 0.5 is undecided", "hneurons")
+    widgets.quote(scored.answer)
+    widgets.reading("Its tokens, with the risk of each:")
     widgets.tokens(scored.tokens["token"].tolist(), scored.tokens["risk"].tolist())
     widgets.reading("Neurons that speak for it most, over the whole answer:")
     top = scored.neurons[scored.neurons["term"] > 0].head(5)

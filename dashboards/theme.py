@@ -37,7 +37,7 @@ h1 { font-size: 1.65rem !important; font-weight: 650 !important; letter-spacing:
   color: var(--muted); border-bottom: 1px solid var(--line); padding: 0 0 .65rem; }
 .banner b { color: inherit; font-weight: 600; overflow-wrap: anywhere; }
 .chip { border: 1px solid; border-radius: 99px; padding: .05rem .6rem; font-weight: 600; font-size: .8rem; }
-.tile { min-height: 7.4rem; border-top: 3px solid var(--tile, var(--muted)); padding-top: .6rem; }
+.tile { min-height: 6.2rem; border-top: 3px solid var(--tile, var(--muted)); padding-top: .6rem; }
 .tile .what { color: var(--muted); font-size: .86rem; line-height: 1.3; }
 .tile .number { font-size: 1.85rem; font-weight: 650; line-height: 1.25; letter-spacing: -.02em; }
 .tile .more { font-size: .86rem; line-height: 1.4; }
@@ -47,8 +47,9 @@ p.finding { margin: 0; line-height: 1.55; max-width: 95ch; padding-left: .8rem; 
 .tokens { display: flex; flex-wrap: wrap; gap: 3px; font: .84rem/1.5 %(mono)s; }
 .tokens span { border: 1px solid var(--line); border-radius: 4px; padding: 0 .3rem; white-space: pre; }
 .verdict { display: inline-block; font-weight: 600; font-size: .86rem; white-space: nowrap; }
-dl.card { display: grid; grid-template-columns: repeat(auto-fit, minmax(10.5rem, 1fr)); gap: .75rem 1.5rem; margin: 0; }
-dl.card dt { color: var(--muted); font-size: .8rem; } dl.card dd { margin: 0 !important; overflow-wrap: anywhere; }
+dl.card { display: grid; grid-template-columns: repeat(auto-fit, minmax(10.5rem, 1fr)); gap: .75rem 1.5rem;
+  margin: .6rem 0 0 !important; padding: 0 !important; }
+dl.card dt { color: var(--muted); font-size: .8rem; margin: 0 !important; } dl.card dd { margin: 0 !important; padding: 0 !important; overflow-wrap: anywhere; }
 .scroll { overflow-x: auto; }
 .answer { font-size: 1.1rem; font-weight: 600; overflow-wrap: anywhere; }
 table.plain { border-collapse: collapse; width: 100%%; font-size: .9rem; }

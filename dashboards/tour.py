@@ -5,7 +5,7 @@ import streamlit as st
 from dashboards import state, widgets
 
 STOPS = (
-    ("overview", "Run the example below: it loads a small model and reads one sentence. It takes a few seconds."),
+    ("overview", "Run the example below: it loads a small model and reads one paragraph, in about half a minute."),
     (
         "massive",
         "The map shows how large the model's inner numbers get, layer by layer. One column glows: the first token. "

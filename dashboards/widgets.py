@@ -325,6 +325,21 @@ def cropped(length: int) -> tuple[int, int]:
     return ends
 
 
+def pick(name: str, label: str, options: Sequence[int], said: Callable[[Any], str] = str, **more: Any) -> int | None:
+    """A select box for what a click also chooses, for those who don't click; empty while nothing is chosen."""
+    key = f"pick {name}"
+    st.session_state[key] = state.number(name, options)
+    st.selectbox(
+        label,
+        options,
+        key=key,
+        format_func=said,
+        placeholder="click the picture, or choose",
+        on_change=lambda: state.choose(**{name: st.session_state[key]}, **more),
+    )
+    return st.session_state[key]
+
+
 def outcome(kind: str) -> Job | None:
     """The job of this kind once it is done; until then its progress, or what became of it."""
     refused = st.session_state.pop(f"refused {kind}", "")

@@ -13,7 +13,17 @@ from inspector.hallucination.study import Study
 from inspector.models import Model
 from inspector.planting import planted_model, random_texts, tiny_model
 
-NASTY = ["<script>alert(1)</script>", "<img src=x onerror=alert(1)>", "**bold** [x](y)", "$x^2$", "\n", "\t", " ", "‮rtl", "<s>"]
+NASTY = [
+    "<script>alert(1)</script>",
+    "<img src=x onerror=alert(1)>",
+    "**bold** [x](y)",
+    "$x^2$",
+    "\n",
+    "\t",
+    " ",
+    "‮rtl",
+    "<s>",
+]
 """Token texts that would break a page that took them for markup."""
 
 DAMAGED = "damaged"
@@ -66,16 +76,28 @@ def made_up_study(report: Report) -> Study:
     arrays |= {f"score_{name}": np.full(3, np.nan) for name in ("accuracy_low", "accuracy_high", "brier")}
     arrays |= {"score_calibration_error": np.full(3, np.nan), "score_n": np.full(3, float(QUESTIONS))}
     probe = {"layer": [1, 2], "neuron": [3, 5], "column": [NEURONS + 3, 2 * NEURONS + 5], "weight": [0.5, -0.2]}
-    arrays |= {f"probe_{name}": np.array(values) for name, values in {**probe, "mean": [0, 0.0], "scale": [1, 1.0]}.items()}
+    arrays |= {
+        f"probe_{name}": np.array(values) for name, values in {**probe, "mean": [0, 0.0], "scale": [1, 1.0]}.items()
+    }
     tested = {"stability": [0.9, 0.1], "auroc": [0.8, 0.4], "low": [0.7, 0.3], "high": [0.9, 0.5], "within": [0.7, 0.5]}
-    arrays |= {f"tested_{name}": np.array(values) for name, values in {**tested, "p": [0.001, 0.5], "q": [0.002, 0.5]}.items()}
+    arrays |= {
+        f"tested_{name}": np.array(values) for name, values in {**tested, "p": [0.001, 0.5], "q": [0.002, 0.5]}.items()
+    }
     facts = {"predictors": ["probe", "length", "entropy"], "neurons_by_fold": [2], "transfers": [], "agreement": 1.0}
     cett = rng.random((QUESTIONS, report.card["layers"], NEURONS)).astype(np.float16) / 2
     cett[0, 1, 3] = 0.95
     answers = pd.DataFrame({"id": [f"q{i}" for i in range(QUESTIONS)]})
     answers["question"] = [f"Question {i} <b>?</b>" for i in range(QUESTIONS)]
     answers["answer"], answers["mark"], answers["accepted"] = "Gold", "wrong", "Iron"
-    asked = {"samples": 1, "temperature": 1.0, "top_p": 0.9, "top_k": 50, "longest": 8, "seed": 0, "questions": QUESTIONS}
+    asked = {
+        "samples": 1,
+        "temperature": 1.0,
+        "top_p": 0.9,
+        "top_k": 50,
+        "longest": 8,
+        "seed": 0,
+        "questions": QUESTIONS,
+    }
     settings = {"detectors": ["hneurons"], "seed": 0, "study": {**asked, "judge": "whole-words", "agreement": 1.0}}
     settings["study"]["form"] = {"name": "few-shot", "shots": []}
     evidence = {

@@ -1,10 +1,13 @@
 """Massive activations: the map of sizes, a clicked cell, the life cycle, and the thresholds."""
 
+import html
+
+import pandas as pd
 import streamlit as st
 
 from dashboards import cell, notebook, state, widgets
 from dashboards.state import View
-from inspector.figures import life_cycle, magnitude_map
+from inspector.figures import life_cycle, magnitude_map, token_label
 from inspector.summary import paragraphs
 
 
@@ -23,33 +26,43 @@ def size_map(view: View) -> tuple[int, int, int] | None:
     """The map of one text; the cell that is chosen in it."""
     table = view.frame("massive.map")
     texts = sorted(table["text"].unique().tolist())
-    text = texts[0]
-    if len(texts) > 1:
+    columns = st.columns([2, 1, 1])
+    with columns[0]:
         text = widgets.choice("text", "Text", texts, state.number("text", texts), lambda n: _opening(view, n))
-    shown = table[table["text"] == text]
-    first, last = widgets.cropped(int(shown["position"].max()) + 1)
-    shown = shown[shown["position"].between(first, last)]
+    table = table[table["text"] == text]
+    names = table.drop_duplicates("position").set_index("position")["token"]
+    with columns[1]:
+        layer = widgets.pick("layer", "Layer", sorted(table["layer"].unique().tolist()), dim=None)
+    with columns[2]:
+        said = lambda at: f"{at}: {html.unescape(token_label(names[at]))}"  # noqa: E731
+        position = widgets.pick("position", "Token", names.index.tolist(), said, dim=None)
+    _drawn(view, table, text, layer, position)
+    return None if layer is None or position is None else (text, layer, position)
+
+
+def _drawn(view: View, table: pd.DataFrame, text: int, layer: int | None, position: int | None) -> None:
+    """The picture, with the chosen cell framed."""
+    first, last = widgets.cropped(int(table["position"].max()) + 1)
+    shown = table[table["position"].between(first, last)]
     figure = magnitude_map(shown, text)
     cells = figure.data[0]
     columns = [int(at) for at in cells.customdata[..., 1].reshape(-1)]
     layers = [int(layer) for layer in cells.y for _ in cells.x]
-    at = (state.number("layer", set(layers)), state.number("position", set(table["position"])))
     width = int(cells.x[1] - cells.x[0]) if len(cells.x) > 1 else 1
     figure = widgets.clickable(figure)
-    if None not in at and first <= at[1] <= last:
-        widgets.mark(figure, first + (at[1] - first) // width * width, at[0], width)
+    if layer is not None and position is not None and first <= position <= last:
+        widgets.mark(figure, first + (position - first) // width * width, layer, width)
     widgets.chart(
         "size-map",
         figure,
         shown,
         notebook.drawn(view, "magnitude_map", notebook.table("massive.map"), f"text={text}"),
         "The largest number of each token's stream after each layer, on a log scale. A bright column is a token that "
-        "carries a spike. Click a cell to open it. The box tool at the top right keeps some tokens only, at full resolution.",
+        "carries a spike. Click a cell to open it; the box tool at the top right shows a part at full resolution.",
         ("residual stream", "massive activation"),
         pick={"layer": layers, "position": columns, "text": [text] * len(layers), "dim": [None] * len(layers)},
         crop=lambda box: state.choose(crop=widgets.box_of(box, "x")),
     )
-    return None if None in at else (text, at[0], at[1])
 
 
 def page() -> None:

@@ -28,10 +28,20 @@ def scatter(view: View) -> None:
         ("candidate", "CETT", "AUROC"),
         pick={"layer": ordered["layer"].tolist(), "neuron": ordered["neuron"].tolist()},
     )
-    first = table.iloc[0]
-    layer, number = state.number("layer"), state.number("neuron")
-    mine = table[(table["layer"] == layer) & (table["neuron"] == number)]
-    neuron.neuron(view, mine.iloc[0] if len(mine) else first)
+    names = [f"neuron {row.neuron} of layer {row.layer}" for row in ordered.itertuples()]
+    here = (ordered["layer"] == state.number("layer")) & (ordered["neuron"] == state.number("neuron"))
+    key = "pick neuron"
+    st.session_state[key] = int(here.idxmax()) if here.any() else 0
+    st.selectbox(
+        "Neuron",
+        range(len(ordered)),
+        key=key,
+        format_func=names.__getitem__,
+        on_change=lambda: state.choose(
+            layer=ordered["layer"][st.session_state[key]], neuron=ordered["neuron"][st.session_state[key]]
+        ),
+    )
+    neuron.neuron(view, ordered.iloc[st.session_state[key]])
 
 
 def compared(view: View) -> None:

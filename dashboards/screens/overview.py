@@ -71,10 +71,11 @@ def fed(view: View) -> None:
 def page() -> None:
     """Draw the page."""
     widgets.head("Overview", "What stands out inside the model on these texts, and where to look closer.")
+    if "tour" not in st.query_params:
+        st.button("New here? Take the two-minute tour", on_click=state.choose, kwargs={"tour": 1})
     fresh = "run" not in st.query_params and not state.shelf().all()
     view = None if fresh else widgets.open_view()
     if view is None:
-        st.button("New here? Take the two-minute tour", on_click=state.choose, kwargs={"tour": 1})
         live.form()
         return
     shown = list(tiles(view))[:4]
@@ -88,7 +89,6 @@ def page() -> None:
         widgets.finding(line, next((d for d in ("massive", "sinks", "hneurons") if _about(line) == d), "muted"))
     fed(view)
     card(view)
-    st.button("New here? Take the two-minute tour", on_click=state.choose, kwargs={"tour": 1})
     live.form()
 
 

@@ -13,15 +13,20 @@ def head_strip(view: View) -> None:
     """The map of heads, and the head that is chosen in it."""
     heads = view.frame("sinks.heads")
     measures = [name for name in MEASURES if heads[name].notna().any()]
-    measure = widgets.choice("measure", "Colour the heads by", measures, state.chosen("measure"), MEASURES.get)
+    columns = st.columns([2, 1, 1])
+    with columns[0]:
+        measure = widgets.choice("measure", "Colour the heads by", measures, state.chosen("measure"), MEASURES.get)
+    with columns[1]:
+        layer = widgets.pick("layer", "Layer", sorted(heads["layer"].unique().tolist()))
+    with columns[2]:
+        number = widgets.pick("head", "Head", sorted(heads["head"].unique().tolist()))
     figure = head_map(heads, measure)
     cells = figure.data[0]
     layers = [int(y) for y in cells.y for _ in cells.x]
     numbers = [int(x) for _ in cells.y for x in cells.x]
-    at = (state.number("layer", set(layers)), state.number("head", set(numbers)))
     figure = widgets.clickable(figure)
-    if None not in at:
-        widgets.mark(figure, at[1], at[0])
+    if layer is not None and number is not None:
+        widgets.mark(figure, number, layer)
     widgets.chart(
         "head-map",
         figure,
@@ -31,7 +36,7 @@ def head_strip(view: View) -> None:
         ("attention sink", "received attention", "attention entropy"),
         pick={"layer": layers, "head": numbers},
     )
-    mine = heads[(heads["layer"] == at[0]) & (heads["head"] == at[1])]
+    mine = heads[(heads["layer"] == layer) & (heads["head"] == number)]
     if len(mine):
         head.head(view, mine.iloc[0])
 

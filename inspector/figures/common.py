@@ -27,9 +27,11 @@ def token_label(token: object, longest: int = 14) -> str:
     return html.escape(text if len(text) <= longest else text[: longest - 1] + "…")
 
 
-def position_axis(figure: go.Figure, tokens: Sequence[object], factor: int = 1, *, start: int = 0) -> None:
+def position_axis(
+    figure: go.Figure, tokens: Sequence[object], factor: int = 1, *, start: int = 0, ticks: int = TICKS
+) -> None:
     """Label the x axis, whose values are positions, by the tokens' texts; the text is never the category."""
-    step = factor * max(1, -(-len(tokens) // (factor * TICKS)))
+    step = factor * max(1, -(-len(tokens) // (factor * ticks)))
     few = range(0, len(tokens), step)
     pooled = f", max over {factor} tokens" if factor > 1 else ""
     figure.update_xaxes(

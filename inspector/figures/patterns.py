@@ -49,7 +49,7 @@ def attention_pattern(
             hovertemplate="query %{y} to key %{x}: " + ("10^%{z:.2f}" if log else "%{z:.1%}") + "<extra></extra>",
         )
     )
-    position_axis(figure, tokens, factor, start=start)
+    position_axis(figure, tokens, factor, start=start, ticks=24)
     note = f", max over {factor}×{factor}" if factor > 1 else ""
     figure.update_xaxes(title=f"key{note}", constrain="domain")
     figure.update_yaxes(title=f"query{note}", autorange="reversed", scaleanchor="x", constrain="domain")
