@@ -49,7 +49,8 @@ p.finding { margin: 0; line-height: 1.55; max-width: 95ch; padding-left: .8rem; 
 .verdict { display: inline-block; font-weight: 600; font-size: .86rem; white-space: nowrap; }
 dl.card { display: grid; grid-template-columns: repeat(auto-fit, minmax(10.5rem, 1fr)); gap: .75rem 1.5rem;
   margin: .6rem 0 0 !important; padding: 0 !important; }
-dl.card dt { color: var(--muted); font-size: .8rem; margin: 0 !important; } dl.card dd { margin: 0 !important; padding: 0 !important; overflow-wrap: anywhere; }
+dl.card dt { color: var(--muted); font-size: .8rem; margin: 0 !important; }
+dl.card dd { margin: 0 !important; padding: 0 !important; overflow-wrap: anywhere; }
 .scroll { overflow-x: auto; }
 .answer { font-size: 1.1rem; font-weight: 600; overflow-wrap: anywhere; }
 table.plain { border-collapse: collapse; width: 100%%; font-size: .9rem; }

@@ -7,11 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import SINKS, SPIKES
+from fixtures_cli import TEXT, tiny_folder
 
-from inspector import Evidence, Report, examine, verify
+from inspector import Evidence, Report, examine, load_model, verify
 from inspector.hallucination.study import Study
 from inspector.models import Model
-from inspector.planting import planted_model, random_texts, tiny_model
+from inspector.planting import random_texts, tiny_model
 
 NASTY = [
     "<script>alert(1)</script>",
@@ -31,8 +32,8 @@ QUESTIONS, NEURONS = 60, 8
 
 
 @pytest.fixture(scope="session")
-def shelf(planted: Model, unplanted: Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of runs: planted (verified), empty, nasty, two-layers, long, study, and a damaged one."""
+def shelf(planted: Model, unplanted: Model, tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of runs: planted (verified), empty, nasty, two-layers, study, tiny (with a model), and a damaged one."""
     folder = tmp_path_factory.mktemp("shelf")
     texts = random_texts(24, 64, 70, trigger=7)
     report = examine(planted, texts, ["massive", "sinks"])
@@ -41,6 +42,7 @@ def shelf(planted: Model, unplanted: Model, tmp_path_factory: pytest.TempPathFac
     _nasty(report).save(folder / "nasty")
     examine(tiny_model("LlamaForCausalLM"), random_texts(4, 64, 70), ["massive", "sinks"]).save(folder / "two-layers")
     made_up_study(report).save(folder / "study")
+    examine(load_model(tiny_folder, device="cpu"), [TEXT], ["massive", "sinks"]).save(folder / "tiny")
     _nasty(report).save(folder / DAMAGED)
     (folder / DAMAGED / "findings.parquet").write_bytes(b"")
     return folder
@@ -116,4 +118,4 @@ def _evidence(detector: str, arrays: dict[str, np.ndarray], facts: dict[str, obj
     return Evidence(detector, arrays, axes, dict.fromkeys(arrays, "sum"), facts)
 
 
-__all__ = ["DAMAGED", "NASTY", "SINKS", "SPIKES", "made_up_study", "planted_model", "shelf"]
+__all__ = ["DAMAGED", "NASTY", "SINKS", "SPIKES", "made_up_study", "shelf", "tiny_folder"]

@@ -5,8 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from inspector.figures.common import MAX_SIDE, SINK_SCALE, finish, position_axis
+from inspector.figures.common import SINK_SCALE, finish, position_axis
 
+SIDE = 400
+"""Longer patterns are max-pooled: 512² float32 numbers are more than a megabyte once they are sent as text."""
 LOG_BAR = {"tickvals": [-4, -3, -2, -1, 0], "ticktext": ["≤ 0.01%", "0.1%", "1%", "10%", "100%"]}
 
 
@@ -19,7 +21,7 @@ def attention_pattern(
     log: bool = False,
     hide_sink: bool = False,
 ) -> go.Figure:
-    """One head's attention; above 512 tokens the maximum over squares, so that a sink of one column survives.
+    """One head's attention; above 400 tokens the maximum over squares, so that a sink of one column survives.
 
     Args:
         pattern: `[query, key]`, each row a distribution.
@@ -32,7 +34,7 @@ def attention_pattern(
     stop = start + len(tokens)
     whole = without_key(pattern, 0) if hide_sink else pattern
     shown = whole[start:stop, start:stop]
-    factor = -(-len(shown) // MAX_SIDE)
+    factor = -(-len(shown) // SIDE)
     z = square_pool(shown, factor)
     z = np.log10(np.maximum(z, 1e-4)) if log else z.copy()
     z[np.triu_indices(len(z), 1)] = np.nan
