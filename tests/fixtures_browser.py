@@ -24,7 +24,7 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
-PATIENCE = 90_000
+PATIENCE = 60_000
 """Milliseconds that a busy machine may take."""
 
 
@@ -89,7 +89,7 @@ class Visitor:
         """Where a figure's coordinates are in the window, after it was scrolled into view."""
         plot = self.page.locator(f".st-key-{key} .js-plotly-plot")
         plot.scroll_into_view_if_needed()
-        plot.locator(".xtick").first.wait_for()
+        plot.locator(".xtick text").first.wait_for()
         found = plot.evaluate(
             """(plot, [x, y]) => { const box = plot.getBoundingClientRect(), f = plot._fullLayout;
             return [box.x + f.xaxis._offset + f.xaxis.d2p(x), box.y + f.yaxis._offset + f.yaxis.d2p(y)]; }""",
