@@ -11,6 +11,7 @@ from dashboards.state import View
 
 def ask(view: View, candidates: list[tuple[int, int]]) -> None:
     """The form, and what was answered."""
+    widgets.model_place(view)
     with st.form("ask", border=True):
         st.html("<h2 class=figure>Ask it something</h2>")
         widgets.reading(
@@ -25,7 +26,14 @@ def ask(view: View, candidates: list[tuple[int, int]]) -> None:
         alpha = float(st.session_state.alpha) if candidates else None
         st.session_state["asked with"] = alpha
         question = st.session_state.question.strip()[:500]
-        what = partial(work.ask, study=view.report, question=question, factor=alpha, neurons=candidates)
+        what = partial(
+            work.ask,
+            study=view.report,
+            where=state.chosen("model"),
+            question=question,
+            factor=alpha,
+            neurons=candidates,
+        )
         state.submit("ask", "Asking", what)
     job = widgets.outcome("ask")
     if job is None:

@@ -13,7 +13,7 @@ def cell(view: View, text: int, layer: int, position: int) -> None:
     kept = view.frame("massive.kept")
     here = kept[(kept["text"] == text) & (kept["layer"] == layer) & (kept["position"] == position)]
     if not len(here):
-        st.info(
+        widgets.note(
             "This cell's dims were not kept: of each text and layer the sixteen largest entries are. Choose a brighter "
             "cell."
         )
@@ -75,7 +75,7 @@ def _around(view: View, layer: int, dim: int, value: float) -> None:
                 ("writer",),
             )
         else:
-            st.info(f"Dim {dim} is no plateau that covers layer {layer}, so nobody is named as its writer.")
+            widgets.note(f"Dim {dim} is no plateau that covers layer {layer}, so nobody is named as its writer.")
     with right:
         sizes = view.frame("massive.sizes")
         widgets.chart(

@@ -33,10 +33,12 @@ def show() -> None:
     try:
         page.run()
     except InspectorError as error:
-        st.error(str(error))
+        widgets.trouble(str(error))
     except Exception as error:
         traceback.print_exc(file=sys.stderr)  # for whoever runs the server; the visitor gets a sentence
-        st.error(f"This page failed ({type(error).__name__}). The server's output says more; other pages still work.")
+        widgets.trouble(
+            f"This page failed ({type(error).__name__}). The server's output says more; other pages still work."
+        )
 
 
 def _choose_run() -> None:

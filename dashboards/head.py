@@ -76,8 +76,16 @@ def _pattern(view: View, layer: int, number: int) -> None:
     if len(texts) > 1:
         text = widgets.choice("text", "Text of the pattern", texts, state.number("text", texts))
     mine = tokens[tokens["text"] == text].sort_values("position")
+    widgets.model_place(view)
     wanted = (view.key, text, layer, number)
-    measure = partial(work.pattern, card=view.report.card, ids=mine["id"].tolist(), layer=layer, head=number)
+    measure = partial(
+        work.pattern,
+        card=view.report.card,
+        where=state.chosen("model"),
+        ids=mine["id"].tolist(),
+        layer=layer,
+        head=number,
+    )
     asked = st.session_state.get("pattern of") == wanted
     if not asked:
         label = f"Measure this pattern on text {text} ({len(mine):,} tokens; loads the model)"

@@ -62,7 +62,7 @@ def _submit() -> None:
         if not chosen.detectors:
             raise InputError("No detector was chosen. Choose at least one.")
     except InputError as error:
-        st.error(str(error))
+        widgets.trouble(str(error))
         return
     settings = {"bos": BOS[chosen.bos], "dtype": chosen.dtype}
     scan = partial(work.scan, name=chosen.model.strip(), texts=texts, detectors=list(chosen.detectors), **settings)

@@ -33,7 +33,7 @@ def neuron(view: View, row: pd.Series) -> None:
         st.html("<h2 class=figure>Answers in which it speaks loudest</h2>")
         found = fires_on(view, layer, number)
         if found is None:
-            st.info("This run doesn't keep the neurons' contributions.")
+            widgets.note("This run doesn't keep the neurons' contributions.")
         else:
             widgets.plain_table(found)
             with st.popover("Code", type="tertiary"):

@@ -51,6 +51,9 @@ dl.card { display: grid; grid-template-columns: repeat(auto-fit, minmax(10.5rem,
   margin: .6rem 0 0 !important; padding: 0 !important; }
 dl.card dt { color: var(--muted); font-size: .8rem; margin: 0 !important; }
 dl.card dd { margin: 0 !important; padding: 0 !important; overflow-wrap: anywhere; }
+.note { border-left: 3px solid var(--muted); background: color-mix(in srgb, currentColor 5%%, transparent);
+  padding: .7rem .9rem; border-radius: 0 6px 6px 0; line-height: 1.5; overflow-wrap: anywhere; }
+.trouble { border-left-color: var(--massive); }
 .scroll { overflow-x: auto; }
 .answer { font-size: 1.1rem; font-weight: 600; overflow-wrap: anywhere; }
 table.plain { border-collapse: collapse; width: 100%%; font-size: .9rem; }

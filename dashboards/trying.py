@@ -47,6 +47,7 @@ def _unit(kind: str, card: "dict[str, int]", given: int | None) -> int | None:
 def form(view: View) -> None:
     """The form, and what came of it."""
     now, card = prefilled(view), view.report.card
+    widgets.model_place(view)
     with st.container(border=True):
         st.html("<h2 class=figure>Change one thing</h2>")
         widgets.reading("The same is done to a random twin: another of its kind and nearly its size.")
@@ -85,7 +86,13 @@ def _submit(view: View, change: Change, prompt: str, seed: int) -> None:
     evidence = view.report.evidence.get("massive")
     largest = None if evidence is None else evidence["dim_max"][change.layer].tolist()
     what = partial(
-        work.compare, card=view.report.card, prompt=prompt.strip()[:2000], change=change, seed=seed, largest=largest
+        work.compare,
+        card=view.report.card,
+        where=state.chosen("model"),
+        prompt=prompt.strip()[:2000],
+        change=change,
+        seed=seed,
+        largest=largest,
     )
     state.submit("change", "Changing", what)
 

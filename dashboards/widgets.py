@@ -2,6 +2,7 @@
 
 import html
 import io
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -65,7 +66,7 @@ def open_view() -> View | None:
     try:
         view = state.view()
     except state.RunError as error:
-        st.warning(str(error))
+        trouble(str(error))
         link("overview", "Inspect a model on the overview", run=None)
         link("runs", "Choose another run", run=None)
         return None
@@ -81,6 +82,35 @@ def finding(text: str, accent: str = "muted") -> None:
 def reading(text: str) -> None:
     """What a picture means, and what it doesn't."""
     st.html(f"<p class=reading>{html.escape(text)}</p>")
+
+
+def note(text: str) -> None:
+    """Something to know, shown as it is: Streamlit's own boxes would take it for markup."""
+    st.html(f"<div class=note role=status>{html.escape(text)}</div>")
+
+
+def trouble(text: str) -> None:
+    """Something that went wrong, shown as it is."""
+    st.html(f'<div class="note trouble" role=alert>{html.escape(text)}</div>')
+
+
+def plain(text: str) -> str:
+    """Text for a label, which Streamlit would take for markup."""
+    return re.sub(r"([^\w\s,;%=×≥→·“”’])", r"\\\1", text)
+
+
+def model_place(view: View) -> None:
+    """Where the run's model is, asked for where its name doesn't tell."""
+    card = view.report.card
+    if not view.saved or card.get("source") not in ("folder", "file", "object", "bridge"):
+        return
+    st.session_state["model place"] = str(state.chosen("model", ""))
+    st.text_input(
+        "Folder or file of the run's model",
+        key="model place",
+        placeholder="needed to run the model; nothing is loaded before",
+        on_change=lambda: state.choose(model=st.session_state["model place"].strip() or None),
+    )
 
 
 def verdict(name: str) -> str:
@@ -344,7 +374,7 @@ def outcome(kind: str) -> Job | None:
     """The job of this kind once it is done; until then its progress, or what became of it."""
     refused = st.session_state.pop(f"refused {kind}", "")
     if refused:
-        st.error(refused)
+        trouble(refused)
     job = state.mine(kind)
     if job is None:
         return None
@@ -352,9 +382,9 @@ def outcome(kind: str) -> Job | None:
         _progress(kind)
         return None
     if job.state == "failed":
-        st.error(job.error)
+        trouble(job.error)
     if job.state == "cancelled":
-        st.info("Cancelled. Nothing was kept.")
+        note("Cancelled. Nothing was kept.")
     return job if job.state == "done" else None
 
 
@@ -365,11 +395,11 @@ def _progress(kind: str) -> None:
         st.rerun()
     ahead = state.jobs().place(job)
     if ahead:
-        st.progress(0.0, text=f"{job.label}: waiting, {ahead} before you")
+        st.progress(0.0, text=plain(f"{job.label}: waiting, {ahead} before you"))
     else:
         share = min(1.0, job.done / job.total) if job.total else 0.0
         counted = f" {job.done:,} of {job.total:,}" if job.total else " …"
-        st.progress(share, text=f"{job.doing or job.label}{counted}")
+        st.progress(share, text=plain(f"{job.doing or job.label}{counted}"))
     st.button("Cancel", key=f"cancel {kind}", on_click=state.jobs().cancel, args=(job,))
 
 

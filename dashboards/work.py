@@ -52,16 +52,19 @@ def model_of(job: Job, name: str, dtype: str = "auto", revision: str | None = No
     return _models[key]
 
 
-def model_of_run(job: Job, card: Mapping[str, Any]) -> "Model":
-    """The model that a run was made on.
+def model_of_run(job: Job, card: Mapping[str, Any], where: str | None = None) -> "Model":
+    """The model that a run was made on: one that is loaded, else from `where`, else by its name.
 
     Raises:
-        InputError: what is loaded under its name has other weights.
+        InputError: what is loaded has other weights.
     """
-    model = model_of(job, card["name"], card["dtype"], card.get("revision"))
+    for loaded in _models.values():
+        if loaded.card["fingerprint"] == card["fingerprint"]:
+            return loaded
+    model = model_of(job, where or card["name"], card["dtype"], card.get("revision"))
     if model.card["fingerprint"] != card["fingerprint"]:
         raise InputError(
-            f"The run was made on other weights than '{card['name']}' has here. Open the run where its model is."
+            f"The run was made on other weights than '{where or card['name']}' has. Say where its model is."
         )
     return model
 
@@ -106,22 +109,26 @@ def scan(
         )
 
 
-def pattern(job: Job, card: Mapping[str, Any], ids: Sequence[int], layer: int, head: int) -> np.ndarray:
+def pattern(
+    job: Job, card: Mapping[str, Any], where: str | None, ids: Sequence[int], layer: int, head: int
+) -> np.ndarray:
     """One head's attention on one text of a run."""
     from inspector.patterns import attention_pattern
 
-    model = model_of_run(job, card)
+    model = model_of_run(job, card, where)
     with model.lock, stoppable(job, model):
         job.step(f"Measuring head {head} of layer {layer}")
         return attention_pattern(model, ids, layer, head)
 
 
-def ask(job: Job, study: Any, question: str, factor: float | None, neurons: Sequence[tuple[int, int]]) -> Any:
+def ask(
+    job: Job, study: Any, where: str | None, question: str, factor: float | None, neurons: Sequence[tuple[int, int]]
+) -> Any:
     """The model's answer explained; with a `factor`, the answer with these neurons scaled by it as well."""
     from inspector.hallucination.answering import greedy_answer
     from inspector.intervening import intervene
 
-    model = model_of_run(job, study.card)
+    model = model_of_run(job, study.card, where)
     changes = scaled(neurons, factor) if factor is not None else ()
     found = []
     with model.lock, stoppable(job, model):
@@ -158,14 +165,20 @@ class Way:
 
 
 def compare(
-    job: Job, card: Mapping[str, Any], prompt: str, change: Change, seed: int, largest: Sequence[float] | None
+    job: Job,
+    card: Mapping[str, Any],
+    where: str | None,
+    prompt: str,
+    change: Change,
+    seed: int,
+    largest: Sequence[float] | None,
 ) -> list[Way]:
     """Untouched, changed, and the random twin changed: a prompt's next tokens, and loss and sink rate on texts."""
     from inspector.batching import tokenise
     from inspector.causal import Bench
     from inspector.texts import built_in
 
-    model = model_of_run(job, card)
+    model = model_of_run(job, card, where)
     with model.lock, stoppable(job, model):
         job.step("Measuring the untouched model", 0, 7)
         (row,) = tokenise(model.tokenizer, [prompt], bos=None, window=model.shape.context)

@@ -1,7 +1,7 @@
 """The command `dashboard`: serve the screens on this machine, with everything switched off that isn't needed."""
 
 import os
-import subprocess
+import socket
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -54,12 +54,15 @@ def dashboard(
         raise InputError(
             "The dashboard needs Streamlit, which is not installed. pip install 'activation-inspector[dashboard]'"
         )
+    with socket.socket() as wanted:
+        wanted.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            wanted.bind((host, port))
+        except OSError as error:
+            raise InputError(f"Can't serve on {host}:{port} ({error.strerror}). Try another --port.") from error
     typer.echo(f"Dashboard of '{runs}' at http://{host}:{port} (Ctrl-C ends it)", err=True)
-    stopped = subprocess.run(
-        command(runs, port, host, allow or []), env={**os.environ, "TOKENIZERS_PARALLELISM": "false"}
-    )
-    if stopped.returncode not in (0, -2, 130):
-        raise InputError(f"The server ended with code {stopped.returncode}. Is port {port} taken? Try --port.")
+    started = command(runs, port, host, allow or [])
+    os.execv(started[0], started)  # the server takes this process's place: what stops one stops all
 
 
 def command(runs: Path, port: int, host: str, allow: list[str]) -> list[str]:

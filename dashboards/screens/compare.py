@@ -98,19 +98,19 @@ def page() -> None:
         return
     others = [run.name for run in state.shelf().all() if run.name != view.name and not run.fault]
     if not others:
-        st.info("There is only one run here. Make another, then compare.")
+        widgets.note("There is only one run here. Make another, then compare.")
         return
     pinned = widgets.choice("pin", "Compare with", others, st.query_params.get("pin"))
     try:
         second = state.view(pinned)
     except RunError as error:
-        st.warning(str(error))
+        widgets.trouble(str(error))
         return
     with st.container(border=True):
         st.html("<h2 class=figure>Numbers that both have</h2>")
         table = headlines(view, second)
         if not len(table):
-            st.info("These runs measured different things, so there is nothing to set side by side.")
+            widgets.note("These runs measured different things, so there is nothing to set side by side.")
             return
         widgets.plain_table(table.rename(columns={"first": view.name, "second": second.name}))
     layers(view, second)

@@ -14,7 +14,9 @@ def tested(view: View) -> None:
     """The run's effects, each beside its twins, with verdicts."""
     if not view.has("effects"):
         name = view.name if view.saved else "RUN"
-        st.info(f"This run's findings are not verified yet. On the command line: inspector verify {name} --in-place")
+        widgets.note(
+            f"This run's findings are not verified yet. On the command line: inspector verify {name} --in-place"
+        )
         return
     effects = view.frame("effects")
     metrics = list(dict.fromkeys(effects["metric"]))

@@ -72,7 +72,7 @@ def page() -> None:
     if view is None:
         return
     if not view.has("massive.layers"):
-        st.info(
+        widgets.note(
             "This run did not look for massive activations. Choose one that did, or inspect a text on the overview."
         )
         return

@@ -78,7 +78,7 @@ def page() -> None:
     if view is None:
         return
     if not view.has("hneurons.candidates"):
-        st.info("This run asked no questions. Studies are made by: inspector hallucinate --out RUN. Those here:")
+        widgets.note("This run asked no questions. Studies are made by: inspector hallucinate --out RUN. Those here:")
         for run in state.shelf().all():
             if "hneurons" in run.about.get("settings", {}).get("detectors", []):
                 widgets.link("neurons", f"Open {run.name}", run=run.name, layer=None, head=None)

@@ -47,7 +47,7 @@ def actions(run: Shelved) -> None:
             if st.form_submit_button("Rename"):
                 state.shelf().rename(run.name, new.strip())
                 _now_open(run.name, new.strip())
-    sure = st.checkbox(f"Yes, delete “{run.name}” for good", key=f"sure {run.name}")
+    sure = st.checkbox(widgets.plain(f"Yes, delete “{run.name}” for good"), key=f"sure {run.name}")
     if st.button("Delete", key=f"delete {run.name}", disabled=not sure):
         _confirm(run.name)
 
@@ -84,13 +84,13 @@ def page() -> None:
     widgets.head("Runs", f"What is kept in {state.shelf().root}.")
     found = state.shelf().all()
     if not found:
-        st.info("No runs yet. Inspect a text on the overview and save it, or: inspector examine --out RUNS/first")
+        widgets.note("No runs yet. Inspect a text on the overview and save it, or: inspector examine --out RUNS/first")
     for run in found:
         row(run)
     try:
         bring_in()
     except InspectorError as error:
-        st.error(str(error))
+        widgets.trouble(str(error))
 
 
 page()

@@ -81,7 +81,7 @@ def page() -> None:
     if view is None:
         return
     if not view.has("sinks.heads"):
-        st.info("This run did not look at attention. Choose one that did, or inspect a text on the overview.")
+        widgets.note("This run did not look at attention. Choose one that did, or inspect a text on the overview.")
         return
     widgets.slider(view, "epsilon", "A key is a sink above this share of the attention (ε)", "The papers use 0.3.")
     for line in paragraphs(view.report):

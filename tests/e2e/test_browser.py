@@ -50,12 +50,13 @@ def test_from_a_cell_to_its_writers_to_taking_it_away(visit: Visit) -> None:
     says(me, re.compile("In layer 2 the MLP adds 5,000 to dim 5, mostly its neurons 0"))
     me.page.get_by_role("link", name=re.compile("Test it: zero dim 5 at token 0")).click()  # 2: what to do with it
     says(me, "Change one thing")
-    values = [box.input_value() for box in me.page.get_by_role("spinbutton").all()[:3]]
-    assert values == ["2", "5", "0"]
+    for number, value in enumerate(("2", "5", "0")):  # layer, dim, token
+        expect(me.page.get_by_role("spinbutton").nth(number)).to_have_value(value)
 
 
-def test_a_change_is_shown_beside_its_twin_on_the_runs_own_model(visit: Visit) -> None:
-    me = visit("/interventions?run=tiny&kind=resid_post&layer=1&unit=3&at=0&op=zero")
+def test_a_change_is_shown_beside_its_twin_on_the_runs_own_model(visit: Visit, tiny_folder: Path) -> None:
+    me = visit(f"/interventions?run=tiny&model={tiny_folder}&kind=resid_post&layer=1&unit=3&at=0&op=zero")
+    assert me.page.get_by_label("Folder or file of the run's model").input_value() == str(tiny_folder)
     me.page.get_by_label("Prompt to continue").fill("w5 w6 w7")
     me.page.get_by_role("button", name=re.compile("Run beside a twin")).click()
     says(me, re.compile(r"Dim 3 of layer 1 zeroed at token 0: the loss goes from \d+\.\d\d to"))

@@ -1,6 +1,7 @@
 """Every screen, drawn by AppTest: it shows the run's own numbers, and lives through odd and damaged runs."""
 # ruff: noqa: F811
 
+import html
 import json
 import sys
 from collections.abc import Callable, Iterator
@@ -38,8 +39,13 @@ def draw(shelf: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
 
 
 def said(at: Any) -> str:
-    """All that a screen says: its own HTML, warnings, errors."""
-    return "\n".join([*(e.proto.body for e in at.get("html")), *(e.value for e in (*at.info, *at.warning, *at.error))])
+    """All that a screen says, as the visitor reads it."""
+    return html.unescape(markup(at))
+
+
+def markup(at: Any) -> str:
+    """The same as the browser gets it."""
+    return "\n".join(element.proto.body for element in at.get("html"))
 
 
 def figures(at: Any) -> list[dict[str, Any]]:
@@ -80,7 +86,7 @@ def test_a_chosen_neuron_shows_the_answers_that_it_speaks_up_in(draw: Open) -> N
     assert "Neuron 3 of layer 1 is a candidate" in text
     assert "an intervention must tell" in text
     first = text[text.index("speaks loudest") :]
-    assert first.index("Question 0 &lt;b&gt;?&lt;/b&gt;") < first.index("Question", first.index("Question 0") + 5)
+    assert first.index("Question 0 <b>?</b>") < first.index("Question", first.index("Question 0") + 5)
 
 
 def test_a_slider_judges_again_and_the_address_keeps_it(draw: Open) -> None:
@@ -99,9 +105,9 @@ def test_a_threshold_in_the_address_is_in_force_and_nonsense_is_not(draw: Open) 
 
 def test_tokens_are_never_markup(draw: Open) -> None:
     for screen in ("overview", "massive"):
-        text = said(draw(screen, "nasty", layer=2, position=0))
+        text = markup(draw(screen, "nasty", layer=2, position=0))
         assert "<script" not in text and "<img" not in text
-    boxes = said(draw("overview", "nasty"))
+    boxes = markup(draw("overview", "nasty"))
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in boxes
     assert not [m for m in draw("overview", "nasty").markdown if any(token in m.value for token in NASTY[:4])]
 
