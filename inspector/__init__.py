@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from inspector.results import Effect, Evidence, Finding
     from inspector.scan import examine
     from inspector.sites import Site
-    from inspector.verifying import verify
+    from inspector.verifying.verify import verify
 
 _HOMES = {
     "load_model": "inspector.models",
@@ -32,7 +32,7 @@ _HOMES = {
     "Finding": "inspector.results",
     "Effect": "inspector.results",
     "Site": "inspector.sites",
-    "verify": "inspector.verifying",
+    "verify": "inspector.verifying.verify",
     "intervene": "inspector.intervening",
     "Intervention": "inspector.interventions",
     "InspectorError": "inspector.errors",

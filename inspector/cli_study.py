@@ -1,6 +1,7 @@
 """The commands of hallucination studies: `hallucinate` and `ask`."""
 
 import json
+from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -85,12 +86,12 @@ def hallucinate(
     marker = judge_named(judge.value, **options)
     others = {str(path): _as_study(open_run(path), path) for path in transfer or []}
     say(quiet, f"Loading {model} …")
-    from inspector.hallucination.answering import working_folder
     from inspector.hallucination.asking import Sampling
     from inspector.hallucination.pipeline import study_hallucination
     from inspector.hallucination.prompts import Form
     from inspector.hallucination.transfer import with_transfers
     from inspector.models import asking_dtype, load_model
+    from inspector.working import working_folder
 
     loaded = load_model(
         model,
@@ -107,7 +108,8 @@ def hallucinate(
             )
     put, sampling = Form(form.value), Sampling(samples=samples, seed=seed)
     say(quiet, _forecast(loaded, len(asked), samples))
-    with working_folder(out, loaded, asked, put, sampling) as folder, step_progress(quiet) as step:
+    work = [loaded.card["fingerprint"], asdict(put), asdict(sampling), [[q.id, q.question] for q in asked]]
+    with working_folder(out, work) as folder, step_progress(quiet) as step:
         study = study_hallucination(
             loaded,
             asked,

@@ -19,9 +19,13 @@ _OURS: dict[str, tuple[type[Any], Mapping[str, _FrameOf]]] = {
 }
 
 
+TABLES = ("spike_sink", "windows", "alpha", "guard", "guard_curve")
+"""Tables of a verification that are frames as they are."""
+
+
 def names(record: Record) -> tuple[str, ...]:
     """The frames that `frame` can make of this record."""
-    found = ["findings", "effects", "tokens", *(["spike_sink"] if "spike_sink" in record.tables else [])]
+    found = ["findings", "effects", "tokens", *(name for name in TABLES if name in record.tables)]
     for name, evidence in record.evidence.items():
         if name in _OURS:
             found += [f"{name}.{table}" for table in _OURS[name][1]]
@@ -42,7 +46,7 @@ def frame(record: Record, name: str) -> pd.DataFrame:
         return _rows(record.findings, Finding)
     if name == "effects":
         return _rows(record.effects, Effect)
-    if name == "spike_sink" and name in record.tables:
+    if name in TABLES and name in record.tables:
         return pd.DataFrame(dict(record.tables[name]))
     if name == "tokens":
         return pd.DataFrame(dict(record.tokens))
