@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from inspector.errors import InspectorError
+    from inspector.hallucination.guarding import Guard, guard
     from inspector.hallucination.pipeline import study_hallucination
     from inspector.hallucination.study import Study
     from inspector.intervening import intervene
@@ -28,6 +29,8 @@ _HOMES = {
     "open_run": "inspector.opening",
     "study_hallucination": "inspector.hallucination.pipeline",
     "Study": "inspector.hallucination.study",
+    "guard": "inspector.hallucination.guarding",
+    "Guard": "inspector.hallucination.guarding",
     "Evidence": "inspector.results",
     "Finding": "inspector.results",
     "Effect": "inspector.results",
@@ -42,6 +45,7 @@ __all__ = [
     "Effect",
     "Evidence",
     "Finding",
+    "Guard",
     "InspectorError",
     "Intervention",
     "Model",
@@ -49,6 +53,7 @@ __all__ = [
     "Site",
     "Study",
     "examine",
+    "guard",
     "intervene",
     "load_model",
     "open_run",

@@ -35,6 +35,14 @@ class FormName(StrEnum):
     chat = "chat"
 
 
+class PolicyName(StrEnum):
+    """What a guard does with a risky answer."""
+
+    abstain = "abstain"
+    again = "again"
+    least = "least"
+
+
 class JudgeName(StrEnum):
     """What marks answers."""
 
@@ -131,6 +139,14 @@ def ask(
     run: Annotated[Path, typer.Option("--run", help="Folder of a hallucination study.")],
     model: Annotated[str | None, typer.Option(help="The study's model, where its name doesn't find it.")] = None,
     answer: Annotated[str | None, typer.Option(help="Score this answer instead of the model's own.")] = None,
+    guard: Annotated[
+        PolicyName | None,
+        typer.Option(help="What to do with a risky answer: say nothing, ask again, take a sample."),
+    ] = None,
+    threshold: Annotated[
+        float | None,
+        typer.Option(help="Risk that is too much; chosen on held-out answers if not given.", min=0, max=1),
+    ] = None,
     device: Device = None,
     trust_remote_code: TrustRemoteCode = False,
     as_json: Json = False,
@@ -144,7 +160,14 @@ def ask(
         raise InputError("The question is empty. Ask something.")
     if answer is not None and (not answer.strip() or "\n" in answer.strip()):
         raise InputError(f"Answer {answer[:40]!r} is not one line of text. Give one line.")
+    if answer is not None and guard is not None:
+        raise InputError("--guard watches the model's own answer, and --answer gives another. Use one of them.")
+    if threshold is not None and guard is None:
+        raise InputError("--threshold is for --guard. Say what to do above it: abstain, again or least.")
     loaded = load_again(study.card, model, device, trust_remote_code, quiet)
+    if guard is not None:
+        _guarded(study, loaded, question, guard, threshold, as_json)
+        return
     from inspector.hallucination.answering import greedy_answer
 
     told: Any = answer if answer is not None else greedy_answer(loaded, question, study.form)
@@ -155,6 +178,21 @@ def ask(
         typer.echo(json.dumps(told, ensure_ascii=False, indent=1))
     else:
         _print(study, scored)
+
+
+def _guarded(
+    study: "Study", model: Any, question: str, policy: PolicyName, threshold: float | None, as_json: bool
+) -> None:
+    """Ask under a guard, and print what it did."""
+    from inspector.hallucination.guarding import guard
+    from inspector.terminal import print_guarded
+
+    watching = guard(model, study, policy=policy.value, threshold=threshold)
+    given = watching.answer(question)
+    if as_json:
+        typer.echo(json.dumps({**asdict(given), "threshold": watching.threshold}, ensure_ascii=False, indent=1))
+    else:
+        print_guarded(given, watching.threshold)
 
 
 def _as_study(report: Any, path: Path) -> "Study":

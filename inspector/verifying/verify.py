@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import numpy as np
+import pandas as pd
 from numpy.random import default_rng
 
 from inspector.attention import UnsupportedAttention
 from inspector.batching import Text
 from inspector.causal import Outcomes, Trial, run
 from inspector.errors import InputError
+from inspector.hallucination.policies import compare_policies, verdict
 from inspector.hallucination.study import Study
 from inspector.models import Model
 from inspector.report import Report
@@ -73,7 +75,8 @@ def verify(
 
     Massive activations are zeroed, set to their mean, and what writes them is left out; sink heads lose their sink
     key, and a window slides over the cache with the first tokens kept or not; candidate hallucination neurons are
-    scaled while the model answers questions that their selection never saw.
+    scaled while the model answers questions that their selection never saw, and policies of `inspector.guard` are
+    compared on the study's held-out questions.
 
     Args:
         report: of a scan, or a `Study`.
@@ -105,13 +108,18 @@ def verify(
         tests.append(MassiveTest(report, model, on_texts, reference, twins or TEXT_TWINS, default_rng(seed)))
     if sink_heads(report):
         tests.append(SinkTest(report, on_texts, heads, twins or TEXT_TWINS, default_rng(seed)))
-    if isinstance(report, Study) and candidates(report):
+    if isinstance(report, Study) and not candidates(report):
+        notes += ("No neuron passes the thresholds as a candidate, so none was tested.",)
+    elif isinstance(report, Study):
         questions, where = unseen_questions(report, seed)
         bench = answer_bench(report, model, questions, prose, samples, seed)
         outcomes = Outcomes(bench, folder and folder / "answers.jsonl")
         tests.append(NeuronTest(report, model, outcomes, twins or ANSWER_TWINS, default_rng(seed)))
         notes += (f"Candidates were tested on {len(questions)} {where}, and on all built-in false premises.",)
     effects, verified, tables = _tried(tests, seed, step)
+    if isinstance(report, Study):
+        guarded = compare_policies(report, model, seed=seed, step=step)
+        tables, notes = {**tables, **guarded}, (*notes, verdict(pd.DataFrame(guarded["guard"])))
     if sink_heads(report):
         found, note = _windows(model, texts, bos, seed, step)
         tables, notes = {**tables, **found}, notes + note
@@ -131,10 +139,10 @@ def refuse(report: Report, twins: int | None) -> None:
     """
     if twins is not None and twins < 20:
         raise InputError(f"{twins} twins can't give a p below {1 / (1 + twins):.2f}. Use 20 or more.")
-    if not spikes(report) and not sink_heads(report) and not (isinstance(report, Study) and candidates(report)):
+    if not spikes(report) and not sink_heads(report) and not isinstance(report, Study):
         raise InputError(
-            "Nothing passes this run's thresholds that could be tested: no massive activation, no sink head with its "
-            "key at one position, no candidate neuron. Lower the thresholds, or scan more texts."
+            "Nothing passes this run's thresholds that could be tested: no massive activation, and no sink head with "
+            "its key at one position. Lower the thresholds, or scan more texts."
         )
 
 
