@@ -31,8 +31,8 @@ def _heads(effects: pd.DataFrame) -> Iterator[str]:
         counts = ", ".join(f"{n} {verdict}" for verdict, n in alone["verdict"].value_counts().items())
         top = alone.loc[alone["change"].idxmax()]
         yield (
-            f"Of {len(alone)} sink heads tested one by one, whose sink key was hidden: {counts}. The most: {top['target']}, "
-            f"which moves the model's predictions by {top['change']:.3g} nats (heads that are no sinks: 95 % under "
+            f"Of {len(alone)} sink heads whose key was hidden one by one: {counts}. The most: {top['target']}, which "
+            f"moves predictions by {top['change']:.3g} nats (of heads that are no sinks 95 % by less than "
             f"{top['twin_high']:.2g})."
         )
 
@@ -40,8 +40,8 @@ def _heads(effects: pd.DataFrame) -> Iterator[str]:
 def _windows(windows: pd.DataFrame) -> str:
     none, first, others = (windows.loc[kept] for kept in ("nothing", "the first", "4 others"))
     return (
-        f"With a window that slides over the cache the loss changes by {none['change']:+.2f}; with the first token kept "
-        f"by {first['change']:+.2f}; with four other early tokens kept by {others['change']:+.2f}."
+        f"With a window that slides over the cache the loss changes by {none['change']:+.2f}; with the first token "
+        f"kept by {first['change']:+.2f}; with four other early tokens kept by {others['change']:+.2f}."
     )
 
 
@@ -52,8 +52,8 @@ def _neurons(effects: pd.DataFrame) -> Iterator[str]:
     made_up, prose = scaled.loc["made_up"], scaled.loc["loss"]
     yield (
         f"Tested: {made_up['target']}, scaled by 0 to 3: per unit of α the share of made-up answers changes by "
-        f"{made_up['change']:+.3f} [{made_up['low']:+.3f}, {made_up['high']:+.3f}] (twins {made_up['twin_low']:+.3f} to "
-        f"{made_up['twin_high']:+.3f}), the loss of ordinary prose by {prose['change']:+.3f}: {made_up['verdict']}. "
+        f"{made_up['change']:+.3f} [{made_up['low']:+.3f}, {made_up['high']:+.3f}] (twins {made_up['twin_low']:+.3f} "
+        f"to {made_up['twin_high']:+.3f}), the loss of ordinary prose by {prose['change']:+.3f}: {made_up['verdict']}. "
         f"{_reason(made_up['reason'])}"
     )
 
