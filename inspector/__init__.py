@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from inspector.errors import InspectorError
+    from inspector.hallucination.guarding import Guard, guard
     from inspector.hallucination.pipeline import study_hallucination
     from inspector.hallucination.study import Study
     from inspector.intervening import intervene
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from inspector.results import Effect, Evidence, Finding
     from inspector.scan import examine
     from inspector.sites import Site
-    from inspector.verifying import verify
+    from inspector.verifying.verify import verify
 
 _HOMES = {
     "load_model": "inspector.models",
@@ -28,11 +29,13 @@ _HOMES = {
     "open_run": "inspector.opening",
     "study_hallucination": "inspector.hallucination.pipeline",
     "Study": "inspector.hallucination.study",
+    "guard": "inspector.hallucination.guarding",
+    "Guard": "inspector.hallucination.guarding",
     "Evidence": "inspector.results",
     "Finding": "inspector.results",
     "Effect": "inspector.results",
     "Site": "inspector.sites",
-    "verify": "inspector.verifying",
+    "verify": "inspector.verifying.verify",
     "intervene": "inspector.intervening",
     "Intervention": "inspector.interventions",
     "InspectorError": "inspector.errors",
@@ -42,6 +45,7 @@ __all__ = [
     "Effect",
     "Evidence",
     "Finding",
+    "Guard",
     "InspectorError",
     "Intervention",
     "Model",
@@ -49,6 +53,7 @@ __all__ = [
     "Site",
     "Study",
     "examine",
+    "guard",
     "intervene",
     "load_model",
     "open_run",

@@ -306,13 +306,13 @@ ALONG = (2, 7, 10)
 """A position in the prefix, one in the prompt, one in the answer."""
 
 
-def fanned(logits: Tensor, rows: Tensor, step: int) -> Tensor:
+def fanned(logits: Tensor, rows: Tensor, step: int | Tensor) -> Tensor:
     """One of the three likeliest tokens, another for each row and step."""
     return logits.topk(3, dim=-1).indices.gather(1, ((rows + step * step) % 3).unsqueeze(1)).squeeze(1)
 
 
 def generated(decoder: Decoder) -> list[tuple[int, ...]]:
-    return decoder.generate(PROMPTS, 2, fanned, NEVER, LONGEST)
+    return decoder.generate(PROMPTS.tolist(), 2, fanned, NEVER, LONGEST)
 
 
 def by_full_forwards(model: Model) -> list[tuple[int, ...]]:
@@ -675,6 +675,16 @@ def test_resetting_the_bridges_hooks_inside_does_not_end_the_intervention() -> N
         model.bridge.hook_dict["blocks.1.hook_out"].add_hook(lambda x, hook: x * 0)
         model.bridge.reset_hooks()
         assert torch.equal(model.logits(IDS), changed)
+
+
+def test_a_scan_under_interventions_says_so(planted: Model) -> None:
+    texts = random_texts(8, 64, 70, trigger=7)
+    with intervene(planted, [zero(Site("resid_post", 3), (5,), (0,))]):
+        changed = examine(planted, texts, ["massive"])
+    assert from_json(json.dumps(changed.settings["interventions"])) == (zero(Site("resid_post", 3), (5,), (0,)),)
+    assert any("zero at resid_post 3" in note for note in changed.notes)
+    plain = examine(planted, texts, ["massive"])
+    assert "interventions" not in plain.settings and len(plain.findings) > len(changed.findings)
 
 
 def test_another_threads_passes_are_not_changed(llama: Model) -> None:
