@@ -25,7 +25,10 @@ IN_THE_DARK = {
 """What the figures' colours become on a dark page: light enough for words, scales that rise from the page's own."""
 
 SHEET = """
-:root { --massive: %(massive)s; --sinks: %(sinks)s; --hneurons: %(hneurons)s; --muted: %(muted)s; --line: %(line)s; }
+:root { --massive: %(massive)s; --sinks: %(sinks)s; --hneurons: %(hneurons)s; --muted: %(muted)s; --line: %(line)s;
+  --on-primary: %(on_primary)s; }
+[data-testid^=stBaseButton-primary], [data-testid^=stBaseButton-primary] p, [data-baseweb=tag],
+[data-baseweb=tag] span { color: var(--on-primary) !important; }
 [data-testid=stMainBlockContainer] { max-width: 1240px; padding: 2.2rem 2rem 4rem; }
 [data-testid=stSidebarHeader] { height: 2.5rem; min-height: 0; }
 [data-testid=stMain] { font-variant-numeric: tabular-nums; }
@@ -77,9 +80,10 @@ def is_dark() -> bool:
 
 def style() -> None:
     """Send the style sheet."""
-    colours = ACCENTS
+    colours = {**ACCENTS, "on_primary": "#FFFFFF"}
     if is_dark():
         colours = {name: IN_THE_DARK.get(colour, "#353B44") for name, colour in ACCENTS.items()}
+        colours["on_primary"] = "#14171B"
     st.html(f"<style>{SHEET % {**colours, 'mono': MONO}}</style>")
 
 

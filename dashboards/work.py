@@ -28,7 +28,9 @@ BATCH_TOKENS = 512
 """Small batches, so that progress moves."""
 
 TEXTS = 4
-"""Built-in texts, of 96 tokens, on which loss and sink rate are measured: enough to see, too few to prove."""
+"""Built-in texts, of 64 tokens, on which loss and sink rate are measured: enough to see, too few to prove."""
+
+METRICS = ("loss", "kl", "sink_rate")
 
 LONGEST = 16
 """Tokens that a text is continued by."""
@@ -175,30 +177,37 @@ def compare(
 ) -> list[Way]:
     """Untouched, changed, and the random twin changed: a prompt's next tokens, and loss and sink rate on texts."""
     from inspector.batching import tokenise
-    from inspector.causal import Bench
-    from inspector.texts import built_in
+    from inspector.verifying.bench import TextBench
 
     model = model_of_run(job, card, where)
     with model.lock, stoppable(job, model):
         job.step("Measuring the untouched model", 0, 7)
         (row,) = tokenise(model.tokenizer, [prompt], bos=None, window=model.shape.context)
-        bench = Bench(model, tokenise(model.tokenizer, built_in(TEXTS), bos=None, window=96)[:TEXTS])
+        bench = TextBench(model, _rows(model))
         twin = change.twin(sizes_of(model, change, largest), seed)
         ways: dict[str, tuple[Intervention, ...]] = {"untouched": ()}
         ways |= {one.name: one.interventions(model) for one in (change, twin)}
         found = []
         for number, (name, interventions) in enumerate(ways.items()):
             job.step(f"Measuring: {name}", 1 + 2 * number, 7)
-            outcome = bench.outcome(interventions) if interventions else bench.untouched
+            outcome = bench.outcome(interventions, METRICS)
             job.step(f"Continuing the prompt: {name}", 2 + 2 * number, 7)
             tokens, text = _continued(model, row.ids, interventions)
-            means = (float(np.nanmean(v)) if np.isfinite(v).any() else float("nan") for v in _parts(outcome))
-            found.append(Way(name, tokens, text, *means))
+            found.append(Way(name, tokens, text, **{metric: _mean(outcome[metric]) for metric in METRICS}))
         return found
 
 
-def _parts(outcome: Any) -> tuple[np.ndarray, ...]:
-    return outcome.loss, outcome.kl, outcome.sink_rate
+def _rows(model: "Model") -> list[Any]:
+    """The beginnings of a few built-in texts."""
+    from inspector.batching import tokenise
+    from inspector.texts import built_in
+
+    rows = tokenise(model.tokenizer, built_in(TEXTS), bos=None, window=64)
+    return [row for row in rows if row.start == 0]
+
+
+def _mean(values: np.ndarray) -> float:
+    return float(np.nanmean(values)) if np.isfinite(values).any() else float("nan")
 
 
 def _continued(model: "Model", ids: tuple[int, ...], interventions: Sequence[Intervention]) -> tuple[Any, str]:

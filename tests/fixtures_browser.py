@@ -87,7 +87,8 @@ class Visitor:
 
     def point(self, key: str, x: float, y: float) -> tuple[float, float]:
         """Where a figure's coordinates are in the window, after it was scrolled into view."""
-        plot = self.page.locator(f".st-key-{key} .js-plotly-plot")
+        self.settle()
+        plot = self.page.locator(f".st-key-{key} .js-plotly-plot").last  # an old one may fade out above it
         plot.scroll_into_view_if_needed()
         plot.locator(".xtick text").first.wait_for()
         found = plot.evaluate(

@@ -37,7 +37,7 @@ def shelf(planted: Model, unplanted: Model, tiny_folder: Path, tmp_path_factory:
     folder = tmp_path_factory.mktemp("shelf")
     texts = random_texts(24, 64, 70, trigger=7)
     report = examine(planted, texts, ["massive", "sinks"])
-    verify(report, planted, texts, twins=20).save(folder / "planted")
+    verify(report, planted, texts, twins=20, heads=2).save(folder / "planted")
     examine(unplanted, texts[:8], ["massive", "sinks"]).save(folder / "empty")
     _nasty(report).save(folder / "nasty")
     examine(tiny_model("LlamaForCausalLM"), random_texts(4, 64, 70), ["massive", "sinks"]).save(folder / "two-layers")
