@@ -107,9 +107,13 @@ def made_up_study(report: Report) -> Study:
         "hneurons.contributions": _evidence("hneurons", {"text": np.arange(QUESTIONS), "answer": cett}, {}),
     }
     study = Study(
-        report.card, settings, evidence, (), report.tokens,
+        report.card,
+        settings,
+        evidence,
+        (),
+        report.tokens,
         tables={"answers": {name: answers[name].to_numpy() for name in answers}},
-    )  # fmt: skip
+    )
     return study.judge()  # type: ignore[return-value]
 
 

@@ -7,7 +7,20 @@ import streamlit as st
 
 from dashboards import notebook, trying, widgets
 from dashboards.state import View
-from inspector.figures import effect_intervals, spike_by_sink
+from inspector.figures import effect_intervals, over_alpha, spike_by_sink, window_losses
+from inspector.summary_tests import tested as sentences
+
+FAMILIES = {
+    "massive activations": ("zero", "mean", "drop"),
+    "sink heads": ("hide", "hide all"),
+    "hallucination neurons": ("scale", "scale alone"),
+}
+ROWS = 14
+SPIKE_SINK = "Spikes and sinks come together, but they are two things: each way takes one, the other or both away."
+WINDOWS = (
+    "Only a few recent tokens are kept. If keeping the first one repairs the loss and others don't, it is the sink."
+)
+ALPHA = "If the candidates cause invention, the curve leaves the twins' band as they are scaled."
 
 
 def tested(view: View) -> None:
@@ -19,29 +32,45 @@ def tested(view: View) -> None:
         )
         return
     effects = view.frame("effects")
+    for line in sentences(view.report):
+        widgets.finding(line, "massive")
+    left, right = st.columns(2)
+    families = [name for name, ops in FAMILIES.items() if effects["op"].isin(ops).any()]
+    with left:
+        family = widgets.choice("tested", "Tested", families, st.query_params.get("tested"))
+    effects = effects[effects["op"].isin(FAMILIES[family])]
     metrics = list(dict.fromkeys(effects["metric"]))
-    metric = widgets.choice("metric", "Effect on", metrics, st.query_params.get("metric"))
-    mine = effects[effects["metric"] == metric]
+    with right:
+        metric = widgets.choice("metric", "Effect on", metrics, st.query_params.get("metric"))
+    mine = effects[effects["metric"] == metric].head(ROWS)
+    query = f"{notebook.table('effects')}.query('op in {list(FAMILIES[family])}')"
     widgets.chart(
         "effects",
-        effect_intervals(effects, metric),
+        effect_intervals(mine, metric),
         effects,
-        notebook.drawn(view, "effect_intervals", notebook.table("effects"), repr(metric)),
+        notebook.drawn(view, "effect_intervals", query, repr(metric)),
         "The dot is the change with its 95 % interval; the grey band is what the same does to random twins. Outside "
         "the band, the thing itself matters.",
         ("twin", "loss", "KL"),
     )
     _verdicts(mine)
-    if view.has("spike_sink"):
-        table = view.frame("spike_sink")
-        widgets.chart(
-            "spike-sink",
-            spike_by_sink(table),
-            table,
-            notebook.drawn(view, "spike_by_sink", notebook.table("spike_sink")),
-            "Spikes and sinks come together, but they are two things: each way takes one, the other or both away.",
-            ("massive activation", "attention sink"),
-        )
+    _more(view)
+
+
+def _more(view: View) -> None:
+    """What else the verification measured."""
+    for name, draw, function, means, terms in (
+        ("spike_sink", spike_by_sink, "spike_by_sink", SPIKE_SINK, ("massive activation", "attention sink")),
+        ("windows", window_losses, "window_losses", WINDOWS, ("attention sink", "loss")),
+        ("alpha", over_alpha, "over_alpha", ALPHA, ("candidate", "twin")),
+    ):
+        if view.has(name):
+            table, code = view.frame(name), notebook.drawn(view, function, notebook.table(name))
+            widgets.chart(name, draw(table), table, code, means, terms)
+    for name in ("guard", "guard_curve"):
+        if view.has(name):
+            with st.expander(f"Table: {name.replace('_', ' ')}"):
+                st.dataframe(view.frame(name), hide_index=True)
 
 
 def _verdicts(effects: pd.DataFrame) -> None:

@@ -14,10 +14,14 @@ def scatter(view: View) -> None:
     ordered = table.sort_values("verdict", ascending=False, kind="stable", ignore_index=True)
     figure = neurons(table)
     figure.add_scatter(
-        x=ordered["weight"], y=ordered["auroc"], mode="markers", marker={"opacity": 0, "size": 14}, showlegend=False,
+        x=ordered["weight"],
+        y=ordered["auroc"],
+        mode="markers",
+        marker={"opacity": 0, "size": 14},
+        showlegend=False,
         customdata=[f"neuron {row.neuron} of layer {row.layer}" for row in ordered.itertuples()],
         hovertemplate="%{customdata}<br>weight %{x:+.3f}, alone %{y:.3f}<extra></extra>",
-    )  # fmt: skip
+    )
     widgets.chart(
         "neurons",
         figure,

@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 from inspector.figures.cells import carried_by, dim_over_layers, size_spread, top_dims, writing
 from inspector.figures.common import FONT, MASSIVE, MAX_SIDE, NEURON, NEUTRAL, SINK, token_label
 from inspector.figures.comparison import head_difference, heads_by_depth, two_over_depth
-from inspector.figures.effects import effect_intervals, spike_by_sink
+from inspector.figures.effects import effect_intervals, over_alpha, spike_by_sink, window_losses
 from inspector.figures.hneurons import neurons, predictors, roc_curves
 from inspector.figures.massive import life_cycle, magnitude_map
 from inspector.figures.patterns import attention_pattern
@@ -35,6 +35,7 @@ __all__ = [
     "life_cycle",
     "magnitude_map",
     "neurons",
+    "over_alpha",
     "predictors",
     "received_by_position",
     "roc_curves",
@@ -46,6 +47,7 @@ __all__ = [
     "token_label",
     "top_dims",
     "two_over_depth",
+    "window_losses",
     "writing",
 ]
 
@@ -62,6 +64,8 @@ FIGURES: dict[str, tuple[tuple[str, ...], Callable[[Record], go.Figure]]] = {
     ),
     "sinks.curve": (("sinks.curve",), lambda r: sink_curve(frame(r, "sinks.curve"), thresholds(r, "sinks").epsilon)),
     "effects.loss": (("effects",), lambda r: effect_intervals(frame(r, "effects"))),
+    "effects.windows": (("windows",), lambda r: window_losses(frame(r, "windows"))),
+    "effects.alpha": (("alpha",), lambda r: over_alpha(frame(r, "alpha"))),
     "effects.spike_sink": (("spike_sink",), lambda r: spike_by_sink(frame(r, "spike_sink"))),
     "hneurons.predictors": (("hneurons.scores",), lambda r: predictors(frame(r, "hneurons.scores"))),
     "hneurons.roc": (("hneurons.roc",), lambda r: roc_curves(frame(r, "hneurons.roc"))),

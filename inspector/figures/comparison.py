@@ -18,9 +18,14 @@ def two_over_depth(
     for table, name, colour, dash in ((first, names[0], accent, "solid"), (second, names[1], NEUTRAL, "dash")):
         depth = table["layer"] if same else table["layer"] / max(1, int(table["layer"].max()))
         figure.add_scatter(
-            x=depth, y=table[column], mode="lines+markers", name=name, line={"color": colour, "dash": dash},
-            customdata=table["layer"], hovertemplate="layer %{customdata}: %{y:,.3g}<extra>%{fullData.name}</extra>",
-        )  # fmt: skip
+            x=depth,
+            y=table[column],
+            mode="lines+markers",
+            name=name,
+            line={"color": colour, "dash": dash},
+            customdata=table["layer"],
+            hovertemplate="layer %{customdata}: %{y:,.3g}<extra>%{fullData.name}</extra>",
+        )
     figure.update_xaxes(title="layer" if same else "relative depth (0: first layer, 1: last)")
     log = column in ("max", "ratio")
     figure.update_yaxes(title=f"{axis} (log)" if log else axis, type="log" if log else "linear")
@@ -37,11 +42,18 @@ def head_difference(first: pd.DataFrame, second: pd.DataFrame) -> go.Figure:
     change = grids[1] - grids[0]
     figure = go.Figure(
         go.Heatmap(
-            z=change.to_numpy(dtype=np.float32), x=change.columns, y=change.index, zmin=-1, zmax=1,
-            colorscale=DIFFERENCES, colorbar={"title": "second<br>less first"}, xgap=1, ygap=1,
+            z=change.to_numpy(dtype=np.float32),
+            x=change.columns,
+            y=change.index,
+            zmin=-1,
+            zmax=1,
+            colorscale=DIFFERENCES,
+            colorbar={"title": "second<br>less first"},
+            xgap=1,
+            ygap=1,
             hovertemplate="layer %{y}, head %{x}: %{z:+.1%}<extra></extra>",
         )
-    )  # fmt: skip
+    )
     figure.update_xaxes(title="head", dtick=1 if change.shape[1] <= 16 else 4)
     figure.update_yaxes(title="layer")
     far = float(np.nanmax(np.abs(change.to_numpy()))) if change.notna().to_numpy().any() else float("nan")
@@ -55,10 +67,15 @@ def heads_by_depth(first: pd.DataFrame, second: pd.DataFrame, names: tuple[str, 
         ranked = table.sort_values("received", ascending=False).assign(rank=lambda t: t.groupby("layer").cumcount())
         grid = ranked.pivot(index="layer", columns="rank", values="received")
         figure.add_heatmap(
-            z=grid.to_numpy(dtype=np.float32), y=np.linspace(0, 1, len(grid)),
-            x=at * 1.1 + np.linspace(0, 1, grid.shape[1]), zmin=0, zmax=1, colorscale=SINK_SCALE, showscale=at == 1,
+            z=grid.to_numpy(dtype=np.float32),
+            y=np.linspace(0, 1, len(grid)),
+            x=at * 1.1 + np.linspace(0, 1, grid.shape[1]),
+            zmin=0,
+            zmax=1,
+            colorscale=SINK_SCALE,
+            showscale=at == 1,
             hovertemplate="relative depth %{y:.2f}: %{z:.1%}<extra></extra>",
-        )  # fmt: skip
+        )
         figure.add_annotation(
             x=at * 1.1 + 0.5,
             y=1.04,

@@ -231,9 +231,13 @@ def test_other_host_names_are_turned_away(served: Served) -> None:
         asked = http.client.HTTPConnection(host, timeout=30)
         asked.putrequest("GET", "/_stcore/stream", skip_host=True)
         for header, value in (
-            ("Host", name), ("Origin", f"http://{name}"), ("Upgrade", "websocket"), ("Connection", "Upgrade"),
-            ("Sec-WebSocket-Version", "13"), ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
-        ):  # fmt: skip
+            ("Host", name),
+            ("Origin", f"http://{name}"),
+            ("Upgrade", "websocket"),
+            ("Connection", "Upgrade"),
+            ("Sec-WebSocket-Version", "13"),
+            ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
+        ):
             asked.putheader(header, value)
         asked.endheaders()
         answers[name] = asked.getresponse().status
