@@ -27,8 +27,8 @@ IN_THE_DARK = {
 SHEET = """
 :root { --massive: %(massive)s; --sinks: %(sinks)s; --hneurons: %(hneurons)s; --muted: %(muted)s; --line: %(line)s;
   --on-primary: %(on_primary)s; }
-[data-testid^=stBaseButton-primary], [data-testid^=stBaseButton-primary] p, [data-baseweb=tag],
-[data-baseweb=tag] span { color: var(--on-primary) !important; }
+[data-testid^=stBaseButton-primary], [data-testid^=stBaseButton-primary] p, [data-tag],
+[data-tag] * { color: var(--on-primary) !important; }
 [data-testid=stMainBlockContainer] { max-width: 1240px; padding: 2.2rem 2rem 4rem; }
 [data-testid=stSidebarHeader] { height: 2.5rem; min-height: 0; }
 [data-testid=stMain] { font-variant-numeric: tabular-nums; }
@@ -57,6 +57,7 @@ dl.card dd { margin: 0 !important; padding: 0 !important; overflow-wrap: anywher
 .note { border-left: 3px solid var(--muted); background: color-mix(in srgb, currentColor 5%%, transparent);
   padding: .7rem .9rem; border-radius: 0 6px 6px 0; line-height: 1.5; overflow-wrap: anywhere; }
 .trouble { border-left-color: var(--massive); }
+[data-testid=stPageLink] p { white-space: normal; overflow-wrap: anywhere; }
 .scroll { overflow-x: auto; }
 .answer { font-size: 1.1rem; font-weight: 600; overflow-wrap: anywhere; }
 table.plain { border-collapse: collapse; width: 100%%; font-size: .9rem; }

@@ -5,7 +5,7 @@ import html
 import pandas as pd
 import plotly.graph_objects as go
 
-from inspector.figures.common import MASSIVE, NEURON, NEUTRAL, NEUTRAL_TEXT, SINK, finish, token_label
+from inspector.figures.common import LOG_TICKS, MASSIVE, NEURON, NEUTRAL, NEUTRAL_TEXT, SINK, finish, token_label
 
 METRICS = {
     "loss": "change of the loss (nats a token)",
@@ -125,7 +125,9 @@ def spike_by_sink(table: pd.DataFrame) -> go.Figure:
             hovertemplate="%{fullData.name}<br>largest |x| %{x:,.0f}, sink rate %{y:.1%}<extra></extra>",
         )
     figure.update_layout(legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0})
-    figure.update_xaxes(title="largest |x| left (log)", type="log", dtick=1)
+    figure.update_xaxes(
+        title="largest |x| left (log)", type="log", tickvals=LOG_TICKS, ticktext=[f"{t:,}" for t in LOG_TICKS]
+    )
     figure.update_yaxes(title="sink rate left", tickformat=".0%", range=[-0.05, 1])
     known = table.set_index("done")
     return finish(
