@@ -12,7 +12,7 @@ from inspector.verifying.bench import LENGTH
 
 MATTERS: dict[str, Claim] = {"kl": "rise", "loss": "change"}
 
-HEAD_TWINS, SET_TWINS = 100, 20
+HEAD_TWINS, SET_TWINS = 70, 20
 """Twins of a single head, shared by all of them, and of all heads together."""
 
 EARLY = (0, 1, 2, 3)
