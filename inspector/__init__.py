@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from inspector.intervening import intervene
     from inspector.interventions import Intervention
     from inspector.models import Model, load_model
+    from inspector.neurons import NeuronStates, describe_neurons
     from inspector.opening import open_run
     from inspector.report import Report
     from inspector.results import Effect, Evidence, Finding
@@ -33,6 +34,8 @@ _HOMES = {
     "Effect": "inspector.results",
     "Site": "inspector.sites",
     "verify": "inspector.verifying",
+    "describe_neurons": "inspector.neurons",
+    "NeuronStates": "inspector.neurons",
     "intervene": "inspector.intervening",
     "Intervention": "inspector.interventions",
     "InspectorError": "inspector.errors",
@@ -45,9 +48,11 @@ __all__ = [
     "InspectorError",
     "Intervention",
     "Model",
+    "NeuronStates",
     "Report",
     "Site",
     "Study",
+    "describe_neurons",
     "examine",
     "intervene",
     "load_model",

@@ -1,7 +1,7 @@
 """A run on a terminal: sentences, then the two tables a reader asks for first."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from rich.console import Console
@@ -204,3 +204,50 @@ def print_scored(study: Record, scored: "Scored") -> None:
         table.add_row(_token(row.token), f"{row.risk:.2f}", row.neurons)
     console.print(table)
     console.print(Text(f"What that risk is worth: {next(iter(hneurons(study)))}"))
+
+
+def print_neuron(states: pd.DataFrame, tokens: pd.DataFrame) -> None:
+    """Print one neuron's state (its row of `states`, its rows of `tokens`) to stdout."""
+    console = Console(soft_wrap=False, width=None if Console().is_terminal else 100)
+    for line in _neuron_sentences(next(states.itertuples())):
+        console.print(Text(line))
+    console.print(_activating(tokens[tokens["kind"] == "activates"]))
+    console.print(_promoted(tokens))
+
+
+def _neuron_sentences(state: Any) -> list[str]:
+    said = [
+        f"Neuron {state.neuron} of layer {state.layer} fires on {state.fires:.2%} of {state.n:,} tokens "
+        f"(|z| from {state.bar:.3g}), and there z > 0 in {state.positive:.0%}.",
+        f"z is {state.mean:.3g} in the mean, {state.low:.3g} to {state.high:.3g} in 90 % of tokens, "
+        f"{state.min:,.4g} to {state.max:,.4g} in all.",
+    ]
+    if pd.notna(state.dim):
+        part = "" if pd.isna(state.spike_share) else f": {state.spike_share:.0%} of the jump there"
+        said.append(f"At its peak it writes {state.writes:,.4g} into dim {state.dim}, which carries a spike{part}.")
+    return said
+
+
+def _activating(tokens: pd.DataFrame) -> Table:
+    table = _table("Where it is strongest: one token a text", NEURON)
+    for name in ("z", "text", "position", "before", "token", "after"):
+        table.add_column(name, justify="left" if name in ("token", "after") else "right")
+    for row in tokens.itertuples():
+        around = (_words(row.before, slice(-30, None)), _token(row.token), _words(row.after, slice(30)))
+        table.add_row(f"{row.value:,.4g}", str(row.text), str(row.position), *around)
+    return table
+
+
+def _promoted(tokens: pd.DataFrame) -> Table:
+    table = _table("What it does to logits where z > 0; else the opposite", NEURON)
+    for name in ("promotes", "", "suppresses", ""):
+        table.add_column(name, justify="left" if name else "right")
+    parts = [tokens[tokens["kind"] == kind].itertuples() for kind in ("promotes", "suppresses")]
+    for up, down in zip(*parts, strict=True):
+        table.add_row(_token(up.token), f"{up.value:+.2f}", _token(down.token), f"{down.value:+.2f}")
+    return table
+
+
+def _words(text: str, part: slice) -> Text:
+    """A piece of a text on one line."""
+    return Text("".join(c if c.isprintable() else " " for c in text)[part])
