@@ -28,6 +28,8 @@ def names(record: Record) -> tuple[str, ...]:
         found += [f"{name}.map"] if name == "massive" and "map" in evidence.arrays else []
         found += ["sinks.controls"] if name == "sinks" else []
         found += ["hneurons.answers"] if name == "hneurons" else []
+        found += ["hneurons.fires_on"] if name == "hneurons.contributions" else []
+    found += [name for name in ("hneurons.states", "hneurons.tokens") if name in record.tables]
     found += [f"evidence.{name}.{array}" for name, e in record.evidence.items() for array in e.arrays]
     return tuple(found)
 
@@ -57,6 +59,11 @@ def frame(record: Record, name: str) -> pd.DataFrame:
         return _controls(record)
     if name == "hneurons.answers":
         return hneurons.answers(record.evidence["hneurons"], record.tables["answers"])
+    if name == "hneurons.fires_on":
+        contributions = record.evidence["hneurons.contributions"]
+        return hneurons.fires_on(record.evidence["hneurons"], contributions, record.tables["answers"])
+    if name in record.tables:
+        return _kept(record.tables[name])
     if name == "massive.map":
         return _map(record)
     return _OURS[head][1][table](record.evidence[head], token_names(record), thresholds(record, head))
@@ -70,6 +77,12 @@ def thresholds(record: Record, detector: str) -> Any:
 def token_names(record: Record) -> dict[int, str]:
     """Text of every token id in the run."""
     return dict(zip(record.tokens["id"].tolist(), record.tokens["token"].tolist(), strict=True))
+
+
+def _kept(table: Mapping[str, np.ndarray]) -> pd.DataFrame:
+    """A table that was kept as it is, whole numbers that can be missing as such."""
+    frame = pd.DataFrame(dict(table))
+    return frame.astype({name: "Int64" for name in ("dim", "text", "position") if name in frame})
 
 
 def _rows(rows: tuple[Any, ...], kind: type[Any]) -> pd.DataFrame:

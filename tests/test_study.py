@@ -10,9 +10,10 @@ import pytest
 from fixtures_cli import TEXT, Command, command, tiny_folder
 from test_imports import HEAVY, loaded_after
 
-from inspector import Study, open_run, study_hallucination
+from inspector import Study, describe_neurons, open_run, study_hallucination
+from inspector import neurons as neurons_module
 from inspector.errors import InputError, ModelError, RunError
-from inspector.hallucination import answering, pipeline, selecting
+from inspector.hallucination import answering, describing, pipeline, selecting
 from inspector.hallucination.asking import Sampling
 from inspector.hallucination.evaluation import Answers
 from inspector.hallucination.labels import Label, label, label_all
@@ -24,6 +25,7 @@ from inspector.hallucination.transfer import between, with_transfers
 from inspector.models import Model
 from inspector.summary import paragraphs
 from inspector.testing import tiny_model
+from inspector.texts import built_in
 
 SAMPLING = Sampling(samples=2, longest=8)
 
@@ -149,6 +151,45 @@ def test_a_saved_study_scores_to_the_last_bit_the_same(study: Study, saved: Path
     contributions = opened.evidence["hneurons.contributions"]["answer"]
     assert contributions.dtype == np.float16
     assert (contributions == study.evidence["hneurons.contributions"]["answer"]).all()
+
+
+def test_a_study_keeps_the_states_of_its_probe_s_neurons(study: Study, smollm2: Model) -> None:
+    neurons = [(int(layer), int(neuron)) for layer, neuron in study.probe.neurons]
+    states, tokens = study.frame("hneurons.states"), study.frame("hneurons.tokens")
+    assert list(zip(states["layer"], states["neuron"], strict=True)) == neurons
+    assert set(zip(tokens["layer"], tokens["neuron"], strict=True)) == set(neurons)
+    again = describe_neurons(smollm2, neurons[:2], built_in(32))
+    assert states.head(2).equals(again.states) and tokens.head(len(again.tokens)).equals(again.tokens)
+
+
+def test_the_answers_a_neuron_fires_on_are_those_with_its_largest_cett(study: Study) -> None:
+    told, answers = study.frame("hneurons.fires_on"), study.frame("hneurons.answers")
+    for layer, neuron in study.probe.neurons[:5]:
+        cett = study.evidence["hneurons.contributions"]["answer"][:, layer, neuron].astype(np.float32)
+        mine = told[(told["layer"] == layer) & (told["neuron"] == neuron)]
+        assert mine["cett"].tolist() == sorted(cett.tolist(), reverse=True)[:10]
+        assert mine["rank"].tolist() == list(range(10))
+        by_id = answers.set_index("id").loc[mine["id"]]
+        assert by_id["answer"].tolist() == mine["answer"].tolist()
+        assert cett[answers.index[answers["id"] == mine["id"].iloc[0]]] == mine["cett"].iloc[0]
+
+
+def test_a_run_made_before_neurons_were_described_still_opens(study: Study, tmp_path: Path) -> None:
+    old = Study(**{**vars(study), "tables": {"answers": study.tables["answers"]}})
+    opened = open_run(old.save(tmp_path / "old"))
+    assert not {"hneurons.states", "hneurons.tokens"} & set(opened.frames())
+    assert len(opened.frame("hneurons.fires_on")) == 10 * len(study.probe.neurons)
+
+
+def test_a_study_of_a_model_that_can_not_be_read_says_so(
+    study: Study, smollm2: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(model: Model) -> None:
+        raise ModelError("Logits differ.")
+
+    monkeypatch.setattr(neurons_module, "check_readout", refuse)
+    bare = describing.with_states(Study(**{**vars(study), "tables": {}}), smollm2)
+    assert not bare.tables and "left out: Logits differ." in bare.notes[-1]
 
 
 def test_a_study_is_told_in_sentences_that_call_candidates_candidates(study: Study) -> None:
@@ -317,7 +358,7 @@ def test_the_pipeline_reports_every_step_it_said_it_would(
 
     monkeypatch.setattr(selecting, "BOOTSTRAPS", 2)
     pipeline.study_hallucination(smollm2, questions[:110], sampling=Sampling(samples=0, longest=6), step=step)
-    assert set(seen) == {"asking", "judging", "measuring", "selecting"}
+    assert set(seen) == {"asking", "judging", "measuring", "selecting", "describing"}
     assert all(done == total for done, total in seen.values()), seen
 
 
