@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from inspector.hallucination.study import Study
     from inspector.intervening import intervene
     from inspector.interventions import Intervention
+    from inspector.lens import Lens, logit_lens
     from inspector.models import Model, load_model
     from inspector.neurons import NeuronStates, describe_neurons
     from inspector.opening import open_run
@@ -35,6 +36,8 @@ _HOMES = {
     "Site": "inspector.sites",
     "verify": "inspector.verifying",
     "describe_neurons": "inspector.neurons",
+    "logit_lens": "inspector.lens",
+    "Lens": "inspector.lens",
     "NeuronStates": "inspector.neurons",
     "intervene": "inspector.intervening",
     "Intervention": "inspector.interventions",
@@ -47,6 +50,7 @@ __all__ = [
     "Finding",
     "InspectorError",
     "Intervention",
+    "Lens",
     "Model",
     "NeuronStates",
     "Report",
@@ -56,6 +60,7 @@ __all__ = [
     "examine",
     "intervene",
     "load_model",
+    "logit_lens",
     "open_run",
     "study_hallucination",
     "verify",

@@ -1,5 +1,6 @@
 """A run on a terminal: sentences, then the two tables a reader asks for first."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from inspector.tables import frame, names
 if TYPE_CHECKING:
     from inspector.hallucination.study import Scored
 
-MASSIVE, SINK, NEURON = "#E8590C", "#1971C2", "#6741D9"
+MASSIVE, SINK, NEURON, NEUTRAL = "#E8590C", "#1971C2", "#6741D9", "#868E96"
 HEADS_SHOWN, PLATEAUS_SHOWN, NEURONS_SHOWN = 8, 12, 12
 
 
@@ -251,3 +252,34 @@ def _promoted(tokens: pd.DataFrame) -> Table:
 def _words(text: str, part: slice) -> Text:
     """A piece of a text on one line."""
     return Text("".join(c if c.isprintable() else " " for c in text)[part])
+
+
+def print_lens(lens: pd.DataFrame, depth: pd.DataFrame, how: Mapping[str, Any], deep_from: int) -> None:
+    """Print where each token settles, and what some layers would have said, to stdout."""
+    console = Console(soft_wrap=False, width=None if Console().is_terminal else 100)
+    for line in _lens_sentences(depth, how, deep_from):
+        console.print(Text(line))
+    layers = int(lens["layer"].max()) + 1
+    some = sorted({layers * quarter // 4 for quarter in (1, 2, 3)} | {layers - 1})
+    table = _table("What follows each token, as some layers would have it", NEUTRAL)
+    for name in ("token", "settles", "", *(f"layer {layer}" for layer in some), "p"):
+        table.add_column(name, justify="right" if name in ("settles", "p") else "left")
+    said = lens.set_index(["text", "position", "layer"])["top"]
+    for row in depth.itertuples():
+        tops = [_token(said[row.text, row.position, layer]) for layer in some]
+        deep = "deep" if row.deep else ""
+        table.add_row(_token(row.token), str(row.settled), deep, *tops, f"{row.answer_probability:.2f}")
+    console.print(table)
+
+
+def _lens_sentences(depth: pd.DataFrame, how: Mapping[str, Any], deep_from: int) -> list[str]:
+    said = [
+        f"Deep-thinking ratio {depth['deep'].mean():.2f} of {len(depth)} tokens: so many settle in layer {deep_from} "
+        f"or later (g = {how['g']:.3g} bits, rho = {how['rho']:g})."
+    ]
+    if on := how.get("calibrated"):
+        said.append(
+            f"g was calibrated: with it {on['share']:.0%} of {on['tokens']:,} tokens of {on['texts']} built-in "
+            f"texts are deep; with {on['g_before']:g} it would be {on['ratio_before']:.0%}."
+        )
+    return said

@@ -34,7 +34,7 @@ def check_readout(model: Model) -> None:
 
 def log_probs(model: Model, stream: Float[Tensor, "row d_model"]) -> Float[Tensor, "row vocab"]:
     """Log-probabilities (float32) that the model would end with if these were its last stream."""
-    return _read(model, stream).log_softmax(dim=-1)
+    return _read(model, stream, "log_probs")
 
 
 def direct_logits(model: Model, directions: Float[Tensor, "row d_model"]) -> Float[Tensor, "row vocab"]:
@@ -58,10 +58,9 @@ def written(model: Model, layer: int, neurons: list[int]) -> Float[Tensor, "neur
         return (norm(rows.unsqueeze(0)) - norm(-rows.unsqueeze(0)))[0] / 2
 
 
-def _read(model: Model, vectors: Float[Tensor, "row d_model"]) -> Float[Tensor, "row vocab"]:
+def _read(model: Model, vectors: Float[Tensor, "row d_model"], what: str = "logits") -> Float[Tensor, "row vocab"]:
     try:
-        with torch.no_grad():
-            read = logit_readout(model.bridge, vectors, chunk_size=len(vectors))
+        read = logit_readout(model.bridge, vectors, return_type=what, chunk_size=len(vectors))
     except (ValueError, NotImplementedError) as error:
         raise ModelError(f"{model.card['architecture']} can't be read layer by layer: {error}") from error
     return read.values.float()
