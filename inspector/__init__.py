@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from inspector.errors import InspectorError
+    from inspector.hallucination.guarding import Guard, guard
     from inspector.hallucination.pipeline import study_hallucination
     from inspector.hallucination.study import Study
     from inspector.intervening import intervene
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from inspector.results import Effect, Evidence, Finding
     from inspector.scan import examine
     from inspector.sites import Site
-    from inspector.verifying import verify
+    from inspector.verifying.verify import verify
 
 _HOMES = {
     "load_model": "inspector.models",
@@ -30,11 +31,13 @@ _HOMES = {
     "open_run": "inspector.opening",
     "study_hallucination": "inspector.hallucination.pipeline",
     "Study": "inspector.hallucination.study",
+    "guard": "inspector.hallucination.guarding",
+    "Guard": "inspector.hallucination.guarding",
     "Evidence": "inspector.results",
     "Finding": "inspector.results",
     "Effect": "inspector.results",
     "Site": "inspector.sites",
-    "verify": "inspector.verifying",
+    "verify": "inspector.verifying.verify",
     "describe_neurons": "inspector.neurons",
     "logit_lens": "inspector.lens",
     "Lens": "inspector.lens",
@@ -48,6 +51,7 @@ __all__ = [
     "Effect",
     "Evidence",
     "Finding",
+    "Guard",
     "InspectorError",
     "Intervention",
     "Lens",
@@ -58,6 +62,7 @@ __all__ = [
     "Study",
     "describe_neurons",
     "examine",
+    "guard",
     "intervene",
     "load_model",
     "logit_lens",

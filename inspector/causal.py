@@ -1,51 +1,55 @@
-"""Effects of interventions, each beside random twins of it, on the same texts.
+"""Effects of interventions, each beside random twins of it, on the same inputs.
 
 A change of a metric means little by itself: zeroing anything does something. A `Trial` names an
 intervention and its twins, the same op on random units like the target's; the target's effect is the
-paired change over texts, with a bootstrap interval, and it is compared with the twins' changes:
+paired change over inputs, with a bootstrap interval, and it is compared with the twins' changes:
 p = (1 + twins that change as much) / (1 + twins), adjusted over the targets by Benjamini–Hochberg.
+
+Some interventions come in doses (neurons scaled by 0, ½, 2, 3): then the effect is the slope, the change
+per unit of dose. One dose beside the untouched model is the plain difference.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import json
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
-from torch import Tensor
 
-from inspector.batching import Batch, TokenSequence, batches
-from inspector.detectors import sinks_judge
-from inspector.detectors.base import Listener
-from inspector.detectors.sinks import Sinks
-from inspector.intervening import intervene
-from inspector.interventions import Intervention
-from inspector.models import Model
-from inspector.observe import observe
+from inspector.errors import RunError
+from inspector.interventions import Intervention, as_json
 from inspector.results import Effect, Verdict
-from inspector.sites import Site
 from inspector.stats import bootstrap_mean
 
-BATCH_TOKENS = 1024
-"""Tokens a batch: the logits of more would crowd a CPU's caches."""
+Claim = Literal["change", "none", "rise", "fall"]
+"""What is claimed of a metric: that the target changes it, that it doesn't, or which way it goes."""
 
-EPSILON = sinks_judge.Thresholds().epsilon
-"""Received attention above which a head's key is a sink."""
+Outcome = Mapping[str, Float[np.ndarray, " _input"]]
+"""Metric → its value on every input (text, question); NaN where it isn't known."""
+
+Doses = Mapping[float, tuple[Intervention, ...]]
+"""Dose → what is done at it."""
 
 Step = Callable[[int], object]
 
+LEVEL = 0.05
+"""Largest q, and p, at which a change counts as the target's own."""
 
-@dataclass(frozen=True)
-class Outcome:
-    """What a pass over the texts showed, a number a text.
 
-    `loss` is the mean negative log-likelihood a token (nats), `kl` the mean divergence of the
-    untouched model's next-token distributions from this pass's (nats), `sink_rate` the share of heads whose
-    first key receives more than 0.3 of the attention (NaN where attention can't be read).
-    """
+@runtime_checkable
+class Bench(Protocol):
+    """Inputs on which outcomes are measured."""
 
-    loss: Float[np.ndarray, " text"]
-    kl: Float[np.ndarray, " text"]
-    sink_rate: Float[np.ndarray, " text"]
+    @property
+    def name(self) -> str:
+        """Tells it from the other benches of a verification."""
+        ...
+
+    def outcome(self, interventions: Sequence[Intervention], metrics: Collection[str]) -> Outcome:
+        """One pass over the inputs under these interventions."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -55,110 +59,100 @@ class Trial:
     Args:
         target: what is changed, in words.
         op: what is done to it, in one word or two.
-        interventions: the change.
+        doses: the change; `once` makes one of interventions.
         twins: the same done to random others.
-        expected: whether the claim is that this changes the model; else that it is harmless.
-        metrics: names of `Outcome`'s numbers to report.
+        claims: metric → what is claimed of it.
+        untouched: the dose that leaves the model as it is.
     """
 
     target: str
     op: str
-    interventions: tuple[Intervention, ...]
-    twins: tuple[tuple[Intervention, ...], ...]
-    expected: bool
-    metrics: tuple[str, ...] = ("loss", "kl", "sink_rate")
+    doses: Doses
+    twins: tuple[Doses, ...]
+    claims: Mapping[str, Claim]
+    untouched: float = 0.0
+
+    @property
+    def passes(self) -> int:
+        """Outcomes that are measured for it."""
+        return sum(len(doses) for doses in (self.doses, *self.twins))
 
 
-class Bench:
-    """Texts on which outcomes are measured, with the untouched model's outcome and distributions.
+def once(*interventions: Intervention) -> Doses:
+    """A change without doses."""
+    return {1.0: interventions}
+
+
+class Outcomes:
+    """A bench's outcomes, each measured once.
 
     Args:
-        model: from `load_model`.
-        rows: texts as they are fed; those under 64 tokens have no sink rate.
+        bench: measures them.
+        log: keeps them in this file, so that a killed verification goes on where it was.
+
+    Raises:
+        RunError: the log is damaged.
     """
 
-    def __init__(self, model: Model, rows: Sequence[TokenSequence]) -> None:
-        self.model, self.rows = model, rows
-        self.reference: dict[int, Tensor] = {}
-        keep = _Predictions({}, keep=self.reference)
-        self._watch([keep])
-        self.untouched = self.outcome(())
+    def __init__(self, bench: Bench, log: Path | None = None) -> None:
+        self.bench, self.log = bench, log
+        self._known: dict[str, Outcome] = _read(log) if log is not None and log.exists() else {}
 
-    def outcome(self, interventions: Sequence[Intervention]) -> Outcome:
-        """One pass over the texts under these interventions."""
-        predictions = _Predictions(self.reference)
-        listeners: list[Listener] = [predictions]
-        sinks = Sinks().reducer(self.model) if self.model.shape.has("attention") else None
-        if sinks is not None:
-            listeners.append(sinks)
-        with intervene(self.model, interventions):
-            self._watch(listeners)
-        numbers = [row.text for row in self.rows]
-        rate = np.full(len(numbers), np.nan)
-        if sinks is not None:
-            e = sinks.evidence()
-            received = e["received"][..., 0]
-            heads = np.where(np.isfinite(received), received > EPSILON, np.nan).reshape(len(e["text"]), -1)
-            by_text = dict(zip(e["text"].tolist(), heads.mean(axis=1), strict=True))
-            rate = np.array([by_text[number] for number in numbers])
-        loss, kl = (np.array([part[number] for number in numbers]) for part in (predictions.loss, predictions.kl))
-        return Outcome(loss, kl, rate)
+    def of(self, interventions: Sequence[Intervention], metrics: Collection[str]) -> Outcome:
+        """The outcome under these interventions."""
+        key = f"{self.bench.name} {','.join(sorted(metrics))} {as_json(interventions)}"
+        if key not in self._known:
+            outcome = self.bench.outcome(interventions, metrics)
+            self._known[key] = outcome
+            if self.log is not None:
+                with self.log.open("a", encoding="utf-8") as out:
+                    out.write(json.dumps([key, {name: array.tolist() for name, array in outcome.items()}]) + "\n")
+        return self._known[key]
 
-    def _watch(self, listeners: Sequence[Listener]) -> None:
-        observe(self.model, batches(self.rows, BATCH_TOKENS, self.model.pad_id), listeners)
+    def slopes(self, doses: Doses, untouched: float, metrics: Collection[str]) -> Outcome:
+        """Change per unit of dose, by ordinary least squares on every input, the untouched model among the doses."""
+        at = np.array([untouched, *doses])
+        outcomes = [self.of((), metrics), *(self.of(interventions, metrics) for interventions in doses.values())]
+        weights = (at - at.mean()) / ((at - at.mean()) ** 2).sum()
+        return {metric: weights @ np.stack([outcome[metric] for outcome in outcomes]) for metric in metrics}
 
 
-class _Predictions:
-    """Each text's loss and divergence from the reference; or, with `keep`, the reference itself."""
-
-    kinds: tuple[str, ...] = ("logits",)
-
-    def __init__(self, reference: Mapping[int, Tensor], keep: dict[int, Tensor] | None = None) -> None:
-        self.reference, self.keep = reference, keep
-        self.loss: dict[int, float] = {}
-        self.kl: dict[int, float] = {}
-
-    def update(self, batch: Batch, site: Site, x: Tensor) -> None:
-        """Take in the logits of a batch."""
-        for row, (text, length) in enumerate(zip(batch.text.tolist(), batch.lengths.tolist(), strict=True)):
-            logp = x[row, : length - 1].float().log_softmax(dim=-1)
-            if self.keep is not None:
-                self.keep[text] = logp
-                continue
-            chosen = logp.gather(1, batch.ids[row, 1:length].unsqueeze(1))
-            self.loss[text] = float(-chosen.mean())
-            before = self.reference[text]
-            self.kl[text] = float((before.exp() * (before - logp)).sum(dim=-1).mean())
+def _read(log: Path) -> dict[str, Outcome]:
+    """Outcomes of an earlier, killed verification; a last line that was cut off is left out and measured again."""
+    lines = log.read_text(encoding="utf-8", errors="replace").split("\n")
+    known: dict[str, Outcome] = {}
+    for number, line in enumerate(lines[:-1], start=1):
+        try:
+            key, outcome = json.loads(line)
+            known[key] = {name: np.array(values, dtype=np.float64) for name, values in outcome.items()}
+        except (ValueError, TypeError, AttributeError) as error:
+            raise RunError(f"'{log}' line {number} is damaged. Delete {log.parent} and start again.") from error
+    if lines[-1]:
+        log.write_text("\n".join([*lines[:-1], ""]), encoding="utf-8")
+    return known
 
 
-def run(bench: Bench, trials: Sequence[Trial], *, seed: int = 0, step: Step = lambda done: None) -> list[Effect]:
+def run(outcomes: Outcomes, trials: Sequence[Trial], *, seed: int = 0, step: Step = lambda done: None) -> list[Effect]:
     """Effects of all trials, each with q (see `judged`) and a verdict."""
     effects = []
     for trial in trials:
-        mine = bench.outcome(trial.interventions)
-        step(1)
-        twins = []
-        for twin in trial.twins:
-            twins.append(bench.outcome(twin))
-            step(1)
-        effects += [_effect(trial, metric, bench.untouched, mine, twins, seed) for metric in trial.metrics]
-    return judged(effects, {(trial.target, trial.op): trial.expected for trial in trials})
+        changes = []
+        for doses in (trial.doses, *trial.twins):
+            changes.append(outcomes.slopes(doses, trial.untouched, trial.claims.keys()))
+            step(len(doses))
+        effects += [_effect(trial, metric, [change[metric] for change in changes], seed) for metric in trial.claims]
+    claims = {(trial.target, trial.op, metric): claim for trial in trials for metric, claim in trial.claims.items()}
+    return judged(effects, claims)
 
 
-def _effect(
-    trial: Trial, metric: str, untouched: Outcome, mine: Outcome, twins: Sequence[Outcome], seed: int
-) -> Effect:
-    """The change of one metric, beside the twins' changes."""
-    base = getattr(untouched, metric)
-    change = getattr(mine, metric) - base
-    known = np.isfinite(change)
-    low, high = bootstrap_mean(change[known], seed=seed) if known.any() else (np.nan, np.nan)
-    others = (
-        np.array([np.mean((getattr(twin, metric) - base)[known]) for twin in twins]) if known.any() else np.array([])
-    )
-    mean = float(change[known].mean()) if known.any() else float("nan")
-    p = float((1 + (np.abs(others) >= abs(mean)).sum()) / (1 + len(others))) if len(others) else float("nan")
-    ends = np.quantile(others, [0.025, 0.975]) if len(others) else (np.nan, np.nan)
+def _effect(trial: Trial, metric: str, changes: Sequence[np.ndarray], seed: int) -> Effect:
+    """The change of one metric, the target's first, beside the twins' changes."""
+    known = np.isfinite(changes[0])
+    nothing = float("nan")
+    others = np.array([change[known].mean() for change in changes[1:]] if known.any() else [])
+    mean = float(changes[0][known].mean()) if known.any() else nothing
+    low, high = bootstrap_mean(changes[0][known], seed=seed) if known.any() else (nothing, nothing)
+    ends = np.quantile(others, [0.025, 0.975]) if len(others) else (nothing, nothing)
     return Effect(
         target=trial.target,
         op=trial.op,
@@ -166,51 +160,67 @@ def _effect(
         change=mean,
         low=float(low),
         high=float(high),
-        twin_change=float(others.mean()) if len(others) else float("nan"),
+        twin_change=float(others.mean()) if len(others) else nothing,
         twin_low=float(ends[0]),
         twin_high=float(ends[1]),
         n=int(known.sum()),
-        p=p,
-        q=float("nan"),
+        p=_p(trial.claims[metric], mean, others),
+        q=nothing,
         twins=len(others),
     )
 
 
-LEVEL = 0.05
+def _p(claim: Claim, change: float, twins: Float[np.ndarray, " _twin"]) -> float:
+    """Share of twins, the target among them, that change as much, or as much in the claimed direction."""
+    if not len(twins):
+        return float("nan")
+    if claim in ("change", "none"):
+        as_much = np.abs(twins) >= abs(change)
+    else:
+        as_much = twins >= change if claim == "rise" else twins <= change
+    return float((1 + as_much.sum()) / (1 + len(twins)))
 
 
-def judged(effects: Sequence[Effect], expected: Mapping[tuple[str, str], bool]) -> list[Effect]:
+def judged(effects: Sequence[Effect], claims: Mapping[tuple[str, str, str], Claim]) -> list[Effect]:
     """The effects with q, and what each says about its claim, in a word and in a sentence.
 
-    q is p adjusted over all targets of one metric and one kind of claim.
+    q is p adjusted over all targets of one op, metric and claim.
+
+    Args:
+        effects: with p.
+        claims: (target, op, metric) → what is claimed.
     """
     from scipy.stats import false_discovery_control
 
-    families: dict[tuple[str, bool], list[int]] = {}
+    families: dict[tuple[str, str, Claim], list[int]] = {}
     for i, effect in enumerate(effects):
         if np.isfinite(effect.p):
-            families.setdefault((effect.metric, expected[effect.target, effect.op]), []).append(i)
+            claim = claims[effect.target, effect.op, effect.metric]
+            families.setdefault((effect.op, effect.metric, claim), []).append(i)
     q = np.full(len(effects), np.nan)
     for family in families.values():
         q[family] = false_discovery_control([effects[i].p for i in family])
     found = []
     for effect, value in zip(effects, q.tolist(), strict=True):
-        verdict, reason = _verdict(replace(effect, q=value), expected[effect.target, effect.op])
-        found.append(replace(effect, q=value, verdict=verdict, reason=reason))
+        effect = replace(effect, q=value)
+        verdict, reason = _verdict(effect, claims[effect.target, effect.op, effect.metric])
+        found.append(replace(effect, verdict=verdict, reason=reason))
     return found
 
 
-def _verdict(effect: Effect, expected: bool) -> tuple[Verdict, str]:
-    """Whether the change is there and the target's own; the claim is that it is, or (not `expected`) that it isn't."""
+def _verdict(effect: Effect, claim: Claim) -> tuple[Verdict, str]:
+    """Whether the claim holds: the change must be there, the target's own, and in the claimed direction."""
     if not np.isfinite(effect.low) or not np.isfinite(effect.q) or 1 / (1 + effect.twins) >= LEVEL:
-        return "undecided", f"insufficient data: {effect.n} texts, {effect.twins} twins"
+        return "undecided", f"insufficient data: {effect.n} inputs, {effect.twins} twins"
     said = f"{effect.metric} changes by {effect.change:+.3g}"
+    below, above = effect.high < 0, effect.low > 0
+    if (claim == "rise" and below) or (claim == "fall" and above):
+        return "refuted", f"{said}, the other way than claimed"
     if effect.p >= LEVEL:
         said += f", no more than random twins do (p = {effect.p:.2g})"
-        return ("refuted", said) if expected else ("confirmed", f"harmless: {said}")
-    apart = effect.low > 0 or effect.high < 0
-    if apart and effect.q < LEVEL:
+        return ("confirmed", f"harmless: {said}") if claim == "none" else ("refuted", said)
+    if (below or above) and effect.q < LEVEL:
         said += f", more than twins do (q = {effect.q:.2g})"
-        return ("confirmed", said) if expected else ("refuted", f"not harmless: {said}")
-    why = "its interval holds 0" if not apart else f"q = {effect.q:.2g} over all targets"
+        return ("refuted", f"not harmless: {said}") if claim == "none" else ("confirmed", said)
+    why = "its interval holds 0" if not (below or above) else f"q = {effect.q:.2g} over all targets"
     return "undecided", f"{said}, more than twins do, but {why}"

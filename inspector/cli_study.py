@@ -1,6 +1,7 @@
 """The commands of hallucination studies: `hallucinate` and `ask`."""
 
 import json
+from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -32,6 +33,14 @@ class FormName(StrEnum):
 
     few_shot = "few-shot"
     chat = "chat"
+
+
+class PolicyName(StrEnum):
+    """What a guard does with a risky answer."""
+
+    abstain = "abstain"
+    again = "again"
+    least = "least"
 
 
 class JudgeName(StrEnum):
@@ -85,12 +94,12 @@ def hallucinate(
     marker = judge_named(judge.value, **options)
     others = {str(path): _as_study(open_run(path), path) for path in transfer or []}
     say(quiet, f"Loading {model} …")
-    from inspector.hallucination.answering import working_folder
     from inspector.hallucination.asking import Sampling
     from inspector.hallucination.pipeline import study_hallucination
     from inspector.hallucination.prompts import Form
     from inspector.hallucination.transfer import with_transfers
     from inspector.models import asking_dtype, load_model
+    from inspector.working import working_folder
 
     loaded = load_model(
         model,
@@ -107,7 +116,8 @@ def hallucinate(
             )
     put, sampling = Form(form.value), Sampling(samples=samples, seed=seed)
     say(quiet, _forecast(loaded, len(asked), samples))
-    with working_folder(out, loaded, asked, put, sampling) as folder, step_progress(quiet) as step:
+    work = [loaded.card["fingerprint"], asdict(put), asdict(sampling), [[q.id, q.question] for q in asked]]
+    with working_folder(out, work) as folder, step_progress(quiet) as step:
         study = study_hallucination(
             loaded,
             asked,
@@ -129,6 +139,14 @@ def ask(
     run: Annotated[Path, typer.Option("--run", help="Folder of a hallucination study.")],
     model: Annotated[str | None, typer.Option(help="The study's model, where its name doesn't find it.")] = None,
     answer: Annotated[str | None, typer.Option(help="Score this answer instead of the model's own.")] = None,
+    guard: Annotated[
+        PolicyName | None,
+        typer.Option(help="What to do with a risky answer: say nothing, ask again, take a sample."),
+    ] = None,
+    threshold: Annotated[
+        float | None,
+        typer.Option(help="Risk that is too much; chosen on held-out answers if not given.", min=0, max=1),
+    ] = None,
     device: Device = None,
     trust_remote_code: TrustRemoteCode = False,
     as_json: Json = False,
@@ -142,7 +160,14 @@ def ask(
         raise InputError("The question is empty. Ask something.")
     if answer is not None and (not answer.strip() or "\n" in answer.strip()):
         raise InputError(f"Answer {answer[:40]!r} is not one line of text. Give one line.")
+    if answer is not None and guard is not None:
+        raise InputError("--guard watches the model's own answer, and --answer gives another. Use one of them.")
+    if threshold is not None and guard is None:
+        raise InputError("--threshold is for --guard. Say what to do above it: abstain, again or least.")
     loaded = load_again(study.card, model, device, trust_remote_code, quiet)
+    if guard is not None:
+        _guarded(study, loaded, question, guard, threshold, as_json)
+        return
     from inspector.hallucination.answering import greedy_answer
 
     told: Any = answer if answer is not None else greedy_answer(loaded, question, study.form)
@@ -153,6 +178,21 @@ def ask(
         typer.echo(json.dumps(told, ensure_ascii=False, indent=1))
     else:
         _print(study, scored)
+
+
+def _guarded(
+    study: "Study", model: Any, question: str, policy: PolicyName, threshold: float | None, as_json: bool
+) -> None:
+    """Ask under a guard, and print what it did."""
+    from inspector.hallucination.guarding import guard
+    from inspector.terminal import print_guarded
+
+    watching = guard(model, study, policy=policy.value, threshold=threshold)
+    given = watching.answer(question)
+    if as_json:
+        typer.echo(json.dumps({**asdict(given), "threshold": watching.threshold}, ensure_ascii=False, indent=1))
+    else:
+        print_guarded(given, watching.threshold)
 
 
 def _as_study(report: Any, path: Path) -> "Study":

@@ -14,18 +14,26 @@ def verify(
     out: Annotated[Path | None, typer.Option("--out", help="Folder for the verified run.")] = None,
     in_place: Annotated[bool, typer.Option("--in-place", help="Replace the run by the verified one.")] = False,
     model: Annotated[str | None, typer.Option(help="The run's model, where its name doesn't find it.")] = None,
-    twins: Annotated[int, typer.Option(help="Random twins of each intervention.", min=20)] = 40,
-    seed: Annotated[int, typer.Option(help="Chooses the twins.", min=0)] = 0,
+    twins: Annotated[
+        int | None, typer.Option(help="Random twins of each intervention; 40 on texts, 20 on answers if not given.")
+    ] = None,
+    heads: Annotated[int, typer.Option(help="Most sink heads tested, the strongest first.", min=0)] = 40,
+    samples: Annotated[int, typer.Option(help="Sampled answers a question, beside the greedy one.", min=0)] = 0,
+    seed: Annotated[int, typer.Option(help="Chooses twins, questions and samples.", min=0)] = 0,
     device: Device = None,
     trust_remote_code: TrustRemoteCode = False,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
 ) -> None:
-    """Test a run's massive activations beside random twins; add effects and verdicts to it."""
+    """Test a run's findings beside random twins; add effects and verdicts to it.
+
+    What was measured so far is kept beside the run: the same command goes on after a kill.
+    """
     from inspector import runs
     from inspector.opening import open_run
-    from inspector.verifying import refuse
-    from inspector.verifying import verify as test
+    from inspector.verifying.verify import refuse
+    from inspector.verifying.verify import verify as test
+    from inspector.working import working_folder
 
     if (out is None) != in_place:
         raise InputError("Say where the verified run goes: --out FOLDER, or --in-place.")
@@ -34,8 +42,10 @@ def verify(
     refuse(report, twins)
     runs.claim(target, overwrite=overwrite or in_place)
     loaded = load_again(report.card, model, device, trust_remote_code, quiet)
-    with step_progress(quiet) as step:
-        verified = test(report, loaded, twins=twins, seed=seed, step=step)
-    saved = verified.save(target, overwrite=overwrite or in_place)
+    found = [[one.detector, one.layer, one.unit, one.position] for one in report.findings]
+    work = [report.card["fingerprint"], report.settings.get("bos"), found, samples, seed]
+    with working_folder(target, work) as folder, step_progress(quiet) as step:
+        verified = test(report, loaded, twins=twins, heads=heads, samples=samples, seed=seed, folder=folder, step=step)
+        saved = verified.save(target, overwrite=overwrite or in_place)
     say(quiet, f"Saved. Look at it: inspector show {target}")
     typer.echo(saved)

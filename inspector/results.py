@@ -118,7 +118,7 @@ class Effect:
 
     `change` is the mean over `n` texts with its paired bootstrap interval; `twin_low` and `twin_high`
     hold 95 % of the twins' changes; `p` is (1 + twins that change as much) / (1 + twins), `q` that
-    adjusted over the targets of one metric and claim; `reason` says why the verdict is what it is.
+    adjusted over the targets of one op, metric and claim; `reason` says why the verdict is what it is.
     """
 
     target: str

@@ -19,9 +19,13 @@ _OURS: dict[str, tuple[type[Any], Mapping[str, _FrameOf]]] = {
 }
 
 
+TABLES = ("spike_sink", "windows", "alpha", "guard", "guard_curve")
+"""Tables of a verification that are frames as they are."""
+
+
 def names(record: Record) -> tuple[str, ...]:
     """The frames that `frame` can make of this record."""
-    found = ["findings", "effects", "tokens", *(["spike_sink"] if "spike_sink" in record.tables else [])]
+    found = ["findings", "effects", "tokens", *(name for name in TABLES if name in record.tables)]
     for name, evidence in record.evidence.items():
         if name in _OURS:
             found += [f"{name}.{table}" for table in _OURS[name][1]]
@@ -44,7 +48,7 @@ def frame(record: Record, name: str) -> pd.DataFrame:
         return _rows(record.findings, Finding)
     if name == "effects":
         return _rows(record.effects, Effect)
-    if name == "spike_sink" and name in record.tables:
+    if name in TABLES and name in record.tables:
         return pd.DataFrame(dict(record.tables[name]))
     if name == "tokens":
         return pd.DataFrame(dict(record.tokens))
@@ -66,7 +70,27 @@ def frame(record: Record, name: str) -> pd.DataFrame:
         return _kept(record.tables[name])
     if name == "massive.map":
         return _map(record)
-    return _OURS[head][1][table](record.evidence[head], token_names(record), thresholds(record, head))
+    made = _OURS[head][1][table](record.evidence[head], token_names(record), thresholds(record, head))
+    return made.assign(verdict=_verdicts(record, name, made)) if name in VERDICT_OF else made
+
+
+VERDICT_OF = {
+    "massive.plateaus": ("massive", "first", "dim"),
+    "sinks.heads": ("sinks", "layer", "head"),
+    "hneurons.candidates": ("hneurons", "layer", "neuron"),
+}
+"""Frames whose rows are findings' units: the detector, and the columns that name layer and unit."""
+
+
+def _verdicts(record: Record, name: str, made: pd.DataFrame) -> list[str]:
+    """The verdict on each row's finding; empty where the thresholds in force don't flag it."""
+    detector, layer, unit = VERDICT_OF[name]
+    known: dict[Any, str] = {(one.layer, one.unit): one.verdict for one in record.findings if one.detector == detector}
+    if name == "massive.plateaus":  # flagged in some of its layers, not always from the first
+        spans = zip(made["first"], made["last"], made["dim"], strict=True)
+        every = [[known.get((at, dim), "") for at in range(first, last + 1)] for first, last, dim in spans]
+        return [next((one for one in verdicts if one), "") for verdicts in every]
+    return [known.get(place, "") for place in zip(made[layer], made[unit], strict=True)]
 
 
 def thresholds(record: Record, detector: str) -> Any:

@@ -12,11 +12,13 @@ from rich.text import Text
 from inspector.results import Record
 from inspector.summary import hneurons, paragraphs
 from inspector.tables import frame, names
+from inspector.terminal_tests import MASSIVE, NEURON, SINK, empty_table, tested
 
 if TYPE_CHECKING:
+    from inspector.hallucination.guarding import Guarded
     from inspector.hallucination.study import Scored
 
-MASSIVE, SINK, NEURON, NEUTRAL = "#E8590C", "#1971C2", "#6741D9", "#868E96"
+NEUTRAL = "#868E96"
 HEADS_SHOWN, PLATEAUS_SHOWN, NEURONS_SHOWN = 8, 12, 12
 
 
@@ -30,15 +32,13 @@ def print_report(record: Record, where: Path) -> None:
         console.print(_plateaus(frame(record, "massive.plateaus")))
     if "sinks.heads" in known and frame(record, "sinks.heads")["sink_rate"].notna().any():
         console.print(_heads(frame(record, "sinks.heads")))
-    if record.effects:
-        console.print(_effects(frame(record, "effects")))
-    if "spike_sink" in record.tables:
-        console.print(_ways(pd.DataFrame(dict(record.tables["spike_sink"]))))
     if "hneurons.scores" in known:
         console.print(_scores(frame(record, "hneurons.scores")))
         console.print(_candidates(frame(record, "hneurons.candidates")))
         if len(transfers := frame(record, "hneurons.transfers")):
             console.print(_transfers(transfers))
+    for table in tested(record):
+        console.print(table)
     console.print(Text(f"Run: {where.absolute()}"), soft_wrap=True)
     console.print(Text(f"All tables: inspector show {where} --frame NAME, or --json."), soft_wrap=True)
 
@@ -46,7 +46,9 @@ def print_report(record: Record, where: Path) -> None:
 def _plateaus(plateaus: pd.DataFrame) -> Table:
     main = plateaus[plateaus["main"]]
     rest = len(plateaus) - len(main)
-    table = _table(f"Massive activations: plateaus of the residual stream ({rest} more dims ride on them)", MASSIVE)
+    table = empty_table(
+        f"Massive activations: plateaus of the residual stream ({rest} more dims ride on them)", MASSIVE
+    )
     for name, justify in (
         ("dim", "right"),
         ("layers", "left"),
@@ -69,13 +71,13 @@ def _plateaus(plateaus: pd.DataFrame) -> Table:
             f"{row.ratio:,.0f}",
             f"{row.texts:.0%}",
             str(row.flagged),
-            "candidate" if row.flagged else "not flagged",
+            row.verdict or "not flagged",
         )
     return table
 
 
 def _heads(heads: pd.DataFrame) -> Table:
-    table = _table(f"Attention sinks: the {HEADS_SHOWN} strongest of {len(heads)} heads", SINK)
+    table = empty_table(f"Attention sinks: the {HEADS_SHOWN} strongest of {len(heads)} heads", SINK)
     for name in (
         "layer",
         "head",
@@ -104,36 +106,8 @@ def _heads(heads: pd.DataFrame) -> Table:
     return table
 
 
-def _effects(effects: pd.DataFrame) -> Table:
-    table = _table("Tested: the change of each metric, beside the same done to random twins", MASSIVE)
-    for name in ("target", "done", "metric", "change", "interval", "twins (95 %)", "n", "q", "verdict"):
-        table.add_column(name, justify="left" if name in ("target", "done", "metric", "verdict") else "right")
-    for row in effects.itertuples():
-        table.add_row(
-            row.target,
-            row.op,
-            row.metric,
-            f"{row.change:+.3g}",
-            f"{row.low:.3g} … {row.high:.3g}",
-            f"{row.twin_low:.2g} … {row.twin_high:.2g} ({row.twins})",
-            str(row.n),
-            f"{row.q:.2g}",
-            row.verdict,
-        )
-    return table
-
-
-def _ways(ways: pd.DataFrame) -> Table:
-    table = _table("Spike and sinks, each kept or taken away", MASSIVE)
-    for name in ("done", "largest |x|", "sink rate", "loss"):
-        table.add_column(name, justify="left" if name == "done" else "right")
-    for row in ways.itertuples():
-        table.add_row(row.done, f"{row.largest:,.0f}", f"{row.sink_rate:.3f}", f"{row.loss:.3f}")
-    return table
-
-
 def _scores(scores: pd.DataFrame) -> Table:
-    table = _table("Telling made-up answers from right ones, on answers not fitted on", NEURON)
+    table = empty_table("Telling made-up answers from right ones, on answers not fitted on", NEURON)
     for name in ("predictor", "AUROC", "interval", "accuracy", "interval", "calibration error", "n"):
         table.add_column(name, justify="left" if name == "predictor" else "right")
     for row in scores.itertuples():
@@ -153,7 +127,7 @@ def _scores(scores: pd.DataFrame) -> Table:
 def _candidates(found: pd.DataFrame) -> Table:
     shown = f"the {min(NEURONS_SHOWN, len(found))} heaviest of {len(found)}"
     title = f"Hallucination neurons: {shown} in the final probe; AUROC of each alone, and within relations"
-    table = _table(title, NEURON)
+    table = empty_table(title, NEURON)
     for name in ("layer", "neuron", "weight", "stability", "alone", "interval", "within", "q", "verdict"):
         table.add_column(name, justify="left" if name == "verdict" else "right")
     for row in found.head(NEURONS_SHOWN).itertuples():
@@ -165,7 +139,7 @@ def _candidates(found: pd.DataFrame) -> Table:
 
 
 def _transfers(transfers: pd.DataFrame) -> Table:
-    table = _table("Transfer: a probe of some answers, tried on others", NEURON)
+    table = empty_table("Transfer: a probe of some answers, tried on others", NEURON)
     for name in ("fitted on", "tried on", "right", "wrong", "AUROC", "interval", "logprob"):
         table.add_column(name, justify="left" if name.endswith("on") else "right")
     for row in transfers.itertuples():
@@ -175,16 +149,24 @@ def _transfers(transfers: pd.DataFrame) -> Table:
     return table
 
 
-def _table(title: str, colour: str) -> Table:
-    return Table(title=Text(title, style=f"bold {colour}"), title_justify="left", header_style="dim")
-
-
 def _token(token: object) -> Text:
     """A token's text, or "varies"; never read as markup, blanks shown."""
     if not isinstance(token, str):
         return Text("varies", style="dim")
     shown = token.replace(" ", "·").replace("\n", "⏎").replace("\t", "⇥")
     return Text("".join(c if c.isprintable() else "�" for c in shown)[:14])
+
+
+def print_guarded(given: "Guarded", threshold: float) -> None:
+    """Print what a guard answered, and why, to stdout."""
+    console = Console(soft_wrap=False, width=None if Console().is_terminal else 100)
+    console.print(Text(f"Question: {given.question}"))
+    console.print(Text(f"Answer:   {given.answer if given.answer is not None else '(none: too risky)'}"))
+    console.print(Text(f"Risk:     {given.risk:.2f}; more than {threshold:.2f} is too much", style=f"bold {NEURON}"))
+    if given.did != "answered":
+        console.print(
+            Text(f"The guard {given.did}; the greedy answer was '{given.first}', risk {given.first_risk:.2f}.")
+        )
 
 
 def print_scored(study: Record, scored: "Scored") -> None:
@@ -198,7 +180,7 @@ def print_scored(study: Record, scored: "Scored") -> None:
             style=f"bold {NEURON}",
         )
     )
-    table = _table("Each token, and the neurons that raise its risk (layer.neuron)", NEURON)
+    table = empty_table("Each token, and the neurons that raise its risk (layer.neuron)", NEURON)
     for name in ("token", "risk", "neurons"):
         table.add_column(name, justify="right" if name == "risk" else "left")
     for row in scored.tokens.itertuples():
@@ -230,7 +212,7 @@ def _neuron_sentences(state: Any) -> list[str]:
 
 
 def _activating(tokens: pd.DataFrame) -> Table:
-    table = _table("Where it is strongest: one token a text", NEURON)
+    table = empty_table("Where it is strongest: one token a text", NEURON)
     for name in ("z", "text", "position", "before", "token", "after"):
         table.add_column(name, justify="left" if name in ("token", "after") else "right")
     for row in tokens.itertuples():
@@ -240,7 +222,7 @@ def _activating(tokens: pd.DataFrame) -> Table:
 
 
 def _promoted(tokens: pd.DataFrame) -> Table:
-    table = _table("What it does to logits where z > 0; else the opposite", NEURON)
+    table = empty_table("What it does to logits where z > 0; else the opposite", NEURON)
     for name in ("promotes", "", "suppresses", ""):
         table.add_column(name, justify="left" if name else "right")
     parts = [tokens[tokens["kind"] == kind].itertuples() for kind in ("promotes", "suppresses")]
@@ -261,7 +243,7 @@ def print_lens(lens: pd.DataFrame, depth: pd.DataFrame, how: Mapping[str, Any], 
         console.print(Text(line))
     layers = int(lens["layer"].max()) + 1
     some = sorted({layers * quarter // 4 for quarter in (1, 2, 3)} | {layers - 1})
-    table = _table("What follows each token, as some layers would have it", NEUTRAL)
+    table = empty_table("What follows each token, as some layers would have it", NEUTRAL)
     for name in ("token", "settles", "", *(f"layer {layer}" for layer in some), "p"):
         table.add_column(name, justify="right" if name in ("settles", "p") else "left")
     said = lens.set_index(["text", "position", "layer"])["top"]

@@ -235,23 +235,6 @@ def test_a_killed_study_goes_on_where_it_was(
     assert done > 0 and sum(asked) == len(few) - done
 
 
-def test_the_working_folder_is_found_again_and_goes_when_the_study_is_done(
-    smollm2: Model, questions: list[Question], tmp_path: Path
-) -> None:
-    arguments = (tmp_path / "run", smollm2, questions, Form(), SAMPLING)
-    with pytest.raises(KeyboardInterrupt), answering.working_folder(*arguments) as first:
-        raise KeyboardInterrupt
-    assert first.is_dir()
-    with answering.working_folder(*arguments) as again:
-        assert again == first
-        with pytest.raises(RunError, match="Another process"), answering.working_folder(*arguments):
-            pass
-    assert not list(tmp_path.iterdir())
-    other = (*arguments[:2], questions[:5], *arguments[3:])
-    with answering.working_folder(*other) as another:
-        assert another != first
-
-
 def test_damage_in_the_middle_of_the_log_is_named(smollm2: Model, questions: list[Question], tmp_path: Path) -> None:
     (tmp_path / "answers.jsonl").write_text('["a", [[1]]]\nrubbish\n["b", [[2]]]\n')
     with pytest.raises(RunError, match="line 2 is damaged"):

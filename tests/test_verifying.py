@@ -1,21 +1,23 @@
 """Verification: planted causes are confirmed, others refuted, and the model is as it was."""
 
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from conftest import SPIKES
+from conftest import SINKS, SPIKES
 
 from inspector import Report, examine, open_run, verify
 from inspector.batching import tokenise
-from inspector.causal import Bench, Trial, judged, run
-from inspector.errors import InputError
-from inspector.interventions import drop, zero
+from inspector.causal import Claim, Doses, Outcomes, Trial, judged, once, run
+from inspector.errors import InputError, RunError
+from inspector.interventions import Intervention, drop, scale, zero
 from inspector.models import Model
 from inspector.planting import PlantedSpike, planted_model, random_texts, tiny_model
 from inspector.results import Effect
 from inspector.sites import Site
+from inspector.verifying.bench import TextBench
 
 TEXTS = random_texts(24, 64, 70, trigger=7)
 
@@ -39,14 +41,15 @@ def test_a_planted_cause_is_confirmed_and_an_unplanted_one_refuted(seed: int) ->
     unplanted = int(rng.choice(others))
     pool = [dim for dim in others if dim != unplanted]
 
-    def zeroed(dim: int) -> tuple:
-        return (zero(Site("resid_post", spike.layer), (dim,), (0,)),)
+    def zeroed(dim: int) -> Doses:
+        return once(zero(Site("resid_post", spike.layer), (dim,), (0,)))
 
-    bench = Bench(model, tokenise(None, random_texts(10, 64, 70, seed=seed, trigger=7), bos=None, window=96))
+    texts = random_texts(10, 64, 70, seed=seed, trigger=7)
+    outcomes = Outcomes(TextBench(model, tokenise(None, texts, bos=None, window=96)))
     verdicts = {}
     for name, dim in (("planted", spike.dim), ("unplanted", unplanted)):
         twins = tuple(zeroed(twin) for twin in pool)  # 29: with so few dims each is a family of its own
-        (effect,) = run(bench, [Trial(name, "zero", zeroed(dim), twins, True, ("kl",))])
+        (effect,) = run(outcomes, [Trial(name, "zero", zeroed(dim), twins, {"kl": "change"})])
         verdicts[name] = effect.verdict
     assert verdicts["planted"] == "confirmed"
     assert verdicts["unplanted"] == "refuted"
@@ -54,11 +57,12 @@ def test_a_planted_cause_is_confirmed_and_an_unplanted_one_refuted(seed: int) ->
 
 def test_a_verified_scan_has_effects_with_twins_intervals_and_reasons(verified: Report) -> None:
     effects = verified.frame("effects")
-    assert set(effects["op"]) == {"zero", "mean", "drop"}
+    assert set(effects["op"]) == {"zero", "mean", "drop", "hide"}
     # Two of the four layers that write nothing can be left out in six ways, and none counts twice.
-    assert set(effects["twins"]) == {20, 6} and (effects["n"] == 12).all()
+    assert effects.groupby("op")["twins"].first().to_dict() == {"zero": 20, "mean": 20, "drop": 6, "hide": 20}
+    assert (effects["n"] == 12).all()
     few = effects[effects["twins"] < 20]
-    assert set(few["op"]) == {"drop"} and few["reason"].str.contains("insufficient data").all()
+    assert few["reason"].str.contains("insufficient data").all()
     assert effects["reason"].str.len().min() > 10
     known = effects.dropna(subset=["low"])
     assert (known["low"] <= known["change"]).all() and (known["change"] <= known["high"]).all()
@@ -71,12 +75,14 @@ def test_the_dropped_writer_takes_the_spike_away(verified: Report) -> None:
 
 
 def test_verdicts_of_the_test_reach_the_findings_and_survive_judging(verified: Report, tmp_path: Path) -> None:
-    tested = {one["unit"]: one["verdict"] for one in verified.settings["verified"]}
-    assert tested.keys() == {spike.dim for spike in SPIKES}
+    tested = {(one["detector"], one["unit"]): one["verdict"] for one in verified.settings["verified"]}
+    heads = {("sinks", sink.head) for sink in SINKS}
+    assert tested.keys() == {("massive", spike.dim) for spike in SPIKES} | heads
+    assert {tested[head] for head in heads} == {"confirmed"}
     opened = open_run(verified.save(tmp_path / "run")).judge(massive={"ratio": 500})
     for finding in opened.findings:
-        if finding.detector == "massive" and finding.unit in tested:
-            assert finding.verdict == tested[finding.unit]
+        if finding.position == 0:
+            assert finding.verdict == tested[finding.detector, finding.unit]
     assert opened.frame("effects").equals(verified.frame("effects"))
 
 
@@ -95,36 +101,90 @@ def test_the_same_seed_gives_the_same_effects(planted: Model, report: Report, ve
 
 
 def test_an_outcome_of_nothing_is_the_untouched_one(planted: Model) -> None:
-    bench = Bench(planted, tokenise(None, TEXTS[:4], bos=None, window=96))
-    again = bench.outcome(())
-    assert (again.loss == bench.untouched.loss).all()
-    assert np.allclose(again.kl, 0, atol=1e-6)
+    bench = TextBench(planted, tokenise(None, TEXTS[:4], bos=None, window=96))
+    untouched = bench.outcome((), ["loss", "kl"])
+    assert np.allclose(untouched["kl"], 0, atol=1e-6)
     logits = planted.logits(torch.tensor([TEXTS[0]]))[0, :-1].log_softmax(dim=-1)
     expected = -logits.gather(1, torch.tensor(TEXTS[0][1:]).unsqueeze(1)).mean()
-    assert bench.untouched.loss[0] == pytest.approx(float(expected), abs=1e-5)
-    dropped = bench.outcome((drop(Site("mlp_out", 1)),))
-    assert (dropped.kl > 0).all()
+    assert untouched["loss"][0] == pytest.approx(float(expected), abs=1e-5)
+    dropped = bench.outcome((drop(Site("mlp_out", 1)),), ["kl"])
+    assert dropped.keys() == {"kl"} and (dropped["kl"] > 0).all()
 
 
 @pytest.mark.parametrize(
-    ("change", "twins", "q", "expected", "verdict"),
+    ("change", "p", "claim", "verdict"),
     [
-        ((2.0, 1.5, 2.5), (-0.1, 0.1), 0.02, True, "confirmed"),
-        ((2.0, 1.5, 2.5), (-0.1, 0.1), 0.02, False, "refuted"),
-        ((0.0, -0.1, 0.1), (-0.1, 0.1), 0.9, True, "refuted"),
-        ((0.0, -0.1, 0.1), (-0.1, 0.1), 0.9, False, "confirmed"),
-        ((2.0, 1.5, 2.5), (-0.1, 0.1), 0.2, True, "refuted"),
-        ((2.0, -0.5, 4.5), (-0.1, 0.1), 0.02, True, "undecided"),
-        ((2.0, np.nan, np.nan), (-0.1, 0.1), 0.02, True, "undecided"),
+        ((2.0, 1.5, 2.5), 0.02, "change", "confirmed"),
+        ((2.0, 1.5, 2.5), 0.02, "none", "refuted"),
+        ((0.0, -0.1, 0.1), 0.9, "change", "refuted"),
+        ((0.0, -0.1, 0.1), 0.9, "none", "confirmed"),
+        ((2.0, 1.5, 2.5), 0.2, "change", "refuted"),
+        ((2.0, -0.5, 4.5), 0.02, "change", "undecided"),
+        ((2.0, np.nan, np.nan), 0.02, "change", "undecided"),
+        ((2.0, 1.5, 2.5), 0.02, "rise", "confirmed"),
+        ((-2.0, -2.5, -1.5), 0.02, "rise", "refuted"),
+        ((-2.0, -2.5, -1.5), 0.02, "fall", "confirmed"),
+        ((2.0, 1.5, 2.5), 0.02, "fall", "refuted"),
     ],
 )
-def test_a_verdict_needs_interval_twins_and_q(
-    change: tuple[float, float, float], twins: tuple[float, float], q: float, expected: bool, verdict: str
+def test_a_verdict_needs_interval_twins_and_direction(
+    change: tuple[float, float, float], p: float, claim: Claim, verdict: str
 ) -> None:
-    effect = Effect("dim", "zero", "loss", *change, 0.0, *twins, n=12, p=q, q=float("nan"), twins=20)
-    (judged_one,) = judged([effect], {("dim", "zero"): expected})
-    assert judged_one.q == q
+    effect = Effect("dim", "zero", "loss", *change, 0.0, -0.1, 0.1, n=12, p=p, q=float("nan"), twins=20)
+    (judged_one,) = judged([effect], {("dim", "zero", "loss"): claim})
+    assert judged_one.q == p
     assert judged_one.verdict == verdict, judged_one.reason
+
+
+def test_q_is_over_the_targets_of_one_op_metric_and_claim() -> None:
+    def effect(target: str, op: str, p: float) -> Effect:
+        return Effect(target, op, "loss", 2.0, 1.5, 2.5, 0.0, -0.1, 0.1, n=12, p=p, q=float("nan"), twins=40)
+
+    effects = [effect("a", "zero", 0.03), effect("b", "zero", 0.5), effect("a", "hide", 0.03)]
+    found = judged(effects, {(one.target, one.op, "loss"): "change" for one in effects})
+    assert [one.q for one in found] == [0.06, 0.5, 0.03]
+    assert [one.verdict for one in found] == ["undecided", "refuted", "confirmed"]
+
+
+class Scripted:
+    """A bench that knows what it answers."""
+
+    name = "scripted"
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def outcome(self, interventions: Sequence[Intervention], metrics: Collection[str]) -> dict[str, np.ndarray]:
+        self.asked += 1
+        dose = interventions[0].value if interventions else 1.0
+        assert isinstance(dose, float)
+        return {"loss": np.array([1.0, 2.0, float("nan")]) * dose + np.array([5.0, 0.0, 0.0])}
+
+
+def _doses(*alphas: float) -> Doses:
+    return {alpha: (scale(Site("neuron", 0), (1,), alpha),) for alpha in alphas}
+
+
+def test_with_doses_the_effect_is_the_slope_and_with_one_the_difference() -> None:
+    outcomes = Outcomes(Scripted())
+    slopes = outcomes.slopes(_doses(0.0, 0.5, 3.0), 1.0, ["loss"])["loss"]
+    assert slopes[:2] == pytest.approx([1.0, 2.0]) and np.isnan(slopes[2])
+    once_more = outcomes.slopes({2.0: _doses(3.0)[3.0]}, 0.0, ["loss"])["loss"]
+    assert once_more[:2].tolist() == [1.0, 2.0]  # (3 − 1) · value over two units of dose
+
+
+def test_an_outcome_is_measured_once_and_found_again_after_a_kill(tmp_path: Path) -> None:
+    log = tmp_path / "outcomes.jsonl"
+    bench = Scripted()
+    first = Outcomes(bench, log).slopes(_doses(0.0, 3.0), 1.0, ["loss"])
+    assert bench.asked == 3
+    log.write_text(log.read_text(encoding="utf-8")[:-20], encoding="utf-8")  # killed while it wrote the last line
+    again = Outcomes(bench, log)
+    assert np.array_equal(again.slopes(_doses(0.0, 3.0), 1.0, ["loss"])["loss"], first["loss"], equal_nan=True)
+    assert bench.asked == 4
+    log.write_text("{}\n" + log.read_text(encoding="utf-8"), encoding="utf-8")
+    with pytest.raises(RunError, match="line 1 is damaged"):
+        Outcomes(bench, log)
 
 
 def test_what_can_not_be_verified_is_refused(planted: Model, unplanted: Model, report: Report) -> None:
@@ -134,7 +194,5 @@ def test_what_can_not_be_verified_is_refused(planted: Model, unplanted: Model, r
         verify(report, tiny_model(), TEXTS)
     with pytest.raises(InputError, match="at least 16"):
         verify(report, planted, TEXTS[:10])
-    with pytest.raises(InputError, match="nothing to verify"):
+    with pytest.raises(InputError, match="Nothing passes"):
         verify(examine(unplanted, TEXTS, ["massive"]), unplanted, TEXTS)
-    with pytest.raises(InputError, match="no evidence"):
-        verify(examine(planted, TEXTS, ["sinks"]), planted, TEXTS)

@@ -1,15 +1,10 @@
 """From questions to measured, labelled answers; what was done is kept in a folder, so a killed run goes on."""
 
-import hashlib
 import json
-import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-
-from filelock import FileLock, Timeout
 
 from inspector.errors import InputError, ModelError, RunError
 from inspector.hallucination.asking import Asked, Asker, Sampling
@@ -124,27 +119,6 @@ def mark_all(
         answered.append(Answered(question, one.answers, texts, tuple(mark_of[text] for text in texts)))
         step("judging", 1, len(questions))
     return answered
-
-
-@contextmanager
-def working_folder(
-    beside: Path, model: Model, questions: Sequence[Question], form: Form, sampling: Sampling
-) -> Iterator[Path]:
-    """A folder beside a path, for what a study has so far; deleted once the context ends without an error.
-
-    It is named after what was asked of which model, so that a killed study finds its own again.
-    """
-    asked = [[q.id, q.question] for q in questions]
-    what = json.dumps([model.card["fingerprint"], asdict(form), asdict(sampling), asked])
-    folder = beside.parent / f".{beside.name}-{hashlib.sha256(what.encode()).hexdigest()[:12]}.working"
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        held = FileLock(folder / "lock").acquire(timeout=0)
-    except Timeout as error:
-        raise RunError(f"Another process is making this study (in '{folder}'). Wait for it, or stop it.") from error
-    with held:
-        yield folder
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 def greedy_answer(model: Model, question: str, form: Form, longest: int = Sampling.longest) -> tuple[int, ...]:

@@ -105,14 +105,22 @@ class Study(Report):
             f"{layer}.{neuron} (+{terms[i]:.2f})" for i in order for layer, neuron in [self.probe.neurons[i]]
         )
 
-    def _meter(self, model: "Model") -> Any:
-        from inspector.hallucination.measuring import Meter
+    def check_model(self, model: "Model") -> None:
+        """Check that this is the model the study was made on.
 
+        Raises:
+            InputError: it isn't.
+        """
         if model.card["fingerprint"] != self.card["fingerprint"]:
             raise InputError(
                 f"This study was made on {self.card['name']} in {self.card['dtype']}, and the model given is "
                 f"{model.card['name']} in {model.card['dtype']}, with other weights. Load the study's model and dtype."
             )
+
+    def _meter(self, model: "Model") -> Any:
+        from inspector.hallucination.measuring import Meter
+
+        self.check_model(model)
         return Meter(model, self.form)
 
     def _ids(

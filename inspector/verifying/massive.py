@@ -1,0 +1,201 @@
+"""Massive activations, tested: zeroed, set to their mean, and with what writes them left out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations, islice
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+
+from inspector.batching import TokenSequence, batches
+from inspector.causal import Claim, Doses, Outcome, Outcomes, Trial, once
+from inspector.detectors.massive import Massive
+from inspector.intervening import intervene
+from inspector.interventions import Intervention, Target, drop, set_to, unattend, zero
+from inspector.models import Model
+from inspector.observe import observe
+from inspector.reference import means
+from inspector.report import Report
+from inspector.results import Effect, Verdict
+from inspector.sites import Site
+from inspector.verifying.bench import BATCH_TOKENS, TextBench
+
+PLATEAUS = 3
+"""Most plateaus tested, the largest first."""
+
+MOST_DRAWS = 100_000
+
+METRICS = ("loss", "kl", "sink_rate")
+MATTERS: dict[str, Claim] = dict.fromkeys(METRICS, "change")
+HARMLESS: dict[str, Claim] = dict.fromkeys(METRICS, "none")
+
+
+@dataclass(frozen=True)
+class Spike:
+    """A dim that is massive from layer `first` to `last`, at one position or (None) wherever it shows."""
+
+    dim: int
+    first: int
+    last: int
+    position: int | None
+
+    @property
+    def name(self) -> str:
+        """In words."""
+        where = "all positions" if self.position is None else f"position {self.position}"
+        return f"dim {self.dim} at {where} after layer {self.first}"
+
+    @property
+    def positions(self) -> tuple[int, ...] | None:
+        """As interventions name them."""
+        return None if self.position is None else (self.position,)
+
+    def verified(self, verdict: Verdict) -> dict[str, object]:
+        """What findings the verdict is of."""
+        where = {"unit": self.dim, "first": self.first, "last": self.last, "position": self.position}
+        return {"detector": "massive", **where, "verdict": verdict}
+
+
+def spikes(report: Report) -> list[Spike]:
+    """The plateaus that pass the thresholds in force, the largest first."""
+    if "massive" not in report.evidence:
+        return []
+    table = report.frame("massive.plateaus")
+    table = table[table["flagged"] > 0].head(PLATEAUS)
+    positions = [None if pd.isna(value) else int(value) for value in table["position"]]
+    columns = zip(table["dim"], table["first"], table["last"], positions, strict=True)
+    return [Spike(int(dim), int(first), int(last), position) for dim, first, last, position in columns]
+
+
+class MassiveTest:
+    """The trials of a scan's massive activations, and the spike × sink table.
+
+    Twins of a dim are dims next to it in mean size at the same place; twins of the writing MLPs are as many MLPs of
+    other layers at the same positions.
+    """
+
+    def __init__(
+        self,
+        report: Report,
+        model: Model,
+        outcomes: Outcomes,
+        reference: Sequence[TokenSequence],
+        twins: int,
+        rng: np.random.Generator,
+    ) -> None:
+        self.model, self.outcomes = model, outcomes
+        self.spikes, self.sinks = spikes(report), _hidden(report)
+        self.written = _written(report, self.spikes)
+        typical = _typical(model, reference, self.spikes)
+        self.trials = [trial for spike in self.spikes for trial in _trials(spike, typical[spike], twins, rng)]
+        if self.written:
+            self.trials.append(_dropped(model, self.written, twins, rng))
+
+    def verified(self, effects: Sequence[Effect]) -> list[dict[str, object]]:
+        """A spike's verdict is that of zeroing it, by the loss."""
+        of = {effect.target: effect.verdict for effect in effects if (effect.op, effect.metric) == ("zero", "loss")}
+        return [spike.verified(of[spike.name]) for spike in self.spikes]
+
+    def tables(self) -> dict[str, dict[str, np.ndarray]]:
+        """Spike and sinks kept or taken away: the largest |x|, the sink rate and the loss of each way."""
+        if not self.written:
+            return {}
+        biggest = self.spikes[0]
+        dropped = tuple(drop(Site("mlp_out", layer), (position,)) for layer, position in self.written)
+        ways: dict[str, tuple[Intervention, ...]] = {
+            "untouched": (),
+            "writers dropped": dropped,
+            "spike zeroed after it is written": (
+                zero(Site("resid_post", biggest.first), (biggest.dim,), biggest.positions),
+            ),
+        }
+        if self.sinks:
+            ways["key 0 hidden from sink heads"] = self.sinks
+            ways["writers dropped and key 0 hidden"] = (*dropped, *self.sinks)
+        outcomes = [self.outcomes.of(way, METRICS) for way in ways.values()]
+        columns = {
+            "done": np.array(list(ways), dtype=object),
+            "largest": np.array([self._largest(way) for way in ways.values()]),
+            "sink_rate": np.array([_mean(outcome, "sink_rate") for outcome in outcomes]),
+            "loss": np.array([_mean(outcome, "loss") for outcome in outcomes]),
+        }
+        return {"spike_sink": columns}
+
+    def _largest(self, interventions: tuple[Intervention, ...]) -> float:
+        """Largest |x| of the residual stream under these interventions."""
+        bench = self.outcomes.bench
+        assert isinstance(bench, TextBench)
+        reducer = Massive().reducer(self.model)
+        with intervene(self.model, interventions):
+            observe(self.model, batches(bench.rows, BATCH_TOKENS, self.model.pad_id), [reducer])
+        return float(np.nanmax(np.abs(reducer.evidence()["value"])))
+
+
+def _typical(
+    model: Model, rows: Sequence[TokenSequence], found: Sequence[Spike]
+) -> dict[Spike, Float[np.ndarray, " dim"]]:
+    """Mean values of every dim where each spike is written."""
+    targets = [Target(Site("resid_post", spike.first), None, spike.positions) for spike in found]
+    measured = means(model, batches(rows, BATCH_TOKENS, model.pad_id), targets)
+    return {spike: np.array(mean.value).reshape(-1) for spike, mean in zip(found, measured, strict=True)}
+
+
+def _trials(spike: Spike, typical: Float[np.ndarray, " dim"], twins: int, rng: np.random.Generator) -> list[Trial]:
+    """Zeroing the spike matters; setting it to its mean doesn't."""
+    site = Site("resid_post", spike.first)
+    near = np.argsort(-np.abs(typical), kind="stable")
+    pool = near[near != spike.dim][: 2 * twins]
+    chosen = rng.choice(pool, min(twins, len(pool)), replace=False).tolist()
+
+    def zeroed(dim: int) -> Doses:
+        return once(zero(site, (dim,), spike.positions))
+
+    def at_mean(dim: int) -> Doses:
+        return once(set_to(site, (dim,), (float(typical[dim]),), spike.positions))
+
+    return [
+        Trial(spike.name, "zero", zeroed(spike.dim), tuple(map(zeroed, chosen)), MATTERS),
+        Trial(spike.name, "mean", at_mean(spike.dim), tuple(map(at_mean, chosen)), HARMLESS),
+    ]
+
+
+def _written(report: Report, found: Sequence[Spike]) -> list[tuple[int, int]]:
+    """Layers whose MLP writes a spike's dim, in any of its plateaus, and the position each writes at."""
+    plateaus, writers = report.frame("massive.plateaus"), report.frame("massive.writers")
+    fixed = {spike.dim: spike.position for spike in found if spike.position is not None}
+    layers = []
+    for row in plateaus[plateaus["dim"].isin(fixed)].itertuples():
+        mine = writers[(writers["dim"] == row.dim) & (writers["layer"] == row.first)].set_index("writer")
+        if "mlp" in mine.index and abs(mine.loc["mlp", "value"]) > abs(mine.loc["before", "value"]):
+            layers.append((int(row.first), fixed[int(row.dim)]))
+    return sorted(set(layers))
+
+
+def _dropped(model: Model, written: Sequence[tuple[int, int]], twins: int, rng: np.random.Generator) -> Trial:
+    """The writing MLPs left out, beside as many MLPs of other layers at the same positions."""
+    layers = [layer for layer, _ in written]
+    rest = [layer for layer in model.shape.layers_of("mlp_out") if layer not in layers]
+
+    def left_out(those: Sequence[int]) -> Doses:
+        placed = zip(those, written, strict=True)
+        return once(*(drop(Site("mlp_out", layer), (position,)) for layer, (_, position) in placed))
+
+    every = list(islice(combinations(rest, len(layers)), MOST_DRAWS))
+    draws = [every[i] for i in rng.choice(len(every), min(twins, len(every)), replace=False)]
+    target = f"what the MLP of layer {' and '.join(map(str, layers))} writes at position {written[0][1]}"
+    return Trial(target, "drop", left_out(layers), tuple(map(left_out, draws)), MATTERS)
+
+
+def _hidden(report: Report) -> tuple[Intervention, ...]:
+    """Key 0 taken from every head that the run calls a sink."""
+    heads: dict[int, list[int]] = {}
+    for finding in report.findings:
+        if finding.detector == "sinks" and finding.position == 0 and finding.unit is not None:
+            heads.setdefault(finding.layer, []).append(finding.unit)
+    return tuple(unattend(layer, those, (0,)) for layer, those in sorted(heads.items()))
+
+
+def _mean(outcome: Outcome, metric: str) -> float:
+    known = outcome[metric][np.isfinite(outcome[metric])]
+    return float(known.mean()) if len(known) else float("nan")

@@ -1,0 +1,174 @@
+"""`verify`: tests a run's findings by intervening beside random twins, and says which hold."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+import pandas as pd
+from numpy.random import default_rng
+
+from inspector.attention import UnsupportedAttention
+from inspector.batching import Text
+from inspector.causal import Outcomes, Trial, run
+from inspector.errors import InputError
+from inspector.hallucination.policies import compare_policies, verdict
+from inspector.hallucination.study import Study
+from inspector.models import Model
+from inspector.report import Report
+from inspector.results import Effect
+from inspector.verifying.bench import TextBench, rows_to_measure
+from inspector.verifying.massive import MassiveTest, spikes
+from inspector.verifying.neurons import NeuronTest, answer_bench, candidates, unseen_questions
+from inspector.verifying.sinks import SinkTest, sink_heads
+from inspector.verifying.windows import TEXTS as WINDOW_TEXTS
+from inspector.verifying.windows import windows
+
+TEXT_TWINS, ANSWER_TWINS = 40, 20
+"""Twins of an intervention on texts, and (which takes longer) on answers: p can be 1/41 and 1/21 at least."""
+
+HEADS = 40
+"""Sink heads tested, the strongest first."""
+
+BOS = {"as the tokenizer does": None, "one": True, "none": False}
+
+Step = Callable[[str, int, int], None]
+
+
+@runtime_checkable
+class Test(Protocol):
+    """The trials of one detector's findings."""
+
+    @property
+    def outcomes(self) -> Outcomes:
+        """Where outcomes are measured."""
+        ...
+
+    @property
+    def trials(self) -> Sequence[Trial]:
+        """What is tried."""
+        ...
+
+    def verified(self, effects: Sequence[Effect]) -> list[dict[str, object]]:
+        """What findings each verdict is of."""
+        ...
+
+    def tables(self) -> dict[str, dict[str, np.ndarray]]:
+        """Tables beside the effects."""
+        ...
+
+
+def verify(
+    report: Report,
+    model: Model,
+    texts: Sequence[Text] | None = None,
+    *,
+    twins: int | None = None,
+    heads: int = HEADS,
+    samples: int = 0,
+    seed: int = 0,
+    folder: Path | None = None,
+    step: Step = lambda what, done, total: None,
+) -> Report:
+    """Test a run's findings beside random twins; effects, verdicts and tables go into the new report.
+
+    Massive activations are zeroed, set to their mean, and what writes them is left out; sink heads lose their sink
+    key, and a window slides over the cache with the first tokens kept or not; candidate hallucination neurons are
+    scaled while the model answers questions that their selection never saw, and policies of `inspector.guard` are
+    compared on the study's held-out questions.
+
+    Args:
+        report: of a scan, or a `Study`.
+        model: the one it was made on.
+        texts: to measure on, at least 64 tokens each; built-in ones where None.
+        twins: random twins of each intervention; 40 for what texts show, 20 for what answers show where None.
+        heads: most sink heads tested, the strongest first.
+        samples: sampled answers to each question beside the greedy one, with the same random numbers throughout.
+        seed: chooses twins, questions and samples.
+        folder: keeps what was measured, so that a killed verification goes on.
+        step: called with what is being done, how much of it was just done, and of how much.
+
+    Raises:
+        InputError: nothing to test, another model, too few texts or twins.
+    """
+    refuse(report, twins)
+    if model.card["fingerprint"] != report.card["fingerprint"]:
+        raise InputError(
+            f"The run was made on {report.card['name']} in {report.card['dtype']}, and the model given has other "
+            "weights. Load the run's model and dtype."
+        )
+    bos = BOS.get(report.settings.get("bos", ""))
+    measured, reference = rows_to_measure(model, texts, bos)
+    prose = TextBench(model, measured)
+    tests: list[Test] = []
+    notes: tuple[str, ...] = ()
+    on_texts = Outcomes(prose, folder and folder / "texts.jsonl")
+    if spikes(report):
+        tests.append(MassiveTest(report, model, on_texts, reference, twins or TEXT_TWINS, default_rng(seed)))
+    if sink_heads(report):
+        tests.append(SinkTest(report, on_texts, heads, twins or TEXT_TWINS, default_rng(seed)))
+    if isinstance(report, Study) and not candidates(report):
+        notes += ("No neuron passes the thresholds as a candidate, so none was tested.",)
+    elif isinstance(report, Study):
+        questions, where = unseen_questions(report, seed)
+        bench = answer_bench(report, model, questions, prose, samples, seed)
+        outcomes = Outcomes(bench, folder and folder / "answers.jsonl")
+        tests.append(NeuronTest(report, model, outcomes, twins or ANSWER_TWINS, default_rng(seed)))
+        notes += (f"Candidates were tested on {len(questions)} {where}, and on all built-in false premises.",)
+    effects, verified, tables = _tried(tests, seed, step)
+    if isinstance(report, Study):
+        guarded = compare_policies(report, model, seed=seed, step=step)
+        tables, notes = {**tables, **guarded}, (*notes, verdict(pd.DataFrame(guarded["guard"])))
+    if sink_heads(report):
+        found, note = _windows(model, texts, bos, seed, step)
+        tables, notes = {**tables, **found}, notes + note
+    chosen = {"twins": twins, "heads": heads, "samples": samples, "seed": seed, "texts": len(measured)}
+    settings = {**report.settings, "verified": verified, "verify": chosen}
+    kept = tuple(note for note in report.notes if note not in notes)
+    return replace(
+        report, settings=settings, effects=effects, tables={**report.tables, **tables}, notes=kept + notes
+    ).judge()
+
+
+def refuse(report: Report, twins: int | None) -> None:
+    """Say what stands in the way of a verification; no model is needed.
+
+    Raises:
+        InputError: too few twins, or nothing was found that could be tested.
+    """
+    if twins is not None and twins < 20:
+        raise InputError(f"{twins} twins can't give a p below {1 / (1 + twins):.2f}. Use 20 or more.")
+    if not spikes(report) and not sink_heads(report) and not isinstance(report, Study):
+        raise InputError(
+            "Nothing passes this run's thresholds that could be tested: no massive activation, and no sink head with "
+            "its key at one position. Lower the thresholds, or scan more texts."
+        )
+
+
+def _tried(
+    tests: Sequence[Test], seed: int, step: Step
+) -> tuple[tuple[Effect, ...], list[dict[str, object]], dict[str, dict[str, np.ndarray]]]:
+    effects: list[Effect] = []
+    verified: list[dict[str, object]] = []
+    tables: dict[str, dict[str, np.ndarray]] = {}
+    total = sum(trial.passes for test in tests for trial in test.trials)
+    step("testing", 0, total)
+    for test in tests:
+        mine = run(test.outcomes, test.trials, seed=seed, step=lambda done: step("testing", done, total))
+        effects += mine
+        verified += test.verified(mine)
+        tables |= test.tables()
+    return tuple(effects), verified, tables
+
+
+def _windows(
+    model: Model, texts: Sequence[Text] | None, bos: bool | None, seed: int, step: Step
+) -> tuple[dict[str, dict[str, np.ndarray]], tuple[str, ...]]:
+    """The table of windows, or a note that says why there is none."""
+    step("windows", 0, WINDOW_TEXTS)
+    try:
+        table = windows(model, texts, bos, seed, lambda done: step("windows", done, WINDOW_TEXTS))
+    except UnsupportedAttention as reason:
+        return {}, (f"Windows over the cache were not tried: {reason}.",)
+    return {"windows": table}, ()

@@ -1,0 +1,36 @@
+"""A folder beside a run for what long work has so far, so that a killed command goes on."""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from inspector.errors import RunError
+
+
+@contextmanager
+def working_folder(beside: Path, what: Sequence[object]) -> Iterator[Path]:
+    """A folder beside a path; deleted once the context ends without an error.
+
+    Args:
+        beside: where the result will be.
+        what: everything that the work depends on, as JSON can say it: the folder is named after it, so that the same
+            work finds its own folder again.
+
+    Raises:
+        RunError: another process does the same work.
+    """
+    digest = hashlib.sha256(json.dumps(what).encode()).hexdigest()
+    folder = beside.parent / f".{beside.name}-{digest[:12]}.working"
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        held = FileLock(folder / "lock").acquire(timeout=0)
+    except Timeout as error:
+        raise RunError(f"Another process does the same (in '{folder}'). Wait for it, or stop it.") from error
+    with held:
+        yield folder
+    shutil.rmtree(folder, ignore_errors=True)
