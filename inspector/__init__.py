@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from inspector.errors import InspectorError
+    from inspector.hallucination.family import compare_decoding
     from inspector.hallucination.guarding import Guard, guard
     from inspector.hallucination.pipeline import study_hallucination
     from inspector.hallucination.study import Study
@@ -40,6 +41,7 @@ _HOMES = {
     "verify": "inspector.verifying.verify",
     "describe_neurons": "inspector.neurons",
     "logit_lens": "inspector.lens",
+    "compare_decoding": "inspector.hallucination.family",
     "Lens": "inspector.lens",
     "NeuronStates": "inspector.neurons",
     "intervene": "inspector.intervening",
@@ -60,6 +62,7 @@ __all__ = [
     "Report",
     "Site",
     "Study",
+    "compare_decoding",
     "describe_neurons",
     "examine",
     "guard",

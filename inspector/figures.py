@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from inspector.decoding_figures import decoding_family
 from inspector.errors import InputError
 from inspector.looks import MASSIVE, NEURON, NEUTRAL, SINK, finish, token_label
 from inspector.results import Record
@@ -272,6 +273,7 @@ FIGURES: dict[str, tuple[tuple[str, ...], Callable[[Record], go.Figure]]] = {
     "hneurons.predictors": (("hneurons.scores",), lambda r: predictors(frame(r, "hneurons.scores"))),
     "hneurons.roc": (("hneurons.roc",), lambda r: roc_curves(frame(r, "hneurons.roc"))),
     "hneurons.neurons": (("hneurons.candidates",), lambda r: neurons(frame(r, "hneurons.candidates"))),
+    "decoding": (("decoding",), lambda r: decoding_family(frame(r, "decoding"))),
 }
 """Figures of a record by name: the frames each needs, and how it is made."""
 

@@ -19,8 +19,11 @@ _OURS: dict[str, tuple[type[Any], Mapping[str, _FrameOf]]] = {
 }
 
 
-TABLES = ("spike_sink", "windows", "alpha", "guard", "guard_curve")
-"""Tables of a verification that are frames as they are."""
+TABLES = ("spike_sink", "windows", "alpha", "guard", "guard_curve", "decoding", "hneurons.states", "hneurons.tokens")
+"""Tables that a run keeps and that are frames as they are."""
+
+WHOLE = {"hneurons.states": ("dim",), "hneurons.tokens": ("text", "position")}
+"""Columns of them with whole numbers that can be missing."""
 
 
 def names(record: Record) -> tuple[str, ...]:
@@ -33,7 +36,6 @@ def names(record: Record) -> tuple[str, ...]:
         found += ["sinks.controls"] if name == "sinks" else []
         found += ["hneurons.answers"] if name == "hneurons" else []
         found += ["hneurons.fires_on"] if name == "hneurons.contributions" else []
-    found += [name for name in ("hneurons.states", "hneurons.tokens") if name in record.tables]
     found += [f"evidence.{name}.{array}" for name, e in record.evidence.items() for array in e.arrays]
     return tuple(found)
 
@@ -49,7 +51,7 @@ def frame(record: Record, name: str) -> pd.DataFrame:
     if name == "effects":
         return _rows(record.effects, Effect)
     if name in TABLES and name in record.tables:
-        return pd.DataFrame(dict(record.tables[name]))
+        return pd.DataFrame(dict(record.tables[name])).astype(dict.fromkeys(WHOLE.get(name, ()), "Int64"))
     if name == "tokens":
         return pd.DataFrame(dict(record.tokens))
     if name not in names(record):
@@ -66,8 +68,6 @@ def frame(record: Record, name: str) -> pd.DataFrame:
     if name == "hneurons.fires_on":
         contributions = record.evidence["hneurons.contributions"]
         return hneurons.fires_on(record.evidence["hneurons"], contributions, record.tables["answers"])
-    if name in record.tables:
-        return _kept(record.tables[name])
     if name == "massive.map":
         return _map(record)
     made = _OURS[head][1][table](record.evidence[head], token_names(record), thresholds(record, head))
@@ -101,12 +101,6 @@ def thresholds(record: Record, detector: str) -> Any:
 def token_names(record: Record) -> dict[int, str]:
     """Text of every token id in the run."""
     return dict(zip(record.tokens["id"].tolist(), record.tokens["token"].tolist(), strict=True))
-
-
-def _kept(table: Mapping[str, np.ndarray]) -> pd.DataFrame:
-    """A table that was kept as it is, whole numbers that can be missing as such."""
-    frame = pd.DataFrame(dict(table))
-    return frame.astype({name: "Int64" for name in ("dim", "text", "position") if name in frame})
 
 
 def _rows(rows: tuple[Any, ...], kind: type[Any]) -> pd.DataFrame:
