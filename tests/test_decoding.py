@@ -49,12 +49,12 @@ def model(request: pytest.FixtureRequest) -> Model:
     return loaded(request.param)
 
 
-def fanned(logits: Tensor, rows: Tensor, step: int) -> Tensor:
+def fanned(logits: Tensor, rows: Tensor, step: int | Tensor) -> Tensor:
     """One of the three likeliest tokens, another for each copy and step, so that no two answers are alike."""
     return logits.topk(3, dim=-1).indices.gather(1, ((rows + step * step) % 3).unsqueeze(1)).squeeze(1)
 
 
-def greedy(logits: Tensor, rows: Tensor, step: int) -> Tensor:
+def greedy(logits: Tensor, rows: Tensor, step: int | Tensor) -> Tensor:
     return logits.argmax(dim=-1)
 
 
@@ -92,7 +92,7 @@ def stops_of(free: Answers) -> Tensor:
 
 
 def generate(decoder: Decoder, stop: Tensor = NEVER, prompts: Tensor = PROMPTS, longest: int = LONGEST) -> Answers:
-    return decoder.generate(prompts, COPIES, fanned, stop, longest)
+    return decoder.generate(prompts.tolist(), COPIES, fanned, stop, longest)
 
 
 @contextmanager
@@ -130,11 +130,11 @@ def test_answers_are_those_of_full_forwards_also_where_rows_stop_early(model: Mo
     assert len({len(answer) for answer in expected}) >= 3  # the stops do stop some and not others
     decoder, spread = Decoder(model, prefix), float(logits[0].std())
 
-    def choose(got: Tensor, rows: Tensor, step: int) -> Tensor:
-        torch.testing.assert_close(got, logits[step][rows], rtol=0, atol=1e-4 * spread)
-        return fanned(got, rows, step)
+    def choose(got: Tensor, rows: Tensor, steps: Tensor) -> Tensor:
+        torch.testing.assert_close(got, torch.stack(logits)[steps, rows], rtol=0, atol=1e-4 * spread)
+        return fanned(got, rows, steps)
 
-    assert decoder.generate(PROMPTS, COPIES, choose, stop, LONGEST) == expected
+    assert decoder.generate(PROMPTS.tolist(), COPIES, choose, stop, LONGEST) == expected
 
 
 def test_the_road_is_the_fastest_one_that_this_architecture_allows(
@@ -182,20 +182,20 @@ def test_one_greedy_copy_holds_the_likeliest_token_at_each_step(architecture: st
     model = loaded(architecture)
     for prefix in (PREFIX, ()):
         expected = by_full_forwards(model, prefix, prompts, choose=greedy, copies=1)
-        assert Decoder(model, prefix).generate(prompts, 1, greedy, NEVER, LONGEST) == expected
+        assert Decoder(model, prefix).generate(prompts.tolist(), 1, greedy, NEVER, LONGEST) == expected
 
 
 def test_choose_hears_which_rows_are_left_and_how_far_they_are(llama: Model) -> None:
     free = by_full_forwards(llama, PREFIX)
     stop, heard = stops_of(free), []
 
-    def choose(logits: Tensor, rows: Tensor, step: int) -> Tensor:
+    def choose(logits: Tensor, rows: Tensor, steps: Tensor) -> Tensor:
         heard.append(rows.tolist())
-        chosen = fanned(logits, rows, step)
-        assert chosen.tolist() == [free[row][step] for row in rows.tolist()]
+        chosen = fanned(logits, rows, steps)
+        assert chosen.tolist() == [free[row][step] for row, step in zip(rows.tolist(), steps.tolist(), strict=True)]
         return chosen
 
-    answers = Decoder(llama, PREFIX).generate(PROMPTS, COPIES, choose, stop, LONGEST)
+    answers = Decoder(llama, PREFIX).generate(PROMPTS.tolist(), COPIES, choose, stop, LONGEST)
     assert len(heard) == LONGEST
     assert len(heard[-1]) < len(heard[0]) == len(free)
     for step, rows in enumerate(heard):
@@ -206,12 +206,28 @@ def test_choose_hears_which_rows_are_left_and_how_far_they_are(llama: Model) -> 
 def test_answering_ends_once_every_row_has_stopped(llama: Model) -> None:
     steps: list[int] = []
 
-    def choose(logits: Tensor, rows: Tensor, step: int) -> Tensor:
-        steps.append(step)
-        return greedy(logits, rows, step)
+    def choose(logits: Tensor, rows: Tensor, told: Tensor) -> Tensor:
+        steps.extend(told.tolist())
+        return greedy(logits, rows, told)
 
-    assert Decoder(llama).generate(PROMPTS, 1, choose, ~NEVER, 50) == [(), (), ()]
-    assert steps == [0]
+    assert Decoder(llama).generate(PROMPTS.tolist(), 1, choose, ~NEVER, 50) == [(), (), ()]
+    assert steps == [0, 0, 0]
+
+
+@pytest.mark.parametrize("copies", [1, COPIES])
+@pytest.mark.parametrize("architecture", A_ROAD_EACH)
+def test_prompts_of_different_lengths_are_answered_as_each_alone(architecture: str, copies: int) -> None:
+    model = loaded(architecture)
+    decoder, prompts = Decoder(model, PREFIX), [[41], [42, 43, 44, 45, 46], [47, 48], [49, 50, 51]]
+
+    def chosen_by_answer(logits: Tensor, rows: Tensor, steps: Tensor) -> Tensor:
+        return fanned(logits, rows % copies, steps)
+
+    alone = [decoder.generate([prompt], copies, chosen_by_answer, NEVER, LONGEST) for prompt in prompts]
+    expected = [answer for answers in alone for answer in answers]
+    stop = stops_of(expected)
+    assert decoder.generate(prompts, copies, chosen_by_answer, NEVER, LONGEST) == expected
+    assert decoder.generate(prompts, copies, chosen_by_answer, stop, LONGEST) == cut(expected, stop)
 
 
 @pytest.mark.parametrize("architecture", [*(name for name in TINY if name != "Olmo2ForCausalLM"), OLMO2])
@@ -221,7 +237,7 @@ def test_a_bfloat16_model_takes_the_same_road_and_its_tokens_are_the_likeliest_u
     half = load_model(tiny_hf(architecture).to(torch.bfloat16), device="cpu")
     decoder = Decoder(half, PREFIX)
     assert decoder.roads[0] == ROADS[architecture]
-    answers = decoder.generate(PROMPTS, 1, greedy, NEVER, 3)
+    answers = decoder.generate(PROMPTS.tolist(), 1, greedy, NEVER, 3)
     ids = torch.tensor([[*PREFIX, *prompt, *answer] for prompt, answer in zip(PROMPTS.tolist(), answers, strict=True)])
     logits = half.logits(ids)[:, -4:-1].float()
     behind = logits.max(dim=-1).values - logits.gather(2, ids[:, -3:].unsqueeze(2)).squeeze(2)
@@ -349,7 +365,7 @@ def test_an_exception_in_choose_comes_through_and_leaves_nothing_behind(
 ) -> None:
     model = loaded(architecture)
 
-    def failing(logits: Tensor, rows: Tensor, step: int) -> Tensor:
+    def failing(logits: Tensor, rows: Tensor, step: int | Tensor) -> Tensor:
         if step == 2:
             raise error("stop")
         return fanned(logits, rows, step)
@@ -357,7 +373,7 @@ def test_an_exception_in_choose_comes_through_and_leaves_nothing_behind(
     decoder = Decoder(model, PREFIX)
     before, logits = trace_of(model), model.logits(PROMPTS)
     with pytest.raises(BaseException) as raised:  # an UnsupportedAttention of ours ends as a ModelError
-        decoder.generate(PROMPTS, COPIES, failing, NEVER, LONGEST)
+        decoder.generate(PROMPTS.tolist(), COPIES, failing, NEVER, LONGEST)
     assert isinstance(raised.value, error) or error is UnsupportedAttention
     assert trace_of(model) == before
     assert torch.equal(model.logits(PROMPTS), logits)

@@ -306,13 +306,13 @@ ALONG = (2, 7, 10)
 """A position in the prefix, one in the prompt, one in the answer."""
 
 
-def fanned(logits: Tensor, rows: Tensor, step: int) -> Tensor:
+def fanned(logits: Tensor, rows: Tensor, step: int | Tensor) -> Tensor:
     """One of the three likeliest tokens, another for each row and step."""
     return logits.topk(3, dim=-1).indices.gather(1, ((rows + step * step) % 3).unsqueeze(1)).squeeze(1)
 
 
 def generated(decoder: Decoder) -> list[tuple[int, ...]]:
-    return decoder.generate(PROMPTS, 2, fanned, NEVER, LONGEST)
+    return decoder.generate(PROMPTS.tolist(), 2, fanned, NEVER, LONGEST)
 
 
 def by_full_forwards(model: Model) -> list[tuple[int, ...]]:

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 from zlib import crc32
 
@@ -67,7 +68,7 @@ class Asked:
 
 
 class Asker:
-    """Asks questions in batches of equal length, so that nothing is padded and nothing is masked.
+    """Asks questions in batches; nothing is padded and nothing is masked.
 
     Args:
         model: from `load_model`.
@@ -86,7 +87,10 @@ class Asker:
         self.stop = stop_tokens(model)
 
     def batches(self, questions: Sequence[Question]) -> Iterator[list[Question]]:
-        """Questions of one length together, as many as fit; always the same for the same questions.
+        """Questions that are asked together, as many as fit; always the same for the same questions.
+
+        With samples a batch's prompts have one length: the prompt is then computed once for all of its answers.
+        Without, those of similar length are together.
 
         Raises:
             InputError: a question is longer than the model's context.
@@ -96,19 +100,19 @@ class Asker:
             by_length[len(self._prompt(question))].append(question)
         on_cpu = self.model.device.type == "cpu"
         size = max(1, (CPU_ROWS if on_cpu else ACCELERATOR_ROWS) // (1 + self.sampling.samples))
-        for length in sorted(by_length, reverse=True):
-            same = by_length[length]
-            yield from (same[i : i + size] for i in range(0, len(same), size))
+        groups = [by_length[length] for length in sorted(by_length, reverse=True)]
+        for together in groups if self.sampling.samples else [list(chain.from_iterable(groups))]:
+            yield from (together[i : i + size] for i in range(0, len(together), size))
 
     def ask(self, questions: Sequence[Question]) -> list[Asked]:
-        """Answers to questions whose prompts have one length."""
+        """Answers to a batch of questions."""
         copies, skip = 1 + self.sampling.samples, len(self.prefix)
         prompts = [self._prompt(question)[skip:] for question in questions]
         draws = np.full((len(questions), copies, self.sampling.longest), np.nan)
         for i, question in enumerate(questions):
             draws[i, 1:] = self.sampling.draws(question)
         answers = self.decoder.generate(
-            torch.tensor(prompts, device=self.model.device),
+            prompts,
             copies,
             _Chooser(self.member, draws.reshape(-1, self.sampling.longest)),
             self.stop,
@@ -145,8 +149,8 @@ class _Chooser:
     def __init__(self, member: Member, draws: np.ndarray) -> None:
         self.member, self.draws = member, torch.from_numpy(draws)
 
-    def __call__(self, logits: Tensor, rows: Tensor, step: int) -> Tensor:
-        draws = self.draws[rows.cpu(), step].to(logits.device)
+    def __call__(self, logits: Tensor, rows: Tensor, steps: Tensor) -> Tensor:
+        draws = self.draws[rows.cpu(), steps.cpu()].to(logits.device)
         chosen = logits.argmax(dim=-1)
         drawn = ~draws.isnan()
         if drawn.any():

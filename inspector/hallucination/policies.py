@@ -1,4 +1,4 @@
-"""What guarding is worth: every policy on questions that the probe was not fitted on, beside plain greedy and entropy."""
+"""What guarding is worth: each policy on questions the probe was not fitted on, beside plain greedy and entropy."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -69,11 +69,12 @@ def verdict(table: pd.DataFrame) -> str:
     greedy, mine = rows.loc[GREEDY], rows.loc["abstain", "probe"]
     better = mine["aurc_change_high"] < 0
     told = "better than" if better else "worse than" if mine["aurc_change_low"] > 0 else "no better than"
+    change = f"{mine['aurc_change']:+.3f} [{mine['aurc_change_low']:+.3f}, {mine['aurc_change_high']:+.3f}]"
     return (
         f"Guarding, on {int(greedy['n'])} questions the probe was not fitted on: greedy answers are wrong in "
-        f"{greedy['wrong']:.0%} of them; abstaining by the probe's risk leaves {mine['wrong']:.0%} at {mine['coverage']:.0%} "
-        f"coverage. Its risk–coverage area is {told} that of the first token's entropy alone "
-        f"({mine['aurc_change']:+.3f} [{mine['aurc_change_low']:+.3f}, {mine['aurc_change_high']:+.3f}])."
+        f"{greedy['wrong']:.0%} of them; abstaining by the probe's risk answers {mine['coverage']:.0%}, and "
+        f"{mine['wrong']:.0%} of all are wrong. The area under its risk–coverage curve is {told} that of the first "
+        f"token's entropy alone ({change})."
     )
 
 
@@ -103,7 +104,7 @@ def _again(
     """
     spoken = np.array([bool(ids) for ids in answers])
     risk, wrong = np.full(len(answers), np.inf), asked.wrong.copy()
-    rows = np.flatnonzero(spoken)
+    rows = np.flatnonzero(spoken).tolist()
     risk[rows] = study.scores(model, [asked.questions[i].question for i in rows], [answers[i] for i in rows])
     for i in rows:
         wrong[i] = _wrong(model, asked.questions[i], answers[i], judge)

@@ -62,7 +62,7 @@ def draws(questions: int, seed: int) -> Float[np.ndarray, "draw question"]:
 
 
 def best_threshold(risk: Float[np.ndarray, " question"], wrong: Bool[np.ndarray, " question"]) -> float:
-    """The threshold above which most wrong and fewest other answers lie (Youden's J); the risk itself is still answered.
+    """The threshold above which most wrong and fewest other answers lie (Youden's J); at it, one still answers.
 
     Where all answers are of one kind there is nothing to tell apart, and everything is answered.
     """

@@ -23,8 +23,8 @@ Road = Literal["shared", "cached", "recomputed"]
 """How tokens follow one another: with the prefix's keys and values kept once; with transformers' own
 cache, the prefix copied into each row; or with every token computed again."""
 
-Choose = Callable[[Float[Tensor, "row vocab"], Int[Tensor, " row"], int], Int[Tensor, " row"]]
-"""Next tokens, from logits, the rows' numbers, and how many tokens each row has so far."""
+Choose = Callable[[Float[Tensor, "row vocab"], Int[Tensor, " row"], Int[Tensor, " row"]], Int[Tensor, " row"]]
+"""Next tokens, from logits, the rows' numbers, and how many tokens of its answer each row has so far."""
 
 WORTH_KEEPING = 0.85
 """With fewer of its rows still growing a batch is made smaller, which costs a copy of the cache."""
@@ -100,7 +100,7 @@ class Decoder:
 
     def generate(
         self,
-        prompts: Int[Tensor, "prompt pos"],
+        prompts: Sequence[Sequence[int]],
         copies: int,
         choose: Choose,
         stop: Bool[Tensor, " vocab"],
@@ -108,8 +108,11 @@ class Decoder:
     ) -> list[tuple[int, ...]]:
         """Go on from each prompt `copies` times, until a stop token or `longest` tokens.
 
+        Prompts of different lengths grow side by side without padding: all are fed as many tokens as the shortest has,
+        then a row takes its own prompt's tokens, one by one, before it answers.
+
         Args:
-            prompts: what follows the prefix, all of one length (at least 1).
+            prompts: token ids of what follows the prefix, at least one each.
             copies: answers a prompt; row r belongs to prompt r // copies.
             choose: picks the next tokens.
             stop: True at the token ids that end an answer; they are not part of it.
@@ -118,7 +121,7 @@ class Decoder:
         Returns:
             Token ids of every row's answer, in the order of the rows.
         """
-        room = prompts.shape[1] + longest
+        room = max(map(len, prompts)) + longest
         with self.model.lock:
             roads, prefix = self._prepare()
             for road in ("recomputed",) if hooks_inside_attention(self.model.bridge) else roads:
@@ -149,27 +152,47 @@ class _Prefix(Prefix):
 
 
 def _grow(
-    rows: Rows, prompts: Tensor, copies: int, choose: Choose, stop: Tensor, longest: int
+    rows: Rows, prompts: Sequence[Sequence[int]], copies: int, choose: Choose, stop: Tensor, longest: int
 ) -> list[tuple[int, ...]]:
-    logits = rows.feed(prompts)
+    shortest = min(map(len, prompts))
+    logits = rows.feed(torch.tensor([list(prompt[:shortest]) for prompt in prompts], device=stop.device))
     if copies > 1:
         rows.repeat(copies)
         logits = logits.repeat_interleave(copies, dim=0)
-    rows_of = torch.arange(len(logits), device=logits.device)
+    told, lengths = _told([prompt[shortest:] for prompt in prompts], copies, longest, stop.device)
+    rows_of = torch.arange(len(logits), device=stop.device)
     growing = torch.ones_like(rows_of, dtype=torch.bool)
     answers: list[list[int]] = [[] for _ in range(len(logits))]
-    for step in range(longest):
-        chosen = choose(logits, rows_of, step)
-        growing &= ~stop[chosen]
-        for row, token in zip(rows_of[growing].tolist(), chosen[growing].tolist(), strict=True):
+    for step in range(told.shape[1]):
+        chosen, answered = told[rows_of, step], step - lengths[rows_of]
+        speaks = answered >= 0
+        if speaks.all():
+            chosen = choose(logits, rows_of, answered)
+        elif speaks.any():
+            chosen[speaks] = choose(logits[speaks], rows_of[speaks], answered[speaks])
+        growing &= ~(speaks & stop[chosen])
+        said = growing & speaks
+        for row, token in zip(rows_of[said].tolist(), chosen[said].tolist(), strict=True):
             answers[row].append(token)
-        if step + 1 == longest or not growing.any():
+        growing &= answered + 1 < longest
+        if not growing.any():
             break
         if float(growing.float().mean()) < WORTH_KEEPING:
             rows.keep(growing.nonzero().squeeze(1))
             rows_of, chosen, growing = rows_of[growing], chosen[growing], growing[growing]
         logits = rows.feed(chosen.unsqueeze(1))
     return [tuple(answer) for answer in answers]
+
+
+def _told(
+    rest: Sequence[Sequence[int]], copies: int, longest: int, device: torch.device
+) -> tuple[Int[Tensor, "row step"], Int[Tensor, " row"]]:
+    """Tokens that rows still have to take of their prompts, and how many; the steps after them are for answers."""
+    lengths = torch.tensor([len(tokens) for tokens in rest], device=device)
+    told = torch.zeros(len(rest), int(lengths.max()) + longest, dtype=torch.int64, device=device)
+    for row, tokens in enumerate(rest):
+        told[row, : len(tokens)] = torch.tensor(list(tokens), dtype=torch.int64, device=device)
+    return told.repeat_interleave(copies, dim=0), lengths.repeat_interleave(copies)
 
 
 class _Cached:
