@@ -401,9 +401,23 @@ def test_a_question_is_asked_and_its_answer_scored(saved: Path, command: Command
     assert "Lyon or Nice" in table.out and "Risk:" in table.out
 
 
+def test_a_study_s_questions_are_decoded_every_way_and_kept(study: Study, command: Command, tmp_path: Path) -> None:
+    run, out = study.save(tmp_path / "run"), tmp_path / "out"
+    told = command("decode", str(run), "--samples", "1", "--out", str(out), "--json")
+    assert told.code == 0, told.err
+    rows = {row["member"]: row for row in json.loads(told.out)["decoding"]}
+    assert {"greedy", "softmax", "sparsemax", "best of 1 by risk"} <= set(rows)
+    assert rows["best of 1 by risk"]["accuracy"] == rows["best of 1 by logprob"]["accuracy"]
+    assert rows["greedy"]["accuracy"] > 0.2 and 0 < rows["greedy"]["risk"] < 1
+    assert "best of 1 by risk" in command("show", str(out)).out
+    assert "decoding" not in open_run(run).frames()
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        (["decode", "nowhere"], "No run in 'nowhere'"),
+        (["decode", "nowhere", "--out", "there", "--in-place"], "Both --out and --in-place"),
         (["hallucinate", "--questions", "nowhere.jsonl"], "nowhere.jsonl"),
         (["hallucinate", "--judge", "endpoint"], "endpoint"),
         (["hallucinate", "--agreement", "2"], "agreement"),
