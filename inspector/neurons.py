@@ -17,6 +17,9 @@ from inspector.batching import Text, TokenSequence, batches, token_texts, tokeni
 from inspector.detectors.massive import Massive
 from inspector.detectors.massive_levels import Thresholds
 from inspector.detectors.massive_plateaus import plateaus, writers
+from inspector.detectors.sinks import Sinks
+from inspector.detectors.sinks_judge import Thresholds as SinkThresholds
+from inspector.detectors.sinks_reducer import SHORTEST
 from inspector.errors import InputError, ModelError
 from inspector.models import Model, check_readout, direct_logits, written
 from inspector.neuron_reducer import NeuronReducer
@@ -39,7 +42,8 @@ class NeuronStates:
             bar (the |z| it fires from), mean, low, median, high (5 %, 50 %, 95 %), min, max of z, norm (‖W_out[j]‖),
             dim (the spike's dim that it writes most of, where the model has a spike), writes (z_j · W_out[j, dim] at
             its top token, before a norm after the MLP), dim_share (of ‖W_out[j]‖² in that dim), spike_share (its part
-            of the jump by which that spike comes up; empty where it is none of its main writers), n (tokens).
+            of the jump by which that spike comes up; empty where it is none of its main writers), sink_heads (share of
+            heads whose sink is the token it is strongest on, mean over its top tokens), n (tokens).
         tokens: rows of three kinds by neuron and rank: `activates` (the token with the largest |z| of a text; value is
             z; text, position, before, after), `promotes` and `suppresses` (value is what a stream in the neuron's
             direction, of root mean square 1, adds to the token's logit; for z > 0).
@@ -84,14 +88,17 @@ def describe_neurons(
     rows = tokenise(model.tokenizer, fed, bos=bos, window=min(WINDOW, model.shape.context))
     seen = NeuronReducer(wanted, top)
     scan = Massive().reducer(model) if report is None else None
+    attention = Sinks().reducer(model) if model.shape.has("attention") else None
     plan = forecast(model, rows)
     if on_forecast is not None:
         on_forecast(plan)
-    listening = [seen] if scan is None else [seen, scan]
+    listening = [one for one in (seen, scan, attention) if one is not None]
     observe(model, batches(rows, plan.tokens_per_batch, model.pad_id), listening, progress=progress)
     massive = scan.evidence() if scan is not None else (report.evidence.get("massive") if report else None)
     states = pd.DataFrame([_state(seen, number, bar) for number in range(len(wanted))])
-    return NeuronStates(_with_spikes(model, states, massive), _tokens(model, seen, rows, top))
+    states = _with_spikes(model, states, massive)
+    states["sink_heads"] = _sink_heads(seen, rows, None if attention is None else attention.evidence())
+    return NeuronStates(states[[*states.columns.drop("n"), "n"]], _tokens(model, seen, rows, top))
 
 
 def _checked(
@@ -159,8 +166,25 @@ def _with_spikes(model: Model, states: pd.DataFrame, massive: Evidence | None) -
         mine = part[(part["layer"] == row.layer) & (part["neuron"] == row.neuron)] if len(part) else part
         mine = mine[mine["dim"] == dim] if len(mine) else mine
         columns["spike_share"].append(float(mine["share"].max()) if len(mine) else np.nan)
-    table = states.assign(**columns).astype({"dim": "Int64"})
-    return table[[*(name for name in table if name != "n"), "n"]]
+    return states.assign(**columns).astype({"dim": "Int64"})
+
+
+def _sink_heads(seen: NeuronReducer, rows: Sequence[TokenSequence], sinks: Evidence | None) -> list[float]:
+    """Of each neuron, the share of heads that park more than ε of a text's attention on its top token there.
+
+    The mean over its top tokens; texts too short for a sink rate are left out. NaN without any, or without attention.
+    """
+    if sinks is None:
+        return [float("nan")] * len(seen.neurons)
+    long = {row.text for row in rows if len(row.ids) >= SHORTEST}
+    row_of = {int(text): row for row, text in enumerate(sinks["text"])}
+    parked, epsilon = sinks["best"], SinkThresholds().epsilon
+    found = []
+    for number in range(len(seen.neurons)):
+        places = [(row_of[text], position) for _, text, position in seen.top(number) if text in long]
+        shares = [((parked[row] > epsilon) & (sinks["best_key"][row] == position)).mean() for row, position in places]
+        found.append(float(np.mean(shares)) if shares else float("nan"))
+    return found
 
 
 def _tokens(model: Model, seen: NeuronReducer, rows: Sequence[TokenSequence], top: int) -> pd.DataFrame:

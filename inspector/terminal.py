@@ -208,6 +208,8 @@ def _neuron_sentences(state: Any) -> list[str]:
     if pd.notna(state.dim):
         part = "" if pd.isna(state.spike_share) else f": {state.spike_share:.0%} of the jump there"
         said.append(f"At its peak it writes {state.writes:,.4g} into dim {state.dim}, which carries a spike{part}.")
+    if state.sink_heads > 0:
+        said.append(f"{state.sink_heads:.0%} of the heads park their attention on the token it is strongest on.")
     return said
 
 

@@ -114,6 +114,14 @@ def test_the_neuron_that_writes_a_planted_spike_is_said_to_and_no_other() -> Non
     assert set(activating["token"]) == {f"#{TRIGGER}"} and set(activating["position"]) == {0}
 
 
+def test_the_heads_that_park_on_a_neuron_s_token_are_counted(planted: Model) -> None:
+    texts = random_texts(10, 64, 90, trigger=TRIGGER)
+    states = describe_neurons(planted, [(2, 0), (2, 1)], texts).states
+    assert states["sink_heads"].tolist()[0] == pytest.approx(2 / (6 * 4))  # two heads of six layers of four
+    short = describe_neurons(planted, [(2, 0)], random_texts(10, 20, 63, trigger=TRIGGER)).states
+    assert short["sink_heads"].isna().all()  # over so few tokens any head's attention looks parked
+
+
 def test_a_scan_s_spikes_are_taken_instead_of_looking_again() -> None:
     model = planted_model([PlantedSpike(layer=2, dim=5)])
     texts = random_texts(10, 20, 40, trigger=TRIGGER)
