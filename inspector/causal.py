@@ -37,6 +37,9 @@ Step = Callable[[int], object]
 LEVEL = 0.05
 """Largest q, and p, at which a change counts as the target's own."""
 
+MARGIN = 0.05
+"""What counts as no change: 0.05 nats, which is 5 % of perplexity, or 5 points of a share."""
+
 
 @runtime_checkable
 class Bench(Protocol):
@@ -209,18 +212,26 @@ def judged(effects: Sequence[Effect], claims: Mapping[tuple[str, str, str], Clai
 
 
 def _verdict(effect: Effect, claim: Claim) -> tuple[Verdict, str]:
-    """Whether the claim holds: the change must be there, the target's own, and in the claimed direction."""
+    """Whether the claim holds: the change must be there, the target's own, and in the claimed direction.
+
+    That nothing changes is claimed of an interval within the margin: an effect that merely isn't significant, or is
+    significant and tiny, says neither.
+    """
     if not np.isfinite(effect.low) or not np.isfinite(effect.q) or 1 / (1 + effect.twins) >= LEVEL:
         return "undecided", f"insufficient data: {effect.n} inputs, {effect.twins} twins"
     said = f"{effect.metric} changes by {effect.change:+.3g}"
     below, above = effect.high < 0, effect.low > 0
+    if claim == "none":
+        if max(abs(effect.low), abs(effect.high)) < MARGIN:
+            return "confirmed", f"harmless: {said}, its whole interval within ±{MARGIN}"
+        if effect.low > MARGIN or effect.high < -MARGIN:
+            return "refuted", f"not harmless: {said}, its whole interval beyond ±{MARGIN}"
+        return "undecided", f"{said}, an interval neither within ±{MARGIN} nor beyond"
     if (claim == "rise" and below) or (claim == "fall" and above):
         return "refuted", f"{said}, the other way than claimed"
     if effect.p >= LEVEL:
-        said += f", no more than random twins do (p = {effect.p:.2g})"
-        return ("confirmed", f"harmless: {said}") if claim == "none" else ("refuted", said)
+        return "refuted", f"{said}, no more than random twins do (p = {effect.p:.2g})"
     if (below or above) and effect.q < LEVEL:
-        said += f", more than twins do (q = {effect.q:.2g})"
-        return ("refuted", f"not harmless: {said}") if claim == "none" else ("confirmed", said)
+        return "confirmed", f"{said}, more than twins do (q = {effect.q:.2g})"
     why = "its interval holds 0" if not (below or above) else f"q = {effect.q:.2g} over all targets"
     return "undecided", f"{said}, more than twins do, but {why}"

@@ -15,9 +15,10 @@ def verify(
     in_place: Annotated[bool, typer.Option("--in-place", help="Replace the run by the verified one.")] = False,
     model: Annotated[str | None, typer.Option(help="The run's model, where its name doesn't find it.")] = None,
     twins: Annotated[
-        int | None, typer.Option(help="Random twins of each intervention; 40 on texts, 20 on answers if not given.")
+        int | None,
+        typer.Option(help="Random twins; if not given 30 of each spike, 100 of each head, 20 of each neuron."),
     ] = None,
-    heads: Annotated[int, typer.Option(help="Most sink heads tested, the strongest first.", min=0)] = 40,
+    heads: Annotated[int, typer.Option(help="Most sink heads tested one by one, the strongest first.", min=0)] = 10,
     samples: Annotated[int, typer.Option(help="Sampled answers a question, beside the greedy one.", min=0)] = 0,
     seed: Annotated[int, typer.Option(help="Chooses twins, questions and samples.", min=0)] = 0,
     device: Device = None,

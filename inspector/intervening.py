@@ -15,7 +15,7 @@ from torch import Tensor
 from inspector.errors import InputError, ModelError
 from inspector.interventions import UNIT_OF, Intervention, Target
 from inspector.models import Model
-from inspector.models.changes import in_force
+from inspector.models.changes import changes_in_force, in_force
 
 Hook = Callable[..., Tensor | None]
 
@@ -57,6 +57,11 @@ def intervene(model: Model, interventions: Sequence[Intervention]) -> Iterator[N
             stack.enter_context(_hooked(point, running.only_here(hook)))
         stack.enter_context(in_force(model.bridge, active))
         yield
+
+
+def interventions_in_force(model: Model) -> tuple[Intervention, ...]:
+    """What open contexts change in this model, in the order it is applied."""
+    return tuple(one for one in changes_in_force(model.bridge) if isinstance(one, Intervention))
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """`examine`: scan texts with detectors and get a report."""
 
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -10,6 +11,8 @@ from inspector.batching import Text, TokenSequence, batches, token_table, tokeni
 from inspector.detectors import sinks_judge
 from inspector.detectors.base import Detector, Reducer, load_detectors, refuse_studies
 from inspector.errors import InputError, ModelError
+from inspector.intervening import interventions_in_force
+from inspector.interventions import as_json
 from inspector.models import Model, hooks_inside_attention, route_now
 from inspector.observe import Forecast, Progress, forecast, observe
 from inspector.report import Report, judged
@@ -87,6 +90,8 @@ def examine(
         "seed": seed,
         "attention": route_now(model),
     }
+    if changes := interventions_in_force(model):
+        settings["interventions"] = json.loads(as_json(changes))
     tokens = token_table(rows, model.tokenizer)
     report = Report(model.card, settings, evidence, (), tokens, notes=_notes(model, rows, evidence, window))
     return replace(report, findings=judged(report, chosen, chosen_thresholds))
@@ -172,6 +177,8 @@ def _notes(
         notes.append(f"Not measured, because {model.card['architecture']} has no such site: {', '.join(kinds)}.")
     if route_now(model) == "eager":
         inside = hooks_inside_attention(model.bridge)
-        why = f"hooks of yours at {inside[0]}" if model.route == "streamed" else model.card["attention"]
+        why = f"hooks at {inside[0]}" if model.route == "streamed" else model.card["attention"]
         notes.append(f"Attention was read as whole patterns: {why}.")
+    if changes := interventions_in_force(model):
+        notes.append(f"Scanned under interventions, which are in the settings: {', '.join(map(str, changes))}.")
     return tuple(notes)

@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from inspector.results import Record
+from inspector.summary_tests import tested
 from inspector.tables import frame, names, thresholds
 
 PLATEAUS_SHOWN = 6
@@ -13,7 +14,7 @@ PLATEAUS_SHOWN = 6
 
 def paragraphs(record: Record) -> list[str]:
     """The run's findings as sentences, after the model, the input, and what to know about them."""
-    return [*_header(record), *record.notes, *_massive(record), *_sinks(record), *hneurons(record)]
+    return [*_header(record), *record.notes, *_massive(record), *_sinks(record), *hneurons(record), *tested(record)]
 
 
 def _header(record: Record) -> Iterator[str]:
@@ -137,7 +138,7 @@ def hneurons(record: Record) -> Iterator[str]:
     if "hneurons.scores" not in names(record):
         return
     scores, found = frame(record, "hneurons.scores").set_index("name"), frame(record, "hneurons.candidates")
-    candidates, t = found[found["verdict"] == "candidate"], thresholds(record, "hneurons")
+    candidates, t = found[found["verdict"] != ""], thresholds(record, "hneurons")
     probe, random = scores.loc["probe"], scores.loc["random"]
     per_fold = record.evidence["hneurons"].facts["neurons_by_fold"]
     yield (
@@ -151,11 +152,12 @@ def hneurons(record: Record) -> Iterator[str]:
     if not len(candidates):
         yield f"No neuron is a candidate (stability ≥ {t.stability:g}, q < {t.q:g} on held-out answers)."
         return
+    untested = "" if record.effects else " Whether they cause them is not tested."
     named = ", ".join(f"{row.neuron} of layer {row.layer}" for row in candidates.head(3).itertuples())
     yield (
         f"{_count(len(candidates), 'candidate neuron')} of {len(found)} in the final probe raise the risk, are chosen "
         f"in ≥ {t.stability:.0%} of bootstraps and tell held-out answers apart alone (q < {t.q:g}); the heaviest: "
-        f"{named}. They predict made-up answers. Whether they cause them is not tested."
+        f"{named}. They predict made-up answers.{untested}"
     )
 
 

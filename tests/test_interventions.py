@@ -677,6 +677,16 @@ def test_resetting_the_bridges_hooks_inside_does_not_end_the_intervention() -> N
         assert torch.equal(model.logits(IDS), changed)
 
 
+def test_a_scan_under_interventions_says_so(planted: Model) -> None:
+    texts = random_texts(8, 64, 70, trigger=7)
+    with intervene(planted, [zero(Site("resid_post", 3), (5,), (0,))]):
+        changed = examine(planted, texts, ["massive"])
+    assert from_json(json.dumps(changed.settings["interventions"])) == (zero(Site("resid_post", 3), (5,), (0,)),)
+    assert any("zero at resid_post 3" in note for note in changed.notes)
+    plain = examine(planted, texts, ["massive"])
+    assert "interventions" not in plain.settings and len(plain.findings) > len(changed.findings)
+
+
 def test_another_threads_passes_are_not_changed(llama: Model) -> None:
     plain, texts = llama.logits(IDS), random_texts(3, 10, 20)
     read = kept(llama, texts, "resid_post")

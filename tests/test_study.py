@@ -4,19 +4,23 @@
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from fixtures_cli import TEXT, Command, command, tiny_folder
 from test_imports import HEAVY, loaded_after
 
-from inspector import Study, describe_neurons, open_run, study_hallucination
+from inspector import Study, describe_neurons, guard, open_run, study_hallucination, verify
 from inspector import neurons as neurons_module
 from inspector.errors import InputError, ModelError, RunError
 from inspector.hallucination import answering, describing, pipeline, selecting
 from inspector.hallucination.asking import Sampling
 from inspector.hallucination.evaluation import Answers
+from inspector.hallucination.guarding import held_out
 from inspector.hallucination.labels import Label, label, label_all
+from inspector.hallucination.policies import compare_policies, verdict
 from inspector.hallucination.probe import risk_of
 from inspector.hallucination.prompts import Form
 from inspector.hallucination.questions import Question, load
@@ -25,7 +29,6 @@ from inspector.hallucination.transfer import between, with_transfers
 from inspector.models import Model
 from inspector.summary import paragraphs
 from inspector.testing import tiny_model
-from inspector.texts import built_in
 
 SAMPLING = Sampling(samples=2, longest=8)
 
@@ -449,3 +452,102 @@ def test_a_scan_is_no_study(command: Command, tiny_folder: Path, tmp_path: Path)
     run = tmp_path / "scan"
     assert command("examine", "--model", str(tiny_folder), "--text", TEXT, "--out", str(run)).code == 0
     assert "no hallucination study" in command("ask", "Who?", "--run", str(run)).err
+
+
+# -- guarding and verifying ------------------------------------------------------------------------------------------
+
+
+def test_held_out_rows_are_mixed_as_all_answers_are_and_none_was_fitted_on(study: Study) -> None:
+    rows = held_out(study, 0)
+    split = study.frame("hneurons.answers")["split"]
+    assert len(set(rows)) == len(rows) and (split.iloc[rows] != "fit").all()
+    assert set(np.flatnonzero(split == "held out")) <= set(rows)
+    share = (split == "held out").sum() / (split != "not used").sum()
+    assert abs((split.iloc[rows] == "not used").sum() - share * (split == "not used").sum()) <= 0.5
+
+
+def test_a_guard_answers_below_its_threshold_and_does_what_it_should_above(smollm2: Model, study: Study) -> None:
+    question = "What is the capital of Mongolia?"
+    told = guard(smollm2, study, threshold=1.0).answer(question)
+    assert told.did == "answered" and told.answer == told.first
+    assert told.risk == pytest.approx(study.score(smollm2, question, told.first), abs=1e-3)
+    silent = guard(smollm2, study, threshold=0.0).answer(question)
+    assert silent.did == "abstained" and silent.answer is None and silent.first == told.first
+    best = guard(smollm2, study, policy="least", samples=3).answer(question)
+    assert best.risk <= best.first_risk and best.answer is not None
+    assert guard(smollm2, study, policy="least", samples=3).answer(question) == best  # the same draws
+
+
+def test_asking_again_scales_the_candidates_and_measures_risk_on_the_untouched_model(
+    smollm2: Model, study: Study
+) -> None:
+    every = study.judge(hneurons={"q": 1.1, "stability": 0.0})
+    watching = guard(smollm2, every, policy="again", threshold=0.0, factor=0.0)
+    given = watching.answer("Who wrote the novel Frankenstein?")
+    assert given.risk <= given.first_risk
+    if given.did == "answered again":
+        assert given.risk == pytest.approx(every.score(smollm2, given.question, given.answer or ""), abs=1e-3)
+    untouched = guard(smollm2, every, threshold=1.0).answer("Who wrote the novel Frankenstein?")
+    assert untouched.first == given.first
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"policy": "hope"}, "No policy 'hope'"),
+        ({"threshold": 1.5}, "from 0 to 1"),
+        ({"policy": "least", "samples": 0}, "leave nothing"),
+        ({"policy": "again"}, "no candidate"),
+    ],
+)
+def test_a_guard_that_makes_no_sense_is_refused(
+    smollm2: Model, study: Study, options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        guard(smollm2, study.judge(hneurons={"q": 0.0}), **options)
+    with pytest.raises(InputError, match="other weights"):
+        guard(tiny_model(), study)
+
+
+def test_policies_are_compared_on_the_same_questions(smollm2: Model, study: Study) -> None:
+    tables = compare_policies(study.judge(hneurons={"q": 1.1, "stability": 0.0}), smollm2)
+    table = pd.DataFrame(tables["guard"]).set_index(["policy", "by"])
+    assert set(table.index) == {
+        ("greedy", "nothing"),
+        *((policy, by) for policy in ("abstain", "again") for by in ("probe", "entropy")),
+        ("least", "probe"),
+        ("least", "logprob"),
+    }
+    rows = held_out(study, 0)
+    answers = study.frame("hneurons.answers").iloc[rows]
+    greedy = table.loc["greedy", "nothing"]
+    assert greedy["n"] == len(rows) and greedy["coverage"] == 1
+    assert greedy["wrong"] == pytest.approx((answers["mark"] == "wrong").mean())
+    silent = table.loc["abstain", "probe"]
+    assert silent["coverage"] < 1 and silent["wrong"] <= greedy["wrong"]
+    assert silent["aurc"] == pytest.approx(greedy["aurc"])  # the same ranking of the same answers
+    assert table.loc["abstain", "entropy"]["aurc_change"] == 0
+    assert (table["wrong_low"] <= table["wrong"]).all() and (table["wrong"] <= table["wrong_high"]).all()
+    assert "Guarding, on" in verdict(pd.DataFrame(tables["guard"]))
+
+
+def test_questions_to_verify_on_were_not_asked_by_the_study(study: Study) -> None:
+    unseen, where = unseen_questions(study, 0)
+    assert len(unseen) == 200 and "did not ask" in where
+    assert not {one.question for one in unseen} & set(study.frame("hneurons.answers")["question"])
+    assert [one.id for one in unseen_questions(study, 0)[0]] == [one.id for one in unseen]
+
+
+def test_a_study_without_candidates_is_verified_by_its_guard_alone(smollm2: Model, study: Study) -> None:
+    verified = verify(study.judge(hneurons={"q": 0.0}), smollm2)
+    assert not verified.effects and "guard" in verified.frames()
+    assert any("none was tested" in note for note in verified.notes)
+
+
+def test_ask_with_a_guard_says_what_it_did(saved: Path, command: Command) -> None:
+    question = "What is the capital of Mongolia?"
+    told = json.loads(command("ask", question, "--run", saved, "--guard", "abstain", "--threshold", 0, "--json").out)
+    assert told["did"] == "abstained" and told["answer"] is None and told["threshold"] == 0
+    assert "too risky" in command("ask", question, "--run", saved, "--guard", "abstain", "--threshold", 0).out
+    assert command("ask", question, "--run", saved, "--threshold", 0.5).code == 2
+    assert command("ask", question, "--run", saved, "--guard", "least", "--answer", "Oslo").code == 2

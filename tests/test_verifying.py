@@ -57,9 +57,10 @@ def test_a_planted_cause_is_confirmed_and_an_unplanted_one_refuted(seed: int) ->
 
 def test_a_verified_scan_has_effects_with_twins_intervals_and_reasons(verified: Report) -> None:
     effects = verified.frame("effects")
-    assert set(effects["op"]) == {"zero", "mean", "drop", "hide"}
+    assert set(effects["op"]) == {"zero", "mean", "drop", "hide", "hide all"}
     # Two of the four layers that write nothing can be left out in six ways, and none counts twice.
-    assert effects.groupby("op")["twins"].first().to_dict() == {"zero": 20, "mean": 20, "drop": 6, "hide": 20}
+    twins = effects.groupby("op")["twins"].first().to_dict()
+    assert twins == {"zero": 20, "mean": 20, "drop": 6, "hide": 20, "hide all": 20}
     assert (effects["n"] == 12).all()
     few = effects[effects["twins"] < 20]
     assert few["reason"].str.contains("insufficient data").all()
@@ -115,9 +116,10 @@ def test_an_outcome_of_nothing_is_the_untouched_one(planted: Model) -> None:
     ("change", "p", "claim", "verdict"),
     [
         ((2.0, 1.5, 2.5), 0.02, "change", "confirmed"),
-        ((2.0, 1.5, 2.5), 0.02, "none", "refuted"),
+        ((2.0, 1.5, 2.5), 0.5, "none", "refuted"),
+        ((0.01, 0.005, 0.02), 0.02, "none", "confirmed"),
+        ((0.0, -0.1, 0.1), 0.9, "none", "undecided"),
         ((0.0, -0.1, 0.1), 0.9, "change", "refuted"),
-        ((0.0, -0.1, 0.1), 0.9, "none", "confirmed"),
         ((2.0, 1.5, 2.5), 0.2, "change", "refuted"),
         ((2.0, -0.5, 4.5), 0.02, "change", "undecided"),
         ((2.0, np.nan, np.nan), 0.02, "change", "undecided"),

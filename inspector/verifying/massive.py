@@ -19,6 +19,7 @@ from inspector.reference import means
 from inspector.report import Report
 from inspector.results import Effect, Verdict
 from inspector.sites import Site
+from inspector.tables import thresholds
 from inspector.verifying.bench import BATCH_TOKENS, TextBench
 
 PLATEAUS = 3
@@ -86,7 +87,7 @@ class MassiveTest:
     ) -> None:
         self.model, self.outcomes = model, outcomes
         self.spikes, self.sinks = spikes(report), _hidden(report)
-        self.written = _written(report, self.spikes)
+        self.written = _written(report, model, reference, self.spikes)
         typical = _typical(model, reference, self.spikes)
         self.trials = [trial for spike in self.spikes for trial in _trials(spike, typical[spike], twins, rng)]
         if self.written:
@@ -160,16 +161,32 @@ def _trials(spike: Spike, typical: Float[np.ndarray, " dim"], twins: int, rng: n
     ]
 
 
-def _written(report: Report, found: Sequence[Spike]) -> list[tuple[int, int]]:
-    """Layers whose MLP writes a spike's dim, in any of its plateaus, and the position each writes at."""
-    plateaus, writers = report.frame("massive.plateaus"), report.frame("massive.writers")
-    fixed = {spike.dim: spike.position for spike in found if spike.position is not None}
-    layers = []
-    for row in plateaus[plateaus["dim"].isin(fixed)].itertuples():
-        mine = writers[(writers["dim"] == row.dim) & (writers["layer"] == row.first)].set_index("writer")
-        if "mlp" in mine.index and abs(mine.loc["mlp", "value"]) > abs(mine.loc["before", "value"]):
-            layers.append((int(row.first), fixed[int(row.dim)]))
-    return sorted(set(layers))
+def _written(
+    report: Report, model: Model, rows: Sequence[TokenSequence], found: Sequence[Spike]
+) -> list[tuple[int, int]]:
+    """Layers whose MLP writes a spike, and the position each writes at.
+
+    A spike can rise in steps. An MLP writes one where it adds more than half of what the stream holds after it,
+    and that is above the threshold of magnitude in force.
+    """
+    threshold = thresholds(report, "massive").magnitude
+    layers = [layer for layer in model.shape.layers_of("mlp_out") if Site("resid_post", layer) in model.shape.sites]
+    places = sorted({(spike.dim, spike.position) for spike in found if spike.position is not None})
+    targets = [
+        Target(Site(kind, layer), (dim,), (position,))
+        for dim, position in places
+        for layer in layers
+        for kind in ("mlp_out", "resid_post")
+    ]
+    if not targets:
+        return []
+    measured = means(model, batches(rows, BATCH_TOKENS, model.pad_id), targets)
+    held = {one.target: float(np.array(one.value).item()) for one in measured}
+    written = set()
+    for added, after in zip(targets[::2], targets[1::2], strict=True):
+        if abs(held[after]) > threshold and held[added] / held[after] > 0.5:
+            written.add((added.site.layer, (added.positions or (0,))[0]))
+    return sorted(written)
 
 
 def _dropped(model: Model, written: Sequence[tuple[int, int]], twins: int, rng: np.random.Generator) -> Trial:
@@ -183,7 +200,7 @@ def _dropped(model: Model, written: Sequence[tuple[int, int]], twins: int, rng: 
 
     every = list(islice(combinations(rest, len(layers)), MOST_DRAWS))
     draws = [every[i] for i in rng.choice(len(every), min(twins, len(every)), replace=False)]
-    target = f"what the MLP of layer {' and '.join(map(str, layers))} writes at position {written[0][1]}"
+    target = f"what the MLP of layer {', '.join(map(str, layers))} writes at position {written[0][1]}"
     return Trial(target, "drop", left_out(layers), tuple(map(left_out, draws)), MATTERS)
 
 

@@ -11,6 +11,7 @@ from inspector.errors import InputError
 from inspector.hallucination.answering import Answered, mark_all
 from inspector.hallucination.asking import Asker, Sampling
 from inspector.hallucination.judging import WholeWords
+from inspector.hallucination.prompts import Form
 from inspector.hallucination.questions import Question, built_in
 from inspector.hallucination.study import Study
 from inspector.intervening import intervene
@@ -45,7 +46,7 @@ class AnswerBench:
 
     Args:
         model: from `load_model`.
-        study: whose form of asking is used.
+        form: how questions are put.
         questions: with right answers.
         premises: without any.
         prose: texts.
@@ -57,14 +58,14 @@ class AnswerBench:
     def __init__(
         self,
         model: Model,
-        study: Study,
+        form: Form,
         questions: Sequence[Question],
         premises: Sequence[Question],
         prose: TextBench,
         sampling: Sampling,
     ) -> None:
         self.model, self.questions, self.premises, self.prose = model, questions, premises, prose
-        self.asker = Asker(model, study.form, sampling)
+        self.asker = Asker(model, form, sampling)
         self.judge = WholeWords()
 
     def outcome(self, interventions: Sequence[Intervention], metrics: Collection[str]) -> Outcome:
@@ -107,10 +108,10 @@ class NeuronTest:
         places = [(one.layer, _unit(one)) for one in self.candidates]
         each = [[(layer, neuron) for neuron in neurons] for (layer, _), neurons in zip(places, drawn, strict=True)]
         together = list(zip(*each, strict=True))
-        self.trials = [_trial(_together(places), "scale", places, together, ALPHAS)]
+        self.trials = [scaling(_together(places), "scale", places, together, ALPHAS)]
         if len(places) > 1:
             self.trials += [
-                _trial(_name(*place), "scale alone", [place], [[twin] for twin in mine], ENDS)
+                scaling(_name(*place), "scale alone", [place], [[twin] for twin in mine], ENDS)
                 for place, mine in zip(places, each, strict=True)
             ]
 
@@ -182,16 +183,18 @@ def answer_bench(
     longest = study.settings["study"].get("longest", Sampling.longest)
     settings = {name: study.settings["study"][name] for name in ("temperature", "top_p", "top_k")}
     sampling = replace(Sampling(samples=samples, longest=longest, seed=seed), **settings)
-    return AnswerBench(model, study, questions, built_in("false_premises"), prose, sampling)
+    return AnswerBench(model, study.form, questions, built_in("false_premises"), prose, sampling)
 
 
-def _trial(
+def scaling(
     target: str,
     op: str,
     places: Sequence[tuple[int, int]],
     twins: Sequence[Sequence[tuple[int, int]]],
     alphas: Sequence[float],
 ) -> Trial:
+    """A trial of neurons `(layer, neuron)` scaled by every α, beside twins of them."""
+
     def scaled(those: Sequence[tuple[int, int]]) -> Mapping[float, tuple[Intervention, ...]]:
         return {alpha: tuple(scale(Site("neuron", layer), (unit,), alpha) for layer, unit in those) for alpha in alphas}
 

@@ -8,38 +8,49 @@ from inspector.causal import Claim, Doses, Outcomes, Trial, once
 from inspector.interventions import unattend
 from inspector.report import Report
 from inspector.results import Effect, Finding
+from inspector.verifying.bench import LENGTH
 
 MATTERS: dict[str, Claim] = {"kl": "rise", "loss": "change"}
 
+HEAD_TWINS, SET_TWINS = 100, 20
+"""Twins of a single head, shared by all of them, and of all heads together."""
+
+EARLY = (0, 1, 2, 3)
+"""Keys hidden from twins: the first, then, where there are fewer heads than twins, the next ones."""
+
 
 class SinkTest:
-    """The trials of a scan's sink heads: the sink key hidden from the head, its attention renormalised over the rest.
+    """The trials of a scan's sink heads: the sink key hidden, attention renormalised over the others.
 
-    Twins are heads that are no sinks, the same key hidden from them. A head that parks its attention there, because it
-    must put it somewhere, has to put it elsewhere now and says something else; one that looks elsewhere loses little.
+    Head by head, twins are heads that are no sinks, an early key hidden from them. A head that parks its attention,
+    because it must put it somewhere, has to put it elsewhere now and says something else; one that looks elsewhere
+    loses little. For all sink heads at once, twins are other keys hidden from the same heads.
 
     Args:
         report: of a scan with the `sinks` detector.
-        heads: most heads tested, the strongest first.
-        twins: heads that are no sinks.
+        outcomes: of texts.
+        heads: most heads tested one by one, the strongest first.
+        twins: of each trial; of single heads, which share theirs, `HEAD_TWINS` where None.
         rng: chooses the twins.
     """
 
-    def __init__(self, report: Report, outcomes: Outcomes, heads: int, twins: int, rng: np.random.Generator) -> None:
+    def __init__(
+        self, report: Report, outcomes: Outcomes, heads: int, twins: int | None, rng: np.random.Generator
+    ) -> None:
         self.outcomes = outcomes
-        self.heads = sink_heads(report)[:heads]
-        pool = _others(report)
-        chosen = [pool[i] for i in rng.choice(len(pool), min(twins, len(pool)), replace=False)] if pool else []
+        every = sink_heads(report)
+        self.heads = every[:heads]
+        pool = [(layer, unit, key) for key in EARLY for layer, unit in _others(report)][: twins or HEAD_TWINS]
         self.trials = [
-            Trial(
-                _name(head),
-                "hide",
-                _hide(head.layer, head.unit, head.position),
-                tuple(_hide(layer, unit, head.position) for layer, unit in chosen),
-                MATTERS,
-            )
+            Trial(_name(head), "hide", _hide([_place(head)]), tuple(_hide([twin]) for twin in pool), MATTERS)
             for head in self.heads
         ]
+        keys = 1 + rng.permutation(LENGTH - 2)[: twins or SET_TWINS]
+        moved = [[(layer, unit, int(key)) for layer, unit, _ in map(_place, every)] for key in keys]
+        together = _hide([_place(head) for head in every])
+        self.trials.append(
+            Trial(f"the key of all {len(every)} sink heads", "hide all", together, tuple(map(_hide, moved)), MATTERS)
+        )
 
     def verified(self, effects: Sequence[Effect]) -> list[dict[str, object]]:
         """A head's verdict is that of hiding its key, by the divergence."""
@@ -77,8 +88,18 @@ def _others(report: Report) -> list[tuple[int, int]]:
     return [head for head in every if head not in sinks]
 
 
-def _hide(layer: int, head: int | None, key: int | None) -> Doses:
-    return once(unattend(layer, (head,), (key,)))  # type: ignore[arg-type]  # findings of `sink_heads` have both
+def _place(head: Finding) -> tuple[int, int, int]:
+    """Layer, head and key."""
+    assert head.unit is not None and head.position is not None  # see `sink_heads`
+    return head.layer, head.unit, head.position
+
+
+def _hide(places: Sequence[tuple[int, int, int]]) -> Doses:
+    """These keys taken from these heads, `(layer, head, key)`."""
+    by_key: dict[tuple[int, int], list[int]] = {}
+    for layer, unit, key in places:
+        by_key.setdefault((layer, key), []).append(unit)
+    return once(*(unattend(layer, units, (key,)) for (layer, key), units in sorted(by_key.items())))
 
 
 def _name(head: Finding) -> str:

@@ -25,11 +25,11 @@ from inspector.verifying.sinks import SinkTest, sink_heads
 from inspector.verifying.windows import TEXTS as WINDOW_TEXTS
 from inspector.verifying.windows import windows
 
-TEXT_TWINS, ANSWER_TWINS = 40, 20
-"""Twins of an intervention on texts, and (which takes longer) on answers: p can be 1/41 and 1/21 at least."""
+SPIKE_TWINS, NEURON_TWINS = 30, 20
+"""Twins of an intervention on spikes, and (which takes longer) on neurons: p can be 1/31 and 1/21 at least."""
 
-HEADS = 40
-"""Sink heads tested, the strongest first."""
+HEADS = 10
+"""Sink heads tested one by one, the strongest first: q over more needs more twins than a model has heads."""
 
 BOS = {"as the tokenizer does": None, "one": True, "none": False}
 
@@ -82,8 +82,8 @@ def verify(
         report: of a scan, or a `Study`.
         model: the one it was made on.
         texts: to measure on, at least 64 tokens each; built-in ones where None.
-        twins: random twins of each intervention; 40 for what texts show, 20 for what answers show where None.
-        heads: most sink heads tested, the strongest first.
+        twins: random twins of each intervention; where None 30 of a spike, 100 of a sink head, 20 of a neuron.
+        heads: most sink heads tested one by one, the strongest first.
         samples: sampled answers to each question beside the greedy one, with the same random numbers throughout.
         seed: chooses twins, questions and samples.
         folder: keeps what was measured, so that a killed verification goes on.
@@ -105,16 +105,16 @@ def verify(
     notes: tuple[str, ...] = ()
     on_texts = Outcomes(prose, folder and folder / "texts.jsonl")
     if spikes(report):
-        tests.append(MassiveTest(report, model, on_texts, reference, twins or TEXT_TWINS, default_rng(seed)))
+        tests.append(MassiveTest(report, model, on_texts, reference, twins or SPIKE_TWINS, default_rng(seed)))
     if sink_heads(report):
-        tests.append(SinkTest(report, on_texts, heads, twins or TEXT_TWINS, default_rng(seed)))
+        tests.append(SinkTest(report, on_texts, heads, twins, default_rng(seed)))
     if isinstance(report, Study) and not candidates(report):
         notes += ("No neuron passes the thresholds as a candidate, so none was tested.",)
     elif isinstance(report, Study):
         questions, where = unseen_questions(report, seed)
         bench = answer_bench(report, model, questions, prose, samples, seed)
         outcomes = Outcomes(bench, folder and folder / "answers.jsonl")
-        tests.append(NeuronTest(report, model, outcomes, twins or ANSWER_TWINS, default_rng(seed)))
+        tests.append(NeuronTest(report, model, outcomes, twins or NEURON_TWINS, default_rng(seed)))
         notes += (f"Candidates were tested on {len(questions)} {where}, and on all built-in false premises.",)
     effects, verified, tables = _tried(tests, seed, step)
     if isinstance(report, Study):

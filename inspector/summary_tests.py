@@ -1,0 +1,74 @@
+"""What a verification found, in plain sentences."""
+
+from collections.abc import Iterator
+
+import pandas as pd
+
+from inspector.results import Record
+from inspector.tables import frame, names
+
+
+def tested(record: Record) -> Iterator[str]:
+    """Sentences on what was tested by intervening; none for a run that wasn't verified."""
+    effects, known = frame(record, "effects"), names(record)
+    losses = effects[effects["metric"] == "loss"]
+    for op, done in (("zero", "zeroed"), ("mean", "set to its mean"), ("drop", "left out")):
+        for row in losses[losses["op"] == op].itertuples():
+            yield f"Tested: {row.target}, {done}: {_change(row, 'loss')}: {_verdict(row, op)}."
+    yield from _heads(effects)
+    if "windows" in known:
+        yield _windows(frame(record, "windows").set_index("kept"))
+    yield from _neurons(effects)
+
+
+def _heads(effects: pd.DataFrame) -> Iterator[str]:
+    divergence = effects[effects["metric"] == "kl"]
+    alone, together = divergence[divergence["op"] == "hide"], divergence[divergence["op"] == "hide all"]
+    for row in together.itertuples():
+        loss = effects[(effects["op"] == "hide all") & (effects["metric"] == "loss")].iloc[0]
+        yield f"Tested: {row.target}, hidden from them all: {_change(loss, 'loss')}: {row.verdict}."
+    if len(alone):
+        counts = ", ".join(f"{n} {verdict}" for verdict, n in alone["verdict"].value_counts().items())
+        top = alone.loc[alone["change"].idxmax()]
+        yield (
+            f"Of {len(alone)} sink heads whose key was hidden one by one: {counts}. The most: {top['target']}, which "
+            f"moves predictions by {top['change']:.3g} nats (of heads that are no sinks 95 % by less than "
+            f"{top['twin_high']:.2g})."
+        )
+
+
+def _windows(windows: pd.DataFrame) -> str:
+    none, first, others = (windows.loc[kept] for kept in ("nothing", "the first", "4 others"))
+    return (
+        f"With a window that slides over the cache the loss changes by {none['change']:+.2f}; with the first token "
+        f"kept by {first['change']:+.2f}; with four other early tokens kept by {others['change']:+.2f}."
+    )
+
+
+def _neurons(effects: pd.DataFrame) -> Iterator[str]:
+    scaled = effects[effects["op"] == "scale"].set_index("metric")
+    if not len(scaled):
+        return
+    made_up, prose = scaled.loc["made_up"], scaled.loc["loss"]
+    yield (
+        f"Tested: {made_up['target']}, scaled by 0 to 3: per unit of α the share of made-up answers changes by "
+        f"{made_up['change']:+.3f} [{made_up['low']:+.3f}, {made_up['high']:+.3f}] (twins {made_up['twin_low']:+.3f} "
+        f"to {made_up['twin_high']:+.3f}), the loss of ordinary prose by {prose['change']:+.3f}: {made_up['verdict']}. "
+        f"{_reason(made_up['reason'])}"
+    )
+
+
+def _change(row: object, what: str) -> str:
+    low, high, twin_low, twin_high = (getattr(row, name) for name in ("low", "high", "twin_low", "twin_high"))
+    change = row.change  # type: ignore[attr-defined]
+    return f"{what} {change:+.3f} [{low:+.3f}, {high:+.3f}], random twins {twin_low:+.3f} to {twin_high:+.3f}"
+
+
+def _verdict(row: object, op: str) -> str:
+    """The verdict; of what is claimed harmless, in the claim's own words."""
+    verdict = str(row.verdict)  # type: ignore[attr-defined]
+    return {"confirmed": "harmless", "refuted": "not harmless"}.get(verdict, verdict) if op == "mean" else verdict
+
+
+def _reason(reason: str) -> str:
+    return f"{reason[0].upper()}{reason[1:]}." if reason else ""

@@ -1,0 +1,89 @@
+"""Neurons scaled while the model answers: a planted cause is confirmed, an idle neuron refuted."""
+
+import numpy as np
+import pytest
+import torch
+from fixtures_tiny import with_words
+
+from inspector.batching import tokenise
+from inspector.causal import Outcomes, run
+from inspector.hallucination.asking import Asker, Sampling
+from inspector.hallucination.prompts import Form
+from inspector.hallucination.questions import Question
+from inspector.intervening import intervene
+from inspector.interventions import scale, zero
+from inspector.models import Model
+from inspector.planting import random_texts
+from inspector.sites import Site
+from inspector.testing import tiny_model
+from inspector.verifying.bench import TextBench
+from inspector.verifying.neurons import ALPHAS, AnswerBench, scaling
+
+FORM = Form("few-shot", (("who ?", "me"),))
+SAMPLING = Sampling(samples=0, longest=3)
+LAYER, IDLE, PUSHED = 2, 11, 40
+
+
+def planted(seed: int) -> tuple[Model, int]:
+    """A model with a neuron that, turned up, says the same word to every question; and that neuron."""
+    model = with_words(tiny_model(seed=seed))
+    asker = Asker(model, FORM, SAMPLING)
+    prompts = [[*asker.prefix, *prompt] for prompt in ([30, 31], [50, 60, 70], [44])]
+    fired: list[torch.Tensor] = []
+    handle = model.hooks[Site("neuron", LAYER)].add_hook(lambda x, hook: fired.append(x.detach()[:, -1]))
+    for prompt in prompts:
+        model.logits(torch.tensor([prompt]))
+    model.hooks[Site("neuron", LAYER)].remove_hooks()
+    del handle
+    neuron = int(torch.cat(fired).amin(dim=0).argmax())  # of all, the one that fires most surely
+    with torch.no_grad():
+        towards = model.bridge.original_model.get_output_embeddings().weight[PUSHED]
+        model.w_out(LAYER)[neuron] = 6 * towards / towards.norm()
+    return model, neuron
+
+
+def bench_of(model: Model, neuron: int, count: int = 30) -> AnswerBench:
+    """Questions whose right answers are what the model says without this neuron."""
+    questions = [Question(f"q{i}", f"what {i} is thing{7 * i} ?", ("w0",)) for i in range(count)]
+    asker = Asker(model, FORM, SAMPLING)
+    with intervene(model, [zero(Site("neuron", LAYER), (neuron,))]):
+        said = {one.id: one.answers[0] for batch in asker.batches(questions) for one in asker.ask(batch)}
+    assert sum(map(bool, said.values())) > count / 2
+    told = [Question(q.id, q.question, (model.tokenizer.decode(said[q.id]).strip(),)) for q in questions if said[q.id]]
+    prose = TextBench(model, tokenise(None, random_texts(10, 64, 64), bos=None, window=64))
+    premises = [Question(f"p{i}", f"why {i} ?", ()) for i in range(10)]
+    return AnswerBench(model, FORM, told, premises, prose, SAMPLING)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2, 4])  # the model of seed 3 says nothing
+def test_a_planted_neuron_is_confirmed_and_an_idle_one_refuted(seed: int) -> None:
+    model, neuron = planted(seed)
+    bench = bench_of(model, neuron)
+    width = model.w_out(LAYER).shape[0]
+    others = [n for n in range(width) if n not in (neuron, IDLE)][:20]
+    with torch.no_grad():
+        model.w_out(LAYER)[IDLE] = 0
+    trials = [
+        scaling(name, "scale", [(LAYER, unit)], [[(LAYER, other)] for other in others], ALPHAS)
+        for name, unit in (("planted", neuron), ("idle", IDLE))
+    ]
+    outcomes = Outcomes(bench)  # each trial by itself: 20 twins leave no room for a q over two
+    effects = {(one.target, one.metric): one for trial in trials for one in run(outcomes, [trial])}
+    planted_one, idle = effects["planted", "made_up"], effects["idle", "made_up"]
+    assert planted_one.verdict == "confirmed", planted_one.reason
+    assert abs(idle.change) < 1e-12 and idle.verdict == "refuted"
+    assert effects["planted", "accuracy"].change < 0
+
+
+def test_metrics_are_what_they_say() -> None:
+    model, neuron = planted(0)
+    bench = bench_of(model, neuron)
+    turned_up = [scale(Site("neuron", LAYER), (neuron,), 30.0)]
+    before = bench.outcome((), ["accuracy"])["accuracy"]
+    found = bench.outcome(turned_up, ["accuracy", "made_up", "compliance", "loss"])
+    count = len(bench.questions)
+    assert found["accuracy"].shape == (count,) and found["compliance"].shape == (10,)
+    assert np.allclose(found["made_up"], np.concatenate([1 - found["accuracy"], found["compliance"]]))
+    assert (found["loss"] != bench.outcome((), ["loss"])["loss"]).all()
+    assert (bench.outcome([zero(Site("neuron", LAYER), (neuron,))], ["accuracy"])["accuracy"] == 1).all()
+    assert (bench.outcome((), ["accuracy"])["accuracy"] == before).all()  # nothing is left of the change
