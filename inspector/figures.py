@@ -3,32 +3,22 @@
 Magnitudes from 1 to 20,000 are shown as log10(max(|x|, 1)), with the true value on hover.
 """
 
-import html
-import textwrap
 from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from inspector.decoding_figures import decoding_family
 from inspector.errors import InputError
+from inspector.looks import MASSIVE, NEURON, NEUTRAL, SINK, finish, token_label
 from inspector.results import Record
 from inspector.tables import frame, names, thresholds
 
-MASSIVE, SINK, NEURON, NEUTRAL = "#E8590C", "#1971C2", "#6741D9", "#868E96"
 SINK_SCALE = [[0.0, "#F1F3F5"], [0.3, "#A5D8FF"], [0.6, "#4DABF7"], [1.0, "#0B4A86"]]
 LOG_TICKS = [1, 3, 10, 30, 100, 300, 1000, 3000, 10_000, 30_000, 100_000]
-FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif"
 MAX_SIDE = 512
 """Maps with more positions are max-pooled, so that a column of one token survives."""
-
-
-def token_label(token: object, longest: int = 14) -> str:
-    """A token's text fit for an axis: blanks shown, control characters replaced, cut, escaped."""
-    text = token if isinstance(token, str) else ""
-    text = text.replace(" ", "·").replace("\n", "⏎").replace("\t", "⇥")
-    text = "".join(c if c.isprintable() else "�" for c in text)
-    return html.escape(text if len(text) <= longest else text[: longest - 1] + "…")
 
 
 def magnitude_map(cells: pd.DataFrame, text: int | None = None) -> go.Figure:
@@ -67,7 +57,7 @@ def magnitude_map(cells: pd.DataFrame, text: int | None = None) -> go.Figure:
     figure.update_xaxes(title=f"token{pooled_note}", tickvals=few * factor, ticktext=[labels[i] for i in few])
     figure.update_yaxes(title="layer")
     title = f"Text {chosen}: the largest |x| is {peak['max']:,.0f}, at token {int(peak['position'])}"
-    return _finish(figure, f"{title} ({token_label(peak['token'])}), layer {int(peak['layer'])}")
+    return finish(figure, f"{title} ({token_label(peak['token'])}), layer {int(peak['layer'])}")
 
 
 def life_cycle(layers: pd.DataFrame, plateaus: pd.DataFrame) -> go.Figure:
@@ -109,7 +99,7 @@ def life_cycle(layers: pd.DataFrame, plateaus: pd.DataFrame) -> go.Figure:
         )
     figure.update_xaxes(title="layer", range=[-0.5, float(layers["layer"].max()) + 0.5])
     figure.update_yaxes(title="|x| (log)", type="log", dtick=1)
-    return _finish(figure, _life_cycle_title(layers, main))
+    return finish(figure, _life_cycle_title(layers, main))
 
 
 def _life_cycle_title(layers: pd.DataFrame, main: pd.DataFrame) -> str:
@@ -150,7 +140,7 @@ def sink_map(heads: pd.DataFrame, epsilon: float = 0.3) -> go.Figure:
     figure.update_yaxes(title="layer")
     count = int((heads["received"] > epsilon).sum())
     title = f"{count} of {len(heads)} heads park more than {epsilon:.0%} of their attention on one key"
-    return _finish(figure, title)
+    return finish(figure, title)
 
 
 def received_by_position(keys: pd.DataFrame, epsilon: float = 0.3) -> go.Figure:
@@ -175,9 +165,9 @@ def received_by_position(keys: pd.DataFrame, epsilon: float = 0.3) -> go.Figure:
     figure.update_yaxes(title="share", range=[0, 1], tickformat=".0%")
     figure.update_layout(legend={"orientation": "h", "x": 1, "xanchor": "right", "y": 1, "yanchor": "top"})
     if not keys["received"].notna().any():
-        return _finish(figure, "Insufficient data: no text is long enough")
+        return finish(figure, "Insufficient data: no text is long enough")
     top = keys.loc[keys["received"].idxmax()]
-    return _finish(
+    return finish(
         figure,
         f"Key {int(top['key'])} receives {top['received']:.0%} of all attention (mean over texts, layers, heads)",
     )
@@ -208,7 +198,7 @@ def predictors(scores: pd.DataFrame) -> go.Figure:
     figure.update_yaxes(categoryorder="array", categoryarray=ordered["name"].tolist())
     by_name = scores.set_index("name")["auroc"]
     rival = by_name.drop(["probe", "probe 3-vs-1", "combined"], errors="ignore").idxmax()
-    return _finish(
+    return finish(
         figure,
         f"The probe tells made-up answers from right ones with AUROC {by_name['probe']:.2f}; "
         f"the best without neurons, {rival}, {by_name[rival]:.2f}",
@@ -239,7 +229,7 @@ def roc_curves(roc: pd.DataFrame) -> go.Figure:
     figure.update_layout(legend={"x": 0.98, "xanchor": "right", "y": 0.05, "yanchor": "bottom"})
     probe = roc[roc["name"] == "probe"]
     at = probe[probe["false_alarms"] <= 0.1]["caught"].max()
-    return _finish(figure, f"At 10 % false alarms the probe catches {at:.0%} of made-up answers")
+    return finish(figure, f"At 10 % false alarms the probe catches {at:.0%} of made-up answers")
 
 
 def neurons(candidates: pd.DataFrame) -> go.Figure:
@@ -266,7 +256,7 @@ def neurons(candidates: pd.DataFrame) -> go.Figure:
     figure.update_xaxes(title="weight in the probe (right: raises the risk)")
     figure.update_yaxes(title="AUROC alone, on held-out answers")
     figure.update_layout(legend={"orientation": "h", "x": 1, "xanchor": "right", "y": 1, "yanchor": "bottom"})
-    return _finish(figure, f"{int(is_candidate.sum())} of the probe's {len(candidates)} neurons are candidates")
+    return finish(figure, f"{int(is_candidate.sum())} of the probe's {len(candidates)} neurons are candidates")
 
 
 FIGURES: dict[str, tuple[tuple[str, ...], Callable[[Record], go.Figure]]] = {
@@ -283,6 +273,7 @@ FIGURES: dict[str, tuple[tuple[str, ...], Callable[[Record], go.Figure]]] = {
     "hneurons.predictors": (("hneurons.scores",), lambda r: predictors(frame(r, "hneurons.scores"))),
     "hneurons.roc": (("hneurons.roc",), lambda r: roc_curves(frame(r, "hneurons.roc"))),
     "hneurons.neurons": (("hneurons.candidates",), lambda r: neurons(frame(r, "hneurons.candidates"))),
+    "decoding": (("decoding",), lambda r: decoding_family(frame(r, "decoding"))),
 }
 """Figures of a record by name: the frames each needs, and how it is made."""
 
@@ -309,19 +300,3 @@ def _max_pool(grid: np.ndarray, factor: int) -> tuple[np.ndarray, np.ndarray]:
 def _log_ticks(largest: float) -> dict[str, list[object]]:
     shown = [tick for tick in LOG_TICKS if tick <= max(largest, 3)]
     return {"tickvals": [float(np.log10(t)) for t in shown], "ticktext": [f"{t:,}" for t in shown]}
-
-
-def _wrapped(title: str, width: int = 74) -> str:
-    """A long title on two lines, so that a narrow page doesn't cut it."""
-    return "<br>".join(textwrap.wrap(title, width))
-
-
-def _finish(figure: go.Figure, title: str) -> go.Figure:
-    figure.update_layout(
-        title={"text": _wrapped(title), "font": {"size": 16}, "x": 0.01, "y": 0.97, "yanchor": "top"},
-        font={"family": FONT, "size": 13},
-        template="plotly_white",
-        margin={"l": 60, "r": 20, "t": 84, "b": 60},
-        height=420,
-    )
-    return figure
