@@ -164,7 +164,7 @@ def unseen_questions(study: Study, seed: int) -> tuple[list[Question], str]:
     unseen = [question for question in built_in("world_facts") if _plain(question.question) not in asked]
     where = "world_facts that the study did not ask"
     if len(unseen) < FEWEST_UNSEEN:
-        kept = table[table["split"] != "fit"]
+        kept = table[(table["split"] != "fit") & (table["accepted"] != "")]
         unseen = questions_of(kept)
         where = "questions of the study that the probe was not fitted on"
     if len(unseen) < FEWEST_UNSEEN:
