@@ -4,7 +4,8 @@ import sys
 
 from plotly.subplots import make_subplots
 
-from inspector.figures import FONT, life_cycle, sink_map
+from inspector.figures import life_cycle, sink_map
+from inspector.figures.common import FONT
 from inspector.report import open_run
 
 

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from inspector.errors import InspectorError
+    from inspector.hallucination.family import compare_decoding
     from inspector.hallucination.guarding import Guard, guard
     from inspector.hallucination.pipeline import study_hallucination
     from inspector.hallucination.study import Study
     from inspector.intervening import intervene
     from inspector.interventions import Intervention
+    from inspector.lens import Lens, logit_lens
     from inspector.models import Model, load_model
+    from inspector.neurons import NeuronStates, describe_neurons
     from inspector.opening import open_run
     from inspector.report import Report
     from inspector.results import Effect, Evidence, Finding
@@ -36,6 +39,11 @@ _HOMES = {
     "Effect": "inspector.results",
     "Site": "inspector.sites",
     "verify": "inspector.verifying.verify",
+    "describe_neurons": "inspector.neurons",
+    "logit_lens": "inspector.lens",
+    "compare_decoding": "inspector.hallucination.family",
+    "Lens": "inspector.lens",
+    "NeuronStates": "inspector.neurons",
     "intervene": "inspector.intervening",
     "Intervention": "inspector.interventions",
     "InspectorError": "inspector.errors",
@@ -48,14 +56,19 @@ __all__ = [
     "Guard",
     "InspectorError",
     "Intervention",
+    "Lens",
     "Model",
+    "NeuronStates",
     "Report",
     "Site",
     "Study",
+    "compare_decoding",
+    "describe_neurons",
     "examine",
     "guard",
     "intervene",
     "load_model",
+    "logit_lens",
     "open_run",
     "study_hallucination",
     "verify",

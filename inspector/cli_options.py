@@ -3,13 +3,17 @@
 import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from inspector.errors import InputError
+
 if TYPE_CHECKING:
     from rich.progress import Progress
 
+    from inspector.hallucination.study import Study
     from inspector.models import Model
     from inspector.observe import Forecast
 
@@ -48,6 +52,19 @@ def load_again(
         revision=card.get("revision"),
         trust_remote_code=trust_remote_code,
     )
+
+
+def as_study(report: Any, path: Path) -> "Study":
+    """The report, if it is a hallucination study.
+
+    Raises:
+        InputError: it isn't.
+    """
+    from inspector.hallucination.study import Study
+
+    if not isinstance(report, Study):
+        raise InputError(f"Run '{path}' is no hallucination study. Make one: inspector hallucinate --out RUN.")
+    return report
 
 
 def say(quiet: bool, message: str) -> None:

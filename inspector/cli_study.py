@@ -17,6 +17,7 @@ from inspector.cli_options import (
     Quiet,
     Revision,
     TrustRemoteCode,
+    as_study,
     load_again,
     rows_of,
     say,
@@ -92,7 +93,7 @@ def hallucinate(
     given = {"url": judge_url, "model": judge_model}
     options = {name: value for name, value in given.items() if value is not None}
     marker = judge_named(judge.value, **options)
-    others = {str(path): _as_study(open_run(path), path) for path in transfer or []}
+    others = {str(path): as_study(open_run(path), path) for path in transfer or []}
     say(quiet, f"Loading {model} …")
     from inspector.hallucination.asking import Sampling
     from inspector.hallucination.pipeline import study_hallucination
@@ -155,7 +156,7 @@ def ask(
     """Ask a question; see the answer's risk of being made up, token by token."""
     from inspector.opening import open_run
 
-    study = _as_study(open_run(run), run)
+    study = as_study(open_run(run), run)
     if not question.strip():
         raise InputError("The question is empty. Ask something.")
     if answer is not None and (not answer.strip() or "\n" in answer.strip()):
@@ -193,14 +194,6 @@ def _guarded(
         typer.echo(json.dumps({**asdict(given), "threshold": watching.threshold}, ensure_ascii=False, indent=1))
     else:
         print_guarded(given, watching.threshold)
-
-
-def _as_study(report: Any, path: Path) -> "Study":
-    from inspector.hallucination.study import Study
-
-    if not isinstance(report, Study):
-        raise InputError(f"Run '{path}' is no hallucination study. Make one: inspector hallucinate --out RUN.")
-    return report
 
 
 def _forecast(model: Any, questions: int, samples: int) -> str:

@@ -41,6 +41,16 @@ def histogram_quantile(counts: Int[np.ndarray, " bins"], q: float = 0.5) -> floa
     return float(edges[index] + inside * (edges[index + 1] - edges[index]))
 
 
+def histogram_share(counts: Int[np.ndarray, " bins"], above: float) -> float:
+    """Share of the counted magnitudes that are at least `above`, a bin's taken as spread evenly; NaN without any."""
+    total = counts.sum()
+    if total == 0:
+        return float("nan")
+    edges = bin_edges()
+    inside = np.clip((edges[1:] - above) / np.diff(edges), 0.0, 1.0)
+    return float((counts * inside).sum() / total)
+
+
 def quantisation_error(counts: Int[np.ndarray, " bins"], largest: float, levels: int = 127) -> float:
     """Mean squared error of symmetric round-to-nearest quantisation, from the histogram.
 

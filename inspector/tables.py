@@ -19,8 +19,11 @@ _OURS: dict[str, tuple[type[Any], Mapping[str, _FrameOf]]] = {
 }
 
 
-TABLES = ("spike_sink", "windows", "alpha", "guard", "guard_curve")
-"""Tables of a verification that are frames as they are."""
+TABLES = ("spike_sink", "windows", "alpha", "guard", "guard_curve", "decoding", "hneurons.states", "hneurons.tokens")
+"""Tables that a run keeps and that are frames as they are."""
+
+WHOLE = {"hneurons.states": ("dim",), "hneurons.tokens": ("text", "position")}
+"""Columns of them with whole numbers that can be missing."""
 
 
 def names(record: Record) -> tuple[str, ...]:
@@ -32,6 +35,7 @@ def names(record: Record) -> tuple[str, ...]:
         found += [f"{name}.map"] if name == "massive" and "map" in evidence.arrays else []
         found += ["sinks.controls"] if name == "sinks" else []
         found += ["hneurons.answers"] if name == "hneurons" else []
+        found += ["hneurons.fires_on"] if name == "hneurons.contributions" else []
     found += [f"evidence.{name}.{array}" for name, e in record.evidence.items() for array in e.arrays]
     return tuple(found)
 
@@ -47,7 +51,7 @@ def frame(record: Record, name: str) -> pd.DataFrame:
     if name == "effects":
         return _rows(record.effects, Effect)
     if name in TABLES and name in record.tables:
-        return pd.DataFrame(dict(record.tables[name]))
+        return pd.DataFrame(dict(record.tables[name])).astype(dict.fromkeys(WHOLE.get(name, ()), "Int64"))
     if name == "tokens":
         return pd.DataFrame(dict(record.tokens))
     if name not in names(record):
@@ -61,6 +65,9 @@ def frame(record: Record, name: str) -> pd.DataFrame:
         return _controls(record)
     if name == "hneurons.answers":
         return hneurons.answers(record.evidence["hneurons"], record.tables["answers"])
+    if name == "hneurons.fires_on":
+        contributions = record.evidence["hneurons.contributions"]
+        return hneurons.fires_on(record.evidence["hneurons"], contributions, record.tables["answers"])
     if name == "massive.map":
         return _map(record)
     made = _OURS[head][1][table](record.evidence[head], token_names(record), thresholds(record, head))

@@ -1,7 +1,8 @@
 """A run on a terminal: sentences, then the two tables a reader asks for first."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from rich.console import Console
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from inspector.hallucination.guarding import Guarded
     from inspector.hallucination.study import Scored
 
+NEUTRAL = "#868E96"
 HEADS_SHOWN, PLATEAUS_SHOWN, NEURONS_SHOWN = 8, 12, 12
 
 
@@ -185,3 +187,83 @@ def print_scored(study: Record, scored: "Scored") -> None:
         table.add_row(_token(row.token), f"{row.risk:.2f}", row.neurons)
     console.print(table)
     console.print(Text(f"What that risk is worth: {next(iter(hneurons(study)))}"))
+
+
+def print_neuron(states: pd.DataFrame, tokens: pd.DataFrame) -> None:
+    """Print one neuron's state (its row of `states`, its rows of `tokens`) to stdout."""
+    console = Console(soft_wrap=False, width=None if Console().is_terminal else 100)
+    for line in _neuron_sentences(next(states.itertuples())):
+        console.print(Text(line))
+    console.print(_activating(tokens[tokens["kind"] == "activates"]))
+    console.print(_promoted(tokens))
+
+
+def _neuron_sentences(state: Any) -> list[str]:
+    said = [
+        f"Neuron {state.neuron} of layer {state.layer} fires on {state.fires:.2%} of {state.n:,} tokens "
+        f"(|z| from {state.bar:.3g}), and there z > 0 in {state.positive:.0%}.",
+        f"z is {state.mean:.3g} in the mean, {state.low:.3g} to {state.high:.3g} in 90 % of tokens, "
+        f"{state.min:,.4g} to {state.max:,.4g} in all.",
+    ]
+    if pd.notna(state.dim):
+        part = "" if pd.isna(state.spike_share) else f": {state.spike_share:.0%} of the jump there"
+        said.append(f"At its peak it writes {state.writes:,.4g} into dim {state.dim}, which carries a spike{part}.")
+    if state.sink_heads > 0:
+        said.append(f"{state.sink_heads:.0%} of the heads park their attention on the token it is strongest on.")
+    return said
+
+
+def _activating(tokens: pd.DataFrame) -> Table:
+    table = empty_table("Where it is strongest: one token a text", NEURON)
+    for name in ("z", "text", "position", "before", "token", "after"):
+        table.add_column(name, justify="left" if name in ("token", "after") else "right")
+    for row in tokens.itertuples():
+        around = (_words(row.before, slice(-30, None)), _token(row.token), _words(row.after, slice(30)))
+        table.add_row(f"{row.value:,.4g}", str(row.text), str(row.position), *around)
+    return table
+
+
+def _promoted(tokens: pd.DataFrame) -> Table:
+    table = empty_table("What it does to logits where z > 0; else the opposite", NEURON)
+    for name in ("promotes", "", "suppresses", ""):
+        table.add_column(name, justify="left" if name else "right")
+    parts = [tokens[tokens["kind"] == kind].itertuples() for kind in ("promotes", "suppresses")]
+    for up, down in zip(*parts, strict=True):
+        table.add_row(_token(up.token), f"{up.value:+.2f}", _token(down.token), f"{down.value:+.2f}")
+    return table
+
+
+def _words(text: str, part: slice) -> Text:
+    """A piece of a text on one line."""
+    return Text("".join(c if c.isprintable() else " " for c in text)[part])
+
+
+def print_lens(lens: pd.DataFrame, depth: pd.DataFrame, how: Mapping[str, Any], deep_from: int) -> None:
+    """Print where each token settles, and what some layers would have said, to stdout."""
+    console = Console(soft_wrap=False, width=None if Console().is_terminal else 100)
+    for line in _lens_sentences(depth, how, deep_from):
+        console.print(Text(line))
+    layers = int(lens["layer"].max()) + 1
+    some = sorted({layers * quarter // 4 for quarter in (1, 2, 3)} | {layers - 1})
+    table = empty_table("What follows each token, as some layers would have it", NEUTRAL)
+    for name in ("token", "settles", "", *(f"layer {layer}" for layer in some), "p"):
+        table.add_column(name, justify="right" if name in ("settles", "p") else "left")
+    said = lens.set_index(["text", "position", "layer"])["top"]
+    for row in depth.itertuples():
+        tops = [_token(said[row.text, row.position, layer]) for layer in some]
+        deep = "deep" if row.deep else ""
+        table.add_row(_token(row.token), str(row.settled), deep, *tops, f"{row.answer_probability:.2f}")
+    console.print(table)
+
+
+def _lens_sentences(depth: pd.DataFrame, how: Mapping[str, Any], deep_from: int) -> list[str]:
+    said = [
+        f"Deep-thinking ratio {depth['deep'].mean():.2f} of {len(depth)} tokens: so many settle in layer {deep_from} "
+        f"or later (g = {how['g']:.3g} bits, rho = {how['rho']:g})."
+    ]
+    if on := how.get("calibrated"):
+        said.append(
+            f"g was calibrated: with it {on['share']:.0%} of {on['tokens']:,} tokens of {on['texts']} built-in "
+            f"texts are deep; with {on['g_before']:g} it would be {on['ratio_before']:.0%}."
+        )
+    return said

@@ -1,4 +1,4 @@
-"""What a verification found, as tables for a terminal."""
+"""What a verification or a comparison found, as tables for a terminal."""
 
 from collections.abc import Iterator
 
@@ -16,7 +16,7 @@ HEADS_SHOWN = 8
 
 
 def tested(record: Record) -> Iterator[Table]:
-    """The tables of a verified run; none of another."""
+    """The tables of a run that was verified or compared; none of another."""
     effects, known = frame(record, "effects"), names(record)
     heads = effects["op"] == "hide"
     if len(effects[~heads]):
@@ -28,7 +28,13 @@ def tested(record: Record) -> Iterator[Table]:
             f"Sink heads with their key hidden: {counts}; the {min(HEADS_SHOWN, len(found))} with the largest change"
         )
         yield _effects(found.nlargest(HEADS_SHOWN, "change"), title, SINK)
-    for name, make in (("spike_sink", _ways), ("windows", _windows), ("alpha", _alpha), ("guard", _guard)):
+    for name, make in (
+        ("spike_sink", _ways),
+        ("windows", _windows),
+        ("alpha", _alpha),
+        ("guard", _guard),
+        ("decoding", decoding),
+    ):
         if name in known:
             yield make(frame(record, name))
 
@@ -105,4 +111,17 @@ def _guard(policies: pd.DataFrame) -> Table:
             f"{row.accuracy_50:.2f}",
             str(row.n),
         )
+    return table
+
+
+def decoding(family: pd.DataFrame) -> Table:
+    """The decoding family (frame `decoding`)."""
+    table = empty_table(f"Decoding {family['n'].iloc[0]} questions that the probe was not fitted on", NEURON)
+    _columns(table, "member", "accuracy", "less greedy's", "mixed", "risk", "less greedy's")
+    for row in family.itertuples():
+        right = f"{row.accuracy_change:+.2f} ({row.accuracy_change_low:+.2f} … {row.accuracy_change_high:+.2f})"
+        risk = f"{row.risk_change:+.2f} ({row.risk_change_low:+.2f} … {row.risk_change_high:+.2f})"
+        changes = ("", "") if row.member == "greedy" else (right, risk)
+        mixed = "" if pd.isna(row.mixed) else f"{row.mixed:.2f}"
+        table.add_row(row.member, f"{row.accuracy:.3f}", changes[0], mixed, f"{row.risk:.3f}", changes[1])
     return table

@@ -9,13 +9,17 @@ from torch import Tensor
 
 from inspector.errors import InputError
 from inspector.hallucination import asking
-from inspector.hallucination.asking import Asked, Asker, Sampling, sample, stop_tokens
+from inspector.hallucination.asking import Asked, Asker, Sampling, stop_tokens
 from inspector.hallucination.prompts import SHOTS, Form
 from inspector.hallucination.questions import Question, built_in
 from inspector.models import Model
 from inspector.planting import VOCAB
 
 FEW = Sampling(samples=2, longest=6)
+
+
+def sample(logits: Tensor, draws: Tensor, sampling: Sampling) -> Tensor:
+    return sampling.member.draw(logits, draws)
 
 
 # -- drawing ---------------------------------------------------------------------------------------------------------

@@ -7,19 +7,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inspector import stats
-from inspector.detectors.massive_reducer import _histogram, _moments
+from inspector.detectors.massive_reducer import _moments
+from inspector.detectors.tally import histogram
 from inspector.stats import (
     bin_edges,
     bootstrap_mean,
     excess_kurtosis,
     histogram_quantile,
+    histogram_share,
     mean_square,
     quantisation_error,
 )
 
 
 def counts_of(values: np.ndarray) -> np.ndarray:
-    return _histogram(torch.tensor(values, dtype=torch.float32)).numpy()
+    return histogram(torch.tensor(values, dtype=torch.float32)).numpy()
 
 
 @settings(deadline=None, max_examples=60)
@@ -42,8 +44,17 @@ def test_the_median_from_the_histogram_is_within_a_quarter_percent(scale: float)
     assert histogram_quantile(counts_of(values)) == pytest.approx(np.median(values), rel=2.5e-3)
 
 
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.floats(2**-20, 2**30, width=32), min_size=1, max_size=200), st.floats(2**-18, 2**28))
+def test_the_share_above_a_value_is_between_the_shares_above_and_below_its_bin(values: list[float], at: float) -> None:
+    magnitudes = np.array(values, dtype=np.float32)
+    share = histogram_share(counts_of(magnitudes), at)
+    assert (magnitudes >= at * 1.008).mean() - 1e-9 <= share <= (magnitudes >= at / 1.008).mean() + 1e-9
+
+
 def test_the_median_of_nothing_is_nan() -> None:
-    assert np.isnan(histogram_quantile(np.zeros(len(bin_edges()) - 1, dtype=np.int64)))
+    nothing = np.zeros(len(bin_edges()) - 1, dtype=np.int64)
+    assert np.isnan(histogram_quantile(nothing)) and np.isnan(histogram_share(nothing, 1.0))
 
 
 @pytest.mark.parametrize("largest_of", ["themselves", "a spike"])

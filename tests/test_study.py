@@ -12,9 +12,10 @@ import pytest
 from fixtures_cli import TEXT, Command, command, tiny_folder
 from test_imports import HEAVY, loaded_after
 
-from inspector import Study, guard, open_run, study_hallucination, verify
+from inspector import Study, describe_neurons, guard, open_run, study_hallucination, verify
+from inspector import neurons as neurons_module
 from inspector.errors import InputError, ModelError, RunError
-from inspector.hallucination import answering, pipeline, selecting
+from inspector.hallucination import answering, describing, pipeline, selecting
 from inspector.hallucination.asking import Sampling
 from inspector.hallucination.evaluation import Answers
 from inspector.hallucination.guarding import held_out
@@ -28,7 +29,6 @@ from inspector.hallucination.transfer import between, with_transfers
 from inspector.models import Model
 from inspector.summary import paragraphs
 from inspector.testing import tiny_model
-from inspector.verifying.neurons import unseen_questions
 
 SAMPLING = Sampling(samples=2, longest=8)
 
@@ -154,6 +154,45 @@ def test_a_saved_study_scores_to_the_last_bit_the_same(study: Study, saved: Path
     contributions = opened.evidence["hneurons.contributions"]["answer"]
     assert contributions.dtype == np.float16
     assert (contributions == study.evidence["hneurons.contributions"]["answer"]).all()
+
+
+def test_a_study_keeps_the_states_of_its_probe_s_neurons(study: Study, smollm2: Model) -> None:
+    neurons = [(int(layer), int(neuron)) for layer, neuron in study.probe.neurons]
+    states, tokens = study.frame("hneurons.states"), study.frame("hneurons.tokens")
+    assert list(zip(states["layer"], states["neuron"], strict=True)) == neurons
+    assert set(zip(tokens["layer"], tokens["neuron"], strict=True)) == set(neurons)
+    again = describe_neurons(smollm2, neurons[:2], built_in(32))
+    assert states.head(2).equals(again.states) and tokens.head(len(again.tokens)).equals(again.tokens)
+
+
+def test_the_answers_a_neuron_fires_on_are_those_with_its_largest_cett(study: Study) -> None:
+    told, answers = study.frame("hneurons.fires_on"), study.frame("hneurons.answers")
+    for layer, neuron in study.probe.neurons[:5]:
+        cett = study.evidence["hneurons.contributions"]["answer"][:, layer, neuron].astype(np.float32)
+        mine = told[(told["layer"] == layer) & (told["neuron"] == neuron)]
+        assert mine["cett"].tolist() == sorted(cett.tolist(), reverse=True)[:10]
+        assert mine["rank"].tolist() == list(range(10))
+        by_id = answers.set_index("id").loc[mine["id"]]
+        assert by_id["answer"].tolist() == mine["answer"].tolist()
+        assert cett[answers.index[answers["id"] == mine["id"].iloc[0]]] == mine["cett"].iloc[0]
+
+
+def test_a_run_made_before_neurons_were_described_still_opens(study: Study, tmp_path: Path) -> None:
+    old = Study(**{**vars(study), "tables": {"answers": study.tables["answers"]}})
+    opened = open_run(old.save(tmp_path / "old"))
+    assert not {"hneurons.states", "hneurons.tokens"} & set(opened.frames())
+    assert len(opened.frame("hneurons.fires_on")) == 10 * len(study.probe.neurons)
+
+
+def test_a_study_of_a_model_that_can_not_be_read_says_so(
+    study: Study, smollm2: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(model: Model) -> None:
+        raise ModelError("Logits differ.")
+
+    monkeypatch.setattr(neurons_module, "check_readout", refuse)
+    bare = describing.with_states(Study(**{**vars(study), "tables": {}}), smollm2)
+    assert not bare.tables and "left out: Logits differ." in bare.notes[-1]
 
 
 def test_a_study_is_told_in_sentences_that_call_candidates_candidates(study: Study) -> None:
@@ -305,7 +344,7 @@ def test_the_pipeline_reports_every_step_it_said_it_would(
 
     monkeypatch.setattr(selecting, "BOOTSTRAPS", 2)
     pipeline.study_hallucination(smollm2, questions[:110], sampling=Sampling(samples=0, longest=6), step=step)
-    assert set(seen) == {"asking", "judging", "measuring", "selecting"}
+    assert set(seen) == {"asking", "judging", "measuring", "selecting", "describing"}
     assert all(done == total for done, total in seen.values()), seen
 
 
@@ -365,9 +404,23 @@ def test_a_question_is_asked_and_its_answer_scored(saved: Path, command: Command
     assert "Lyon or Nice" in table.out and "Risk:" in table.out
 
 
+def test_a_study_s_questions_are_decoded_every_way_and_kept(study: Study, command: Command, tmp_path: Path) -> None:
+    run, out = study.save(tmp_path / "run"), tmp_path / "out"
+    told = command("decode", str(run), "--samples", "1", "--out", str(out), "--json")
+    assert told.code == 0, told.err
+    rows = {row["member"]: row for row in json.loads(told.out)["decoding"]}
+    assert {"greedy", "softmax", "sparsemax", "best of 1 by risk"} <= set(rows)
+    assert rows["best of 1 by risk"]["accuracy"] == rows["best of 1 by logprob"]["accuracy"]
+    assert rows["greedy"]["accuracy"] > 0.2 and 0 < rows["greedy"]["risk"] < 1
+    assert "best of 1 by risk" in command("show", str(out)).out
+    assert "decoding" not in open_run(run).frames()
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        (["decode", "nowhere"], "No run in 'nowhere'"),
+        (["decode", "nowhere", "--out", "there", "--in-place"], "Both --out and --in-place"),
         (["hallucinate", "--questions", "nowhere.jsonl"], "nowhere.jsonl"),
         (["hallucinate", "--judge", "endpoint"], "endpoint"),
         (["hallucinate", "--agreement", "2"], "agreement"),

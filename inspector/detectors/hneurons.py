@@ -140,6 +140,25 @@ def answers(evidence: Evidence, table: Mapping[str, np.ndarray]) -> pd.DataFrame
     return frame
 
 
+FIRES_ON = 10
+"""Answers listed for each neuron."""
+
+
+def fires_on(evidence: Evidence, contributions: Evidence, table: Mapping[str, np.ndarray]) -> pd.DataFrame:
+    """For each of the probe's neurons the answers with its largest CETT: layer, neuron, rank, cett, and the answer."""
+    flat = contributions["answer"].reshape(len(contributions["answer"]), -1)
+    cett = flat[:, evidence["probe_column"]].astype(np.float32)
+    rows = np.argsort(-cett, axis=0, kind="stable")[:FIRES_ON]
+    told = answers(evidence, table)
+    parts = []
+    for column, best in enumerate(rows.T):
+        part = told.loc[best, ["id", "question", "answer", "label", "risk"]].reset_index(drop=True)
+        place = {"layer": evidence["probe_layer"][column], "neuron": evidence["probe_neuron"][column]}
+        parts.append(part.assign(**place, rank=range(len(best)), cett=cett[best, column]))
+    columns = ["layer", "neuron", "rank", "cett", "id", "question", "answer", "label", "risk"]
+    return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
+
+
 FRAMES: Mapping[str, Any] = {
     "candidates": candidates,
     "scores": scores,

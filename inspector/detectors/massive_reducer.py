@@ -9,11 +9,10 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from inspector.batching import Batch
-from inspector.detectors.tally import Tally
+from inspector.detectors.tally import Tally, histogram
 from inspector.models import Model
 from inspector.results import Evidence
 from inspector.sites import Site
-from inspector.stats import HISTOGRAM_BINS, LOWEST_EXPONENT
 
 ENTRIES = 16
 """Largest entries kept of each text and layer."""
@@ -110,7 +109,7 @@ class MassiveReducer:
         rows = rearrange(magnitude, "b p d -> (b p) d") if all_real else magnitude[real]
         signed = rearrange(x, "b p d -> (b p) d") if all_real else x[real]
         self.tally.add("nonfinite", layer, (batch.real & ~real).sum())
-        self.tally.add("histogram", layer, _histogram(rows))
+        self.tally.add("histogram", layer, histogram(rows))
         self.tally.add("moments", layer, _moments(signed))
         self.tally.raise_to("dim_max", layer, rows.amax(dim=0) if len(rows) else rows.new_zeros(rows.shape[1]))
         shown = largest.masked_fill(~real, -1.0)
@@ -188,7 +187,7 @@ class MassiveReducer:
         low, high = torch.aminmax(z, dim=-1)
         largest = torch.maximum(high, -low).float()
         real = batch.real & largest.isfinite()
-        self.tally.add("input_histogram", layer, _histogram(largest[real]))
+        self.tally.add("input_histogram", layer, histogram(largest[real]))
         top, position = largest.masked_fill(~real, -1.0).topk(min(WRITTEN, z.shape[1]), dim=1)
         token = batch.ids.gather(1, position)
         self.tally.put("input_max", layer, batch.text, _padded(top.masked_fill(top < 0, torch.nan), WRITTEN))
@@ -212,13 +211,6 @@ class MassiveReducer:
         self.tally.add("spike_direction", layer, one[usable].sum(dim=0))
         self.tally.add("other_direction", layer, other[usable].sum(dim=0))
         self.tally.add("effective_dims", layer, (1 / (one[usable] ** 4).sum(dim=-1)).sum())
-
-
-def _histogram(magnitudes: Float[Tensor, "..."]) -> Int[Tensor, " bins"]:
-    """Counts of magnitudes in the bins of `inspector.stats`: a float32's upper 16 bits are its bin."""
-    bits = magnitudes.reshape(-1).view(torch.int32) >> 16
-    first = (LOWEST_EXPONENT + 127) << 7
-    return torch.bincount(bits.sub_(first).clamp_(0, HISTOGRAM_BINS - 1), minlength=HISTOGRAM_BINS)
 
 
 def _moments(x: Float[Tensor, "token d"]) -> Float[Tensor, " 5"]:

@@ -1,14 +1,16 @@
-"""`Tally`: the bookkeeping all our reducers share — sums, maxima, and a row for each text."""
+"""`Tally` and `histogram`: the bookkeeping our reducers share — sums, maxima, a row for each text, counts."""
 
 from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from jaxtyping import Int
+import torch
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from inspector.results import Combine, Evidence
+from inspector.stats import HISTOGRAM_BINS, LOWEST_EXPONENT
 
 
 class Tally:
@@ -79,3 +81,10 @@ class Tally:
             return rows[index]
         like = next(iter(rows.values()))
         return np.full_like(like, -1 if like.dtype.kind == "i" else np.nan)
+
+
+def histogram(magnitudes: Float[Tensor, "..."]) -> Int[Tensor, " bins"]:
+    """Counts of magnitudes in the bins of `inspector.stats`: a float32's upper 16 bits are its bin."""
+    bits = magnitudes.reshape(-1).view(torch.int32) >> 16
+    first = (LOWEST_EXPONENT + 127) << 7
+    return torch.bincount(bits.sub_(first).clamp_(0, HISTOGRAM_BINS - 1), minlength=HISTOGRAM_BINS)

@@ -7,11 +7,14 @@ import plotly.graph_objects as go
 from inspector.figures.cells import carried_by, dim_over_layers, size_spread, top_dims, writing
 from inspector.figures.common import FONT, MASSIVE, MAX_SIDE, NEURON, NEUTRAL, SINK, token_label
 from inspector.figures.comparison import head_difference, heads_by_depth, two_over_depth
+from inspector.figures.decoding import decoding_family
 from inspector.figures.effects import effect_intervals, over_alpha, spike_by_sink, window_losses
 from inspector.figures.hneurons import neurons, predictors, roc_curves
+from inspector.figures.lens import lens_map, settling
 from inspector.figures.massive import life_cycle, magnitude_map
 from inspector.figures.patterns import attention_pattern
 from inspector.figures.sinks import head_keys, head_map, received_by_position, sink_controls, sink_curve, sink_map
+from inspector.figures.states import neuron_state
 from inspector.results import Record
 from inspector.tables import frame, names, thresholds
 
@@ -25,6 +28,7 @@ __all__ = [
     "SINK",
     "attention_pattern",
     "carried_by",
+    "decoding_family",
     "dim_over_layers",
     "effect_intervals",
     "figures",
@@ -32,13 +36,16 @@ __all__ = [
     "head_keys",
     "head_map",
     "heads_by_depth",
+    "lens_map",
     "life_cycle",
     "magnitude_map",
+    "neuron_state",
     "neurons",
     "over_alpha",
     "predictors",
     "received_by_position",
     "roc_curves",
+    "settling",
     "sink_controls",
     "sink_curve",
     "sink_map",
@@ -70,6 +77,7 @@ FIGURES: dict[str, tuple[tuple[str, ...], Callable[[Record], go.Figure]]] = {
     "hneurons.predictors": (("hneurons.scores",), lambda r: predictors(frame(r, "hneurons.scores"))),
     "hneurons.roc": (("hneurons.roc",), lambda r: roc_curves(frame(r, "hneurons.roc"))),
     "hneurons.neurons": (("hneurons.candidates",), lambda r: neurons(frame(r, "hneurons.candidates"))),
+    "decoding": (("decoding",), lambda r: decoding_family(frame(r, "decoding"))),
 }
 """Figures of a record by name: the frames each needs, and how it is made."""
 

@@ -9,12 +9,13 @@ from zlib import crc32
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from inspector.errors import InputError
 from inspector.hallucination.prompts import Form
 from inspector.hallucination.questions import Question
+from inspector.hallucination.simplex import Member
 from inspector.models import Decoder, Model
 
 CPU_ROWS, ACCELERATOR_ROWS = 512, 1024
@@ -48,6 +49,11 @@ class Sampling:
             if not good:
                 raise InputError(f"{name} is {getattr(self, name)}, which is out of range. See its documentation.")
 
+    @property
+    def member(self) -> Member:
+        """The distribution that samples are drawn from, as a member of the decoding family."""
+        return Member("sampled", self.temperature, top_k=self.top_k, top_p=self.top_p)
+
     def draws(self, question: Question) -> Float[np.ndarray, "sample step"]:
         """The uniform numbers that choose this question's sampled tokens."""
         return np.random.default_rng([self.seed, crc32(question.id.encode())]).random((self.samples, self.longest))
@@ -62,12 +68,20 @@ class Asked:
 
 
 class Asker:
-    """Asks questions in batches; nothing is padded and nothing is masked."""
+    """Asks questions in batches; nothing is padded and nothing is masked.
 
-    def __init__(self, model: Model, form: Form, sampling: Sampling) -> None:
+    Args:
+        model: from `load_model`.
+        form: how questions are put.
+        sampling: how many samples, and their draws.
+        member: the distribution they are drawn from; the sampling's own where None.
+    """
+
+    def __init__(self, model: Model, form: Form, sampling: Sampling, member: Member | None = None) -> None:
         if model.tokenizer is None:
             raise InputError("Questions are text and this model came without a tokenizer. Load it with one.")
         self.model, self.form, self.sampling = model, form, sampling
+        self.member = member or sampling.member
         self.prefix = form.prefix(model.tokenizer)
         self.decoder = Decoder(model, self.prefix)
         self.stop = stop_tokens(model)
@@ -100,7 +114,7 @@ class Asker:
         answers = self.decoder.generate(
             prompts,
             copies,
-            _Chooser(self.sampling, draws.reshape(-1, self.sampling.longest)),
+            _Chooser(self.member, draws.reshape(-1, self.sampling.longest)),
             self.stop,
             self.sampling.longest,
         )
@@ -132,29 +146,16 @@ def check_prompt(model: Model, prefix: tuple[int, ...], prompt: tuple[int, ...],
 class _Chooser:
     """Picks each row's next token: the likeliest where its draw is NaN, else by its draw."""
 
-    def __init__(self, sampling: Sampling, draws: np.ndarray) -> None:
-        self.sampling, self.draws = sampling, torch.from_numpy(draws)
+    def __init__(self, member: Member, draws: np.ndarray) -> None:
+        self.member, self.draws = member, torch.from_numpy(draws)
 
     def __call__(self, logits: Tensor, rows: Tensor, steps: Tensor) -> Tensor:
         draws = self.draws[rows.cpu(), steps.cpu()].to(logits.device)
         chosen = logits.argmax(dim=-1)
         drawn = ~draws.isnan()
         if drawn.any():
-            chosen[drawn] = sample(logits[drawn], draws[drawn], self.sampling)
+            chosen[drawn] = self.member.draw(logits[drawn], draws[drawn])
         return chosen
-
-
-def sample(logits: Float[Tensor, "row vocab"], draws: Float[Tensor, " row"], sampling: Sampling) -> Int[Tensor, " row"]:
-    """The token whose share of [0, 1) a draw falls into, likeliest first, after temperature, top-k and top-p.
-
-    Top-p keeps the likeliest tokens until they reach p, the one that reaches it included.
-    """
-    top, tokens = logits.topk(min(sampling.top_k, logits.shape[-1]), dim=-1)
-    shares = (top.double() / sampling.temperature).softmax(dim=-1)
-    before = shares.cumsum(dim=-1) - shares
-    edges = shares.masked_fill(before >= sampling.top_p, 0.0).cumsum(dim=-1)
-    chosen = (edges <= draws.unsqueeze(1) * edges[:, -1:]).sum(dim=-1)
-    return tokens.gather(1, chosen.clamp(max=tokens.shape[1] - 1).unsqueeze(1)).squeeze(1)
 
 
 def stop_tokens(model: Model) -> Bool[Tensor, " vocab"]:

@@ -11,6 +11,7 @@ from inspector.batching import token_table
 from inspector.detectors.hneurons import LABELS, SCORE_COLUMNS, HNeurons
 from inspector.hallucination.answering import Answered, Step, ask_all, mark_all, nothing, refuse
 from inspector.hallucination.asking import Sampling
+from inspector.hallucination.describing import with_states
 from inspector.hallucination.evaluation import Answers
 from inspector.hallucination.judging import Judge, Mark, WholeWords
 from inspector.hallucination.labels import AGREEMENTS, Label, Labelled, label, label_all
@@ -100,7 +101,7 @@ def study_hallucination(
         notes=_notes(labelled, [one.marks for one in everything], len(everything) - len(answered)),
         tables={"answers": _table(answered)},
     )
-    return replace(study, findings=judged(study, [HNeurons()], {}))
+    return with_states(replace(study, findings=judged(study, [HNeurons()], {})), model, step)
 
 
 @dataclass(frozen=True)
