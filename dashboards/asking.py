@@ -5,7 +5,7 @@ from typing import Any
 
 import streamlit as st
 
-from dashboards import state, widgets, work
+from dashboards import progress, state, widgets, work
 from dashboards.state import View
 
 
@@ -35,7 +35,7 @@ def ask(view: View, candidates: list[tuple[int, int]]) -> None:
             neurons=candidates,
         )
         state.submit("ask", "Asking", what)
-    job = widgets.outcome("ask")
+    job = progress.outcome("ask")
     if job is None:
         return
     names = ["Untouched", f"Candidates × {st.session_state.get('asked with') or 1:g}"]

@@ -5,7 +5,7 @@ from functools import partial
 
 import streamlit as st
 
-from dashboards import state, twins, widgets, work
+from dashboards import progress, state, twins, widgets, work
 from dashboards.state import View
 from dashboards.twins import Change
 from inspector.errors import InputError
@@ -73,7 +73,7 @@ def form(view: View) -> None:
     if asked:
         change = Change(kind, int(layer), unit, position, op, factor)
         _submit(view, change, prompt, int(seed))
-    job = widgets.outcome("change")
+    job = progress.outcome("change")
     if job is not None:
         shown(job.result)
 

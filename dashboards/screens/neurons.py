@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from dashboards import asking, neuron, notebook, state, widgets
+from dashboards import asking, charts, neuron, notebook, state, widgets
 from dashboards.state import View
 from inspector.figures import neurons, predictors, roc_curves
 from inspector.summary import hneurons
@@ -22,7 +22,7 @@ def scatter(view: View) -> None:
         customdata=[f"neuron {row.neuron} of layer {row.layer}" for row in ordered.itertuples()],
         hovertemplate="%{customdata}<br>weight %{x:+.3f}, alone %{y:.3f}<extra></extra>",
     )
-    widgets.chart(
+    charts.chart(
         "neurons",
         figure,
         table,
@@ -53,7 +53,7 @@ def compared(view: View) -> None:
     left, right = st.columns(2)
     with left:
         scores = view.frame("hneurons.scores")
-        widgets.chart(
+        charts.chart(
             "predictors",
             predictors(scores),
             scores,
@@ -63,7 +63,7 @@ def compared(view: View) -> None:
         )
     with right:
         roc = view.frame("hneurons.roc")
-        widgets.chart(
+        charts.chart(
             "roc",
             roc_curves(roc),
             roc,

@@ -86,7 +86,7 @@ def page() -> None:
     if not view.saved:
         live.save(view)
     for line in paragraphs(view.report)[1:]:
-        widgets.finding(line, next((d for d in ("massive", "sinks", "hneurons") if _about(line) == d), "muted"))
+        widgets.finding(line, _about(line))
     fed(view)
     card(view)
     live.form()
