@@ -92,7 +92,7 @@ def themed(figure: go.Figure) -> go.Figure:
     """A copy of the figure without its title, which the page writes itself, in the page's colours."""
     drawn = go.Figure(_recoloured(figure.to_plotly_json()) if is_dark() else figure)
     clear = "rgba(0,0,0,0)"
-    margins = {"l": 60, "r": 12, "t": 24, "b": 56}
+    margins = {"l": 60, "r": 12, "t": 36, "b": 56}
     drawn.update_layout(title=None, template=None, paper_bgcolor=clear, plot_bgcolor=clear, margin=margins)
     return drawn
 

@@ -4,7 +4,7 @@ import streamlit as st
 
 from dashboards import asking, charts, neuron, notebook, state, widgets
 from dashboards.state import View
-from inspector.figures import neurons, predictors, roc_curves
+from inspector.figures import decoding_family, neurons, predictors, roc_curves
 from inspector.summary import hneurons
 
 
@@ -70,6 +70,16 @@ def compared(view: View) -> None:
             notebook.drawn(view, "roc_curves", notebook.table("hneurons.roc")),
             "How many made-up answers are caught, for how many right ones called made up.",
             ("AUROC",),
+        )
+    if view.has("decoding"):
+        family = view.frame("decoding")
+        charts.chart(
+            "decoding",
+            decoding_family(family),
+            family,
+            notebook.drawn(view, "decoding_family", notebook.table("decoding")),
+            "The same held-out questions, answered by other ways to choose the next token.",
+            ("risk",),
         )
 
 
