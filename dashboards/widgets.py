@@ -157,7 +157,9 @@ def plain_table(table: pd.DataFrame) -> None:
 def _said(value: Any) -> str:
     if value is None or value is pd.NA or (isinstance(value, float) and np.isnan(value)):
         return "–"
-    return f"{value:,.4g}" if isinstance(value, float) else str(value)
+    if not isinstance(value, float):
+        return str(value)
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
 def slider(view: View, name: str, label: str, help_text: str) -> None:
