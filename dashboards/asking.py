@@ -28,7 +28,7 @@ def ask(view: View, candidates: list[tuple[int, int]]) -> None:
         question = st.session_state.question.strip()[:500]
         what = partial(
             work.ask,
-            study=view.report,
+            study=view.measured,
             where=state.chosen("model"),
             question=question,
             factor=alpha,

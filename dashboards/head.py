@@ -28,7 +28,7 @@ def sentence(row: pd.Series, epsilon: float) -> str:
 def head(view: View, row: pd.Series) -> None:
     """What is known of one head."""
     layer, number = int(row["layer"]), int(row["head"])
-    epsilon = state.in_force(view.report)["epsilon"]
+    epsilon = state.in_force(view.measured)["epsilon"]
     widgets.finding(sentence(row, epsilon), "sinks")
     left, right = st.columns([3, 2])
     with left:
@@ -80,7 +80,7 @@ def _pattern(view: View, layer: int, number: int) -> None:
     wanted = (view.key, text, layer, number)
     measure = partial(
         work.pattern,
-        card=view.report.card,
+        card=view.measured.card,
         where=state.chosen("model"),
         ids=mine["id"].tolist(),
         layer=layer,
@@ -126,7 +126,7 @@ def _code(view: View, layer: int, number: int, name: str) -> str:
         "from inspector.figures import attention_pattern as draw",
         "from inspector.patterns import attention_pattern as measure",
         "",
-        f"model = inspector.load_model({view.report.card['name']!r}, dtype={view.report.card['dtype']!r})",
+        f"model = inspector.load_model({view.measured.card['name']!r}, dtype={view.measured.card['dtype']!r})",
         f'fed = report.frame("tokens").query("text == {state.number("text") or 0}")',
         f'draw(measure(model, fed["id"].tolist(), {layer}, {number}), fed["token"].tolist(), "{name}")',
     )

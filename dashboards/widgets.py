@@ -44,11 +44,11 @@ def head(title: str, lede: str) -> None:
 
 def banner(view: View) -> None:
     """Live or saved, which model, when; and the thresholds in force."""
-    card = view.report.card
+    card = view.measured.card
     where = f"run {view.name}" if view.saved else "this session, not saved"
     revision = card.get("revision") or f"weights {card['fingerprint'][:12]}"
     facts = [where, f"<b>{html.escape(str(card['name']))}</b>", str(card["dtype"]), revision, view.created]
-    limits = ", ".join(f"{name} {value:g}" for name, value in state.in_force(view.report).items())
+    limits = ", ".join(f"{name} {value:g}" for name, value in state.in_force(view.measured).items())
     said = [fact if fact.startswith("<b>") else html.escape(fact) for fact in facts]
     said.append(html.escape(f"thresholds: {limits}"))
     chip = "Saved run" if view.saved else "Live run"
@@ -95,7 +95,7 @@ def plain(text: str) -> str:
 
 def model_place(view: View) -> None:
     """Where the run's model is, asked for where its name doesn't tell."""
-    card = view.report.card
+    card = view.measured.card
     if not view.saved or card.get("source") not in ("folder", "file", "object", "bridge"):
         return
     st.session_state["model place"] = str(state.chosen("model", ""))
@@ -164,7 +164,7 @@ def _said(value: Any) -> str:
 
 def slider(view: View, name: str, label: str, help_text: str) -> None:
     """A threshold: the run is judged again at once; the address keeps it."""
-    now = float(state.in_force(view.report)[name])
+    now = float(state.in_force(view.measured)[name])
     values = sorted({*map(float, state.THRESHOLDS[name][1]), now})
     key = f"slider {name}"
     st.session_state[key] = now

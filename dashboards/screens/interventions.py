@@ -32,7 +32,7 @@ def tested(view: View) -> None:
         )
         return
     effects = view.frame("effects")
-    for line in sentences(view.report):
+    for line in sentences(view.measured):
         widgets.finding(line, "massive")
     left, right = st.columns(2)
     families = [name for name, ops in FAMILIES.items() if effects["op"].isin(ops).any()]

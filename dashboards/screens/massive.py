@@ -8,7 +8,7 @@ import streamlit as st
 from dashboards import cell, charts, notebook, state, widgets
 from dashboards.state import View
 from inspector.figures import life_cycle, magnitude_map, token_label
-from inspector.summary import paragraphs
+from inspector.summary import massive
 
 
 def thresholds(view: View) -> None:
@@ -77,9 +77,8 @@ def page() -> None:
         )
         return
     thresholds(view)
-    for line in paragraphs(view.report):
-        if line.startswith(("Massive", "Dim")):
-            widgets.finding(line, "massive")
+    for line in massive(view.measured):
+        widgets.finding(line, "massive")
     chosen = size_map(view) if view.has("massive.map") else None
     if chosen is not None:
         cell.cell(view, *chosen)

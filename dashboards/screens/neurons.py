@@ -102,7 +102,7 @@ def page() -> None:
         widgets.slider(view, "stability", "Chosen by at least this share of bootstraps", "Default 0.5.")
     with right:
         widgets.slider(view, "q", "And q below", "p of the neuron alone on held-out answers, adjusted for all tested.")
-    for line in hneurons(view.report):
+    for line in hneurons(view.measured):
         widgets.finding(line, "hneurons")
     table = view.frame("hneurons.candidates")
     chosen = table[table["verdict"] == "candidate"]

@@ -43,7 +43,7 @@ def head_strip(view: View) -> None:
 
 def around(view: View) -> None:
     """Received attention by position, the controls, and the curve."""
-    epsilon = state.in_force(view.report)["epsilon"]
+    epsilon = state.in_force(view.measured)["epsilon"]
     keys, controls, curve = (view.frame(f"sinks.{name}") for name in ("keys", "controls", "curve"))
     charts.chart(
         "received",
