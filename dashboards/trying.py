@@ -100,7 +100,7 @@ def _submit(view: View, change: Change, prompt: str, seed: int) -> None:
 def shown(ways: list[work.Way]) -> None:
     """Three ways side by side, after a sentence that compares them."""
     untouched, changed, twin = ways
-    did, twins_did = changed.loss - untouched.loss, twin.loss - untouched.loss
+    did, twins_did = (round(way.loss - untouched.loss, 2) + 0.0 for way in (changed, twin))  # no "-0.00"
     widgets.finding(
         f"{changed.name[0].upper()}{changed.name[1:]}: the loss goes from {untouched.loss:.2f} to {changed.loss:.2f} "
         f"({did:+.2f}); with the twin, {twin.name}, to {twin.loss:.2f} ({twins_did:+.2f}). One twin and {work.TEXTS} "
