@@ -7,7 +7,7 @@ TEXTS ?= 64
 QUESTIONS ?= 800
 SAMPLES ?= 4
 
-.PHONY: setup demo test check bench dashboard picture clean
+.PHONY: setup demo test check bench dashboard screens picture clean
 .DEFAULT_GOAL := demo
 
 setup: $(VENV)/.done
@@ -46,11 +46,15 @@ bench: setup
 	$(BIN)/python -m benchmarks.asking
 
 dashboard: $(RUNS)/demo/run.json $(RUNS)/demo-answers/run.json
-	$(BIN)/streamlit run dashboards/app.py -- $(RUNS)
+	$(BIN)/inspector dashboard $(RUNS)
 
 # The README's picture, drawn from the demo's run; needs Chromium.
 picture: $(RUNS)/demo/run.json
 	$(BIN)/python -m docs.picture $(RUNS)/demo docs/demo.png
+
+# Every screen of the dashboard on the demo's runs, light and dark, wide and narrow; needs Chromium.
+screens: $(RUNS)/demo/run.json $(RUNS)/demo-answers/run.json
+	$(BIN)/python -m docs.screens $(RUNS) build/screens
 
 clean:
 	rm -rf $(VENV) $(RUNS)/demo $(RUNS)/demo-answers

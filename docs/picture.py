@@ -5,7 +5,7 @@ import sys
 from plotly.subplots import make_subplots
 
 from inspector.figures import life_cycle, sink_map
-from inspector.looks import FONT
+from inspector.figures.common import FONT
 from inspector.report import open_run
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from inspector import cli_decode, cli_lens, cli_neuron, cli_study, cli_verify
+from inspector import cli_dashboard, cli_decode, cli_lens, cli_neuron, cli_study, cli_verify
 from inspector.catalogue import BUILT_IN
 from inspector.cli_options import Json, Overwrite, Quiet, rows_of, say, token_progress
 from inspector.errors import InputError, InspectorError
@@ -34,6 +34,7 @@ app.command()(cli_verify.verify)
 app.command()(cli_decode.decode)
 app.command()(cli_neuron.neuron)
 app.command()(cli_lens.lens)
+app.command()(cli_dashboard.dashboard)
 
 
 class Bos(StrEnum):

@@ -16,7 +16,7 @@ def verify(
     model: Annotated[str | None, typer.Option(help="The run's model, where its name doesn't find it.")] = None,
     twins: Annotated[
         int | None,
-        typer.Option(help="Random twins; if not given 30 of each spike, 100 of each head, 20 of each neuron."),
+        typer.Option(help="Random twins; if not given 24 of each spike, 70 of each head, 20 of each neuron."),
     ] = None,
     heads: Annotated[int, typer.Option(help="Most sink heads tested one by one, the strongest first.", min=0)] = 10,
     samples: Annotated[int, typer.Option(help="Sampled answers a question, beside the greedy one.", min=0)] = 0,

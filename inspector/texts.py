@@ -29,18 +29,29 @@ def from_files(paths: Sequence[Path]) -> list[str]:
     texts: list[str] = []
     for path in paths:
         try:
-            content = path.read_text(encoding="utf-8-sig")
-        except UnicodeDecodeError as error:
-            raise InputError(f"'{path}' is not UTF-8 (byte {error.start}). Convert it to UTF-8.") from error
+            texts += from_uploaded(str(path), path.read_bytes())
         except OSError as error:
             raise InputError(f"'{path}' can't be read: {error.strerror}. Give a text file.") from error
-        if not content.strip():
-            raise InputError(f"'{path}' is empty. Leave it out or give it words.")
-        texts += _lines(path, content) if path.suffix == ".jsonl" else [content]
     return texts
 
 
-def _lines(path: Path, content: str) -> list[str]:
+def from_uploaded(name: str, content: bytes) -> list[str]:
+    """The texts of a file's content, as `from_files` reads them.
+
+    Raises:
+        InputError: it isn't UTF-8, is empty, or lacks "text".
+    """
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(f"'{name}' is not UTF-8 (byte {error.start}). Convert it to UTF-8.") from error
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    if not text.strip():
+        raise InputError(f"'{name}' is empty. Leave it out or give it words.")
+    return _lines(name, text) if Path(name).suffix == ".jsonl" else [text]
+
+
+def _lines(path: str, content: str) -> list[str]:
     texts = []
     for number, line in enumerate(content.split("\n"), start=1):
         if not line.strip():

@@ -8,8 +8,8 @@ import pytest
 from fixtures_tiny import loaded, with_words
 
 from inspector import compare_decoding, open_run
-from inspector.decoding_figures import decoding_family
 from inspector.errors import InputError
+from inspector.figures.decoding import decoding_family
 from inspector.hallucination import family
 from inspector.hallucination.asking import Asker, Sampling
 from inspector.hallucination.cett import Doubt

@@ -1,6 +1,7 @@
 """Interventions do what they say, at the tokens they name, on every road, and leave nothing behind."""
 
 import gc
+import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager

@@ -18,9 +18,9 @@ from scipy.spatial.distance import jensenshannon
 from inspector import intervene, lens_reducer, load_model, logit_lens
 from inspector.batching import batches, tokenise
 from inspector.errors import InputError, ModelError
+from inspector.figures.lens import lens_map, settling
 from inspector.interventions import Intervention
 from inspector.lens import Lens
-from inspector.lens_figures import lens_map, settling
 from inspector.lens_reducer import LensReducer, Prediction
 from inspector.models import Model
 from inspector.models.model import hooked

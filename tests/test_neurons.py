@@ -14,10 +14,10 @@ from fixtures_tiny import loaded, with_words
 from inspector import InspectorError, describe_neurons, examine, load_model
 from inspector.batching import batches, tokenise
 from inspector.errors import InputError, ModelError
+from inspector.figures.states import neuron_state
 from inspector.models import Model
 from inspector.models.model import hooked
 from inspector.models.readout import check_readout, direct_logits, written
-from inspector.neuron_figures import neuron_state
 from inspector.neuron_reducer import NeuronReducer
 from inspector.observe import observe
 from inspector.planting import TINY, VOCAB, tiny_hf

@@ -11,6 +11,7 @@ from inspector.detectors.massive_levels import Thresholds, agreed, cutoffs, flag
 from inspector.detectors.massive_plateaus import plateaus, writers
 from inspector.results import Evidence, Finding
 from inspector.stats import (
+    BINS_PER_OCTAVE,
     bin_edges,
     bootstrap_mean,
     excess_kurtosis,
@@ -40,6 +41,19 @@ def entries(e: Evidence, names: Names, t: Thresholds) -> pd.DataFrame:
             "source": e["source"][row],
         }
     )
+
+
+def kept(e: Evidence, names: Names, t: Thresholds) -> pd.DataFrame:
+    """The sixteen largest entries of each text and layer, flagged or not: columns as `entries`."""
+    return entries(e, names, Thresholds(ratio=0.0, magnitude=0.0))
+
+
+def sizes(e: Evidence, names: Names, t: Thresholds) -> pd.DataFrame:
+    """How |x| is spread in each layer: entries counted in quarter octaves, `size` their lower edge."""
+    quarters = e["histogram"].reshape(len(e["histogram"]), -1, BINS_PER_OCTAVE // 4).sum(axis=2)
+    layer, step = np.nonzero(quarters)
+    edges = bin_edges()[:: BINS_PER_OCTAVE // 4]
+    return pd.DataFrame({"layer": layer, "size": edges[step], "entries": quarters[layer, step]})
 
 
 def layers(e: Evidence, names: Names, t: Thresholds) -> pd.DataFrame:
@@ -231,6 +245,8 @@ def _nonfinite(e: Evidence) -> list[Finding]:
 FRAMES = {
     "layers": layers,
     "entries": entries,
+    "kept": kept,
+    "sizes": sizes,
     "plateaus": plateaus,
     "writers": writers,
     "carriers": carriers,

@@ -121,6 +121,14 @@ def heads(e: Evidence, names: Names, t: Thresholds) -> pd.DataFrame:
     return frame
 
 
+def received(e: Evidence, names: Names, t: Thresholds) -> pd.DataFrame:
+    """A row a head and key position below 64: α of the key, the mean over the texts that have it."""
+    mean = _received(e)
+    layer, head, key = np.nonzero(np.isfinite(mean))
+    table = pd.DataFrame({"layer": layer, "head": head, "key": key, "received": mean[layer, head, key]})
+    return table[np.isin(layer, _attending(e))].reset_index(drop=True)
+
+
 def _early_keys(e: Evidence, seen: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Each head's strongest early key [layer, head], and each text's α of it over 64 queries and over all."""
     means = _nanmean(e["received"][:, seen])
@@ -217,5 +225,5 @@ def _nanstd(values: np.ndarray) -> np.ndarray:
     return np.where(present.sum(axis=0) > 1, np.sqrt(square), np.nan)
 
 
-FRAMES = {"keys": keys, "heads": heads, "layers": layers, "curve": curve}
+FRAMES = {"keys": keys, "heads": heads, "received": received, "layers": layers, "curve": curve}
 """Tables of this evidence by name: (evidence, token names, thresholds) → DataFrame."""

@@ -11,7 +11,7 @@ from inspector.errors import InputError
 from inspector.hallucination.answering import Step, nothing
 from inspector.hallucination.asking import Asker, Sampling
 from inspector.hallucination.cett import Doubt
-from inspector.hallucination.guarding import held_out
+from inspector.hallucination.guarding import held_out, questions_of, sampling_of
 from inspector.hallucination.judging import Judge, Mark, WholeWords
 from inspector.hallucination.measuring import Meter
 from inspector.hallucination.questions import Question
@@ -107,20 +107,16 @@ def _members(own: Member) -> list[Member]:
 def _questions(study: Study, seed: int) -> tuple[list[Question], Int[np.ndarray, " question"]]:
     """Questions that the probe was not fitted on, and their subjects as numbers."""
     table = study.frame("hneurons.answers").iloc[held_out(study, seed)]
-    columns = zip(table["id"], table["question"], table["accepted"], strict=True)
-    questions = [Question(str(name), text, tuple(a for a in told.split("; ") if a)) for name, text, told in columns]
     subjects = np.array([name or f"#{row}" for row, name in enumerate(table["subject"])], dtype=str)
-    return questions, np.unique(subjects, return_inverse=True)[1]
+    return questions_of(table), np.unique(subjects, return_inverse=True)[1]
 
 
 def _drawn(
     study: Study, model: Model, questions: Sequence[Question], member: Member, samples: int, seed: int, step: Step
 ) -> list[Answers]:
     """The greedy answer and a member's samples to each question."""
-    # The study's labels were made with its own seed's draws: with those, no held-out question would be mixed.
-    fresh = study.settings["study"]["seed"] + 1 + seed
-    sampling = Sampling(samples=samples, longest=study.settings["study"]["longest"], seed=fresh)
-    asker = Asker(model, study.form, sampling, member)
+    # With the draws that made the study's labels no held-out question would be mixed: `sampling_of` has others.
+    asker = Asker(model, study.form, sampling_of(study, samples, seed), member)
     what = f"decoding: {member.name}"
     found: dict[str, Answers] = {}
     step(what, 0, len(questions))

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import numpy as np
+import pandas as pd
 
 from inspector.errors import InputError
 from inspector.hallucination.asking import Asker, Sampling
@@ -159,9 +160,14 @@ def guard(
         raise InputError(f"{samples} samples leave nothing to choose from. Use 1 or more.")
     study.check_model(model)
     chosen = held_out_threshold(study) if threshold is None else threshold
-    longest = study.settings["study"]["longest"]
-    drawn = {name: study.settings["study"][name] for name in ("temperature", "top_p", "top_k")}
-    return Guard(model, study, policy, chosen, factor, Sampling(samples=samples, longest=longest, seed=seed, **drawn))
+    return Guard(model, study, policy, chosen, factor, sampling_of(study, samples, seed))
+
+
+def sampling_of(study: Study, samples: int, seed: int) -> Sampling:
+    """Draws as the study's own, but others: its labels were made with its own draws."""
+    as_asked = study.settings["study"]
+    chosen = {name: as_asked[name] for name in ("temperature", "top_p", "top_k", "longest")}
+    return Sampling(samples=samples, seed=as_asked["seed"] + 1 + seed, **chosen)
 
 
 def held_out_threshold(study: Study) -> float:
@@ -183,6 +189,12 @@ def held_out(study: Study, seed: int) -> np.ndarray:
     share = len(kept) / max(1, (split != "not used").sum())
     drawn = np.random.default_rng(seed).permutation(unused)[: round(share * len(unused))]
     return np.sort(np.concatenate([kept, drawn]))
+
+
+def questions_of(table: pd.DataFrame) -> list[Question]:
+    """The questions of these rows of `hneurons.answers`."""
+    columns = zip(table["id"], table["question"], table["accepted"], strict=True)
+    return [Question(str(name), text, tuple(a for a in told.split("; ") if a)) for name, text, told in columns]
 
 
 def scaled(study: Study, factor: float) -> list[Intervention]:

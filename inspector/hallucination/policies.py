@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float
 
 from inspector.hallucination.answering import nothing
 from inspector.hallucination.cett import Doubt
-from inspector.hallucination.guarding import Guard, guard, held_out
+from inspector.hallucination.guarding import Guard, guard, held_out, questions_of
 from inspector.hallucination.judging import Judge, WholeWords
 from inspector.hallucination.measuring import Meter
 from inspector.hallucination.questions import Question
@@ -80,10 +80,8 @@ def verdict(table: pd.DataFrame) -> str:
 
 def _asked(study: Study, seed: int) -> _Asked:
     table = study.frame("hneurons.answers").iloc[held_out(study, seed)]
-    columns = zip(table["id"], table["question"], table["accepted"], strict=True)
-    questions = [Question(str(name), text, tuple(a for a in told.split("; ") if a)) for name, text, told in columns]
     wrong = (table["mark"] == "wrong").to_numpy()
-    return _Asked(questions, table["risk"].to_numpy(np.float64), table["entropy"].to_numpy(np.float64), wrong)
+    return _Asked(questions_of(table), table["risk"].to_numpy(np.float64), table["entropy"].to_numpy(np.float64), wrong)
 
 
 def _always(risk: np.ndarray, wrong: np.ndarray) -> Selective:

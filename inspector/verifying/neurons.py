@@ -1,7 +1,6 @@
 """Candidate hallucination neurons, tested: scaled by α while the model answers questions that selection never saw."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -10,6 +9,7 @@ from inspector.causal import Claim, Doses, Outcome, Outcomes, Trial
 from inspector.errors import InputError
 from inspector.hallucination.answering import Answered, mark_all
 from inspector.hallucination.asking import Asker, Sampling
+from inspector.hallucination.guarding import questions_of, sampling_of
 from inspector.hallucination.judging import WholeWords
 from inspector.hallucination.prompts import Form
 from inspector.hallucination.questions import Question, built_in
@@ -164,11 +164,8 @@ def unseen_questions(study: Study, seed: int) -> tuple[list[Question], str]:
     unseen = [question for question in built_in("world_facts") if _plain(question.question) not in asked]
     where = "world_facts that the study did not ask"
     if len(unseen) < FEWEST_UNSEEN:
-        kept = table[table["split"] != "fit"]
-        columns = zip(kept["id"], kept["question"], kept["accepted"], strict=True)
-        unseen = [
-            Question(str(name), text, tuple(accepted.split("; "))) for name, text, accepted in columns if accepted
-        ]
+        kept = table[(table["split"] != "fit") & (table["accepted"] != "")]
+        unseen = questions_of(kept)
         where = "questions of the study that the probe was not fitted on"
     if len(unseen) < FEWEST_UNSEEN:
         raise InputError(f"insufficient data: {len(unseen)} questions that selection never saw. Study more questions.")
@@ -180,9 +177,7 @@ def answer_bench(
     study: Study, model: Model, questions: Sequence[Question], prose: TextBench, samples: int, seed: int
 ) -> AnswerBench:
     """A bench of these questions and the built-in false premises, asked as the study asked its own."""
-    longest = study.settings["study"].get("longest", Sampling.longest)
-    settings = {name: study.settings["study"][name] for name in ("temperature", "top_p", "top_k")}
-    sampling = replace(Sampling(samples=samples, longest=longest, seed=seed), **settings)
+    sampling = sampling_of(study, samples, seed)
     return AnswerBench(model, study.form, questions, built_in("false_premises"), prose, sampling)
 
 

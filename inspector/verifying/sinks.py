@@ -12,7 +12,7 @@ from inspector.verifying.bench import LENGTH
 
 MATTERS: dict[str, Claim] = {"kl": "rise", "loss": "change"}
 
-HEAD_TWINS, SET_TWINS = 100, 20
+HEAD_TWINS, SET_TWINS = 70, 20
 """Twins of a single head, shared by all of them, and of all heads together."""
 
 EARLY = (0, 1, 2, 3)
@@ -40,9 +40,10 @@ class SinkTest:
         self.outcomes = outcomes
         every = sink_heads(report)
         self.heads = every[:heads]
-        pool = [(layer, unit, key) for key in EARLY for layer, unit in _others(report)][: twins or HEAD_TWINS]
+        others = _others(report)
+        drawn = [(*others[i], key) for key in EARLY for i in rng.permutation(len(others))][: twins or HEAD_TWINS]
         self.trials = [
-            Trial(_name(head), "hide", _hide([_place(head)]), tuple(_hide([twin]) for twin in pool), MATTERS)
+            Trial(_name(head), "hide", _hide([_place(head)]), tuple(_hide([twin]) for twin in drawn), MATTERS)
             for head in self.heads
         ]
         keys = 1 + rng.permutation(LENGTH - 2)[: twins or SET_TWINS]

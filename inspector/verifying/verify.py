@@ -25,8 +25,8 @@ from inspector.verifying.sinks import SinkTest, sink_heads
 from inspector.verifying.windows import TEXTS as WINDOW_TEXTS
 from inspector.verifying.windows import windows
 
-SPIKE_TWINS, NEURON_TWINS = 30, 20
-"""Twins of an intervention on spikes, and (which takes longer) on neurons: p can be 1/31 and 1/21 at least."""
+SPIKE_TWINS, NEURON_TWINS = 24, 20
+"""Twins of an intervention on spikes, and (which takes longer) on neurons: p can be 1/25 and 1/21 at least."""
 
 HEADS = 10
 """Sink heads tested one by one, the strongest first: q over more needs more twins than a model has heads."""
@@ -82,7 +82,7 @@ def verify(
         report: of a scan, or a `Study`.
         model: the one it was made on.
         texts: to measure on, at least 64 tokens each; built-in ones where None.
-        twins: random twins of each intervention; where None 30 of a spike, 100 of a sink head, 20 of a neuron.
+        twins: random twins of each intervention; where None 24 of a spike, 70 of a sink head, 20 of a neuron.
         heads: most sink heads tested one by one, the strongest first.
         samples: sampled answers to each question beside the greedy one, with the same random numbers throughout.
         seed: chooses twins, questions and samples.

@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from inspector.errors import InputError
-from inspector.looks import NEURON, NEUTRAL, finish, token_label
+from inspector.figures.common import NEURON, NEUTRAL, finish, token_label
 
 
 def neuron_state(states: pd.DataFrame, tokens: pd.DataFrame, layer: int, neuron: int) -> go.Figure:

@@ -4,7 +4,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from inspector.looks import NEURON, NEUTRAL, finish
+from inspector.figures.common import NEURON, NEUTRAL, finish
 
 PANELS = {"accuracy": "right answers", "mixed": "mixed questions", "risk": "mean risk"}
 

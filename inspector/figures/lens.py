@@ -5,7 +5,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from inspector.errors import InputError
-from inspector.looks import NEUTRAL, finish, token_label
+from inspector.figures.common import NEUTRAL, finish, token_label
 
 MOST = 256
 """Tokens of one map; of a longer text a part is shown."""

@@ -1,0 +1,54 @@
+"""Ask: a question, the answer with each token's risk, who speaks for it, and the answer under α."""
+
+from functools import partial
+from typing import Any
+
+import streamlit as st
+
+from dashboards import state, widgets, work
+from dashboards.state import View
+
+
+def ask(view: View, candidates: list[tuple[int, int]]) -> None:
+    """The form, and what was answered."""
+    widgets.model_place(view)
+    with st.form("ask", border=True):
+        st.html("<h2 class=figure>Ask it something</h2>")
+        widgets.reading(
+            "The model answers, and the probe says how much each token of the answer looks made up. α scales the "
+            "candidates while the second answer is written; both answers are judged by the untouched model."
+        )
+        st.text_input("Question", "What is the capital of Mongolia?", key="question")
+        label = f"α, for the {len(candidates)} candidate neurons (1 changes nothing)"
+        st.slider(label, 0.0, 3.0, 2.0, 0.1, key="alpha", disabled=not candidates)
+        asked = st.form_submit_button("Ask (loads the model)", type="primary")
+    if asked and st.session_state.question.strip():
+        alpha = float(st.session_state.alpha) if candidates else None
+        st.session_state["asked with"] = alpha
+        question = st.session_state.question.strip()[:500]
+        what = partial(
+            work.ask,
+            study=view.report,
+            where=state.chosen("model"),
+            question=question,
+            factor=alpha,
+            neurons=candidates,
+        )
+        state.submit("ask", "Asking", what)
+    job = widgets.outcome("ask")
+    if job is None:
+        return
+    names = ["Untouched", f"Candidates × {st.session_state.get('asked with') or 1:g}"]
+    for column, scored, name in zip(st.columns(len(job.result)), job.result, names, strict=False):
+        with column, st.container(border=True):
+            _answer(scored, name)
+
+
+def _answer(scored: Any, name: str) -> None:
+    widgets.tile(name, f"Risk {scored.risk:.2f}", "that the answer is made up; 0.5 is undecided", "hneurons")
+    widgets.quote(scored.answer)
+    widgets.reading("Its tokens, with the risk of each:")
+    widgets.tokens(scored.tokens["token"].tolist(), scored.tokens["risk"].tolist())
+    widgets.reading("Neurons that speak for it most, over the whole answer:")
+    top = scored.neurons[scored.neurons["term"] > 0].head(5)
+    widgets.plain_table(top[["layer", "neuron", "term"]].rename(columns={"term": "adds to the log-odds"}))

@@ -1,0 +1,70 @@
+"""What surrounds every page: navigation, the choice of a run, and what is said when something fails."""
+
+import sys
+import traceback
+from pathlib import Path
+
+import streamlit as st
+
+from dashboards import state, tour, widgets
+from dashboards.theme import style
+from inspector.errors import InspectorError
+
+HERE = Path(__file__).parent / "screens"
+"""Not `pages`: a folder of that name beside app.py is served by Streamlit without app.py, on a fresh server."""
+
+
+def show() -> None:
+    """Draw the frame and the page of this address."""
+    style()
+    pages = [
+        st.Page(
+            HERE / f"{name}.py", title=title, url_path="" if name == "overview" else name, default=name == "overview"
+        )
+        for name, title in widgets.PAGES.items()
+    ]
+    page = st.navigation(pages, position="hidden")
+    with st.sidebar:
+        st.html("<p class=brand>inspector<small>What goes on inside a language model</small></p>")
+        for name, title in widgets.PAGES.items():
+            widgets.link(name, title)
+        _choose_run()
+    tour.show(page.url_path or "overview")
+    try:
+        page.run()
+    except InspectorError as error:
+        widgets.trouble(str(error))
+    except Exception as error:
+        traceback.print_exc(file=sys.stderr)  # for whoever runs the server; the visitor gets a sentence
+        widgets.trouble(
+            f"This page failed ({type(error).__name__}). The server's output says more; other pages still work."
+        )
+
+
+def _choose_run() -> None:
+    """The run that all pages show: saved ones, and this visitor's live one."""
+    saved = [run.name for run in state.shelf().all()]
+    live = st.query_params.get("run", "") if st.query_params.get("run", "").startswith(state.LIVE) else None
+    job = state.mine("scan")
+    if job is not None and job.state == "done":
+        live = state.LIVE + job.id
+    options = [*([live] if live else []), *saved]
+    if not options:
+        return
+    now = st.query_params.get("run")
+    key = "choice run"
+    st.session_state[key] = now if now in options else options[0] if now is None else None
+    st.selectbox(
+        "Run",
+        options,
+        key=key,
+        format_func=lambda name: "live run, not saved" if name == live else name,
+        placeholder="Choose a run",
+        on_change=lambda: state.choose(**_only_thresholds(), run=st.session_state[key]),
+    )
+
+
+def _only_thresholds() -> dict[str, None]:
+    """What a change of run forgets: layers, heads and tokens of another run mean something else."""
+    kept = {*state.THRESHOLDS, "pin", "picture", "tour"}
+    return dict.fromkeys((name for name in st.query_params if name not in kept), None)

@@ -1,0 +1,132 @@
+"""An attention head that was clicked: where it looks, in numbers, by position, and as a pattern on demand."""
+
+from functools import partial
+
+import pandas as pd
+import streamlit as st
+
+from dashboards import notebook, state, widgets, work
+from dashboards.state import View
+from inspector.figures import attention_pattern, head_keys
+
+AT_ONCE = 512
+"""Tokens of a live text up to which its pattern is measured without being asked for."""
+
+
+def sentence(row: pd.Series, epsilon: float) -> str:
+    """What the head does, and what that doesn't mean."""
+    name = f"Head {int(row['head'])} of layer {int(row['layer'])}"
+    if pd.isna(row["received"]):
+        return f"{name}: insufficient data."
+    key = "a token that moves with the text" if pd.isna(row["key"]) else f"token {int(row['key'])}"
+    if row["received"] > epsilon:
+        parked = f"{row['received']:.0%} of its attention on {key}"
+        return f"{name} parks {parked}: a sink, not evidence that the token matters."
+    return f"{name} gives its strongest key, {key}, {row['received']:.0%}: no sink at ε = {epsilon:g}."
+
+
+def head(view: View, row: pd.Series) -> None:
+    """What is known of one head."""
+    layer, number = int(row["layer"]), int(row["head"])
+    epsilon = state.in_force(view.report)["epsilon"]
+    widgets.finding(sentence(row, epsilon), "sinks")
+    left, right = st.columns([3, 2])
+    with left:
+        received = view.frame("sinks.received")
+        widgets.chart(
+            "head-keys",
+            head_keys(received, layer, number, epsilon),
+            received[(received["layer"] == layer) & (received["head"] == number)],
+            notebook.drawn(view, "head_keys", notebook.table("sinks.received"), str(layer), str(number)),
+            "What each of the first 64 positions receives from this head, averaged over the texts.",
+            ("received attention", "attention sink"),
+        )
+    with right, st.container(border=True):
+        st.html("<h2 class=figure>In numbers</h2>")
+        widgets.plain_table(_numbers(row))
+        widgets.link(
+            "interventions",
+            "Test it: take key 0 away from this head →",
+            kind="attention",
+            layer=layer,
+            unit=number,
+            at=0,
+            op="unattend",
+        )
+    _pattern(view, layer, number)
+
+
+def _numbers(row: pd.Series) -> pd.DataFrame:
+    said = {
+        "sink_rate": "texts in which it is a sink",
+        "spread": "spread of that over texts (sd)",
+        "entropy": "entropy, nats",
+        "entropy_rest": "entropy without key 0, nats",
+        "self_share": "attention to itself",
+        "value_norm_ratio": "key's value vector ÷ others'",
+        "sink_mass": "mass on a learned sink",
+    }
+    return pd.DataFrame([(text, float(row[name])) for name, text in said.items() if name in row], columns=["", "value"])
+
+
+def _pattern(view: View, layer: int, number: int) -> None:
+    tokens = view.frame("tokens")
+    texts = sorted(tokens["text"].unique().tolist())[:64]
+    text = texts[0]
+    if len(texts) > 1:
+        text = widgets.choice("text", "Text of the pattern", texts, state.number("text", texts))
+    mine = tokens[tokens["text"] == text].sort_values("position")
+    widgets.model_place(view)
+    wanted = (view.key, text, layer, number)
+    measure = partial(
+        work.pattern,
+        card=view.report.card,
+        where=state.chosen("model"),
+        ids=mine["id"].tolist(),
+        layer=layer,
+        head=number,
+    )
+    asked = st.session_state.get("pattern of") == wanted
+    if not asked:
+        label = f"Measure this pattern on text {text} ({len(mine):,} tokens; loads the model)"
+        at_once = not view.saved and len(mine) <= AT_ONCE
+        if at_once or st.button(label, help="Runs keep no patterns: they would be gigabytes."):
+            st.session_state["pattern of"] = wanted
+            state.submit("pattern", f"Measuring head {number} of layer {layer}", measure)
+            asked = True
+    job = widgets.outcome("pattern") if asked else None
+    if job is not None:
+        _draw(view, job.result, mine["token"].tolist(), layer, number)
+
+
+def _draw(view: View, pattern: object, tokens: list[str], layer: int, number: int) -> None:
+    with st.container(horizontal=True):
+        log = st.toggle("Logarithmic colours", key="log")
+        hide = st.toggle("Hide the sink", key="hide", help="Key 0 is taken out and the rest scaled up to 1.")
+    first, last = widgets.cropped(len(tokens))
+    name = f"Head {number} of layer {layer}"
+    shown = tokens[first : last + 1]
+    figure = attention_pattern(pattern, shown, name, start=first, log=log, hide_sink=hide)
+    table = pd.DataFrame(pattern[first : last + 1, first : last + 1])  # type: ignore[index]
+    widgets.chart(
+        "pattern",
+        figure,
+        table.set_axis([str(at) for at in range(first, last + 1)], axis=1),
+        _code(view, layer, number, name),
+        "Each row is a query: how it shares its attention among the keys before it. A dark first column is a sink. "
+        "Drag a box to see a part at full resolution.",
+        ("received attention", "attention entropy"),
+        crop=lambda box: state.choose(crop=widgets.box_of(box, "x", "y")),
+    )
+
+
+def _code(view: View, layer: int, number: int, name: str) -> str:
+    return notebook.code(
+        view,
+        "from inspector.figures import attention_pattern as draw",
+        "from inspector.patterns import attention_pattern as measure",
+        "",
+        f"model = inspector.load_model({view.report.card['name']!r}, dtype={view.report.card['dtype']!r})",
+        f'fed = report.frame("tokens").query("text == {state.number("text") or 0}")',
+        f'draw(measure(model, fed["id"].tolist(), {layer}, {number}), fed["token"].tolist(), "{name}")',
+    )

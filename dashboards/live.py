@@ -1,0 +1,99 @@
+"""A live scan: prompts or a file, the model and how it reads, and the job that does it."""
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from dashboards import state, widgets, work
+from inspector.catalogue import BUILT_IN
+from inspector.detectors.base import installed
+from inspector.errors import InputError
+from inspector.texts import from_uploaded
+
+EXAMPLE = (
+    "The tide in the bay came in twice a day, and twice a day the children ran down to meet it. They carried buckets "
+    "and a rope, and the oldest had a tin whistle that she blew whenever the water reached the second post. Their "
+    "mother watched from the kitchen window. She had grown up on the same shore, and she knew that the sea gives back "
+    "most of what it takes."
+)
+LONGEST = 200_000
+"""Characters of all texts together."""
+
+BOS = {"As the tokenizer does": None, "Exactly one": True, "None": False}
+
+
+def form() -> None:
+    """The form, and the progress of what was asked for."""
+    with st.form("live", border=True):
+        st.html("<h2 class=figure>Inspect a text</h2>")
+        st.text_area(
+            "Text (a blank line begins another)",
+            value=EXAMPLE,
+            height=120,
+            key="prompt",
+            help="Sink rates need 64 tokens or more; shorter texts are described, but not rated.",
+        )
+        with st.expander("Model and settings"):
+            left, right = st.columns(2)
+            left.text_input("Model", BUILT_IN, key="model", help="The built-in one, a folder, a .gguf, or a hub id.")
+            left.selectbox("Number format", ("auto", "float32", "bfloat16", "float16"), key="dtype")
+            right.selectbox("Beginning-of-text token", list(BOS), key="bos", help="Whether one is fed changes numbers.")
+            scanning = [name for name in installed() if name != "hneurons"]
+            right.multiselect("Detectors", scanning, scanning, key="detectors")
+            st.file_uploader(
+                'Or a text file (.txt: one text; .jsonl: one a line under "text")', ["txt", "jsonl"], key="file"
+            )
+        asked = st.form_submit_button("Inspect", type="primary")
+    if asked:
+        _submit()
+    done = widgets.outcome("scan")
+    if done is not None and st.session_state.get("shown scan") != done.id:
+        st.session_state["shown scan"] = done.id
+        state.choose(**dict.fromkeys(("text", "layer", "position", "dim", "head", "neuron")), run=state.LIVE + done.id)
+        st.rerun()
+
+
+def _submit() -> None:
+    chosen: Any = st.session_state
+    try:
+        texts = _texts()
+        if not chosen.detectors:
+            raise InputError("No detector was chosen. Choose at least one.")
+    except InputError as error:
+        widgets.trouble(str(error))
+        return
+    settings = {"bos": BOS[chosen.bos], "dtype": chosen.dtype}
+    scan = partial(work.scan, name=chosen.model.strip(), texts=texts, detectors=list(chosen.detectors), **settings)
+    state.submit("scan", f"Inspecting {len(texts)} text{'s' if len(texts) > 1 else ''}", scan)
+
+
+def _texts() -> list[str]:
+    """The uploaded file's texts, or those of the box.
+
+    Raises:
+        InputError: there are none, or too much of them.
+    """
+    file = st.session_state.file
+    if file is not None:
+        texts = from_uploaded(Path(file.name).name, file.getvalue())
+    else:
+        texts = [part.strip() for part in st.session_state.prompt.split("\n\n") if part.strip()]
+    if not texts:
+        raise InputError("There is no text. Type a sentence or two.")
+    if sum(map(len, texts)) > LONGEST:
+        raise InputError(f"More than {LONGEST:,} characters. Scan so much on the command line: inspector examine.")
+    return texts
+
+
+def save(view: state.View) -> None:
+    """Keep a live run in the folder of runs."""
+    with st.form("save", border=False), st.container(horizontal=True, vertical_alignment="bottom"):
+        st.text_input("Save this run as", placeholder="first-look", key="save as")
+        asked = st.form_submit_button("Save")
+    if asked:
+        target = state.shelf().place(st.session_state["save as"].strip())
+        view.report.save(target)
+        state.choose(run=target.name)
+        st.rerun()

@@ -1,0 +1,101 @@
+"""Interventions: change one thing beside a random twin; and what verification said of the run's findings."""
+
+import html
+
+import pandas as pd
+import streamlit as st
+
+from dashboards import notebook, trying, widgets
+from dashboards.state import View
+from inspector.figures import effect_intervals, over_alpha, spike_by_sink, window_losses
+from inspector.summary_tests import tested as sentences
+
+FAMILIES = {
+    "massive activations": ("zero", "mean", "drop"),
+    "sink heads": ("hide", "hide all"),
+    "hallucination neurons": ("scale", "scale alone"),
+}
+ROWS = 14
+SPIKE_SINK = "Spikes and sinks come together, but they are two things: each way takes one, the other or both away."
+WINDOWS = (
+    "Only a few recent tokens are kept. If keeping the first one repairs the loss and others don't, it is the sink."
+)
+ALPHA = "If the candidates cause invention, the curve leaves the twins' band as they are scaled."
+
+
+def tested(view: View) -> None:
+    """The run's effects, each beside its twins, with verdicts."""
+    if not view.has("effects"):
+        name = view.name if view.saved else "RUN"
+        widgets.note(
+            f"This run's findings are not verified yet. On the command line: inspector verify {name} --in-place"
+        )
+        return
+    effects = view.frame("effects")
+    for line in sentences(view.report):
+        widgets.finding(line, "massive")
+    left, right = st.columns(2)
+    families = [name for name, ops in FAMILIES.items() if effects["op"].isin(ops).any()]
+    with left:
+        family = widgets.choice("tested", "Tested", families, st.query_params.get("tested"))
+    effects = effects[effects["op"].isin(FAMILIES[family])]
+    metrics = list(dict.fromkeys(effects["metric"]))
+    with right:
+        metric = widgets.choice("metric", "Effect on", metrics, st.query_params.get("metric"))
+    mine = effects[effects["metric"] == metric].head(ROWS)
+    query = f"{notebook.table('effects')}.query('op in {list(FAMILIES[family])}')"
+    widgets.chart(
+        "effects",
+        effect_intervals(mine, metric),
+        effects,
+        notebook.drawn(view, "effect_intervals", query, repr(metric)),
+        "The dot is the change with its 95 % interval; the grey band is what the same does to random twins. Outside "
+        "the band, the thing itself matters.",
+        ("twin", "loss", "KL"),
+    )
+    _verdicts(mine)
+    _more(view)
+
+
+def _more(view: View) -> None:
+    """What else the verification measured."""
+    for name, draw, function, means, terms in (
+        ("spike_sink", spike_by_sink, "spike_by_sink", SPIKE_SINK, ("massive activation", "attention sink")),
+        ("windows", window_losses, "window_losses", WINDOWS, ("attention sink", "loss")),
+        ("alpha", over_alpha, "over_alpha", ALPHA, ("candidate", "twin")),
+    ):
+        if view.has(name):
+            table, code = view.frame(name), notebook.drawn(view, function, notebook.table(name))
+            widgets.chart(name, draw(table), table, code, means, terms)
+    for name in ("guard", "guard_curve"):
+        if view.has(name):
+            with st.expander(f"Table: {name.replace('_', ' ')}"):
+                st.dataframe(view.frame(name), hide_index=True)
+
+
+def _verdicts(effects: pd.DataFrame) -> None:
+    rows = [
+        f"<tr><td>{html.escape(row.op)}: {html.escape(row.target)}</td><td>{widgets.verdict(row.verdict)}</td>"
+        f"<td>{html.escape(row.reason)}</td></tr>"
+        for row in effects.itertuples()
+    ]
+    header = "<tr><th>claim</th><th>verdict</th><th>why</th></tr>"
+    with st.container(border=True):
+        st.html("<h2 class=figure>Verdicts</h2>")
+        widgets.reading("Zeroing and leaving out are claimed to matter, the mean to be harmless.")
+        st.html(
+            f"<div class=scroll><table class=plain><thead>{header}</thead><tbody>{''.join(rows)}</tbody></table></div>"
+        )
+
+
+def page() -> None:
+    """Draw the page."""
+    widgets.head("Interventions", "Seeing is not proof: change one thing inside the model, and see what it then does.")
+    view = widgets.open_view()
+    if view is None:
+        return
+    trying.form(view)
+    tested(view)
+
+
+page()

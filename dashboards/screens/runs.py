@@ -1,0 +1,96 @@
+"""Runs: open, rename, delete, bring in, take away."""
+
+from datetime import datetime
+from html import escape
+
+import streamlit as st
+
+from dashboards import state, widgets
+from dashboards.shelf import Shelved, size_of
+from inspector.errors import InspectorError
+from inspector.page import render
+
+
+def about(run: Shelved) -> str:
+    """What is said of a run in the list, as HTML."""
+    if run.fault:
+        return f"<b>{escape(run.name)}</b><br><span class=verdict>✕ damaged</span> {escape(run.fault)}"
+    model, settings = run.about["model"], run.about["settings"]
+    facts = [str(model.get("name", "?")), str(model.get("dtype", "?")), ", ".join(settings["detectors"])]
+    facts += [datetime.fromtimestamp(run.changed).strftime("%-d %b %Y, %H:%M"), f"{size_of(run.folder) / 1e6:,.1f} MB"]
+    return f"<b>{escape(run.name)}</b><p class=reading>{escape(' · '.join(facts))}</p>"
+
+
+def row(run: Shelved) -> None:
+    """One run, with what can be done to it."""
+    with st.container(border=True, horizontal=True, vertical_alignment="center"):
+        st.html(about(run), width="stretch")
+        if not run.fault:
+            widgets.link("overview", "Open", run=run.name)
+        more = st.popover("More", key=f"more {run.name}", on_change="rerun")
+    if more.open:
+        with more:
+            actions(run)
+
+
+def actions(run: Shelved) -> None:
+    """Take away, rename, delete."""
+    if not run.fault:
+        if st.button("Prepare files", key=f"prepare {run.name}"):
+            page = render(state.view(run.name).report).encode()
+            widgets.download("One offline HTML page", page, f"{run.name}.html", "text/html")
+            widgets.download(
+                "The run as a zip file", state.shelf().packed(run.name), f"{run.name}.zip", "application/zip"
+            )
+        with st.form(f"rename {run.name}", border=False):
+            new = st.text_input("New name", run.name)
+            if st.form_submit_button("Rename"):
+                state.shelf().rename(run.name, new.strip())
+                _now_open(run.name, new.strip())
+    sure = st.checkbox(widgets.plain(f"Yes, delete “{run.name}” for good"), key=f"sure {run.name}")
+    if st.button("Delete", key=f"delete {run.name}", disabled=not sure):
+        _confirm(run.name)
+
+
+@st.dialog("Delete this run?")
+def _confirm(name: str) -> None:
+    st.text(f"'{name}' will be gone, and nothing brings it back.")
+    if st.button("Delete it", type="primary"):
+        state.shelf().delete(name)
+        _now_open(name, None)
+    if st.button("Keep it"):
+        st.rerun()
+
+
+def _now_open(old: str, new: str | None) -> None:
+    if st.query_params.get("run") == old:
+        state.choose(run=new)
+    st.rerun()
+
+
+def bring_in() -> None:
+    """Unpack a run that was taken away elsewhere."""
+    with st.form("bring in", border=True):
+        st.html("<h2 class=figure>Bring in a run</h2>")
+        file = st.file_uploader("A zip file from “The run as a zip file”", ["zip"])
+        name = st.text_input("Name", placeholder="the file's own")
+        if st.form_submit_button("Bring in") and file is not None:
+            state.shelf().bring_in(name.strip() or file.name.removesuffix(".zip"), file.getvalue())
+            st.rerun()
+
+
+def page() -> None:
+    """Draw the page."""
+    widgets.head("Runs", f"What is kept in {state.shelf().root}.")
+    found = state.shelf().all()
+    if not found:
+        widgets.note("No runs yet. Inspect a text on the overview and save it, or: inspector examine --out RUNS/first")
+    for run in found:
+        row(run)
+    try:
+        bring_in()
+    except InspectorError as error:
+        widgets.trouble(str(error))
+
+
+page()

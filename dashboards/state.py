@@ -1,0 +1,191 @@
+"""What is looked at: the address of the page says it all, so that reload, Back and a colleague see the same.
+
+Each choice is one parameter of the address. Widgets take their value from there and write it back; nothing
+else remembers a choice.
+"""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from dashboards.jobs import Job, Jobs
+from dashboards.shelf import Shelf
+from inspector.errors import InspectorError, RunError
+from inspector.opening import open_run
+from inspector.report import Report
+
+LIVE = "live-"
+
+THRESHOLDS: dict[str, tuple[str, tuple[float, ...], float]] = {
+    "ratio": ("massive", (10, 30, 100, 300, 1000, 3000, 10_000), 1000),
+    "magnitude": ("massive", (0, 10, 30, 100, 300, 1000, 3000), 100),
+    "dim_ratio": ("massive", (0, 3, 10, 30, 100), 0),
+    "epsilon": ("sinks", tuple(round(0.05 * i, 2) for i in range(1, 20)), 0.3),
+    "stability": ("hneurons", tuple(round(0.05 * i, 2) for i in range(21)), 0.5),
+    "q": ("hneurons", (0.001, 0.01, 0.05, 0.1, 0.2, 1.0), 0.05),
+}
+"""A threshold's detector, the values that a slider offers, and the default."""
+
+
+@st.cache_resource
+def jobs() -> Jobs:
+    """The one queue of this server."""
+    return Jobs()
+
+
+def shelf() -> Shelf:
+    """The folder of runs that the server was started with."""
+    return Shelf(Path(sys.argv[1]) if len(sys.argv) > 1 else Path("runs"))
+
+
+def chosen(name: str, default: Any = None) -> Any:
+    """A choice from the address: a number where it looks like one."""
+    value = st.query_params.get(name)
+    if value is None:
+        return default
+    return int(value) if value.isascii() and value.isdigit() and len(value) < 10 else value
+
+
+def number(name: str, options: Any = None) -> int | None:
+    """A whole number from the address, if it is there (and among the options)."""
+    value = chosen(name)
+    return value if isinstance(value, int) and (options is None or value in options) else None
+
+
+def address(**changes: Any) -> dict[str, str]:
+    """The parameters of the address with these changes; None takes one away."""
+    merged = {**st.query_params.to_dict(), **changes}
+    return {name: str(value) for name, value in merged.items() if value is not None}
+
+
+def choose(**changes: Any) -> None:
+    """Change the address, as one step that Back undoes."""
+    wanted = address(**changes)
+    if wanted != st.query_params.to_dict():
+        st.query_params.from_dict(wanted)
+
+
+def threshold(name: str) -> float | None:
+    """A threshold that the address names, if it is one that a slider can hold."""
+    try:
+        given = float(st.query_params.get(name, "none"))
+    except ValueError:
+        return None
+    return next((float(value) for value in THRESHOLDS[name][1] if value == given), None)
+
+
+@dataclass(frozen=True)
+class View:
+    """A run that is looked at: under the thresholds in force, and where it comes from."""
+
+    name: str
+    key: tuple[str, float]
+    report: Report
+    saved: bool
+    created: str
+
+    def frame(self, name: str) -> pd.DataFrame:
+        """A table of the run; kept, so don't write to it."""
+        return _frame(self.key, _thresholds(self.report), name, self.report)
+
+    def has(self, name: str) -> bool:
+        """Whether the run has this table, with anything in it."""
+        return name in self.report.frames() and len(self.frame(name)) > 0
+
+
+def view(name: str | None = None) -> View:
+    """The run of this name, else the one that the address names, else the latest.
+
+    Raises:
+        RunError: it is not there or damaged, or there are no runs at all.
+    """
+    name = name or st.query_params.get("run")
+    if name is not None and name.startswith(LIVE):
+        return _live(name)
+    found = shelf().all()
+    if name is None and not found:
+        raise RunError("No runs yet.")
+    run = shelf().find(name or next((one.name for one in found if not one.fault), found[0].name))
+    if run.fault:
+        raise RunError(run.fault)
+    key = (str(run.folder), run.changed)
+    try:
+        report = _opened(*key)
+    except RunError as error:
+        raise RunError(str(error).replace(str(run.folder), run.name)) from error
+    created = datetime.fromisoformat(run.about["created"]).strftime("%-d %B %Y, %H:%M UTC")
+    return View(run.name, key, _judged(key, _wanted(report), report), True, created)
+
+
+def _live(name: str) -> View:
+    job = jobs().get(name.removeprefix(LIVE))
+    if job is None or not isinstance(job.result, Report):
+        raise RunError("This live run is gone: the server was restarted, or newer ones took its place. Run it again.")
+    report = job.result
+    created = datetime.fromtimestamp(job.ended).strftime("%-d %B %Y, %H:%M")
+    return View(name, (name, job.ended), _judged((name, job.ended), _wanted(report), report), False, created)
+
+
+def mine(kind: str) -> Job | None:
+    """The job of this kind that this visitor asked for last."""
+    return jobs().get(st.session_state.get(f"job {kind}"))
+
+
+def submit(kind: str, label: str, work: Any) -> Job | None:
+    """Ask for work; what was asked before of this kind is cancelled. A full queue is said on the page."""
+    before = mine(kind)
+    if before is not None:
+        jobs().cancel(before)
+    try:
+        job = jobs().submit(label, work)
+    except InspectorError as error:
+        st.session_state[f"refused {kind}"] = str(error)
+        return None
+    st.session_state[f"job {kind}"] = job.id
+    return job
+
+
+def _wanted(report: Report) -> tuple[tuple[str, str, float], ...]:
+    """The thresholds of the address that differ from what the run was judged by."""
+    here = [(detector, name, threshold(name)) for name, (detector, _, _) in THRESHOLDS.items()]
+    return tuple((d, name, value) for d, name, value in here if value is not None and d in report.evidence)
+
+
+def _thresholds(report: Report) -> str:
+    return repr(report.settings.get("thresholds", {}))
+
+
+@st.cache_resource(max_entries=8, show_spinner="Opening the run …")
+def _opened(folder: str, changed: float) -> Report:
+    return open_run(folder)
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _judged(key: tuple[str, float], wanted: tuple[tuple[str, str, float], ...], _report: Report) -> Report:
+    if not wanted:
+        return _report
+    grouped: dict[str, dict[str, float]] = {}
+    for detector, name, value in wanted:
+        grouped.setdefault(detector, {})[name] = value
+    return _report.judge(**grouped)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _frame(key: tuple[str, float], thresholds: str, name: str, _report: Report) -> pd.DataFrame:
+    return _report.frame(name)
+
+
+def in_force(report: Report) -> Mapping[str, float]:
+    """The thresholds that the findings were judged by, for the detectors of this run."""
+    own = report.settings.get("thresholds", {})
+    return {
+        name: own.get(detector, {}).get(name, default)
+        for name, (detector, _, default) in THRESHOLDS.items()
+        if detector in report.evidence
+    }

@@ -1,0 +1,107 @@
+"""Colours and type, for light and dark: server options, the page's style sheet, and figures that follow."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import plotly.graph_objects as go
+import streamlit as st
+
+MONO = "ui-monospace, 'SFMono-Regular', Menlo, Consolas, monospace"
+
+IN_THE_DARK = {
+    "#E8590C": "#FF8A47",
+    "#B8430A": "#FF9E66",
+    "#1971C2": "#4DABF7",
+    "#1864AB": "#74C0FC",
+    "#6741D9": "#A58BFF",
+    "#5F3DC4": "#B8A4FF",
+    "#868E96": "#98A1AB",
+    "#5C636A": "#AEB6BF",
+    "#1B1F24": "#FFFFFF",
+    "#F1F3F5": "#20262E",
+    "#A5D8FF": "#1C4E7A",
+    "#0B4A86": "#A5D8FF",
+}
+"""What the figures' colours become on a dark page: light enough for words, scales that rise from the page's own."""
+
+SHEET = """
+:root { --massive: %(massive)s; --sinks: %(sinks)s; --hneurons: %(hneurons)s; --muted: %(muted)s; --line: %(line)s;
+  --on-primary: %(on_primary)s; }
+[data-testid^=stBaseButton-primary], [data-testid^=stBaseButton-primary] p, [data-tag],
+[data-tag] * { color: var(--on-primary) !important; }
+[data-testid=stMainBlockContainer] { max-width: 1240px; padding: 2.2rem 2rem 4rem; }
+[data-testid=stSidebarHeader] { height: 2.5rem; min-height: 0; }
+[data-testid=stMain] { font-variant-numeric: tabular-nums; }
+h1 { font-size: 1.65rem !important; font-weight: 650 !important; letter-spacing: -.01em; padding: 0 !important; }
+.lede { color: var(--muted); margin: .1rem 0 0; max-width: 75ch; line-height: 1.5; }
+.brand { font-weight: 650; font-size: 1.15rem; letter-spacing: -.01em; margin: 0; }
+.brand small { display: block; font-weight: 400; font-size: .8rem; color: var(--muted); letter-spacing: 0; }
+.banner { display: flex; flex-wrap: wrap; gap: .25rem 1.1rem; align-items: baseline; font-size: .86rem;
+  color: var(--muted); border-bottom: 1px solid var(--line); padding: 0 0 .65rem; }
+.banner b { color: inherit; font-weight: 600; overflow-wrap: anywhere; }
+.chip { border: 1px solid; border-radius: 99px; padding: .05rem .6rem; font-weight: 600; font-size: .8rem; }
+.tile { min-height: 6.2rem; border-top: 3px solid var(--tile, var(--muted)); padding-top: .6rem; }
+.tile .what { color: var(--muted); font-size: .86rem; line-height: 1.3; }
+.tile .number { font-size: 1.85rem; font-weight: 650; line-height: 1.25; letter-spacing: -.02em; }
+.tile .more { font-size: .86rem; line-height: 1.4; }
+h2.figure { font-size: 1.02rem; font-weight: 620; line-height: 1.4; margin: 0; padding: 0; overflow-wrap: anywhere; }
+p.reading { margin: .25rem 0 0; color: var(--muted); font-size: .92rem; line-height: 1.5; max-width: 85ch; }
+p.finding { margin: 0; line-height: 1.55; max-width: 95ch; padding-left: .8rem; border-left: 3px solid var(--accent); }
+.tokens { display: flex; flex-wrap: wrap; gap: 3px; font: .84rem/1.5 %(mono)s; }
+.tokens span { border: 1px solid var(--line); border-radius: 4px; padding: 0 .3rem; white-space: pre; }
+.verdict { display: inline-block; font-weight: 600; font-size: .86rem; white-space: nowrap; }
+dl.card { display: grid; grid-template-columns: repeat(auto-fit, minmax(10.5rem, 1fr)); gap: .75rem 1.5rem;
+  margin: .6rem 0 0 !important; padding: 0 !important; }
+dl.card dt { color: var(--muted); font-size: .8rem; margin: 0 !important; }
+dl.card dd { margin: 0 !important; padding: 0 !important; overflow-wrap: anywhere; }
+.note { border-left: 3px solid var(--muted); background: color-mix(in srgb, currentColor 5%%, transparent);
+  padding: .7rem .9rem; border-radius: 0 6px 6px 0; line-height: 1.5; overflow-wrap: anywhere; }
+.trouble { border-left-color: var(--massive); }
+[data-testid=stPageLink] p { white-space: normal; overflow-wrap: anywhere; }
+.scroll { overflow-x: auto; }
+.answer { font-size: 1.1rem; font-weight: 600; overflow-wrap: anywhere; }
+table.plain { border-collapse: collapse; width: 100%%; font-size: .9rem; }
+table.plain th { text-align: left; font-weight: 600; color: var(--muted); }
+table.plain th, table.plain td { padding: .3rem .8rem .3rem 0; border: 0; border-bottom: 1px solid var(--line); }
+table.plain td.n { text-align: right; }
+@media (max-width: 640px) {
+  [data-testid=stMainBlockContainer] { padding: 3.4rem 1rem 3rem; }
+  h1 { font-size: 1.4rem !important; }
+  .tile { min-height: 0; }
+}
+"""
+
+ACCENTS = {"massive": "#B8430A", "sinks": "#1864AB", "hneurons": "#5F3DC4", "muted": "#5C636A", "line": "#DDE1E6"}
+
+
+def is_dark() -> bool:
+    """Whether this visitor's page is dark."""
+    return st.context.theme.type == "dark"
+
+
+def style() -> None:
+    """Send the style sheet."""
+    colours = {**ACCENTS, "on_primary": "#FFFFFF"}
+    if is_dark():
+        colours = {name: IN_THE_DARK.get(colour, "#353B44") for name, colour in ACCENTS.items()}
+        colours["on_primary"] = "#14171B"
+    st.html(f"<style>{SHEET % {**colours, 'mono': MONO}}</style>")
+
+
+def themed(figure: go.Figure) -> go.Figure:
+    """A copy of the figure without its title, which the page writes itself, in the page's colours."""
+    drawn = go.Figure(_recoloured(figure.to_plotly_json()) if is_dark() else figure)
+    clear = "rgba(0,0,0,0)"
+    margins = {"l": 60, "r": 12, "t": 24, "b": 56}
+    drawn.update_layout(title=None, template=None, paper_bgcolor=clear, plot_bgcolor=clear, margin=margins)
+    return drawn
+
+
+def _recoloured(value: Any) -> Any:
+    if isinstance(value, str):
+        return IN_THE_DARK.get(value, value)
+    if isinstance(value, Mapping):
+        return {key: _recoloured(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)) and len(value) < 500:
+        return [_recoloured(item) for item in value]
+    return value

@@ -1,0 +1,42 @@
+"""The first visit's walk-through: four stops on the built-in model, a line each."""
+
+import streamlit as st
+
+from dashboards import state, widgets
+
+STOPS = (
+    ("overview", "Run the example below: it loads a small model and reads one paragraph, in about half a minute."),
+    (
+        "massive",
+        "The map shows how large the model's inner numbers get, layer by layer. One column glows: the first token. "
+        "Click its brightest cell to see which dim it is, and who wrote it.",
+    ),
+    (
+        "sinks",
+        "Each square is an attention head. A dark one parks its attention on one token. Click one to see where it "
+        "looks. It is a resting place, not a sign that the token matters.",
+    ),
+    (
+        "interventions",
+        "Seeing is not proof. Take the spike away, beside a random twin of the same size, and compare what the model "
+        "then says.",
+    ),
+)
+
+
+def show(page: str) -> None:
+    """The stop that the address names, above whatever page is open."""
+    at = state.number("tour", range(1, len(STOPS) + 1))
+    if at is None:
+        return
+    where, text = STOPS[at - 1]
+    with st.container(border=True):
+        st.html(f"<p class=reading>Tour, {at} of {len(STOPS)}</p>")
+        widgets.finding(text)
+        with st.container(horizontal=True, gap="small"):
+            if page != where:
+                widgets.link(where, f"Go to {widgets.PAGES[where]}")
+            elif at < len(STOPS):
+                following = STOPS[at][0]
+                widgets.link(following, f"Next: {widgets.PAGES[following]}", tour=at + 1)
+            st.button("End the tour", on_click=state.choose, kwargs={"tour": None}, type="tertiary")

@@ -1,0 +1,112 @@
+"""What an intervention on the page means: a target, what is done to it, and the same done to a random twin."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from inspector.errors import InputError
+from inspector.interventions import Intervention, drop, scale, unattend, zero
+from inspector.sites import Site
+
+KINDS = {
+    "resid_post": "a dim of the residual stream",
+    "neuron": "a neuron of the MLP",
+    "attention": "an attention head",
+    "mlp_out": "all that the MLP writes",
+    "attn_out": "all that attention writes",
+}
+OPS = {
+    "resid_post": ("zero", "scale", "mean"),
+    "neuron": ("zero", "scale", "mean"),
+    "attention": ("unattend",),
+    "mlp_out": ("drop",),
+    "attn_out": ("drop",),
+}
+SAID = {
+    "zero": "set to zero",
+    "scale": "multiply by",
+    "mean": "set to its mean over texts",
+    "unattend": "take the key away",
+    "drop": "leave out",
+}
+NEAREST = 10
+"""A twin is drawn from so many that are nearest in size."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """A change of one thing in the model.
+
+    Args:
+        kind: a key of `KINDS`.
+        layer: where.
+        unit: dim, neuron or head; None for a whole output.
+        position: the token it is done at (for a head, the key that is taken away); None is every token.
+        op: one of `OPS[kind]`.
+        factor: of `scale`.
+    """
+
+    kind: str
+    layer: int
+    unit: int | None
+    position: int | None
+    op: str
+    factor: float = 1.0
+
+    @property
+    def name(self) -> str:
+        """In words."""
+        what = {"resid_post": "dim", "neuron": "neuron", "attention": "head"}.get(self.kind)
+        thing = f"{what} {self.unit} of layer {self.layer}" if what else f"the {self.kind[:4]} of layer {self.layer}"
+        thing = thing.replace("the mlp_", "the MLP").replace("the attn", "attention")
+        if self.kind == "attention":
+            return f"key {self.position} hidden from {thing}"
+        where = "everywhere" if self.position is None else f"at token {self.position}"
+        done = {"zero": "zeroed", "scale": f"× {self.factor:g}", "mean": "at its mean", "drop": "left out"}[self.op]
+        return f"{thing} {done} {where}"
+
+    def interventions(self, model: Any) -> tuple[Intervention, ...]:
+        """As the model takes it; means are measured on built-in texts."""
+        site, units = Site(self.kind, self.layer), None if self.unit is None else (self.unit,)
+        positions = None if self.position is None else (self.position,)
+        if self.op == "unattend":
+            return (unattend(self.layer, units, positions or (0,)),)
+        if self.op == "drop":
+            return (drop(site, positions),)
+        if self.op == "scale":
+            return (scale(site, units, self.factor, positions),)
+        return (zero(site, units, positions),) if self.op == "zero" else (_at_mean(model, site, units, positions),)
+
+    def twin(self, sizes: Sequence[float], seed: int) -> "Change":
+        """The same done to another of nearly the same size; `sizes` are of all units, or of all layers."""
+        rng = np.random.default_rng(seed)
+        mine = self.layer if self.unit is None else self.unit
+        others = [i for i in np.argsort(np.abs(np.asarray(sizes) - sizes[mine]), kind="stable") if i != mine]
+        if not others:
+            raise InputError("There is no other of its kind to be its twin.")
+        picked = int(rng.choice(others[:NEAREST]))
+        return replace(self, layer=picked) if self.unit is None else replace(self, unit=picked)
+
+
+def _at_mean(model: Any, site: Site, units: Any, positions: Any) -> Intervention:
+    from inspector.batching import batches, tokenise
+    from inspector.interventions import Target, to_mean
+    from inspector.reference import means
+    from inspector.texts import built_in
+
+    rows = tokenise(model.tokenizer, built_in(8), bos=None, window=96)[:8]
+    (mean,) = means(model, batches(rows, 512, model.pad_id), [Target(site, units, positions)])
+    return to_mean(mean)
+
+
+def sizes_of(model: Any, change: Change, largest: Sequence[float] | None) -> list[float]:
+    """What a twin's size is measured by: a dim's largest |x| in the run, a neuron's output norm; else all are alike."""
+    if change.unit is None:
+        return [0.0] * model.shape.layers
+    if change.kind == "neuron":
+        return model.w_out(change.layer).float().norm(dim=1).tolist()
+    if change.kind == "attention":
+        return [0.0] * model.shape.heads
+    return list(largest) if largest is not None else [0.0] * model.shape.d_model

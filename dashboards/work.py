@@ -1,0 +1,230 @@
+"""What the worker does with a model: scan, measure a pattern, ask, change and compare.
+
+Each function takes the job that it reports to. It stops within a layer's time once the job is cancelled,
+and leaves no hook behind.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from dashboards.jobs import Job
+from dashboards.twins import Change, sizes_of
+from inspector.errors import InputError
+from inspector.interventions import Intervention
+
+if TYPE_CHECKING:
+    from inspector.models import Model
+    from inspector.report import Report
+
+MODELS_KEPT = 2
+BATCH_TOKENS = 512
+"""Small batches, so that progress moves."""
+
+TEXTS = 4
+"""Built-in texts, of 64 tokens, on which loss and sink rate are measured: enough to see, too few to prove."""
+
+METRICS = ("loss", "kl", "sink_rate")
+
+LONGEST = 16
+"""Tokens that a text is continued by."""
+
+_models: OrderedDict[tuple[str, str, str | None], "Model"] = OrderedDict()
+"""Loaded models, the latest used last; only the worker's thread looks here."""
+
+
+def model_of(job: Job, name: str, dtype: str = "auto", revision: str | None = None) -> "Model":
+    """The model of this name, loaded unless it was used lately."""
+    key = (name, dtype, revision)
+    if key not in _models:
+        job.step(f"Loading {name}")
+        from inspector.models import load_model
+
+        _models[key] = load_model(name, dtype=dtype, revision=revision)
+        while len(_models) > MODELS_KEPT:
+            _models.popitem(last=False)
+    _models.move_to_end(key)
+    job.check()
+    return _models[key]
+
+
+def model_of_run(job: Job, card: Mapping[str, Any], where: str | None = None) -> "Model":
+    """The model that a run was made on: one that is loaded, else from `where`, else by its name.
+
+    Raises:
+        InputError: what is loaded has other weights.
+    """
+    for loaded in _models.values():
+        if loaded.card["fingerprint"] == card["fingerprint"]:
+            return loaded
+    model = model_of(job, where or card["name"], card["dtype"], card.get("revision"))
+    if model.card["fingerprint"] != card["fingerprint"]:
+        raise InputError(
+            f"The run was made on other weights than '{where or card['name']}' has. Say where its model is."
+        )
+    return model
+
+
+@contextmanager
+def stoppable(job: Job, model: "Model") -> Iterator[None]:
+    """For the length of the context, a cancelled job ends at the next layer of whatever pass runs."""
+    points = [point for site, point in model.hooks.items() if site.kind == "resid_post"]
+    handles = [point.register_forward_pre_hook(lambda *_: job.check()) for point in points]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def scan(
+    job: Job,
+    name: str,
+    texts: Sequence[str],
+    detectors: Sequence[str],
+    *,
+    bos: bool | None,
+    dtype: str,
+    window: int | None = None,
+) -> "Report":
+    """Scan texts as `inspector examine` does."""
+    from inspector.scan import examine
+
+    model = model_of(job, name, dtype)
+    with model.lock, stoppable(job, model):
+        job.step("Reading the texts")
+        return examine(
+            model,
+            list(texts),
+            list(detectors),
+            bos=bos,
+            window=window,
+            batch_tokens=BATCH_TOKENS,
+            progress=lambda done: job.step("Tokens", job.done + done, job.total),
+            on_forecast=lambda plan: job.step("Tokens", 0, plan.tokens),
+        )
+
+
+def pattern(
+    job: Job, card: Mapping[str, Any], where: str | None, ids: Sequence[int], layer: int, head: int
+) -> np.ndarray:
+    """One head's attention on one text of a run."""
+    from inspector.patterns import attention_pattern
+
+    model = model_of_run(job, card, where)
+    with model.lock, stoppable(job, model):
+        job.step(f"Measuring head {head} of layer {layer}")
+        return attention_pattern(model, ids, layer, head)
+
+
+def ask(
+    job: Job, study: Any, where: str | None, question: str, factor: float | None, neurons: Sequence[tuple[int, int]]
+) -> Any:
+    """The model's answer explained; with a `factor`, the answer with these neurons scaled by it as well."""
+    from inspector.hallucination.answering import greedy_answer
+    from inspector.intervening import intervene
+
+    model = model_of_run(job, study.card, where)
+    changes = scaled(neurons, factor) if factor is not None else ()
+    found = []
+    with model.lock, stoppable(job, model):
+        for what, interventions in (("untouched", ()), ("changed", changes))[: 1 + bool(changes)]:
+            job.step(f"Answering, {what}")
+            with intervene(model, interventions):
+                ids = greedy_answer(model, question, study.form)
+            job.step(f"Reading the answer, {what}")
+            found.append(study.explain(model, question, ids))  # both judged by the model as it is
+    return found
+
+
+def scaled(neurons: Sequence[tuple[int, int]], factor: float) -> tuple[Intervention, ...]:
+    """These neurons multiplied by a factor, a layer at a time."""
+    from inspector.interventions import scale
+    from inspector.sites import Site
+
+    layers: dict[int, list[int]] = {}
+    for layer, neuron in neurons:
+        layers.setdefault(layer, []).append(neuron)
+    return tuple(scale(Site("neuron", layer), units, factor) for layer, units in sorted(layers.items()))
+
+
+@dataclass(frozen=True)
+class Way:
+    """What the model does under some interventions: on a prompt, and on texts."""
+
+    name: str
+    next_tokens: pd.DataFrame
+    continuation: str
+    loss: float
+    kl: float
+    sink_rate: float
+
+
+def compare(
+    job: Job,
+    card: Mapping[str, Any],
+    where: str | None,
+    prompt: str,
+    change: Change,
+    seed: int,
+    largest: Sequence[float] | None,
+) -> list[Way]:
+    """Untouched, changed, and the random twin changed: a prompt's next tokens, and loss and sink rate on texts."""
+    from inspector.batching import tokenise
+    from inspector.verifying.bench import TextBench
+
+    model = model_of_run(job, card, where)
+    with model.lock, stoppable(job, model):
+        job.step("Measuring the untouched model", 0, 7)
+        (row,) = tokenise(model.tokenizer, [prompt], bos=None, window=model.shape.context)
+        bench = TextBench(model, _rows(model))
+        twin = change.twin(sizes_of(model, change, largest), seed)
+        ways: dict[str, tuple[Intervention, ...]] = {"untouched": ()}
+        ways |= {one.name: one.interventions(model) for one in (change, twin)}
+        found = []
+        for number, (name, interventions) in enumerate(ways.items()):
+            job.step(f"Measuring: {name}", 1 + 2 * number, 7)
+            outcome = bench.outcome(interventions, METRICS)
+            job.step(f"Continuing the prompt: {name}", 2 + 2 * number, 7)
+            tokens, text = _continued(model, row.ids, interventions)
+            found.append(Way(name, tokens, text, **{metric: _mean(outcome[metric]) for metric in METRICS}))
+        return found
+
+
+def _rows(model: "Model") -> list[Any]:
+    """The beginnings of a few built-in texts."""
+    from inspector.batching import tokenise
+    from inspector.texts import built_in
+
+    rows = tokenise(model.tokenizer, built_in(TEXTS), bos=None, window=64)
+    return [row for row in rows if row.start == 0]
+
+
+def _mean(values: np.ndarray) -> float:
+    return float(np.nanmean(values)) if np.isfinite(values).any() else float("nan")
+
+
+def _continued(model: "Model", ids: tuple[int, ...], interventions: Sequence[Intervention]) -> tuple[Any, str]:
+    """The five likeliest next tokens with their probabilities, and the greedy continuation."""
+    import torch
+
+    from inspector.batching import token_texts
+    from inspector.intervening import intervene
+    from inspector.models import Decoder
+
+    fed = torch.tensor([ids], device=model.device)
+    ends = torch.zeros(model.shape.vocab, dtype=torch.bool, device=model.device)
+    ends[[i for i in model.tokenizer.all_special_ids if i < model.shape.vocab]] = True
+    with intervene(model, interventions):
+        shares = model.logits(fed)[0, -1].float().softmax(dim=-1)
+        greedy = partial(torch.argmax, dim=-1)
+        (chosen,) = Decoder(model).generate(fed, 1, lambda logits, rows, step: greedy(logits), ends, LONGEST)
+    top = shares.topk(5)
+    names = token_texts(model.tokenizer, top.indices.tolist())
+    return pd.DataFrame({"token": names, "probability": top.values.tolist()}), model.tokenizer.decode(list(chosen))

@@ -1,0 +1,85 @@
+"""Write pictures of every screen, light and dark, wide and narrow: python -m docs.screens RUNS FOLDER (needs Chromium).
+
+The runs are the demo's: `demo` (texts) and `demo-answers` (a study).
+"""
+
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import sync_playwright
+
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+CELL = "text=0&layer=11&position=0"
+HEAD = "layer=18&head=8"
+SCREENS = {
+    "overview": "/?run=demo",
+    "massive": f"/massive?run=demo&{CELL}",
+    "sinks": f"/sinks?run=demo&{HEAD}",
+    "neurons": "/neurons?run=demo-answers",
+    "interventions": "/interventions?run=demo&kind=resid_post&layer=11&unit=507&at=0&op=zero",
+    "compare": "/compare?run=demo",
+    "runs": "/runs",
+    "first-visit": "/?run=demo&tour=1",
+}
+FOR_THE_README = ("massive", "interventions", "neurons")
+TALLEST = 5000
+
+
+def draw(runs: str, folder: str) -> None:
+    """Serve the runs, and take every picture."""
+    out = Path(folder)
+    out.mkdir(parents=True, exist_ok=True)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    served = subprocess.Popen([sys.executable, "-m", "inspector.cli", "dashboard", runs, "--port", str(port)])
+    try:
+        _wait(f"http://127.0.0.1:{port}/_stcore/health")
+        with sync_playwright() as driver:
+            browser = driver.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
+            for scheme in ("light", "dark"):
+                for width in (1280, 400):
+                    _series(browser, f"http://127.0.0.1:{port}", out, scheme, width)
+    finally:
+        served.terminate()
+        served.wait()
+
+
+def _wait(url: str) -> None:
+    for _ in range(200):
+        try:
+            with urllib.request.urlopen(url):
+                return
+        except OSError:
+            time.sleep(0.3)
+    raise SystemExit("The dashboard did not come up.")
+
+
+def _series(browser: Any, address: str, out: Path, scheme: str, width: int) -> None:
+    context = browser.new_context(color_scheme=scheme, viewport={"width": width, "height": 900})
+    page = context.new_page()
+    for name, path in SCREENS.items():
+        page.set_viewport_size({"width": width, "height": 900})
+        page.goto(address + path)
+        page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]", timeout=120_000)
+        page.wait_for_function("!document.querySelector('[data-testid=stSkeleton]')")
+        page.wait_for_timeout(1500)
+        height = page.evaluate("document.querySelector('[data-testid=stMainBlockContainer]').scrollHeight")
+        page.set_viewport_size({"width": width, "height": min(TALLEST, max(900, height + 60))})
+        page.wait_for_timeout(1500)  # figures draw anew at the new size
+        page.screenshot(path=out / f"{name}-{scheme}-{width}.png")
+        if scheme == "light" and width == 1280 and name in FOR_THE_README:
+            page.set_viewport_size({"width": width, "height": 1000})
+            page.wait_for_timeout(1000)
+            page.screenshot(path=out / f"readme-{name}.png")
+    context.close()
+
+
+if __name__ == "__main__":
+    draw(*sys.argv[1:3])

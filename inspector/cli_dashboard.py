@@ -1,0 +1,86 @@
+"""The command `dashboard`: serve the screens on this machine, with everything switched off that isn't needed."""
+
+import os
+import socket
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from inspector.errors import InputError
+
+LOCAL = ("127.0.0.1", "localhost")
+UPLOAD_MB = 200
+FONT = "system-ui, -apple-system, Segoe UI, Roboto, sans-serif"
+MONO = "ui-monospace, SFMono-Regular, Menlo, Consolas, monospace"
+
+THEME = {
+    "theme.font": FONT,
+    "theme.headingFont": FONT,
+    "theme.codeFont": MONO,
+    "theme.baseRadius": "8px",
+    "theme.baseFontSize": "15",
+    "theme.showWidgetBorder": "true",
+    "theme.light.primaryColor": "#364252",
+    "theme.light.backgroundColor": "#FFFFFF",
+    "theme.light.secondaryBackgroundColor": "#F3F4F6",
+    "theme.light.textColor": "#1B1F24",
+    "theme.light.linkColor": "#1864AB",
+    "theme.light.borderColor": "#DDE1E6",
+    "theme.dark.primaryColor": "#B4C0CF",
+    "theme.dark.backgroundColor": "#14171B",
+    "theme.dark.secondaryBackgroundColor": "#1E2228",
+    "theme.dark.textColor": "#E8EBEF",
+    "theme.dark.linkColor": "#74C0FC",
+    "theme.dark.borderColor": "#353B44",
+}
+"""Streamlit's theme options."""
+
+
+def dashboard(
+    runs: Annotated[Path, typer.Argument(help="Folder of runs.")] = Path("runs"),
+    port: Annotated[int, typer.Option(help="Port to serve on.", min=1, max=65535)] = 8501,
+    host: Annotated[
+        str, typer.Option(help="Address to serve on. Others than this machine's need a login in front.")
+    ] = LOCAL[0],
+    allow: Annotated[
+        list[str] | None, typer.Option("--allow", help="A host name that the browser may use; may be repeated.")
+    ] = None,
+) -> None:
+    """Serve the dashboard of a folder of runs in a browser."""
+    if find_spec("streamlit") is None or find_spec("dashboards") is None:
+        raise InputError(
+            "The dashboard needs Streamlit, which is not installed. pip install 'activation-inspector[dashboard]'"
+        )
+    with socket.socket() as wanted:
+        wanted.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            wanted.bind((host, port))
+        except OSError as error:
+            raise InputError(f"Can't serve on {host}:{port} ({error.strerror}). Try another --port.") from error
+    typer.echo(f"Dashboard of '{runs}' at http://{host}:{port} (Ctrl-C ends it)", err=True)
+    started = command(runs, port, host, allow or [])
+    os.execv(started[0], started)  # the server takes this process's place: what stops one stops all
+
+
+def command(runs: Path, port: int, host: str, allow: list[str]) -> list[str]:
+    """What is run: Streamlit with all of its options on the command line, so that no file can change them."""
+    options = {
+        "server.address": host,
+        "server.port": str(port),
+        "server.headless": "true",
+        "server.fileWatcherType": "none",
+        "server.maxUploadSize": str(UPLOAD_MB),
+        "server.enableXsrfProtection": "true",
+        "browser.gatherUsageStats": "false",
+        "client.toolbarMode": "minimal",
+        "client.showErrorDetails": "none",
+        "client.showErrorLinks": "false",
+        **THEME,
+    }
+    app = Path(str(find_spec("dashboards").origin)).parent / "app.py"  # type: ignore[union-attr]
+    hosts = [f"--server.allowedHosts={name}" for name in dict.fromkeys([*LOCAL, host, *allow])]
+    given = [f"--{name}={value}" for name, value in options.items()]
+    return [sys.executable, "-m", "streamlit", "run", str(app), *given, *hosts, "--", str(runs)]

@@ -1,0 +1,74 @@
+"""What all figures share: colours, fonts, token labels, log ticks, pooling."""
+
+import html
+import textwrap
+from collections.abc import Sequence
+
+import numpy as np
+import plotly.graph_objects as go
+
+MASSIVE, SINK, NEURON, NEUTRAL = "#E8590C", "#1971C2", "#6741D9", "#868E96"
+MASSIVE_TEXT, SINK_TEXT, NEURON_TEXT, NEUTRAL_TEXT = "#B8430A", "#1864AB", "#5F3DC4", "#5C636A"
+"""The same accents, dark enough for words on white."""
+SINK_SCALE = [[0.0, "#F1F3F5"], [0.3, "#A5D8FF"], [0.6, "#4DABF7"], [1.0, "#0B4A86"]]
+LOG_TICKS = [1, 3, 10, 30, 100, 300, 1000, 3000, 10_000, 30_000, 100_000]
+FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif"
+TICKS = 40
+"""Most tokens named on an axis."""
+MAX_SIDE = 512
+"""Maps with more positions are max-pooled, so that a column of one token survives."""
+
+
+def token_label(token: object, longest: int = 14) -> str:
+    """A token's text fit for an axis: blanks shown, control characters replaced, cut, escaped."""
+    text = token if isinstance(token, str) else ""
+    text = text.replace(" ", "·").replace("\n", "⏎").replace("\t", "⇥")
+    text = "".join(c if c.isprintable() else "�" for c in text)
+    return html.escape(text if len(text) <= longest else text[: longest - 1] + "…")
+
+
+def position_axis(
+    figure: go.Figure, tokens: Sequence[object], factor: int = 1, *, start: int = 0, ticks: int = TICKS
+) -> None:
+    """Label the x axis, whose values are positions, by the tokens' texts; the text is never the category."""
+    step = factor * max(1, -(-len(tokens) // (factor * ticks)))
+    few = range(0, len(tokens), step)
+    pooled = f", max over {factor} tokens" if factor > 1 else ""
+    figure.update_xaxes(
+        title=f"token{pooled}",
+        tickvals=[start + i for i in few],
+        ticktext=[token_label(tokens[i]) for i in few],
+        tickangle=-60,
+    )
+
+
+def max_pool(grid: np.ndarray, factor: int) -> tuple[np.ndarray, np.ndarray]:
+    """Max over groups of `factor` columns, NaN left out, and the column each maximum is in."""
+    lack = -grid.shape[1] % factor
+    groups = np.pad(grid, ((0, 0), (0, lack)), constant_values=np.nan).reshape(grid.shape[0], -1, factor)
+    inside = np.where(np.isnan(groups), -np.inf, groups).argmax(axis=2)
+    columns = np.arange(groups.shape[1]) * factor + inside
+    return np.fmax.reduce(groups, axis=2), columns
+
+
+def log_ticks(largest: float) -> dict[str, list[object]]:
+    """Ticks of an axis or a colour bar that holds log10 of sizes up to `largest`, labelled by the sizes."""
+    shown = [tick for tick in LOG_TICKS if tick <= max(largest, 3)]
+    return {"tickvals": [float(np.log10(t)) for t in shown], "ticktext": [f"{t:,}" for t in shown]}
+
+
+def wrapped(title: str, width: int = 74) -> str:
+    """A long title on two lines, so that a narrow page doesn't cut it."""
+    return "<br>".join(textwrap.wrap(title, width))
+
+
+def finish(figure: go.Figure, title: str) -> go.Figure:
+    """The figure with its title and the look that all share."""
+    figure.update_layout(
+        title={"text": wrapped(title), "font": {"size": 16}, "x": 0.01, "y": 0.97, "yanchor": "top"},
+        font={"family": FONT, "size": 13},
+        template="plotly_white",
+        margin={"l": 60, "r": 20, "t": 84, "b": 60},
+        height=420,
+    )
+    return figure

@@ -1,0 +1,92 @@
+"""Figures of candidate hallucination neurons."""
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from inspector.figures.common import NEURON, NEUTRAL, finish
+
+
+def predictors(scores: pd.DataFrame) -> go.Figure:
+    """AUROC of every predictor with its interval (frame `hneurons.scores`), the best on top."""
+    ordered = scores.sort_values("auroc", ignore_index=True)
+    figure = go.Figure()
+    for mine, colour in ((True, NEURON), (False, NEUTRAL)):
+        rows = ordered[ordered["name"].isin(("probe", "probe 3-vs-1", "combined")) == mine]
+        figure.add_scatter(
+            x=rows["auroc"],
+            y=rows["name"],
+            mode="markers",
+            marker={"color": colour, "size": 10, "symbol": "circle" if mine else "square"},
+            error_x={
+                "type": "data",
+                "symmetric": False,
+                "array": rows["high"] - rows["auroc"],
+                "arrayminus": rows["auroc"] - rows["low"],
+            },
+            showlegend=False,
+            hovertemplate="%{y}: AUROC %{x:.3f}<extra></extra>",
+        )
+    figure.add_vline(x=0.5, line_dash="dot", line_color=NEUTRAL)
+    figure.update_xaxes(title="AUROC on answers not fitted on (line: chance)")
+    figure.update_yaxes(categoryorder="array", categoryarray=ordered["name"].tolist())
+    by_name = scores.set_index("name")["auroc"]
+    rival = by_name.drop(["probe", "probe 3-vs-1", "combined"], errors="ignore").idxmax()
+    return finish(
+        figure,
+        f"The probe tells made-up answers from right ones with AUROC {by_name['probe']:.2f}; "
+        f"the best without neurons, {rival}, {by_name[rival]:.2f}",
+    )
+
+
+def roc_curves(roc: pd.DataFrame) -> go.Figure:
+    """ROC curves of probe, entropy, length and both together (frame `hneurons.roc`)."""
+    figure = go.Figure()
+    looks = {
+        "combined": (NEURON, "dot"),
+        "probe": (NEURON, "solid"),
+        "entropy": (NEUTRAL, "solid"),
+        "length": (NEUTRAL, "dot"),
+    }
+    for name, (colour, dash) in looks.items():
+        curve = roc[roc["name"] == name]
+        figure.add_scatter(
+            x=curve["false_alarms"],
+            y=curve["caught"],
+            mode="lines",
+            name=name,
+            line={"color": colour, "dash": dash},
+            hovertemplate=f"{name}: %{{y:.0%}} caught at %{{x:.0%}} false alarms<extra></extra>",
+        )
+    figure.update_xaxes(title="right answers called made up", tickformat=".0%", range=[0, 1])
+    figure.update_yaxes(title="made-up answers caught", tickformat=".0%", range=[0, 1.02])
+    figure.update_layout(legend={"x": 0.98, "xanchor": "right", "y": 0.05, "yanchor": "bottom"})
+    probe = roc[roc["name"] == "probe"]
+    at = probe[probe["false_alarms"] <= 0.1]["caught"].max()
+    return finish(figure, f"At 10 % false alarms the probe catches {at:.0%} of made-up answers")
+
+
+def neurons(candidates: pd.DataFrame) -> go.Figure:
+    """The final probe's neurons: weight and AUROC alone (frame `hneurons.candidates`)."""
+    figure = go.Figure()
+    is_candidate = candidates["verdict"] == "candidate"
+    for mine, name in ((True, "candidate"), (False, "in the probe, no candidate")):
+        rows = candidates[is_candidate == mine]
+        figure.add_scatter(
+            x=rows["weight"],
+            y=rows["auroc"],
+            mode="markers",
+            name=name,
+            marker={
+                "color": NEURON if mine else NEUTRAL,
+                "symbol": "circle" if mine else "circle-open",
+                "size": 6 + 10 * rows["stability"],
+            },
+            customdata=rows[["layer", "neuron", "stability", "q"]].to_numpy(),
+            hovertemplate="neuron %{customdata[1]} of layer %{customdata[0]}<br>weight %{x:+.3f}, alone %{y:.3f}<br>"
+            "stability %{customdata[2]:.0%}, q %{customdata[3]:.2g}<extra></extra>",
+        )
+    figure.add_hline(y=0.5, line_dash="dot", line_color=NEUTRAL)
+    figure.update_xaxes(title="weight in the probe (right: raises the risk)")
+    figure.update_yaxes(title="AUROC alone, on held-out answers")
+    figure.update_layout(legend={"orientation": "h", "x": 1, "xanchor": "right", "y": 1, "yanchor": "bottom"})
+    return finish(figure, f"{int(is_candidate.sum())} of the probe's {len(candidates)} neurons are candidates")

@@ -1,0 +1,163 @@
+"""A served dashboard and a headless Chromium that records what it asks for."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+PATIENCE = 60_000
+"""Milliseconds that a busy machine may take."""
+
+
+@dataclass
+class Served:
+    """A running dashboard."""
+
+    address: str
+    log: Path
+
+
+@contextmanager
+def serving(runs: Path, log: Path) -> Iterator[Served]:
+    """The dashboard of this folder, by its own command, until the context ends."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "inspector.cli", "dashboard", str(runs), "--port", str(port)]
+    env = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+    with log.open("w") as out:  # a pipe that nobody reads would fill up and stop the server
+        process = subprocess.Popen(command, stdout=out, stderr=out, env=env, start_new_session=True)
+    try:
+        _wait(f"http://127.0.0.1:{port}/_stcore/health", process, log)
+        yield Served(f"http://127.0.0.1:{port}", log)
+    finally:
+        os.killpg(process.pid, 15)
+        process.wait(20)
+
+
+def _wait(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    end = time.monotonic() + PATIENCE / 1000
+    while time.monotonic() < end and process.poll() is None:
+        try:
+            with urllib.request.urlopen(url, timeout=5) as answer:
+                if answer.status == 200:
+                    return
+        except OSError:
+            time.sleep(0.2)
+    raise AssertionError(f"the server did not come up: {log.read_text()}")
+
+
+@dataclass
+class Visitor:
+    """A browser window of its own, and all that it asked of others than this machine."""
+
+    page: Any
+    address: str
+    strangers: list[str] = field(default_factory=list)
+
+    def open(self, path: str) -> None:
+        """Go to a screen and wait until it is drawn."""
+        self.page.goto(self.address + path)
+        self.settle()
+
+    def settle(self) -> None:
+        """Wait until the script has run and nothing is a placeholder any more."""
+        self.page.wait_for_selector("[data-testid=stApp][data-test-connection-state=CONNECTED]", timeout=PATIENCE)
+        self.page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]", timeout=PATIENCE)
+        self.page.wait_for_function("!document.querySelector('[data-testid=stSkeleton]')", timeout=PATIENCE)
+
+    def point(self, key: str, x: float, y: float) -> tuple[float, float]:
+        """Where a figure's coordinates are in the window, after it was scrolled into view."""
+        self.settle()
+        plot = self.page.locator(f".st-key-{key} .js-plotly-plot").last  # an old one may fade out above it
+        plot.scroll_into_view_if_needed()
+        plot.locator(".xtick text").first.wait_for()
+        found = plot.evaluate(
+            """(plot, [x, y]) => { const box = plot.getBoundingClientRect(), f = plot._fullLayout;
+            return [box.x + f.xaxis._offset + f.xaxis.d2p(x), box.y + f.yaxis._offset + f.yaxis.d2p(y)]; }""",
+            [x, y],
+        )
+        return found[0], found[1]
+
+    def click(self, key: str, x: float, y: float) -> None:
+        """Click a figure at its own coordinates."""
+        at = self.point(key, x, y)
+        self.page.mouse.move(*at)
+        self.page.wait_for_timeout(300)  # a figure knows what is under the pointer after a moment
+        self.page.mouse.click(*at)
+
+    def text(self) -> str:
+        """What the screen says."""
+        return str(self.page.locator("[data-testid=stMain]").inner_text())
+
+
+Visit = Callable[..., Visitor]
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    """Debian's Chromium; CI fails without it, elsewhere these tests are skipped."""
+    path = shutil.which("chromium")
+    if path is None:
+        if os.environ.get("INSPECTOR_CI"):
+            pytest.fail("CI lacks Chromium. apt-get install chromium")
+        pytest.skip("no Chromium: apt-get install chromium (Debian's; nothing is downloaded by playwright)")
+    sync_api = pytest.importorskip("playwright.sync_api", reason="pip install activation-inspector[dev]")
+    with sync_api.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=path, args=list(FLAGS))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def served(shelf: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """One server for all tests that don't need their own."""
+    with serving(shelf, tmp_path_factory.mktemp("log") / "server.txt") as one:
+        yield one
+
+
+@pytest.fixture
+def visit(chromium: Any, served: Served) -> Iterator[Visit]:
+    """Opens windows of visitors who know nothing of each other."""
+    contexts = []
+
+    def enter(path: str = "/", *, dark: bool = False, width: int = 1280, address: str = served.address) -> Visitor:
+        context = chromium.new_context(
+            color_scheme="dark" if dark else "light", viewport={"width": width, "height": 900}
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(PATIENCE)
+        visitor = Visitor(page, address)
+        page.on("request", lambda request: _note(visitor, request.url))
+        page.on("dialog", lambda dialog: visitor.strangers.append(f"dialog: {dialog.message}"))
+        visitor.open(path)
+        return visitor
+
+    yield enter
+    for context in contexts:
+        context.close()
+
+
+def _note(visitor: Visitor, url: str) -> None:
+    if not url.startswith((visitor.address, visitor.address.replace("http", "ws", 1), "data:", "blob:")):
+        visitor.strangers.append(url)

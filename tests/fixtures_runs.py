@@ -1,0 +1,125 @@
+"""Runs for the dashboard's tests: one with all there is, and ones that something is wrong or odd with."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import SINKS, SPIKES
+from fixtures_cli import TEXT, tiny_folder
+
+from inspector import Evidence, Report, examine, load_model, verify
+from inspector.hallucination.study import Study
+from inspector.models import Model
+from inspector.planting import random_texts, tiny_model
+
+NASTY = [
+    "<script>alert(1)</script>",
+    "<img src=x onerror=alert(1)>",
+    "**bold** [x](y)",
+    "$x^2$",
+    "\n",
+    "\t",
+    " ",
+    "‮rtl",
+    "<s>",
+]
+"""Token texts that would break a page that took them for markup."""
+
+DAMAGED = "damaged"
+QUESTIONS, NEURONS = 60, 8
+
+
+@pytest.fixture(scope="session")
+def shelf(planted: Model, unplanted: Model, tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of runs: planted (verified), empty, nasty, two-layers, study, tiny (with a model), and a damaged one."""
+    folder = tmp_path_factory.mktemp("shelf")
+    texts = random_texts(24, 64, 70, trigger=7)
+    report = examine(planted, texts, ["massive", "sinks"])
+    verify(report, planted, texts, twins=20, heads=2).save(folder / "planted")
+    examine(unplanted, texts[:8], ["massive", "sinks"]).save(folder / "empty")
+    _nasty(report).save(folder / "nasty")
+    examine(tiny_model("LlamaForCausalLM"), random_texts(4, 64, 70), ["massive", "sinks"]).save(folder / "two-layers")
+    made_up_study(report).save(folder / "study")
+    examine(load_model(tiny_folder, device="cpu"), [TEXT], ["massive", "sinks"]).save(folder / "tiny")
+    _nasty(report).save(folder / DAMAGED)
+    (folder / DAMAGED / "findings.parquet").write_bytes(b"")
+    return folder
+
+
+def _nasty(report: Report) -> Report:
+    """The same numbers, with tokens that look like markup."""
+    token = np.array([NASTY[i % len(NASTY)] for i in range(len(report.tokens["id"]))], dtype=object)
+    return replace(report, tokens={**report.tokens, "token": token})
+
+
+def made_up_study(report: Report) -> Study:
+    """A study with invented numbers: neuron 3 of layer 1 is a candidate, and loudest in question 0."""
+    rng = np.random.default_rng(0)
+    label = np.arange(QUESTIONS) % 2
+    arrays = {
+        "text": np.arange(QUESTIONS),
+        "label": label,
+        "risk": 0.2 + 0.6 * label,
+        "split": np.arange(QUESTIONS) % 2,
+        "tokens": np.full(QUESTIONS, 3),
+        "entropy": rng.random(QUESTIONS),
+        "logprob": -rng.random(QUESTIONS),
+        "agreeing": np.ones(QUESTIONS),
+        "agreements": np.array([1.0]),
+        "counts": np.array([[30, 30, 0, 0]]),
+        "odds": np.stack([2.0 * label - 1, rng.normal(size=QUESTIONS), rng.normal(size=QUESTIONS)]),
+        "random_auroc": np.array([0.5, 0.52]),
+        "shuffled_auroc": np.array([0.49, 0.5]),
+        "probe_bias": np.zeros(1),
+    }
+    arrays |= {f"score_{name}": np.array([0.9, 0.6, 0.55]) for name in ("auroc", "low", "high", "accuracy")}
+    arrays |= {f"score_{name}": np.full(3, np.nan) for name in ("accuracy_low", "accuracy_high", "brier")}
+    arrays |= {"score_calibration_error": np.full(3, np.nan), "score_n": np.full(3, float(QUESTIONS))}
+    probe = {"layer": [1, 2], "neuron": [3, 5], "column": [NEURONS + 3, 2 * NEURONS + 5], "weight": [0.5, -0.2]}
+    arrays |= {
+        f"probe_{name}": np.array(values) for name, values in {**probe, "mean": [0, 0.0], "scale": [1, 1.0]}.items()
+    }
+    tested = {"stability": [0.9, 0.1], "auroc": [0.8, 0.4], "low": [0.7, 0.3], "high": [0.9, 0.5], "within": [0.7, 0.5]}
+    arrays |= {
+        f"tested_{name}": np.array(values) for name, values in {**tested, "p": [0.001, 0.5], "q": [0.002, 0.5]}.items()
+    }
+    facts = {"predictors": ["probe", "length", "entropy"], "neurons_by_fold": [2], "transfers": [], "agreement": 1.0}
+    cett = rng.random((QUESTIONS, report.card["layers"], NEURONS)).astype(np.float16) / 2
+    cett[0, 1, 3] = 0.95
+    answers = pd.DataFrame({"id": [f"q{i}" for i in range(QUESTIONS)]})
+    answers["question"] = [f"Question {i} <b>?</b>" for i in range(QUESTIONS)]
+    answers["answer"], answers["mark"], answers["accepted"] = "Gold", "wrong", "Iron"
+    asked = {
+        "samples": 1,
+        "temperature": 1.0,
+        "top_p": 0.9,
+        "top_k": 50,
+        "longest": 8,
+        "seed": 0,
+        "questions": QUESTIONS,
+    }
+    settings = {"detectors": ["hneurons"], "seed": 0, "study": {**asked, "judge": "whole-words", "agreement": 1.0}}
+    settings["study"]["form"] = {"name": "few-shot", "shots": []}
+    evidence = {
+        "hneurons": _evidence("hneurons", arrays, facts),
+        "hneurons.contributions": _evidence("hneurons", {"text": np.arange(QUESTIONS), "answer": cett}, {}),
+    }
+    study = Study(
+        report.card,
+        settings,
+        evidence,
+        (),
+        report.tokens,
+        tables={"answers": {name: answers[name].to_numpy() for name in answers}},
+    )
+    return study.judge()  # type: ignore[return-value]
+
+
+def _evidence(detector: str, arrays: dict[str, np.ndarray], facts: dict[str, object]) -> Evidence:
+    axes = {name: tuple(f"axis{i}" for i in range(array.ndim)) for name, array in arrays.items()}
+    return Evidence(detector, arrays, axes, dict.fromkeys(arrays, "sum"), facts)
+
+
+__all__ = ["DAMAGED", "NASTY", "SINKS", "SPIKES", "made_up_study", "shelf", "tiny_folder"]

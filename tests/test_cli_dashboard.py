@@ -1,0 +1,47 @@
+"""The command `dashboard`: what it starts, and what it says where it can't."""
+# ruff: noqa: F401, F811
+
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fixtures_cli import command
+
+from inspector import cli_dashboard
+
+
+def test_without_streamlit_one_line_says_what_to_install(
+    command: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(cli_dashboard, "find_spec", lambda name: None)
+    done = command("dashboard")
+    assert done.code == 2
+    assert done.err.strip().count("\n") == 0 and "pip install 'activation-inspector[dashboard]'" in done.err
+
+
+def test_a_port_that_is_taken_is_named(command: Any) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        done = command("dashboard", "--port", str(port))
+    assert done.code == 2 and f"127.0.0.1:{port}" in done.err
+
+
+def test_the_app_that_is_started_is_the_installed_one(
+    command: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    started: list[list[str]] = []
+    monkeypatch.setattr(cli_dashboard.os, "execv", lambda path, given: started.append(given))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    assert command("dashboard", str(tmp_path), "--port", str(port)).code == 0
+    (given,) = started
+    app = Path(given[4])
+    assert app.is_file() and app.parts[-2:] == ("dashboards", "app.py")
+    assert f"--server.port={port}" in given and given[-1] == str(tmp_path)

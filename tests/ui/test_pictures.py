@@ -1,0 +1,116 @@
+"""Figures on the page: small enough, clickable where they say so, and never recoloured into another meaning."""
+
+import json
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+pytest.importorskip("streamlit", reason="pip install activation-inspector[dashboard]")
+
+from dashboards import theme, widgets
+from inspector.figures import attention_pattern, head_map, magnitude_map
+from inspector.figures.patterns import square_pool, without_key
+
+MEGABYTE = 1_000_000
+
+
+def cells(tokens: int, layers: int = 30) -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    layer, position = np.divmod(np.arange(layers * tokens), tokens)
+    table = pd.DataFrame({"text": 0, "layer": layer, "position": position, "token": " word"})
+    table["max"] = rng.lognormal(1, 1, len(table))
+    table.loc[(table["position"] == 777) & (table["layer"] == 3), "max"] = 20_000.0
+    return table
+
+
+@pytest.fixture
+def dark(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(theme, "is_dark", lambda: True)
+
+
+@pytest.mark.usefixtures("dark")
+def test_maps_of_2048_tokens_stay_below_a_megabyte_and_keep_the_spike() -> None:
+    figure = magnitude_map(cells(2048), 0)
+    positions = figure.data[0].customdata[..., 1]
+    assert 777 in positions[3]
+    drawn = theme.themed(widgets.clickable(figure))
+    assert len(drawn.to_json()) < MEGABYTE
+    pattern = np.tril(np.random.default_rng(0).random((2048, 2048), dtype=np.float32))
+    shown = attention_pattern(pattern, ["word"] * 2048, "Head 0 of layer 0")
+    assert len(theme.themed(shown).to_json()) < MEGABYTE
+    assert "max over 6×6" in shown.layout.xaxis.title.text
+
+
+def test_a_sink_of_one_column_survives_pooling_and_a_crop_is_exact() -> None:
+    pattern = np.zeros((2048, 2048), dtype=np.float32)
+    pattern[:, 5] = 1.0
+    assert (square_pool(pattern, 4)[:, 1] == 1).all()
+    part = attention_pattern(pattern, ["w"] * 100, "head", start=1000)
+    assert list(part.data[0].x[[0, -1]]) == [1000, 1099] and part.data[0].z.shape == (100, 100)
+
+
+def test_hiding_the_sink_scales_the_rest_up_to_one() -> None:
+    pattern = np.array([[1.0, 0.0, 0.0], [0.9, 0.1, 0.0], [0.8, 0.15, 0.05]], dtype=np.float32)
+    rest = without_key(pattern, 0)
+    assert np.isnan(rest[0]).all()
+    np.testing.assert_allclose(rest[1:], [[0, 1, 0], [0, 0.75, 0.25]], atol=1e-6)
+
+
+def test_each_invisible_point_chooses_the_cell_it_lies_on() -> None:
+    heads = pd.DataFrame([(layer, head, layer / 10) for layer in range(3) for head in range(4)])
+    heads.columns = pd.Index(["layer", "head", "received"])
+    figure = widgets.clickable(head_map(heads))
+    points = figure.data[-1]
+    assert list(zip(points.y, points.x, strict=True)) == [(y, x) for y in range(3) for x in range(4)]
+    assert [row[-1] for row in points.customdata] == pytest.approx(heads["received"].tolist())
+    assert points.marker.opacity == 0 and figure.data[0].hoverinfo == "skip"
+
+
+@pytest.mark.usefixtures("dark")
+def test_only_colours_change_in_the_dark() -> None:
+    figure = magnitude_map(cells(40, 3), 0)
+    before, after = (json.loads(json.dumps(f.to_plotly_json(), default=str)) for f in (figure, theme.themed(figure)))
+    assert before["data"][0]["x"] == after["data"][0]["x"]
+    assert after["layout"]["paper_bgcolor"] == "rgba(0,0,0,0)"
+
+
+def luminance(colour: str) -> float:
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [p / 12.92 if p <= 0.03928 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+    return float(np.dot(linear, [0.2126, 0.7152, 0.0722]))
+
+
+def contrast(a: str, b: str) -> float:
+    high, low = sorted((luminance(a), luminance(b)), reverse=True)
+    return (high + 0.05) / (low + 0.05)
+
+
+def test_every_accent_can_be_read_on_its_page() -> None:
+    from inspector.cli_dashboard import THEME
+
+    for colour in theme.ACCENTS.values():
+        if colour == theme.ACCENTS["line"]:
+            continue
+        assert contrast(colour, THEME["theme.light.backgroundColor"]) >= 4.5
+        assert contrast(theme.IN_THE_DARK[colour], THEME["theme.dark.backgroundColor"]) >= 4.5
+
+
+def test_the_server_is_told_to_keep_to_itself() -> None:
+    from pathlib import Path
+
+    from inspector.cli_dashboard import command
+
+    given: Any = command(Path("runs"), 8501, "127.0.0.1", ["inspector.example.org"])
+    for option in (
+        "--server.address=127.0.0.1",
+        "--browser.gatherUsageStats=false",
+        "--server.fileWatcherType=none",
+        "--client.toolbarMode=minimal",
+        "--client.showErrorDetails=none",
+        "--server.allowedHosts=localhost",
+        "--server.allowedHosts=inspector.example.org",
+    ):
+        assert option in given
+    assert given[-2:] == ["--", "runs"]

@@ -1,0 +1,192 @@
+"""Every screen, drawn by AppTest: it shows the run's own numbers, and lives through odd and damaged runs."""
+# ruff: noqa: F811
+
+import html
+import json
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fixtures_runs import DAMAGED, NASTY, SPIKES, shelf, tiny_folder  # noqa: F401
+
+testing = pytest.importorskip("streamlit.testing.v1", reason="pip install activation-inspector[dashboard]")
+
+APP = Path(__file__).parents[2] / "dashboards" / "app.py"
+SCREENS = ("overview", "massive", "sinks", "neurons", "interventions", "compare", "runs")
+
+Open = Callable[..., Any]
+
+
+@pytest.fixture
+def draw(shelf: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
+    """Draws a screen of a run, with more parameters of the address; gives back the AppTest."""
+    import streamlit as st
+
+    monkeypatch.setattr(sys, "argv", ["app.py", str(shelf)])
+
+    def run(screen: str, name: str = "planted", **address: object) -> Any:
+        at = testing.AppTest.from_file(str(APP), default_timeout=120)
+        for key, value in {"run": name, **address}.items():
+            at.query_params[key] = str(value)
+        if screen != "overview":
+            at.switch_page(f"screens/{screen}.py")
+        return at.run()
+
+    yield run
+    st.cache_resource.clear()
+
+
+def said(at: Any) -> str:
+    """All that a screen says, as the visitor reads it."""
+    return html.unescape(markup(at))
+
+
+def markup(at: Any) -> str:
+    """The same as the browser gets it."""
+    return "\n".join(element.proto.body for element in at.get("html"))
+
+
+def figures(at: Any) -> list[dict[str, Any]]:
+    return [json.loads(chart.proto.spec) for chart in at.get("plotly_chart")]
+
+
+@pytest.mark.parametrize("name", ["planted", "empty", "nasty", "two-layers", "study", "tiny", DAMAGED])
+@pytest.mark.parametrize("screen", SCREENS)
+def test_every_screen_lives_with_every_run(draw: Open, screen: str, name: str) -> None:
+    at = draw(screen, name, layer=1, head=0, position=0)
+    assert not at.exception
+    assert "This page failed" not in said(at)
+    if name == DAMAGED and screen != "runs":
+        assert "findings.parquet is damaged" in said(at)
+
+
+def test_the_overview_counts_what_was_planted(draw: Open) -> None:
+    text = said(draw("overview"))
+    assert "in dim 5 at position 0" in text
+    assert "Saved run" in text and "run planted" in text
+    assert "magnitude 100" in text  # thresholds are shown
+
+
+def test_a_chosen_cell_shows_what_was_planted(draw: Open) -> None:
+    text = said(draw("massive", layer=SPIKES[0].layer, position=0, text=0))
+    assert "Dim 5 holds 4,998" in text
+    assert "In layer 2 the MLP adds 5,0" in text and "its neurons 0 (100%)" in text
+
+
+def test_a_chosen_head_says_what_it_does_and_what_that_does_not_mean(draw: Open) -> None:
+    text = said(draw("sinks", layer=1, head=2))
+    assert "Head 2 of layer 1 parks" in text and "not evidence that the token matters" in text
+
+
+def test_a_chosen_neuron_shows_the_answers_that_it_speaks_up_in(draw: Open) -> None:
+    at = draw("neurons", "study", layer=1, neuron=3)
+    text = said(at)
+    assert "Neuron 3 of layer 1 is a candidate" in text
+    assert "an intervention must tell" in text
+    first = text[text.index("speaks loudest") :]
+    assert first.index("Question 0 <b>?</b>") < first.index("Question", first.index("Question 0") + 5)
+
+
+def test_a_slider_judges_again_and_the_address_keeps_it(draw: Open) -> None:
+    at = draw("sinks")
+    before = said(at)
+    at.select_slider(key="slider epsilon").set_value(0.95).run()
+    assert at.query_params["epsilon"] == "0.95"
+    assert "(ε = 0.95" in said(at) and "epsilon 0.95" in said(at) and "(ε = 0.95" not in before
+
+
+def test_a_threshold_in_the_address_is_in_force_and_nonsense_is_not(draw: Open) -> None:
+    assert "magnitude 3000" in said(draw("massive", magnitude=3000))
+    assert "magnitude 100," in said(draw("massive", magnitude="1e9"))
+    assert "ratio 1000" in said(draw("massive", ratio="</span><script>"))
+
+
+def test_tokens_are_never_markup(draw: Open) -> None:
+    for screen in ("overview", "massive"):
+        text = markup(draw(screen, "nasty", layer=2, position=0))
+        assert "<script" not in text and "<img" not in text
+    boxes = markup(draw("overview", "nasty"))
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in boxes
+    assert not [m for m in draw("overview", "nasty").markdown if any(token in m.value for token in NASTY[:4])]
+
+
+def test_verdicts_have_a_sign_and_a_word(draw: Open) -> None:
+    text = said(draw("interventions"))
+    assert "● confirmed" in text
+    assert "more than twins do" in text
+
+
+def test_a_target_in_the_address_fills_the_form(draw: Open) -> None:
+    at = draw("interventions", kind="resid_post", layer=4, unit=9, at=0, op="zero")
+    assert [field.value for field in at.number_input[:3]] == [4, 9, 0]
+
+
+def test_runs_of_other_shapes_are_aligned_by_depth(draw: Open) -> None:
+    at = draw("compare", "planted", pin="two-layers")
+    axes = [figure["layout"]["xaxis"]["title"]["text"] for figure in figures(at)]
+    assert "relative depth (0: first layer, 1: last)" in axes
+    same = [figure["layout"]["xaxis"]["title"]["text"] for figure in figures(draw("compare", "planted", pin="empty"))]
+    assert same[:2] == ["layer", "layer"]
+
+
+def test_two_maps_that_are_compared_have_the_same_limits(draw: Open) -> None:
+    maps = [f["data"][0] for f in figures(draw("compare", "planted", pin="empty")) if f["data"][0].get("colorbar")]
+    limits = {(one["zmin"], one["zmax"]) for one in maps if one["zmax"] > 1}
+    assert len(limits) == 1
+
+
+def test_what_cannot_be_compared_is_said(draw: Open) -> None:
+    assert "measured different things" in said(draw("compare", "planted", pin="study"))
+
+
+def test_a_run_that_is_not_there_is_named_and_paths_lead_nowhere(draw: Open) -> None:
+    assert "No run 'gone' here" in said(draw("massive", "gone"))
+    for name in ("../planted", "/etc", "planted/../planted", ".."):
+        assert "can't name a run" in said(draw("massive", name))
+
+
+def test_a_page_that_fails_says_so_without_a_traceback(draw: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    from dashboards import widgets
+
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("secret detail")
+
+    monkeypatch.setattr(widgets, "head", broken)
+    at = draw("sinks")
+    assert "This page failed (ZeroDivisionError)" in said(at)
+    assert "secret detail" not in said(at) and not at.exception
+
+
+def test_every_chart_has_words_for_those_who_do_not_see_it(draw: Open) -> None:
+    for screen in ("massive", "sinks", "interventions"):
+        charts = draw(screen, layer=2, position=0, head=2).get("plotly_chart")
+        assert charts
+        assert all(len(chart.proto.alt) > 60 for chart in charts)
+
+
+def test_an_empty_folder_offers_the_tour_and_the_form(
+    draw: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["app.py", str(tmp_path / "none")])
+    at = testing.AppTest.from_file(str(APP), default_timeout=60).run()
+    assert "Inspect a text" in said(at)
+    at.button[0].click().run()
+    assert "Tour, 1 of 4" in said(at)
+
+
+def test_deleting_asks_twice(draw: Open, shelf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import shutil
+
+    shutil.copytree(shelf / "planted", tmp_path / "doomed")
+    monkeypatch.setattr(sys, "argv", ["app.py", str(tmp_path)])
+    at = testing.AppTest.from_file(str(APP), default_timeout=60)
+    at.switch_page("screens/runs.py")
+    at.session_state["more doomed"] = True
+    at.run()
+    assert at.button(key="delete doomed").disabled
+    at.checkbox(key="sure doomed").check().run()
+    at.button(key="delete doomed").click().run()
+    assert (tmp_path / "doomed" / "run.json").exists()
+    assert [button.label for button in at.button][-2:] == ["Delete it", "Keep it"]

@@ -1,0 +1,91 @@
+"""The folder of runs: nothing outside it is read, written or removed, whatever names and archives say."""
+# ruff: noqa: F811
+
+import io
+import shutil
+import zipfile
+from pathlib import Path
+
+import pytest
+from fixtures_runs import DAMAGED, shelf, tiny_folder  # noqa: F401
+
+from dashboards.shelf import Shelf
+from inspector.errors import RunError
+from inspector.opening import open_run
+
+
+@pytest.fixture
+def mine(shelf: Path, tmp_path: Path) -> Shelf:
+    """A shelf of its own with one run."""
+    shutil.copytree(shelf / "planted", tmp_path / "runs" / "first")
+    return Shelf(tmp_path / "runs")
+
+
+def test_a_run_goes_out_and_comes_in_the_same(mine: Shelf) -> None:
+    mine.bring_in("second", mine.packed("first"))
+    assert {run.name for run in mine.all()} == {"first", "second"}
+    a, b = (open_run(mine.find(name).folder) for name in ("first", "second"))
+    assert repr(a.findings) == repr(b.findings)
+
+
+@pytest.mark.parametrize("name", ["../out", "/tmp/out", "a/b", "..", ".hidden", "", "a" * 65, "a\n", "ä"])
+def test_a_name_that_is_a_path_is_refused_everywhere(mine: Shelf, name: str) -> None:
+    for act in (mine.find, mine.delete, mine.packed, mine.place, lambda n: mine.rename("first", n)):
+        with pytest.raises(RunError, match="can't name a run"):
+            act(name)
+    assert [run.name for run in mine.all()] == ["first"]
+
+
+def zipped(**files: bytes) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as packed:
+        for name, content in files.items():
+            packed.writestr(name, content)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("name", ["../evil", "/etc/evil", "evidence/../../evil", "a/b/c", "evidence/.x"])
+def test_an_archive_that_reaches_outside_is_refused(mine: Shelf, name: str) -> None:
+    with pytest.raises(RunError, match="no file of a run"):
+        mine.bring_in("evil", zipped(**{name: b"x", "run.json": b"{}"}))
+    assert sorted(path.name for path in mine.root.iterdir()) == ["first"]
+    assert not (mine.root.parent / "evil").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"not a zip", zipped(**{"run.json": b"{}"})])
+def test_what_is_no_run_is_not_brought_in(mine: Shelf, content: bytes) -> None:
+    with pytest.raises(RunError):
+        mine.bring_in("other", content)
+    assert sorted(path.name for path in mine.root.iterdir()) == ["first"]
+
+
+def test_a_damaged_run_is_not_brought_in(mine: Shelf, shelf: Path) -> None:
+    with pytest.raises(RunError, match=r"'broken': findings.parquet is damaged"):
+        mine.bring_in("broken", Shelf(shelf).packed(DAMAGED))
+
+
+def test_links_out_of_the_folder_are_not_followed(mine: Shelf, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    shutil.copytree(mine.root / "first", outside)
+    (mine.root / "link").symlink_to(outside)
+    assert [run.name for run in mine.all()] == ["first"]
+    for act in (mine.find, mine.delete, mine.packed):
+        with pytest.raises(RunError, match="No run 'link'"):
+            act("link")
+    assert (outside / "run.json").exists()
+
+
+def test_renaming_and_deleting(mine: Shelf) -> None:
+    mine.rename("first", "renamed")
+    assert [run.name for run in mine.all()] == ["renamed"]
+    mine.bring_in("again", mine.packed("renamed"))
+    with pytest.raises(RunError, match="'again' exists"):
+        mine.rename("renamed", "again")
+    mine.delete("renamed")
+    assert [path.name for path in mine.root.iterdir()] == ["again"]
+
+
+def test_a_run_with_a_broken_run_json_is_listed_with_its_fault(mine: Shelf) -> None:
+    (mine.root / "first" / "run.json").write_text("{")
+    (run,) = mine.all()
+    assert "run.json is damaged" in run.fault and str(mine.root) not in run.fault
