@@ -28,7 +28,7 @@ class Cancelled(Exception):
     """The visitor who asked for this work doesn't want it any more."""
 
 
-@dataclass
+@dataclass(eq=False)
 class Job:
     """A piece of work and what is known of it; only the worker and `cancel` write to it.
 

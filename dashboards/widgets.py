@@ -19,6 +19,8 @@ from dashboards.theme import ACCENTS, themed
 from inspector.figures import token_label
 
 ROWS_SHOWN = 2000
+POLL = 1.0
+"""Seconds between looks at a job. Each look runs a script, in the threads that the worker shares with them."""
 PAGES = {
     "overview": "Overview",
     "massive": "Massive activations",
@@ -96,7 +98,7 @@ def trouble(text: str) -> None:
 
 def plain(text: str) -> str:
     """Text for a label, which Streamlit would take for markup."""
-    return re.sub(r"([^\w\s,;%=×≥→·“”’])", r"\\\1", text)
+    return re.sub(r"([\\`*_{}\[\]()#+.!|<>~$:&-])", r"\\\1", text)
 
 
 def model_place(view: View) -> None:
@@ -388,7 +390,7 @@ def outcome(kind: str) -> Job | None:
     return job if job.state == "done" else None
 
 
-@st.fragment(run_every=0.5)
+@st.fragment(run_every=POLL)
 def _progress(kind: str) -> None:
     job = state.mine(kind)
     if job is None or job.over:

@@ -4,6 +4,7 @@ Each function takes the job that it reports to. It stops within a layer's time o
 and leaves no hook behind.
 """
 
+import gc
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -47,6 +48,7 @@ def model_of(job: Job, name: str, dtype: str = "auto", revision: str | None = No
         from inspector.models import load_model
 
         _models[key] = load_model(name, dtype=dtype, revision=revision)
+        gc.freeze()  # Streamlit collects garbage after every script, and torch's objects would be walked each time
         while len(_models) > MODELS_KEPT:
             _models.popitem(last=False)
     _models.move_to_end(key)
