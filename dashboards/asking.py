@@ -5,7 +5,7 @@ from typing import Any
 
 import streamlit as st
 
-from dashboards import state, widgets, work
+from dashboards import progress, state, widgets, work
 from dashboards.state import View
 
 
@@ -28,14 +28,14 @@ def ask(view: View, candidates: list[tuple[int, int]]) -> None:
         question = st.session_state.question.strip()[:500]
         what = partial(
             work.ask,
-            study=view.report,
+            study=view.measured,
             where=state.chosen("model"),
             question=question,
             factor=alpha,
             neurons=candidates,
         )
         state.submit("ask", "Asking", what)
-    job = widgets.outcome("ask")
+    job = progress.outcome("ask")
     if job is None:
         return
     names = ["Untouched", f"Candidates × {st.session_state.get('asked with') or 1:g}"]

@@ -3,7 +3,7 @@
 import pandas as pd
 import streamlit as st
 
-from dashboards import notebook, state, widgets
+from dashboards import charts, notebook, state, widgets
 from dashboards.state import View
 from inspector.figures import carried_by, dim_over_layers, size_spread, top_dims, writing
 
@@ -22,7 +22,7 @@ def cell(view: View, text: int, layer: int, position: int) -> None:
     dim = state.number("dim", set(here["dim"])) or strongest
     left, right = st.columns(2)
     with left:
-        widgets.chart(
+        charts.chart(
             "cell-dims",
             top_dims(kept, text, layer, position),
             here,
@@ -33,7 +33,7 @@ def cell(view: View, text: int, layer: int, position: int) -> None:
         )
     with right:
         over = kept[(kept["text"] == text) & (kept["position"] == position) & (kept["dim"] == dim)]
-        widgets.chart(
+        charts.chart(
             "dim-over-layers",
             dim_over_layers(kept, text, position, dim),
             over,
@@ -66,7 +66,7 @@ def _around(view: View, layer: int, dim: int, value: float) -> None:
         step = _step_up(view.frame("massive.plateaus"), dim, layer)
         if step is not None and view.has("massive.writers"):
             writers = view.frame("massive.writers")
-            widgets.chart(
+            charts.chart(
                 "writers",
                 writing(writers, dim, step),
                 writers[(writers["dim"] == dim) & (writers["layer"] == step)],
@@ -78,7 +78,7 @@ def _around(view: View, layer: int, dim: int, value: float) -> None:
             widgets.note(f"Dim {dim} is no plateau that covers layer {layer}, so nobody is named as its writer.")
     with right:
         sizes = view.frame("massive.sizes")
-        widgets.chart(
+        charts.chart(
             "size-spread",
             size_spread(sizes, layer, value),
             sizes[sizes["layer"] == layer],
@@ -89,7 +89,7 @@ def _around(view: View, layer: int, dim: int, value: float) -> None:
     carriers = view.frame("massive.carriers")
     mine = carriers[(carriers["layer"] == layer) & (carriers["dim"] == dim)]
     if len(mine):
-        widgets.chart(
+        charts.chart(
             "carriers",
             carried_by(carriers, layer, dim),
             mine,

@@ -40,13 +40,13 @@ def _numbers(view: View) -> dict[str, float]:
 
 def _per_text(view: View, name: str) -> np.ndarray:
     """A number's values for single texts, where it is a mean over them."""
-    evidence = view.report.evidence
+    evidence = view.measured.evidence
     if name.startswith("largest |x|, mean"):
         return np.nanmax(np.abs(evidence["massive"]["value"]), axis=(1, 2))
     if name == "sink rate at key 0":
         e, epsilon = (
             evidence["sinks"],
-            float(view.report.settings.get("thresholds", {}).get("sinks", {}).get("epsilon", 0.3)),
+            float(view.measured.settings.get("thresholds", {}).get("sinks", {}).get("epsilon", 0.3)),
         )
         received = e["received"][e["length"] >= e.facts["shortest"]][..., 0]
         above = np.where(np.isfinite(received), received > epsilon, np.nan).reshape(len(received), -1)

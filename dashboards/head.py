@@ -5,7 +5,7 @@ from functools import partial
 import pandas as pd
 import streamlit as st
 
-from dashboards import notebook, state, widgets, work
+from dashboards import charts, notebook, progress, state, widgets, work
 from dashboards.state import View
 from inspector.figures import attention_pattern, head_keys
 
@@ -28,12 +28,12 @@ def sentence(row: pd.Series, epsilon: float) -> str:
 def head(view: View, row: pd.Series) -> None:
     """What is known of one head."""
     layer, number = int(row["layer"]), int(row["head"])
-    epsilon = state.in_force(view.report)["epsilon"]
+    epsilon = state.in_force(view.measured)["epsilon"]
     widgets.finding(sentence(row, epsilon), "sinks")
     left, right = st.columns([3, 2])
     with left:
         received = view.frame("sinks.received")
-        widgets.chart(
+        charts.chart(
             "head-keys",
             head_keys(received, layer, number, epsilon),
             received[(received["layer"] == layer) & (received["head"] == number)],
@@ -80,7 +80,7 @@ def _pattern(view: View, layer: int, number: int) -> None:
     wanted = (view.key, text, layer, number)
     measure = partial(
         work.pattern,
-        card=view.report.card,
+        card=view.measured.card,
         where=state.chosen("model"),
         ids=mine["id"].tolist(),
         layer=layer,
@@ -94,7 +94,7 @@ def _pattern(view: View, layer: int, number: int) -> None:
             st.session_state["pattern of"] = wanted
             state.submit("pattern", f"Measuring head {number} of layer {layer}", measure)
             asked = True
-    job = widgets.outcome("pattern") if asked else None
+    job = progress.outcome("pattern") if asked else None
     if job is not None:
         _draw(view, job.result, mine["token"].tolist(), layer, number)
 
@@ -103,12 +103,12 @@ def _draw(view: View, pattern: object, tokens: list[str], layer: int, number: in
     with st.container(horizontal=True):
         log = st.toggle("Logarithmic colours", key="log")
         hide = st.toggle("Hide the sink", key="hide", help="Key 0 is taken out and the rest scaled up to 1.")
-    first, last = widgets.cropped(len(tokens))
+    first, last = charts.cropped(len(tokens))
     name = f"Head {number} of layer {layer}"
     shown = tokens[first : last + 1]
     figure = attention_pattern(pattern, shown, name, start=first, log=log, hide_sink=hide)
     table = pd.DataFrame(pattern[first : last + 1, first : last + 1])  # type: ignore[index]
-    widgets.chart(
+    charts.chart(
         "pattern",
         figure,
         table.set_axis([str(at) for at in range(first, last + 1)], axis=1),
@@ -116,7 +116,7 @@ def _draw(view: View, pattern: object, tokens: list[str], layer: int, number: in
         "Each row is a query: how it shares its attention among the keys before it. A dark first column is a sink. "
         "Drag a box to see a part at full resolution.",
         ("received attention", "attention entropy"),
-        crop=lambda box: state.choose(crop=widgets.box_of(box, "x", "y")),
+        crop=lambda box: state.choose(crop=charts.box_of(box, "x", "y")),
     )
 
 
@@ -126,7 +126,7 @@ def _code(view: View, layer: int, number: int, name: str) -> str:
         "from inspector.figures import attention_pattern as draw",
         "from inspector.patterns import attention_pattern as measure",
         "",
-        f"model = inspector.load_model({view.report.card['name']!r}, dtype={view.report.card['dtype']!r})",
+        f"model = inspector.load_model({view.measured.card['name']!r}, dtype={view.measured.card['dtype']!r})",
         f'fed = report.frame("tokens").query("text == {state.number("text") or 0}")',
         f'draw(measure(model, fed["id"].tolist(), {layer}, {number}), fed["token"].tolist(), "{name}")',
     )

@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from dashboards import state, widgets, work
+from dashboards import progress, state, widgets, work
 from inspector.catalogue import BUILT_IN
 from inspector.detectors.base import installed
 from inspector.errors import InputError
@@ -48,7 +48,7 @@ def form() -> None:
         asked = st.form_submit_button("Inspect", type="primary")
     if asked:
         _submit()
-    done = widgets.outcome("scan")
+    done = progress.outcome("scan")
     if done is not None and st.session_state.get("shown scan") != done.id:
         st.session_state["shown scan"] = done.id
         state.choose(**dict.fromkeys(("text", "layer", "position", "dim", "head", "neuron")), run=state.LIVE + done.id)

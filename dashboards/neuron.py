@@ -3,10 +3,9 @@
 import pandas as pd
 import streamlit as st
 
-from dashboards import notebook, widgets
+from dashboards import charts, notebook, widgets
 from dashboards.state import View
-
-ANSWERS = 8
+from inspector.figures import neuron_state
 
 
 def neuron(view: View, row: pd.Series) -> None:
@@ -31,13 +30,11 @@ def neuron(view: View, row: pd.Series) -> None:
         )
     with right, st.container(border=True):
         st.html("<h2 class=figure>Answers in which it speaks loudest</h2>")
-        found = fires_on(view, layer, number)
-        if found is None:
-            widgets.note("This run doesn't keep the neurons' contributions.")
+        found = of(view, "hneurons.fires_on", layer, number)
+        if len(found):
+            widgets.plain_table(found[["question", "answer", "label", "cett"]].rename(columns={"cett": "CETT"}))
         else:
-            widgets.plain_table(found)
-            with st.popover("Code", type="tertiary"):
-                st.code(notebook.code(view, 'report.evidence["hneurons.contributions"]["answer"].shape'))
+            widgets.note("This run doesn't keep the neurons' contributions.")
     _state(view, layer, number)
 
 
@@ -53,25 +50,32 @@ def sentence(row: pd.Series) -> str:
     return f"{name} {raises} the risk in the probe, but is no candidate at these thresholds."
 
 
-def fires_on(view: View, layer: int, number: int) -> pd.DataFrame | None:
-    """The answers with the neuron's largest CETT; None where the run has no contributions."""
-    evidence = view.report.evidence.get("hneurons.contributions")
-    answers = view.frame("hneurons.answers")
-    if evidence is None or evidence["answer"].shape[1] != view.report.card["layers"]:
-        return None
-    cett = pd.Series(evidence["answer"][:, layer, number], index=answers.index, dtype="float64")
-    top = answers.assign(CETT=cett).nlargest(ANSWERS, "CETT")
-    return top[["question", "answer", "label", "CETT"]]
+def of(view: View, name: str, layer: int, number: int) -> pd.DataFrame:
+    """A table's rows about this neuron; none where the run doesn't have the table."""
+    if not view.has(name):
+        return pd.DataFrame()
+    table = view.frame(name)
+    return table[(table["layer"] == layer) & (table["neuron"] == number)]
 
 
 def _state(view: View, layer: int, number: int) -> None:
-    """Tokens that it fires on, promotes and suppresses, where the study measured them."""
-    for name, title in (("hneurons.states", "How it fires"), ("hneurons.tokens", "Tokens it deals with")):
-        if not view.has(name):
-            continue
-        table = view.frame(name)
-        mine = table[(table["layer"] == layer) & (table["neuron"] == number)].drop(columns=["layer", "neuron"])
-        if len(mine):
-            with st.container(border=True):
-                st.html(f"<h2 class=figure>{title}</h2>")
-                st.dataframe(mine, hide_index=True)
+    """How it fires on ordinary text, and the tokens that it deals with, where the study measured them."""
+    states, tokens = (of(view, name, layer, number) for name in ("hneurons.states", "hneurons.tokens"))
+    if not len(states) or not len(tokens):
+        return
+    charts.chart(
+        "neuron-state",
+        neuron_state(states, tokens, layer, number),
+        tokens,
+        notebook.drawn(
+            view,
+            "neuron_state",
+            notebook.table("hneurons.states"),
+            notebook.table("hneurons.tokens"),
+            str(layer),
+            str(number),
+        ),
+        f"On ordinary text it fires at {float(states['fires'].iloc[0]):.1%} of the tokens. Left: the tokens it is "
+        "strongest on. Right: the tokens whose logit its output raises and lowers. None of it says why it predicts.",
+        ("residual stream", "candidate"),
+    )

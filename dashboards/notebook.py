@@ -5,7 +5,7 @@ from dashboards.state import View
 
 def code(view: View, *lines: str) -> str:
     """A notebook cell: open the run (or repeat the live scan), judge it as here, and draw."""
-    judged = view.report.settings.get("thresholds", {})
+    judged = view.measured.settings.get("thresholds", {})
     again = [f"report = report.judge({', '.join(f'{name}={dict(t)!r}' for name, t in judged.items())})"]
     return "\n".join(["import inspector", "", *_report(view), *(again if judged else []), "", *lines])
 
@@ -23,7 +23,7 @@ def table(name: str) -> str:
 def _report(view: View) -> list[str]:
     if view.saved:
         return [f"report = inspector.open_run({view.key[0]!r})"]
-    card, settings = view.report.card, view.report.settings
+    card, settings = view.measured.card, view.measured.settings
     tokens = view.frame("tokens")
     ids = [group["id"].tolist() for _, group in tokens.groupby("text")]
     few = sum(map(len, ids)) <= 400

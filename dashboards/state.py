@@ -6,7 +6,7 @@ else remembers a choice.
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -82,21 +82,34 @@ def threshold(name: str) -> float | None:
 
 @dataclass(frozen=True)
 class View:
-    """A run that is looked at: under the thresholds in force, and where it comes from."""
+    """A run that is looked at: under the thresholds in force, and where it comes from.
+
+    Args:
+        name, key: of the run; the key tells it from others and from what it was before.
+        measured: the run with the thresholds in its settings: tables heed them, findings are those of before.
+        saved: whether it is in the folder of runs.
+        created: when, in words.
+    """
 
     name: str
     key: tuple[str, float]
-    report: Report
+    measured: Report
     saved: bool
     created: str
 
+    @property
+    def report(self) -> Report:
+        """The run judged again where thresholds were moved: slower than `measured`, for findings have intervals."""
+        moved = any(threshold(name) is not None for name in THRESHOLDS)
+        return _judged(self.key, _thresholds(self.measured), self.measured) if moved else self.measured
+
     def frame(self, name: str) -> pd.DataFrame:
         """A table of the run; kept, so don't write to it."""
-        return _frame(self.key, _thresholds(self.report), name, self.report)
+        return _frame(self.key, _thresholds(self.measured), name, self.measured)
 
     def has(self, name: str) -> bool:
         """Whether the run has this table, with anything in it."""
-        return name in self.report.frames() and len(self.frame(name)) > 0
+        return name in self.measured.frames() and len(self.frame(name)) > 0
 
 
 def view(name: str | None = None) -> View:
@@ -120,7 +133,7 @@ def view(name: str | None = None) -> View:
     except RunError as error:
         raise RunError(str(error).replace(str(run.folder), run.name)) from error
     created = datetime.fromisoformat(run.about["created"]).strftime("%-d %B %Y, %H:%M UTC")
-    return View(run.name, key, _judged(key, _wanted(report), report), True, created)
+    return View(run.name, key, _under(report), True, created)
 
 
 def _live(name: str) -> View:
@@ -129,7 +142,7 @@ def _live(name: str) -> View:
         raise RunError("This live run is gone: the server was restarted, or newer ones took its place. Run it again.")
     report = job.result
     created = datetime.fromtimestamp(job.ended).strftime("%-d %B %Y, %H:%M")
-    return View(name, (name, job.ended), _judged((name, job.ended), _wanted(report), report), False, created)
+    return View(name, (name, job.ended), _under(report), False, created)
 
 
 def mine(kind: str) -> Job | None:
@@ -151,10 +164,14 @@ def submit(kind: str, label: str, work: Any) -> Job | None:
     return job
 
 
-def _wanted(report: Report) -> tuple[tuple[str, str, float], ...]:
-    """The thresholds of the address that differ from what the run was judged by."""
-    here = [(detector, name, threshold(name)) for name, (detector, _, _) in THRESHOLDS.items()]
-    return tuple((d, name, value) for d, name, value in here if value is not None and d in report.evidence)
+def _under(report: Report) -> Report:
+    """The report with the thresholds of the address in its settings."""
+    merged = {name: dict(values) for name, values in report.settings.get("thresholds", {}).items()}
+    for name, (detector, _, _) in THRESHOLDS.items():
+        value = threshold(name)
+        if value is not None and detector in report.evidence:
+            merged.setdefault(detector, {})[name] = value
+    return replace(report, settings={**report.settings, "thresholds": merged})
 
 
 def _thresholds(report: Report) -> str:
@@ -167,13 +184,8 @@ def _opened(folder: str, changed: float) -> Report:
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
-def _judged(key: tuple[str, float], wanted: tuple[tuple[str, str, float], ...], _report: Report) -> Report:
-    if not wanted:
-        return _report
-    grouped: dict[str, dict[str, float]] = {}
-    for detector, name, value in wanted:
-        grouped.setdefault(detector, {})[name] = value
-    return _report.judge(**grouped)
+def _judged(key: tuple[str, float], thresholds: str, _report: Report) -> Report:
+    return _report.judge()
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)

@@ -21,6 +21,11 @@ IN_THE_DARK = {
     "#F1F3F5": "#20262E",
     "#A5D8FF": "#1C4E7A",
     "#0B4A86": "#A5D8FF",
+    "#7F3B08": "#FDB863",
+    "#E08214": "#B35806",
+    "#F7F7F7": "#20262E",
+    "#8073AC": "#5E4FA2",
+    "#2D004B": "#C2B5F0",
 }
 """What the figures' colours become on a dark page: light enough for words, scales that rise from the page's own."""
 
@@ -91,9 +96,12 @@ def style() -> None:
 def themed(figure: go.Figure) -> go.Figure:
     """A copy of the figure without its title, which the page writes itself, in the page's colours."""
     drawn = go.Figure(_recoloured(figure.to_plotly_json()) if is_dark() else figure)
-    clear = "rgba(0,0,0,0)"
-    margins = {"l": 60, "r": 12, "t": 24, "b": 56}
+    clear, words = "rgba(0,0,0,0)", IN_THE_DARK["#5C636A"] if is_dark() else "#5C636A"
+    above = any(note.yref == "paper" for note in drawn.layout.annotations) or (drawn.layout.legend.y or 0) > 1
+    margins = {"l": 60, "r": 12, "t": 36 if above else 12, "b": 48}
     drawn.update_layout(title=None, template=None, paper_bgcolor=clear, plot_bgcolor=clear, margin=margins)
+    for axes in (drawn.update_xaxes, drawn.update_yaxes):
+        axes(tickfont_color=words, title_font_color=words)  # Streamlit's own grey is too faint
     return drawn
 
 

@@ -5,7 +5,7 @@ from functools import partial
 
 import streamlit as st
 
-from dashboards import state, twins, widgets, work
+from dashboards import progress, state, twins, widgets, work
 from dashboards.state import View
 from dashboards.twins import Change
 from inspector.errors import InputError
@@ -15,7 +15,7 @@ PROMPT = "The capital of France is"
 
 def prefilled(view: View) -> Change:
     """The target that the address names; else the run's largest spike; else neuron 0."""
-    card, kind = view.report.card, state.chosen("kind")
+    card, kind = view.measured.card, state.chosen("kind")
     if kind in twins.KINDS:
         op = state.chosen("op")
         return Change(
@@ -46,7 +46,7 @@ def _unit(kind: str, card: "dict[str, int]", given: int | None) -> int | None:
 
 def form(view: View) -> None:
     """The form, and what came of it."""
-    now, card = prefilled(view), view.report.card
+    now, card = prefilled(view), view.measured.card
     widgets.model_place(view)
     with st.container(border=True):
         st.html("<h2 class=figure>Change one thing</h2>")
@@ -73,7 +73,7 @@ def form(view: View) -> None:
     if asked:
         change = Change(kind, int(layer), unit, position, op, factor)
         _submit(view, change, prompt, int(seed))
-    job = widgets.outcome("change")
+    job = progress.outcome("change")
     if job is not None:
         shown(job.result)
 
@@ -83,11 +83,11 @@ def _submit(view: View, change: Change, prompt: str, seed: int) -> None:
         raise InputError("The prompt is empty. Type the beginning of a sentence.")
     if change.kind == "attention" and change.position is None:
         raise InputError("No key was named. Say which token to hide, 0 for the first.")
-    evidence = view.report.evidence.get("massive")
+    evidence = view.measured.evidence.get("massive")
     largest = None if evidence is None else evidence["dim_max"][change.layer].tolist()
     what = partial(
         work.compare,
-        card=view.report.card,
+        card=view.measured.card,
         where=state.chosen("model"),
         prompt=prompt.strip()[:2000],
         change=change,

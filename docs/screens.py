@@ -27,7 +27,12 @@ SCREENS = {
     "runs": "/runs",
     "first-visit": "/?run=demo&tour=1",
 }
-FOR_THE_README = ("massive", "interventions", "neurons")
+FOR_THE_README = {
+    "massive": ("Text 0: the largest", 1020),
+    "interventions": ("Change one thing", 900),
+    "neurons": ("of the probe's", 1080),
+}
+"""The words that a picture begins with, and its height."""
 TALLEST = 5000
 
 
@@ -70,14 +75,17 @@ def _series(browser: Any, address: str, out: Path, scheme: str, width: int) -> N
         page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]", timeout=120_000)
         page.wait_for_function("!document.querySelector('[data-testid=stSkeleton]')")
         page.wait_for_timeout(1500)
+        if name == "interventions":
+            page.get_by_role("button", name="Run beside a twin").click()
+            page.get_by_text("the loss goes from").wait_for(timeout=300_000)
         height = page.evaluate("document.querySelector('[data-testid=stMainBlockContainer]').scrollHeight")
         page.set_viewport_size({"width": width, "height": min(TALLEST, max(900, height + 60))})
         page.wait_for_timeout(1500)  # figures draw anew at the new size
         page.screenshot(path=out / f"{name}-{scheme}-{width}.png")
         if scheme == "light" and width == 1280 and name in FOR_THE_README:
-            page.set_viewport_size({"width": width, "height": 1000})
-            page.wait_for_timeout(1000)
-            page.screenshot(path=out / f"readme-{name}.png")
+            first, high = FOR_THE_README[name]
+            top = page.get_by_test_id("stMain").get_by_text(first).last.bounding_box()["y"] - 30
+            page.screenshot(path=out / f"dashboard-{name}.png", clip={"x": 282, "y": top, "width": 998, "height": high})
     context.close()
 
 

@@ -14,7 +14,7 @@ PLATEAUS_SHOWN = 6
 
 def paragraphs(record: Record) -> list[str]:
     """The run's findings as sentences, after the model, the input, and what to know about them."""
-    return [*_header(record), *record.notes, *_massive(record), *_sinks(record), *hneurons(record), *tested(record)]
+    return [*_header(record), *record.notes, *massive(record), *_sinks(record), *hneurons(record), *tested(record)]
 
 
 def _header(record: Record) -> Iterator[str]:
@@ -48,7 +48,8 @@ def _count(number: int, what: str) -> str:
     return f"{number:,} {what}" + ("" if number == 1 else "s")
 
 
-def _massive(record: Record) -> Iterator[str]:
+def massive(record: Record) -> Iterator[str]:
+    """What is massive, by the thresholds in force, and the life cycle of each plateau."""
     if "massive.plateaus" not in names(record):
         return
     layers, plateaus = frame(record, "massive.layers"), frame(record, "massive.plateaus")

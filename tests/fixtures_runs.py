@@ -106,15 +106,24 @@ def made_up_study(report: Report) -> Study:
         "hneurons": _evidence("hneurons", arrays, facts),
         "hneurons.contributions": _evidence("hneurons", {"text": np.arange(QUESTIONS), "answer": cett}, {}),
     }
-    study = Study(
-        report.card,
-        settings,
-        evidence,
-        (),
-        report.tokens,
-        tables={"answers": {name: answers[name].to_numpy() for name in answers}},
-    )
-    return study.judge()  # type: ignore[return-value]
+    tables = {"answers": answers, **neuron_tables()}
+    plain = {name: {column: table[column].to_numpy() for column in table} for name, table in tables.items()}
+    return Study(report.card, settings, evidence, (), report.tokens, tables=plain).judge()  # type: ignore[return-value]
+
+
+def neuron_tables() -> dict[str, pd.DataFrame]:
+    """What a study says of the state of neuron 3 of layer 1."""
+    state = {"layer": [1], "neuron": [3], "fires": [0.025], "bar": [0.4], "positive": [0.5], "mean": [0.1]}
+    state |= {
+        name: [0.0] for name in ("low", "median", "high", "min", "max", "norm", "writes", "dim_share", "sink_heads")
+    }
+    state |= {"dim": [5], "spike_share": [float("nan")], "n": [1000]}
+    tokens = {"layer": 1, "neuron": 3, "kind": ["activates", "promotes", "suppresses"], "rank": 0}
+    tokens |= {"token": NASTY[:3], "value": [4.0, 2.0, -2.0], "text": [0, -1, -1], "position": [3, -1, -1]}
+    return {
+        "hneurons.states": pd.DataFrame(state),
+        "hneurons.tokens": pd.DataFrame({**tokens, "before": "", "after": ""}),
+    }
 
 
 def _evidence(detector: str, arrays: dict[str, np.ndarray], facts: dict[str, object]) -> Evidence:

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from dashboards import state, widgets
+from dashboards import charts, state, widgets
 from dashboards.differences import headlines
 from dashboards.state import View
 from inspector.errors import RunError
@@ -39,7 +39,7 @@ def layers(first: View, second: View) -> None:
     ):
         if first.has(table) and second.has(table):
             one, two = first.frame(table), second.frame(table)
-            widgets.chart(
+            charts.chart(
                 f"compare-{column}",
                 two_over_depth(one, two, column, names, said, axis),
                 pd.concat([one.assign(run=names[0]), two.assign(run=names[1])]),
@@ -58,7 +58,7 @@ def heads(first: View, second: View) -> None:
     names = (first.name, second.name)
     figure = head_difference(one, two) if same else heads_by_depth(one, two, names)
     more = () if same else (repr(names),)
-    widgets.chart(
+    charts.chart(
         "compare-heads",
         figure,
         pd.concat([one.assign(run=names[0]), two.assign(run=names[1])]),
@@ -81,7 +81,7 @@ def maps(first: View, second: View) -> None:
         with column:
             figure = magnitude_map(table).update_traces(zmin=0, zmax=top)
             source = f'{name}.frame("massive.map")'
-            widgets.chart(
+            charts.chart(
                 f"map-{name}",
                 figure,
                 table,

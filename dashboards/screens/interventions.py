@@ -5,7 +5,7 @@ import html
 import pandas as pd
 import streamlit as st
 
-from dashboards import notebook, trying, widgets
+from dashboards import charts, notebook, trying, widgets
 from dashboards.state import View
 from inspector.figures import effect_intervals, over_alpha, spike_by_sink, window_losses
 from inspector.summary_tests import tested as sentences
@@ -32,7 +32,7 @@ def tested(view: View) -> None:
         )
         return
     effects = view.frame("effects")
-    for line in sentences(view.report):
+    for line in sentences(view.measured):
         widgets.finding(line, "massive")
     left, right = st.columns(2)
     families = [name for name, ops in FAMILIES.items() if effects["op"].isin(ops).any()]
@@ -42,18 +42,18 @@ def tested(view: View) -> None:
     metrics = list(dict.fromkeys(effects["metric"]))
     with right:
         metric = widgets.choice("metric", "Effect on", metrics, st.query_params.get("metric"))
-    mine = effects[effects["metric"] == metric].head(ROWS)
+    mine = effects[effects["metric"] == metric]
     query = f"{notebook.table('effects')}.query('op in {list(FAMILIES[family])}')"
-    widgets.chart(
+    charts.chart(
         "effects",
-        effect_intervals(mine, metric),
+        effect_intervals(mine, metric, ROWS),
         effects,
         notebook.drawn(view, "effect_intervals", query, repr(metric)),
         "The dot is the change with its 95 % interval; the grey band is what the same does to random twins. Outside "
-        "the band, the thing itself matters.",
+        f"the band, the thing itself matters. Of {len(mine)}, the largest {min(ROWS, len(mine))} are drawn.",
         ("twin", "loss", "KL"),
     )
-    _verdicts(mine)
+    _verdicts(mine.loc[mine["change"].abs().nlargest(ROWS).index])
     _more(view)
 
 
@@ -66,7 +66,7 @@ def _more(view: View) -> None:
     ):
         if view.has(name):
             table, code = view.frame(name), notebook.drawn(view, function, notebook.table(name))
-            widgets.chart(name, draw(table), table, code, means, terms)
+            charts.chart(name, draw(table), table, code, means, terms)
     for name in ("guard", "guard_curve"):
         if view.has(name):
             with st.expander(f"Table: {name.replace('_', ' ')}"):

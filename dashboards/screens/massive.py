@@ -5,10 +5,10 @@ import html
 import pandas as pd
 import streamlit as st
 
-from dashboards import cell, notebook, state, widgets
+from dashboards import cell, charts, notebook, state, widgets
 from dashboards.state import View
 from inspector.figures import life_cycle, magnitude_map, token_label
-from inspector.summary import paragraphs
+from inspector.summary import massive
 
 
 def thresholds(view: View) -> None:
@@ -42,17 +42,17 @@ def size_map(view: View) -> tuple[int, int, int] | None:
 
 def _drawn(view: View, table: pd.DataFrame, text: int, layer: int | None, position: int | None) -> None:
     """The picture, with the chosen cell framed."""
-    first, last = widgets.cropped(int(table["position"].max()) + 1)
+    first, last = charts.cropped(int(table["position"].max()) + 1)
     shown = table[table["position"].between(first, last)]
     figure = magnitude_map(shown, text)
     cells = figure.data[0]
     columns = [int(at) for at in cells.customdata[..., 1].reshape(-1)]
     layers = [int(layer) for layer in cells.y for _ in cells.x]
     width = int(cells.x[1] - cells.x[0]) if len(cells.x) > 1 else 1
-    figure = widgets.clickable(figure)
+    figure = charts.clickable(figure)
     if layer is not None and position is not None and first <= position <= last:
-        widgets.mark(figure, first + (position - first) // width * width, layer, width)
-    widgets.chart(
+        charts.mark(figure, first + (position - first) // width * width, layer, width)
+    charts.chart(
         "size-map",
         figure,
         shown,
@@ -61,7 +61,7 @@ def _drawn(view: View, table: pd.DataFrame, text: int, layer: int | None, positi
         "carries a spike. Click a cell to open it; the box tool at the top right shows a part at full resolution.",
         ("residual stream", "massive activation"),
         pick={"layer": layers, "position": columns, "text": [text] * len(layers), "dim": [None] * len(layers)},
-        crop=lambda box: state.choose(crop=widgets.box_of(box, "x")),
+        crop=lambda box: state.choose(crop=charts.box_of(box, "x")),
     )
 
 
@@ -77,14 +77,13 @@ def page() -> None:
         )
         return
     thresholds(view)
-    for line in paragraphs(view.report):
-        if line.startswith(("Massive", "Dim")):
-            widgets.finding(line, "massive")
+    for line in massive(view.measured):
+        widgets.finding(line, "massive")
     chosen = size_map(view) if view.has("massive.map") else None
     if chosen is not None:
         cell.cell(view, *chosen)
     layers, plateaus = view.frame("massive.layers"), view.frame("massive.plateaus")
-    widgets.chart(
+    charts.chart(
         "life-cycle",
         life_cycle(layers, plateaus),
         layers,

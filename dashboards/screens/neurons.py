@@ -2,9 +2,9 @@
 
 import streamlit as st
 
-from dashboards import asking, neuron, notebook, state, widgets
+from dashboards import asking, charts, neuron, notebook, state, widgets
 from dashboards.state import View
-from inspector.figures import neurons, predictors, roc_curves
+from inspector.figures import decoding_family, neurons, predictors, roc_curves
 from inspector.summary import hneurons
 
 
@@ -22,7 +22,7 @@ def scatter(view: View) -> None:
         customdata=[f"neuron {row.neuron} of layer {row.layer}" for row in ordered.itertuples()],
         hovertemplate="%{customdata}<br>weight %{x:+.3f}, alone %{y:.3f}<extra></extra>",
     )
-    widgets.chart(
+    charts.chart(
         "neurons",
         figure,
         table,
@@ -53,7 +53,7 @@ def compared(view: View) -> None:
     left, right = st.columns(2)
     with left:
         scores = view.frame("hneurons.scores")
-        widgets.chart(
+        charts.chart(
             "predictors",
             predictors(scores),
             scores,
@@ -63,13 +63,23 @@ def compared(view: View) -> None:
         )
     with right:
         roc = view.frame("hneurons.roc")
-        widgets.chart(
+        charts.chart(
             "roc",
             roc_curves(roc),
             roc,
             notebook.drawn(view, "roc_curves", notebook.table("hneurons.roc")),
             "How many made-up answers are caught, for how many right ones called made up.",
             ("AUROC",),
+        )
+    if view.has("decoding"):
+        family = view.frame("decoding")
+        charts.chart(
+            "decoding",
+            decoding_family(family),
+            family,
+            notebook.drawn(view, "decoding_family", notebook.table("decoding")),
+            "The same held-out questions, answered by other ways to choose the next token.",
+            ("risk",),
         )
 
 
@@ -92,7 +102,7 @@ def page() -> None:
         widgets.slider(view, "stability", "Chosen by at least this share of bootstraps", "Default 0.5.")
     with right:
         widgets.slider(view, "q", "And q below", "p of the neuron alone on held-out answers, adjusted for all tested.")
-    for line in hneurons(view.report):
+    for line in hneurons(view.measured):
         widgets.finding(line, "hneurons")
     table = view.frame("hneurons.candidates")
     chosen = table[table["verdict"] == "candidate"]

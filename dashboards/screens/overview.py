@@ -22,7 +22,7 @@ def tiles(view: View) -> Iterator[tuple[str, str, str, str, str]]:
             more = f"{top['ratio']:,.0f} × the median, dim {int(top['dim'])}, layer {int(top['layer'])}"
             yield "massive", "massive", "Largest |x|", f"{top['max']:,.0f}", more
     if view.has("sinks.heads"):
-        heads, epsilon = view.frame("sinks.heads"), state.in_force(view.report)["epsilon"]
+        heads, epsilon = view.frame("sinks.heads"), state.in_force(view.measured)["epsilon"]
         count = int((heads["received"] > epsilon).sum())
         yield "sinks", "sinks", "Sink heads", f"{count:,}", f"of {len(heads):,} park over {epsilon:.0%} on one token"
     if view.has("hneurons.candidates"):
@@ -40,7 +40,7 @@ def tiles(view: View) -> Iterator[tuple[str, str, str, str, str]]:
 
 def card(view: View) -> None:
     """The model, and how it was read."""
-    about, settings = view.report.card, view.report.settings
+    about, settings = view.measured.card, view.measured.settings
     facts = {
         "Model": about["name"],
         "Architecture": about["architecture"],
@@ -86,7 +86,7 @@ def page() -> None:
     if not view.saved:
         live.save(view)
     for line in paragraphs(view.report)[1:]:
-        widgets.finding(line, next((d for d in ("massive", "sinks", "hneurons") if _about(line) == d), "muted"))
+        widgets.finding(line, _about(line))
     fed(view)
     card(view)
     live.form()

@@ -5,7 +5,7 @@ from html import escape
 
 import streamlit as st
 
-from dashboards import state, widgets
+from dashboards import charts, state, widgets
 from dashboards.shelf import Shelved, size_of
 from inspector.errors import InspectorError
 from inspector.page import render
@@ -38,8 +38,8 @@ def actions(run: Shelved) -> None:
     if not run.fault:
         if st.button("Prepare files", key=f"prepare {run.name}"):
             page = render(state.view(run.name).report).encode()
-            widgets.download("One offline HTML page", page, f"{run.name}.html", "text/html")
-            widgets.download(
+            charts.download("One offline HTML page", page, f"{run.name}.html", "text/html")
+            charts.download(
                 "The run as a zip file", state.shelf().packed(run.name), f"{run.name}.zip", "application/zip"
             )
         with st.form(f"rename {run.name}", border=False):

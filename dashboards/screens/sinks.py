@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from dashboards import head, notebook, state, widgets
+from dashboards import charts, head, notebook, state, widgets
 from dashboards.state import View
 from inspector.figures import head_map, received_by_position, sink_controls, sink_curve
 from inspector.figures.sinks import MEASURES
@@ -24,10 +24,10 @@ def head_strip(view: View) -> None:
     cells = figure.data[0]
     layers = [int(y) for y in cells.y for _ in cells.x]
     numbers = [int(x) for _ in cells.y for x in cells.x]
-    figure = widgets.clickable(figure)
+    figure = charts.clickable(figure)
     if layer is not None and number is not None:
-        widgets.mark(figure, number, layer)
-    widgets.chart(
+        charts.mark(figure, number, layer)
+    charts.chart(
         "head-map",
         figure,
         heads,
@@ -43,9 +43,9 @@ def head_strip(view: View) -> None:
 
 def around(view: View) -> None:
     """Received attention by position, the controls, and the curve."""
-    epsilon = state.in_force(view.report)["epsilon"]
+    epsilon = state.in_force(view.measured)["epsilon"]
     keys, controls, curve = (view.frame(f"sinks.{name}") for name in ("keys", "controls", "curve"))
-    widgets.chart(
+    charts.chart(
         "received",
         received_by_position(keys, epsilon),
         keys,
@@ -55,7 +55,7 @@ def around(view: View) -> None:
     )
     left, right = st.columns(2)
     with left:
-        widgets.chart(
+        charts.chart(
             "controls",
             sink_controls(controls),
             controls,
@@ -64,7 +64,7 @@ def around(view: View) -> None:
             ("sink rate",),
         )
     with right:
-        widgets.chart(
+        charts.chart(
             "curve",
             sink_curve(curve, epsilon),
             curve,

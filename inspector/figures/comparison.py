@@ -6,7 +6,8 @@ import plotly.graph_objects as go
 
 from inspector.figures.common import NEUTRAL, NEUTRAL_TEXT, SINK_SCALE, finish
 
-DIFFERENCES = "PuOr"
+DIFFERENCES = [[0.0, "#7F3B08"], [0.25, "#E08214"], [0.5, "#F7F7F7"], [0.75, "#8073AC"], [1.0, "#2D004B"]]
+"""PuOr: orange is less, violet more."""
 
 
 def two_over_depth(
@@ -32,7 +33,7 @@ def two_over_depth(
     figure.update_layout(legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0})
     peaks = [float(table[column].max()) for table in (first, second)]
     return finish(
-        figure, f"{axis[0].upper()}{axis[1:]}: at most {peaks[0]:,.3g} in the first, {peaks[1]:,.3g} in the second"
+        figure, f"{axis[0].upper()}{axis[1:]}: at most {_said(peaks[0])} in the first, {_said(peaks[1])} in the second"
     )
 
 
@@ -40,13 +41,16 @@ def head_difference(first: pd.DataFrame, second: pd.DataFrame) -> go.Figure:
     """Received attention of each head in the second run less that in the first (frame `sinks.heads`)."""
     grids = [table.pivot(index="layer", columns="head", values="received") for table in (first, second)]
     change = grids[1] - grids[0]
+    known = change.notna().to_numpy().any()
+    far = float(np.nanmax(np.abs(change.to_numpy()))) if known else float("nan")
+    limit = max(0.1, far) if known else 1.0
     figure = go.Figure(
         go.Heatmap(
             z=change.to_numpy(dtype=np.float32),
             x=change.columns,
             y=change.index,
-            zmin=-1,
-            zmax=1,
+            zmin=-limit,
+            zmax=limit,
             colorscale=DIFFERENCES,
             colorbar={"title": "second<br>less first"},
             xgap=1,
@@ -56,7 +60,6 @@ def head_difference(first: pd.DataFrame, second: pd.DataFrame) -> go.Figure:
     )
     figure.update_xaxes(title="head", dtick=1 if change.shape[1] <= 16 else 4)
     figure.update_yaxes(title="layer")
-    far = float(np.nanmax(np.abs(change.to_numpy()))) if change.notna().to_numpy().any() else float("nan")
     return finish(figure, f"Heads differ in received attention by at most {far:.0%}")
 
 
@@ -91,3 +94,7 @@ def heads_by_depth(first: pd.DataFrame, second: pd.DataFrame, names: tuple[str, 
     return finish(
         figure, f"Heads give their strongest key {rates[0]:.0%} on average in the first, {rates[1]:.0%} in the second"
     )
+
+
+def _said(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"

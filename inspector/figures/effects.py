@@ -16,9 +16,10 @@ WAYS = ("circle", "square", "diamond", "cross", "triangle-up")
 SYMBOLS = {"confirmed": "circle", "undecided": "diamond-open", "refuted": "x"}
 
 
-def effect_intervals(effects: pd.DataFrame, metric: str = "loss") -> go.Figure:
-    """Each change with its interval, above the band that holds 95 % of its twins' (frame `effects`)."""
-    rows = effects[effects["metric"] == metric].reset_index(drop=True)
+def effect_intervals(effects: pd.DataFrame, metric: str = "loss", most: int = 14) -> go.Figure:
+    """The largest changes with their intervals, above the bands that hold 95 % of their twins' (frame `effects`)."""
+    tested = effects[effects["metric"] == metric]
+    rows = tested.loc[tested["change"].abs().nlargest(most).index.sort_values()].reset_index(drop=True)
     figure = go.Figure()
     for at, row in enumerate(rows.itertuples()):
         band = {"x0": row.twin_low, "x1": row.twin_high, "y0": at - 0.32, "y1": at + 0.32}
@@ -44,7 +45,7 @@ def effect_intervals(effects: pd.DataFrame, metric: str = "loss") -> go.Figure:
     figure.add_vline(x=0, line_dash="dot", line_color=NEUTRAL)
     if not len(rows):
         return finish(figure, f"No effect on {metric} was measured")
-    finish(figure, _title(rows, metric)).update_layout(height=max(260, 90 + 64 * len(rows)))
+    finish(figure, _title(tested, metric)).update_layout(height=max(260, 90 + 64 * len(rows)))
     return figure
 
 

@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("streamlit", reason="pip install activation-inspector[dashboard]")
 
-from dashboards import theme, widgets
+from dashboards import charts, theme
 from inspector.figures import attention_pattern, head_map, magnitude_map
 from inspector.figures.patterns import square_pool, without_key
 
@@ -35,7 +35,7 @@ def test_maps_of_2048_tokens_stay_below_a_megabyte_and_keep_the_spike() -> None:
     figure = magnitude_map(cells(2048), 0)
     positions = figure.data[0].customdata[..., 1]
     assert 777 in positions[3]
-    drawn = theme.themed(widgets.clickable(figure))
+    drawn = theme.themed(charts.clickable(figure))
     assert len(drawn.to_json()) < MEGABYTE
     pattern = np.tril(np.random.default_rng(0).random((2048, 2048), dtype=np.float32))
     shown = attention_pattern(pattern, ["word"] * 2048, "Head 0 of layer 0")
@@ -61,7 +61,7 @@ def test_hiding_the_sink_scales_the_rest_up_to_one() -> None:
 def test_each_invisible_point_chooses_the_cell_it_lies_on() -> None:
     heads = pd.DataFrame([(layer, head, layer / 10) for layer in range(3) for head in range(4)])
     heads.columns = pd.Index(["layer", "head", "received"])
-    figure = widgets.clickable(head_map(heads))
+    figure = charts.clickable(head_map(heads))
     points = figure.data[-1]
     assert list(zip(points.y, points.x, strict=True)) == [(y, x) for y in range(3) for x in range(4)]
     assert [row[-1] for row in points.customdata] == pytest.approx(heads["received"].tolist())

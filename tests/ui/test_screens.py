@@ -85,6 +85,8 @@ def test_a_chosen_neuron_shows_the_answers_that_it_speaks_up_in(draw: Open) -> N
     text = said(at)
     assert "Neuron 3 of layer 1 is a candidate" in text
     assert "an intervention must tell" in text
+    assert "fires at 2.5% of the tokens" in text
+    assert "<script" not in markup(at)
     first = text[text.index("speaks loudest") :]
     assert first.index("Question 0 <b>?</b>") < first.index("Question", first.index("Question 0") + 5)
 

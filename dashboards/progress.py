@@ -1,0 +1,43 @@
+"""What a visitor sees of the work that they asked for."""
+
+import streamlit as st
+
+from dashboards import state
+from dashboards.jobs import Job
+from dashboards.widgets import note, plain, trouble
+
+POLL = 1.0
+"""Seconds between looks at a job. Each look runs a script, in the threads that the worker shares with them."""
+
+
+def outcome(kind: str) -> Job | None:
+    """The job of this kind once it is done; until then its progress, or what became of it."""
+    refused = st.session_state.pop(f"refused {kind}", "")
+    if refused:
+        trouble(refused)
+    job = state.mine(kind)
+    if job is None:
+        return None
+    if not job.over:
+        _progress(kind)
+        return None
+    if job.state == "failed":
+        trouble(job.error)
+    if job.state == "cancelled":
+        note("Cancelled. Nothing was kept.")
+    return job if job.state == "done" else None
+
+
+@st.fragment(run_every=POLL)
+def _progress(kind: str) -> None:
+    job = state.mine(kind)
+    if job is None or job.over:
+        st.rerun()
+    ahead = state.jobs().place(job)
+    if ahead:
+        st.progress(0.0, text=plain(f"{job.label}: waiting, {ahead} before you"))
+    else:
+        share = min(1.0, job.done / job.total) if job.total else 0.0
+        counted = f" {job.done:,} of {job.total:,}" if job.total else " …"
+        st.progress(share, text=plain(f"{job.doing or job.label}{counted}"))
+    st.button("Cancel", key=f"cancel {kind}", on_click=state.jobs().cancel, args=(job,))
