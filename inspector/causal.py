@@ -101,6 +101,9 @@ class Outcomes:
         self.bench, self.log = bench, log
         self._known: dict[str, Outcome] = _read(log) if log is not None and log.exists() else {}
 
+    def __len__(self) -> int:
+        return len(self._known)
+
     def of(self, interventions: Sequence[Intervention], metrics: Collection[str]) -> Outcome:
         """The outcome under these interventions."""
         key = f"{self.bench.name} {','.join(sorted(metrics))} {as_json(interventions)}"

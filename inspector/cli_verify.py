@@ -46,7 +46,17 @@ def verify(
     found = [[one.detector, one.layer, one.unit, one.position] for one in report.findings]
     work = [report.card["fingerprint"], report.settings.get("bos"), found, samples, seed]
     with working_folder(target, work) as folder, step_progress(quiet) as step:
-        verified = test(report, loaded, twins=twins, heads=heads, samples=samples, seed=seed, folder=folder, step=step)
+        verified = test(
+            report,
+            loaded,
+            twins=twins,
+            heads=heads,
+            samples=samples,
+            seed=seed,
+            folder=folder,
+            on_forecast=lambda line: say(quiet, f"Forecast: {line}."),
+            step=step,
+        )
         saved = verified.save(target, overwrite=overwrite or in_place)
     say(quiet, f"Saved. Look at it: inspector show {target}")
     typer.echo(saved)

@@ -29,6 +29,7 @@ from inspector.hallucination.transfer import between, with_transfers
 from inspector.models import Model
 from inspector.summary import paragraphs
 from inspector.testing import tiny_model
+from inspector.texts import built_in
 
 SAMPLING = Sampling(samples=2, longest=8)
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from time import perf_counter
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -10,7 +11,7 @@ import pandas as pd
 from numpy.random import default_rng
 
 from inspector.attention import UnsupportedAttention
-from inspector.batching import Text
+from inspector.batching import Text, TokenSequence
 from inspector.causal import Outcomes, Trial, run
 from inspector.errors import InputError
 from inspector.hallucination.policies import compare_policies, verdict
@@ -69,6 +70,7 @@ def verify(
     samples: int = 0,
     seed: int = 0,
     folder: Path | None = None,
+    on_forecast: Callable[[str], object] = lambda line: None,
     step: Step = lambda what, done, total: None,
 ) -> Report:
     """Test a run's findings beside random twins; effects, verdicts and tables go into the new report.
@@ -87,6 +89,7 @@ def verify(
         samples: sampled answers to each question beside the greedy one, with the same random numbers throughout.
         seed: chooses twins, questions and samples.
         folder: keeps what was measured, so that a killed verification goes on.
+        on_forecast: called once, after a pass of each kind, with what is ahead, in words.
         step: called with what is being done, how much of it was just done, and of how much.
 
     Raises:
@@ -101,21 +104,12 @@ def verify(
     bos = BOS.get(report.settings.get("bos", ""))
     measured, reference = rows_to_measure(model, texts, bos)
     prose = TextBench(model, measured)
-    tests: list[Test] = []
+    tests = _of_scan(report, model, prose, reference, twins, heads, seed, folder)
     notes: tuple[str, ...] = ()
-    on_texts = Outcomes(prose, folder and folder / "texts.jsonl")
-    if spikes(report):
-        tests.append(MassiveTest(report, model, on_texts, reference, twins or SPIKE_TWINS, default_rng(seed)))
-    if sink_heads(report):
-        tests.append(SinkTest(report, on_texts, heads, twins, default_rng(seed)))
-    if isinstance(report, Study) and not candidates(report):
-        notes += ("No neuron passes the thresholds as a candidate, so none was tested.",)
-    elif isinstance(report, Study):
-        questions, where = unseen_questions(report, seed)
-        bench = answer_bench(report, model, questions, prose, samples, seed)
-        outcomes = Outcomes(bench, folder and folder / "answers.jsonl")
-        tests.append(NeuronTest(report, model, outcomes, twins or NEURON_TWINS, default_rng(seed)))
-        notes += (f"Candidates were tested on {len(questions)} {where}, and on all built-in false premises.",)
+    if isinstance(report, Study):
+        mine, notes = _of_study(report, model, prose, twins, samples, seed, folder)
+        tests += mine
+    on_forecast(_forecast(tests))
     effects, verified, tables = _tried(tests, seed, step)
     if isinstance(report, Study):
         guarded = compare_policies(report, model, seed=seed, step=step)
@@ -131,6 +125,39 @@ def verify(
     ).judge()
 
 
+def _of_scan(
+    report: Report,
+    model: Model,
+    prose: TextBench,
+    reference: Sequence[TokenSequence],
+    twins: int | None,
+    heads: int,
+    seed: int,
+    folder: Path | None,
+) -> list[Test]:
+    """Tests of spikes and sinks; they share what was measured."""
+    outcomes = Outcomes(prose, folder and folder / "texts.jsonl")
+    tests: list[Test] = []
+    if spikes(report):
+        tests.append(MassiveTest(report, model, outcomes, reference, twins or SPIKE_TWINS, default_rng(seed)))
+    if sink_heads(report):
+        tests.append(SinkTest(report, outcomes, heads, twins, default_rng(seed)))
+    return tests
+
+
+def _of_study(
+    study: Study, model: Model, prose: TextBench, twins: int | None, samples: int, seed: int, folder: Path | None
+) -> tuple[list[Test], tuple[str, ...]]:
+    """Tests of candidate neurons, and what to know about them."""
+    if not candidates(study):
+        return [], ("No neuron passes the thresholds as a candidate, so none was tested.",)
+    questions, where = unseen_questions(study, seed)
+    bench = answer_bench(study, model, questions, prose, samples, seed)
+    outcomes = Outcomes(bench, folder and folder / "answers.jsonl")
+    test = NeuronTest(study, model, outcomes, twins or NEURON_TWINS, default_rng(seed))
+    return [test], (f"Candidates were tested on {len(questions)} {where}, and on all built-in false premises.",)
+
+
 def refuse(report: Report, twins: int | None) -> None:
     """Say what stands in the way of a verification; no model is needed.
 
@@ -144,6 +171,20 @@ def refuse(report: Report, twins: int | None) -> None:
             "Nothing passes this run's thresholds that could be tested: no massive activation, and no sink head with "
             "its key at one position. Lower the thresholds, or scan more texts."
         )
+
+
+def _forecast(tests: Sequence[Test]) -> str:
+    """How many passes there will be, and how long they take by one of each kind."""
+    passes, seconds, known = 0, 0.0, 0
+    for test in tests:
+        known += len(test.outcomes)
+        mine = sum(trial.passes for trial in test.trials)
+        began = perf_counter()
+        test.outcomes.of((), test.trials[0].claims.keys())
+        passes, seconds = passes + mine, seconds + mine * (perf_counter() - began)
+    if known:
+        return f"{passes} passes, {known} of them measured before"
+    return f"{passes} passes, about {max(1, round(seconds / 60))} min"
 
 
 def _tried(
