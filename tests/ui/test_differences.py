@@ -1,0 +1,38 @@
+"""Two runs beside each other: the same gives no difference, and what was planted is one."""
+# ruff: noqa: F811
+
+from pathlib import Path
+
+import pytest
+from fixtures_runs import shelf, tiny_folder  # noqa: F401
+
+pytest.importorskip("streamlit", reason="pip install activation-inspector[dashboard]")
+
+from dashboards.differences import headlines
+from dashboards.state import View
+from inspector.opening import open_run
+
+
+def viewed(shelf: Path, name: str) -> View:
+    return View(name, (str(shelf / name), 0.0), open_run(shelf / name), True, "")
+
+
+def test_a_run_beside_itself_differs_in_nothing(shelf: Path) -> None:
+    table = headlines(viewed(shelf, "planted"), viewed(shelf, "planted"))
+    assert len(table) >= 5
+    assert (table["second − first"] == 0).all()
+    known = table.dropna(subset=["to"])
+    assert len(known) == 2 and (known["95 % from"] <= 0).all() and (known["to"] >= 0).all()
+
+
+def test_a_planted_spike_is_a_difference_with_an_interval_beside_a_model_without(shelf: Path) -> None:
+    table = headlines(viewed(shelf, "empty"), viewed(shelf, "planted")).set_index("number")
+    largest = table.loc["largest |x|, mean over texts"]
+    assert largest["95 % from"] > 4000 and largest["95 % from"] <= largest["second − first"] <= largest["to"]
+    rate = table.loc["sink rate at key 0"]
+    assert rate["first"] == pytest.approx(0.0, abs=0.02) and rate["second"] == pytest.approx(2 / 24, abs=0.02)
+
+
+def test_runs_that_measured_other_things_have_no_common_number(shelf: Path) -> None:
+    table = headlines(viewed(shelf, "planted"), viewed(shelf, "study"))
+    assert not len(table)
