@@ -33,7 +33,7 @@ def show(page: str) -> None:
     with st.container(border=True):
         st.html(f"<p class=reading>Tour, {at} of {len(STOPS)}</p>")
         widgets.finding(text)
-        with st.container(horizontal=True, gap="small"):
+        with st.container(horizontal=True, gap="small", vertical_alignment="center"):
             if page != where:
                 widgets.link(where, f"Go to {widgets.PAGES[where]}")
             elif at < len(STOPS):

@@ -73,11 +73,19 @@ def page() -> None:
     widgets.head("Overview", "What stands out inside the model on these texts, and where to look closer.")
     if "tour" not in st.query_params:
         st.button("New here? Take the two-minute tour", on_click=state.choose, kwargs={"tour": 1})
+    touring = state.number("tour") == 1  # its first stop is the form
+    if touring:
+        live.form()
     fresh = "run" not in st.query_params and not state.shelf().all()
     view = None if fresh else widgets.open_view()
-    if view is None:
+    if view is not None:
+        found(view)
+    if not touring:
         live.form()
-        return
+
+
+def found(view: View) -> None:
+    """What is known of a run, from the numbers to the model."""
     shown = list(tiles(view))[:4]
     for column, (where, accent, what, number, more) in zip(st.columns(max(1, len(shown))), shown, strict=False):
         with column:
@@ -89,7 +97,6 @@ def page() -> None:
         widgets.finding(line, _about(line))
     fed(view)
     card(view)
-    live.form()
 
 
 def _about(line: str) -> str:
