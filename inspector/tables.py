@@ -95,7 +95,8 @@ def _verdicts(record: Record, name: str, made: pd.DataFrame) -> list[str]:
 
 def thresholds(record: Record, detector: str) -> Any:
     """The thresholds in force for one of our detectors."""
-    return _OURS[detector][0](**record.settings.get("thresholds", {}).get(detector, {}))
+    chosen = record.settings.get("thresholds", {}).get(detector, {})
+    return _OURS[detector][0](**{name: float(value) for name, value in chosen.items()})
 
 
 def token_names(record: Record) -> dict[int, str]:

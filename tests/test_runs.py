@@ -354,6 +354,11 @@ def test_another_input_has_another_hash(report: Report, tmp_path: Path) -> None:
     assert digest("one", one) == digest("same", tokens_of("a", "b")) != digest("other", shifted)
 
 
+def test_a_whole_number_is_a_threshold_too(report: Report) -> None:
+    again = report.judge(massive={"ratio": 500})
+    assert len(again.frame("massive.layers")) == len(report.frame("massive.layers"))
+
+
 def test_a_run_judged_again_after_opening_has_the_same_findings(run: Path, report: Report) -> None:
     again = open_run(run)
     assert repr(again.judge().findings) == repr(report.findings) == repr(again.findings)
