@@ -402,5 +402,5 @@ def test_token_text_cannot_run_in_an_exported_page(page: str) -> None:
 
 def test_an_exported_page_says_what_was_found(page: str, report: Report) -> None:
     assert "<title>tiny: what the inspector found</title>" in page
-    assert page.count("<figure ") == 4
+    assert page.count("<figure ") == 5
     assert len(pd.DataFrame(report.frame("findings"))) and "<summary>findings</summary>" in page

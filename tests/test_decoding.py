@@ -365,10 +365,10 @@ def test_an_exception_in_choose_comes_through_and_leaves_nothing_behind(
 ) -> None:
     model = loaded(architecture)
 
-    def failing(logits: Tensor, rows: Tensor, step: int | Tensor) -> Tensor:
-        if step == 2:
+    def failing(logits: Tensor, rows: Tensor, steps: Tensor) -> Tensor:
+        if (steps == 2).any():
             raise error("stop")
-        return fanned(logits, rows, step)
+        return fanned(logits, rows, steps)
 
     decoder = Decoder(model, PREFIX)
     before, logits = trace_of(model), model.logits(PROMPTS)

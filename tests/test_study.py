@@ -27,9 +27,11 @@ from inspector.hallucination.questions import Question, load
 from inspector.hallucination.splits import key_numbers
 from inspector.hallucination.transfer import between, with_transfers
 from inspector.models import Model
+from inspector.page import render
 from inspector.summary import paragraphs
 from inspector.testing import tiny_model
 from inspector.texts import built_in
+from inspector.verifying.neurons import unseen_questions
 
 SAMPLING = Sampling(samples=2, longest=8)
 
@@ -373,16 +375,7 @@ def test_a_saved_study_is_opened_and_drawn_without_torch(saved: Path) -> None:
     assert not loaded_after(code) & set(HEAVY)
 
 
-def test_the_dashboard_and_the_page_show_a_study(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from inspector.page import render
-
-    testing = pytest.importorskip("streamlit.testing.v1", reason="pip install activation-inspector[dashboard]")
-    monkeypatch.setattr(sys, "argv", ["app.py", str(saved.parent)])
-    app = Path(__file__).parents[1] / "dashboards" / "app.py"
-    at = testing.AppTest.from_file(str(app), default_timeout=60).run()
-    assert not at.exception
-    assert len(at.get("plotly_chart")) == 3
-    assert "candidate" in "\n".join(text.value for text in at.text)
+def test_the_page_shows_a_study(saved: Path) -> None:
     assert "hneurons.candidates" in render(open_run(saved))
 
 

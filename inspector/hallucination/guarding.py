@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from typing import Literal, cast, get_args
 
 import numpy as np
 import pandas as pd
@@ -126,7 +126,7 @@ def guard(
     model: Model,
     study: Study,
     *,
-    policy: Policy = "abstain",
+    policy: str = "abstain",
     threshold: float | None = None,
     factor: float = 0.0,
     samples: int = SAMPLES,
@@ -160,7 +160,7 @@ def guard(
         raise InputError(f"{samples} samples leave nothing to choose from. Use 1 or more.")
     study.check_model(model)
     chosen = held_out_threshold(study) if threshold is None else threshold
-    return Guard(model, study, policy, chosen, factor, sampling_of(study, samples, seed))
+    return Guard(model, study, cast(Policy, policy), chosen, factor, sampling_of(study, samples, seed))
 
 
 def sampling_of(study: Study, samples: int, seed: int) -> Sampling:
