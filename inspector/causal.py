@@ -120,7 +120,11 @@ class Outcomes:
         at = np.array([untouched, *doses])
         outcomes = [self.of((), metrics), *(self.of(interventions, metrics) for interventions in doses.values())]
         weights = (at - at.mean()) / ((at - at.mean()) ** 2).sum()
-        return {metric: weights @ np.stack([outcome[metric] for outcome in outcomes]) for metric in metrics}
+        # Less the untouched: the weights add up to 0 but for rounding, and what never changes has a slope of exactly 0.
+        return {
+            metric: weights @ np.stack([outcome[metric] - outcomes[0][metric] for outcome in outcomes])
+            for metric in metrics
+        }
 
 
 def _read(log: Path) -> dict[str, Outcome]:
