@@ -27,6 +27,11 @@ def test_measures_of_a_policy_by_hand() -> None:
     assert found["accuracy_80"] == 0.5  # 80 % of four questions is all of them
 
 
+def test_where_nothing_ranks_the_questions_the_curve_is_flat() -> None:
+    found = measured(policy([0.5] * 4, [True, False, False, False]))
+    assert found["aurc"] == found["wrong"] == 0.25 and found["accuracy_50"] == 0.75
+
+
 def test_nothing_answered_has_no_accuracy() -> None:
     found = measured(policy([0.5, 0.6], [True, False], [False, False]))
     assert found["coverage"] == 0 and np.isnan(found["accuracy"]) and found["wrong"] == 0
@@ -36,7 +41,8 @@ def test_nothing_answered_has_no_accuracy() -> None:
 def test_the_area_is_the_mean_of_the_curve_and_ends_at_the_error_rate(rows: list[tuple[float, bool]]) -> None:
     one = policy([risk for risk, _ in rows], [wrong for _, wrong in rows])
     coverage, error = curve(one)
-    assert measured(one)["aurc"] == pytest.approx(error.mean())
+    if len({risk for risk, _ in rows}) > 1:
+        assert measured(one)["aurc"] == pytest.approx(error.mean())
     assert coverage[-1] == 1 and error[-1] == pytest.approx(one.wrong.mean())
 
 

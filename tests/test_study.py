@@ -519,7 +519,8 @@ def test_policies_are_compared_on_the_same_questions(smollm2: Model, study: Stud
     assert greedy["wrong"] == pytest.approx((answers["mark"] == "wrong").mean())
     silent = table.loc["abstain", "probe"]
     assert silent["coverage"] < 1 and silent["wrong"] <= greedy["wrong"]
-    assert silent["aurc"] == pytest.approx(greedy["aurc"])  # the same ranking of the same answers
+    assert greedy["aurc"] == pytest.approx(greedy["wrong"])  # greedy ranks nothing
+    assert silent["aurc"] < greedy["aurc"]
     assert table.loc["abstain", "entropy"]["aurc_change"] == 0
     assert (table["wrong_low"] <= table["wrong"]).all() and (table["wrong"] <= table["wrong_high"]).all()
     assert "Guarding, on" in verdict(pd.DataFrame(tables["guard"]))

@@ -48,7 +48,7 @@ def compare_policies(
     """
     asked, marker = _asked(study, seed), judge or WholeWords()
     watched = guard(model, study, seed=seed)
-    policies: dict[tuple[str, str], Selective] = {GREEDY: _always(asked.risk, asked.wrong)}
+    policies: dict[tuple[str, str], Selective] = {GREEDY: _always(np.zeros(len(asked.wrong)), asked.wrong)}
     policies["abstain", "probe"] = _abstaining(asked.risk, asked.wrong, seed)
     policies["abstain", "entropy"] = _abstaining(asked.entropy, asked.wrong, seed)
     step("guarding", 0, 3 * len(asked.questions))

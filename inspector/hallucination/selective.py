@@ -35,6 +35,9 @@ class Selective:
         errors = weights @ (self.answered & self.wrong)
         with np.errstate(invalid="ignore"):
             measured = {"coverage": given / total, "accuracy": 1 - errors / given, "wrong": errors / total}
+        if np.ptp(self.risk) == 0:  # nothing ranks the questions: on average the curve is flat
+            flat = weights @ self.wrong / total
+            return measured | {"aurc": flat, **{_at(share): 1 - flat for share in COVERAGES}}
         order = np.argsort(self.risk, kind="stable")
         counted = weights[:, order]
         covered, failed = counted.cumsum(axis=1), (counted * self.wrong[order]).cumsum(axis=1)
@@ -44,8 +47,12 @@ class Selective:
         for share in COVERAGES:
             # A draw's last question may count several times; the nearest whole number of questions is taken.
             last = np.minimum((covered < share * total[:, None] - 1e-9).sum(axis=1), counted.shape[1] - 1)
-            measured[f"accuracy_{share:.0%}".rstrip("%")] = 1 - error[np.arange(len(error)), last]
+            measured[_at(share)] = 1 - error[np.arange(len(error)), last]
         return measured
+
+
+def _at(share: float) -> str:
+    return f"accuracy_{100 * share:.0f}"
 
 
 def curve(policy: Selective) -> tuple[Float[np.ndarray, " question"], Float[np.ndarray, " question"]]:
