@@ -101,12 +101,22 @@ class Outcomes:
         self.bench, self.log = bench, log
         self._known: dict[str, Outcome] = _read(log) if log is not None and log.exists() else {}
 
-    def __len__(self) -> int:
-        return len(self._known)
+    def ahead(self, trials: Sequence[Trial]) -> int:
+        """Passes that these trials still need; what trials share is measured once."""
+        changes = {
+            self._key(interventions, trial.claims.keys())
+            for trial in trials
+            for doses in (trial.doses, *trial.twins)
+            for interventions in doses.values()
+        }
+        return len(changes - self._known.keys())
+
+    def _key(self, interventions: Sequence[Intervention], metrics: Collection[str]) -> str:
+        return f"{self.bench.name} {','.join(sorted(metrics))} {as_json(interventions)}"
 
     def of(self, interventions: Sequence[Intervention], metrics: Collection[str]) -> Outcome:
         """The outcome under these interventions."""
-        key = f"{self.bench.name} {','.join(sorted(metrics))} {as_json(interventions)}"
+        key = self._key(interventions, metrics)
         if key not in self._known:
             outcome = self.bench.outcome(interventions, metrics)
             self._known[key] = outcome
