@@ -1,8 +1,10 @@
 """Try a change: the form, prefilled from what was clicked, and three answers side by side."""
 
 import math
+from dataclasses import replace
 from functools import partial
 
+import pandas as pd
 import streamlit as st
 
 from dashboards import progress, state, twins, widgets, work
@@ -14,24 +16,21 @@ PROMPT = "The capital of France is"
 
 
 def prefilled(view: View) -> Change:
-    """The target that the address names; else the run's largest spike; else neuron 0."""
+    """The target and op that the address names; else the run's largest spike zeroed; else its first candidate."""
     card, kind = view.measured.card, state.chosen("kind")
     if kind in twins.KINDS:
-        op = state.chosen("op")
-        return Change(
-            kind,
-            state.number("layer", range(card["layers"])) or 0,
-            _unit(kind, card, state.number("unit")),
-            state.number("at"),
-            op if op in twins.OPS[kind] else twins.OPS[kind][0],
-        )
+        layer, unit = state.number("layer", range(card["layers"])) or 0, _unit(kind, card, state.number("unit"))
+        change = Change(kind, layer, unit, state.number("at"), twins.OPS[kind][0])
+    else:
+        change = _found(view)
+    op = state.chosen("op")
+    return replace(change, op=op) if op in twins.OPS[change.kind] else change
+
+
+def _found(view: View) -> Change:
     if view.has("massive.plateaus"):
         top = view.frame("massive.plateaus").iloc[0]
-        position = (
-            None
-            if math.isnan(float(top["position"] if top["position"] is not None else "nan"))
-            else int(top["position"])
-        )
+        position = None if pd.isna(top["position"]) else int(top["position"])
         return Change("resid_post", int(top["first"]), int(top["dim"]), position, "zero")
     if view.has("hneurons.candidates"):
         top = view.frame("hneurons.candidates").iloc[0]
@@ -62,13 +61,14 @@ def form(view: View) -> None:
             unit = third.number_input(what, 0, width - 1, min(now.unit or 0, width - 1))
         label = "Key to hide" if kind == "attention" else "At token (empty: all)"
         position = fourth.number_input(label, 0, card["context"] - 1, now.position, placeholder="all tokens")
+        left, right = st.columns(2)
+        with left:
+            op = widgets.choice("op", "Do", twins.OPS[kind], now.op, twins.SAID.__getitem__)
+        factor = right.slider("Factor", 0.0, 3.0, 0.5, 0.1) if op == "scale" else 1.0
         with st.form("change", border=False):
-            left, middle, right = st.columns([2, 1, 1])
+            left, right = st.columns([3, 1])
             prompt = left.text_input("Prompt to continue", PROMPT)
-            ops = twins.OPS[kind]
-            op = middle.selectbox("Do", ops, ops.index(now.op) if now.op in ops else 0, format_func=twins.SAID.get)
             seed = right.number_input("Seed of the twin", 0, 10_000, 0)
-            factor = st.slider("Factor, for “multiply by”", 0.0, 3.0, 0.5, 0.1) if "scale" in ops else 1.0
             asked = st.form_submit_button("Run beside a twin (loads the model)", type="primary")
     if asked:
         change = Change(kind, int(layer), unit, position, op, factor)

@@ -17,6 +17,13 @@ KINDS = {
     "mlp_out": "all that the MLP writes",
     "attn_out": "all that attention writes",
 }
+NAMED = {
+    "resid_post": "dim {unit} of layer {layer}",
+    "neuron": "neuron {unit} of layer {layer}",
+    "attention": "head {unit} of layer {layer}",
+    "mlp_out": "the MLP of layer {layer}",
+    "attn_out": "attention of layer {layer}",
+}
 OPS = {
     "resid_post": ("zero", "scale", "mean"),
     "neuron": ("zero", "scale", "mean"),
@@ -58,9 +65,7 @@ class Change:
     @property
     def name(self) -> str:
         """In words."""
-        what = {"resid_post": "dim", "neuron": "neuron", "attention": "head"}.get(self.kind)
-        thing = f"{what} {self.unit} of layer {self.layer}" if what else f"the {self.kind[:4]} of layer {self.layer}"
-        thing = thing.replace("the mlp_", "the MLP").replace("the attn", "attention")
+        thing = NAMED[self.kind].format(unit=self.unit, layer=self.layer)
         if self.kind == "attention":
             return f"key {self.position} hidden from {thing}"
         where = "everywhere" if self.position is None else f"at token {self.position}"

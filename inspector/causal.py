@@ -101,15 +101,14 @@ class Outcomes:
         self.bench, self.log = bench, log
         self._known: dict[str, Outcome] = _read(log) if log is not None and log.exists() else {}
 
-    def ahead(self, trials: Sequence[Trial]) -> int:
-        """Passes that these trials still need; what trials share is measured once."""
-        changes = {
-            self._key(interventions, trial.claims.keys())
+    def ahead(self, trials: Sequence[Trial]) -> list[tuple[tuple[Intervention, ...], Collection[str]]]:
+        """Passes that these trials still need, each once, whatever shares it: what is done, and what is measured."""
+        needed = {
+            self._key(interventions, trial.claims.keys()): (interventions, trial.claims.keys())
             for trial in trials
-            for doses in (trial.doses, *trial.twins)
-            for interventions in doses.values()
+            for interventions in ((), *(each for doses in (trial.doses, *trial.twins) for each in doses.values()))
         }
-        return len(changes - self._known.keys())
+        return [one for key, one in needed.items() if key not in self._known]
 
     def _key(self, interventions: Sequence[Intervention], metrics: Collection[str]) -> str:
         return f"{self.bench.name} {','.join(sorted(metrics))} {as_json(interventions)}"
