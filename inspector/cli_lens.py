@@ -29,10 +29,11 @@ def lens(
     quiet: Quiet = False,
 ) -> None:
     """Read a text through every layer: its predictions, where they settle, the deep-thinking ratio."""
-    say(quiet, f"Loading {model} …")
-    from inspector.lens import logit_lens
+    from inspector.lens import logit_lens, refuse
     from inspector.models import load_model
 
+    refuse(g, rho)
+    say(quiet, f"Loading {model} …")
     loaded = load_model(model, dtype=dtype, device=device, revision=revision, trust_remote_code=trust_remote_code)
     with token_progress(quiet) as (advance, begin):
         read = logit_lens(loaded, [text], g=g, rho=rho, progress=advance, on_forecast=begin)

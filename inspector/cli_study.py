@@ -1,6 +1,7 @@
 """The commands of hallucination studies: `hallucinate` and `ask`."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
@@ -26,7 +27,7 @@ from inspector.cli_options import (
 from inspector.errors import InputError
 
 if TYPE_CHECKING:
-    from inspector.hallucination.study import Scored, Study
+    from inspector.hallucination.study import Study
 
 
 class FormName(StrEnum):
@@ -109,12 +110,7 @@ def hallucinate(
         revision=revision,
         trust_remote_code=trust_remote_code,
     )
-    for path, other in others.items():
-        if other.card["fingerprint"] != loaded.card["fingerprint"]:
-            raise InputError(
-                f"Study '{path}' was made on {other.card['name']} in {other.card['dtype']}, this one would be on "
-                f"{loaded.card['name']} in {loaded.card['dtype']}. Use one model and dtype."
-            )
+    _refuse_others(loaded.card, others)
     put, sampling = Form(form.value), Sampling(samples=samples, seed=seed)
     say(quiet, _forecast(loaded, len(asked), samples))
     work = [loaded.card["fingerprint"], asdict(put), asdict(sampling), [[q.id, q.question] for q in asked]]
@@ -133,6 +129,15 @@ def hallucinate(
         saved = with_transfers(study, str(out), others).save(out, overwrite=overwrite)
     say(quiet, f"Saved. Look at it: inspector show {out}")
     typer.echo(saved)
+
+
+def _refuse_others(card: Mapping[str, Any], others: Mapping[str, "Study"]) -> None:
+    for path, other in others.items():
+        if other.card["fingerprint"] != card["fingerprint"]:
+            raise InputError(
+                f"Study '{path}' was made on {other.card['name']} in {other.card['dtype']}, this one would be on "
+                f"{card['name']} in {card['dtype']}. Use one model and dtype."
+            )
 
 
 def ask(
@@ -170,6 +175,7 @@ def ask(
         _guarded(study, loaded, question, guard, threshold, as_json)
         return
     from inspector.hallucination.answering import greedy_answer
+    from inspector.terminal import print_scored
 
     told: Any = answer if answer is not None else greedy_answer(loaded, question, study.form)
     scored = study.explain(loaded, question, told)
@@ -178,7 +184,7 @@ def ask(
         told |= {"tokens": rows_of(scored.tokens), "neurons": rows_of(scored.neurons)}
         typer.echo(json.dumps(told, ensure_ascii=False, indent=1))
     else:
-        _print(study, scored)
+        print_scored(study, scored)
 
 
 def _guarded(
@@ -203,9 +209,3 @@ def _forecast(model: Any, questions: int, samples: int) -> str:
         f"Forecast: {questions:,} questions, {questions * (1 + samples):,} answers; about {disk:.1f} GB on disk while "
         f"it runs, {disk / 2:.1f} GB in the run, {memory:.1f} GB of memory beside the model while selecting."
     )
-
-
-def _print(study: "Study", scored: "Scored") -> None:
-    from inspector.terminal import print_scored
-
-    print_scored(study, scored)

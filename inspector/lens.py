@@ -31,6 +31,16 @@ BATCH_TOKENS = 1024
 """A batch's streams of all layers are held together."""
 
 
+def refuse(g: float, rho: float) -> None:
+    """Say what stands in the way of a reading; no model is needed.
+
+    Raises:
+        InputError: g or ρ is out of range.
+    """
+    if not 0 <= g < 1 or not 0 < rho <= 1:
+        raise InputError(f"g is {g} and rho is {rho}. Use g from 0 to below 1 and rho above 0, up to 1.")
+
+
 @dataclass(frozen=True)
 class Lens:
     """What `logit_lens` read; `judge` moves g and ρ without the model.
@@ -50,8 +60,7 @@ class Lens:
     rho: float = RHO
 
     def __post_init__(self) -> None:
-        if not 0 <= self.g < 1 or not 0 < self.rho <= 1:
-            raise InputError(f"g is {self.g} and rho is {self.rho}. Use g from 0 to below 1 and rho above 0, up to 1.")
+        refuse(self.g, self.rho)
 
     def judge(self, g: float | None = None, rho: float | None = None) -> "Lens":
         """The same reading with another g or ρ."""
@@ -154,7 +163,7 @@ def logit_lens(
         InputError: no texts, an empty one, or an option out of range.
         ModelError: the last layer, read this way, doesn't give the model's logits.
     """
-    Lens(pd.DataFrame(), {}, {}, g, rho)  # refuses them before the work
+    refuse(g, rho)
     rows = tokenise(model.tokenizer, texts, bos=bos, window=min(window or WINDOW, model.shape.context))
     check_readout(model)
     plan = forecast(model, rows, BATCH_TOKENS)

@@ -1,5 +1,6 @@
 """Verification: planted causes are confirmed, others refuted, and the model is as it was."""
 
+import json
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
@@ -99,6 +100,16 @@ def test_the_model_is_as_it_was_to_the_bit(planted: Model, report: Report) -> No
 def test_the_same_seed_gives_the_same_effects(planted: Model, report: Report, verified: Report) -> None:
     again = verify(report, planted, TEXTS, twins=20)
     assert again.frame("effects").equals(verified.frame("effects"))
+
+
+def test_the_forecast_measures_nothing_that_is_measured_again(planted: Model, report: Report, tmp_path: Path) -> None:
+    said: list[str] = []
+    for _ in range(2):
+        verify(report, planted, TEXTS, twins=20, folder=tmp_path, on_forecast=said.append)
+        keys = [json.loads(line)[0] for line in (tmp_path / "texts.jsonl").read_text().splitlines()]
+        assert len(keys) == len(set(keys))
+    assert " passes, about 1 min" in said[0]
+    assert said[1].startswith("all passes are known")
 
 
 def test_an_outcome_of_nothing_is_the_untouched_one(planted: Model) -> None:

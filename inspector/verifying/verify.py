@@ -109,7 +109,8 @@ def verify(
     if isinstance(report, Study):
         mine, notes = _of_study(report, model, prose, twins, samples, seed, folder)
         tests += mine
-    on_forecast(_forecast(tests))
+    later = {"guard policies": isinstance(report, Study), "cache windows": bool(sink_heads(report))}
+    on_forecast("; then ".join([_forecast(tests), *(what for what, due in later.items() if due)]))
     effects, verified, tables = _tried(tests, seed, step)
     if isinstance(report, Study):
         guarded = compare_policies(report, model, seed=seed, step=step)
