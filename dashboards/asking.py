@@ -19,7 +19,7 @@ def ask(view: View, candidates: list[tuple[int, int]]) -> None:
             "candidates while the second answer is written; both answers are judged by the untouched model."
         )
         st.text_input("Question", "What is the capital of Mongolia?", key="question")
-        label = f"α, for the {len(candidates)} candidate neurons (1 changes nothing)"
+        label = f"α, for the {len(candidates)} candidate neuron{'s' * (len(candidates) != 1)} (1 changes nothing)"
         st.slider(label, 0.0, 3.0, 2.0, 0.1, key="alpha", disabled=not candidates)
         asked = st.form_submit_button("Ask (loads the model)", type="primary")
     if asked and st.session_state.question.strip():

@@ -7,6 +7,14 @@ from dashboards import charts, notebook, widgets
 from dashboards.state import View
 from inspector.figures import neuron_state
 
+CAUSES = {
+    "candidate": "That it causes them is not said: an intervention must tell.",
+    "confirmed": "It causes some of them too: scaling it changes their number more than scaling random twins does.",
+    "refuted": "No sign that it causes them: scaling it changes their number no more than scaling random twins does.",
+    "undecided": "Whether it causes them was tested and is not decided.",
+}
+"""What a verdict says of a candidate."""
+
 
 def neuron(view: View, row: pd.Series) -> None:
     """What is known of one neuron of the probe."""
@@ -41,10 +49,10 @@ def neuron(view: View, row: pd.Series) -> None:
 def sentence(row: pd.Series) -> str:
     """What the neuron predicts, and what that doesn't mean."""
     name = f"Neuron {int(row['neuron'])} of layer {int(row['layer'])}"
-    if row["verdict"] == "candidate":
+    if row["verdict"]:
         return (
             f"{name} is a candidate: it speaks up in made-up answers more than in right ones (AUROC {row['auroc']:.2f} "
-            f"alone). That it causes them is not said: an intervention must tell."
+            f"alone). {CAUSES.get(row['verdict'], CAUSES['candidate'])}"
         )
     raises = "raises" if row["weight"] > 0 else "lowers"
     return f"{name} {raises} the risk in the probe, but is no candidate at these thresholds."

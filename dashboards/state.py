@@ -19,6 +19,7 @@ from dashboards.shelf import Shelf
 from inspector.errors import InspectorError, RunError
 from inspector.opening import open_run
 from inspector.report import Report
+from inspector.tables import VERDICT_OF
 
 LIVE = "live-"
 
@@ -105,7 +106,8 @@ class View:
 
     def frame(self, name: str) -> pd.DataFrame:
         """A table of the run; kept, so don't write to it."""
-        return _frame(self.key, _thresholds(self.measured), name, self.measured)
+        source = self.report if name in VERDICT_OF else self.measured  # a verdict is that of a finding
+        return _frame(self.key, _thresholds(self.measured), name, source)
 
     def has(self, name: str) -> bool:
         """Whether the run has this table, with anything in it."""

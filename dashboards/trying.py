@@ -50,25 +50,24 @@ def form(view: View) -> None:
     with st.container(border=True):
         st.html("<h2 class=figure>Change one thing</h2>")
         widgets.reading("The same is done to a random twin: another of its kind and nearly its size.")
-        first, second, third, fourth = st.columns(4)
-        with first:
+        left, right = st.columns(2)
+        with left:
             kind = widgets.choice("kind", "What", list(twins.KINDS), now.kind, twins.KINDS.__getitem__)
-        layer = second.number_input("Layer", 0, card["layers"] - 1, min(now.layer, card["layers"] - 1))
+        with right:
+            op = widgets.choice("op", "Do", twins.OPS[kind], now.op, twins.SAID.__getitem__)
+        first, second, third, fourth = st.columns(4)
+        layer = first.number_input("Layer", 0, card["layers"] - 1, min(now.layer, card["layers"] - 1))
         width = {"resid_post": card["d_model"], "neuron": card["d_mlp"], "attention": card["heads"]}.get(kind)
         unit = None
         if width:
             what = {"resid_post": "Dim", "neuron": "Neuron", "attention": "Head"}[kind]
-            unit = third.number_input(what, 0, width - 1, min(now.unit or 0, width - 1))
+            unit = second.number_input(what, 0, width - 1, min(now.unit or 0, width - 1))
         label = "Key to hide" if kind == "attention" else "At token (empty: all)"
-        position = fourth.number_input(label, 0, card["context"] - 1, now.position, placeholder="all tokens")
-        left, right = st.columns(2)
-        with left:
-            op = widgets.choice("op", "Do", twins.OPS[kind], now.op, twins.SAID.__getitem__)
-        factor = right.slider("Factor", 0.0, 3.0, 0.5, 0.1) if op == "scale" else 1.0
+        position = third.number_input(label, 0, card["context"] - 1, now.position, placeholder="all tokens")
+        seed = fourth.number_input("Seed of the twin", 0, 10_000, 0)
+        factor = st.slider("Factor", 0.0, 3.0, 0.5, 0.1) if op == "scale" else 1.0
         with st.form("change", border=False):
-            left, right = st.columns([3, 1])
-            prompt = left.text_input("Prompt to continue", PROMPT)
-            seed = right.number_input("Seed of the twin", 0, 10_000, 0)
+            prompt = st.text_input("Prompt to continue", PROMPT)
             asked = st.form_submit_button("Run beside a twin (loads the model)", type="primary")
     if asked:
         change = Change(kind, int(layer), unit, position, op, factor)

@@ -73,6 +73,15 @@ def finding(text: str, accent: str = "muted") -> None:
     st.html(f'<p class=finding style="--accent: var(--{accent})">{html.escape(text)}</p>')
 
 
+def accent_of(line: str) -> str:
+    """The accent of the phenomenon that a sentence is about."""
+    if line.removeprefix("Tested: ").startswith(("Massive", "Dim", "dim", "what the MLP")):
+        return "massive"
+    if line.startswith(("Hallucination", "Beside it", "Guarding")) or "neuron" in line or "made-up" in line:
+        return "hneurons"
+    return "sinks" if "sink" in line.lower() or "window" in line else "muted"
+
+
 def reading(text: str) -> None:
     """What a picture means, and what it doesn't."""
     st.html(f"<p class=reading>{html.escape(text)}</p>")

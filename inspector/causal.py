@@ -41,6 +41,10 @@ MARGIN = 0.05
 """What counts as no change: 0.05 nats, which is 5 % of perplexity, or 5 points of a share."""
 
 
+SAID = {"kl": "divergence", "sink_rate": "sink rate", "made_up": "the share of made-up answers"}
+"""A metric in a reason, where its name isn't said so."""
+
+
 @runtime_checkable
 class Bench(Protocol):
     """Inputs on which outcomes are measured."""
@@ -235,7 +239,7 @@ def _verdict(effect: Effect, claim: Claim) -> tuple[Verdict, str]:
     """
     if not np.isfinite(effect.low) or not np.isfinite(effect.q) or 1 / (1 + effect.twins) >= LEVEL:
         return "undecided", f"insufficient data: {effect.n} inputs, {effect.twins} twins"
-    said = f"{effect.metric} changes by {effect.change:+.3g}"
+    said = f"{SAID.get(effect.metric, effect.metric)} changes by {effect.change:+.3g}"
     below, above = effect.high < 0, effect.low > 0
     if claim == "none":
         if max(abs(effect.low), abs(effect.high)) < MARGIN:

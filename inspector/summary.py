@@ -153,12 +153,14 @@ def hneurons(record: Record) -> Iterator[str]:
     if not len(candidates):
         yield f"No neuron is a candidate (stability ≥ {t.stability:g}, q < {t.q:g} on held-out answers)."
         return
-    untested = "" if record.effects else " Whether they cause them is not tested."
+    verdicts = candidates["verdict"].value_counts().drop("candidate", errors="ignore")
+    told = ", ".join(f"{count} {verdict}" for verdict, count in verdicts.items())
+    causes = f" Tested as causes: {told}." if told else " Whether they cause them is not tested."
     named = ", ".join(f"{row.neuron} of layer {row.layer}" for row in candidates.head(3).itertuples())
     yield (
         f"{_count(len(candidates), 'candidate neuron')} of {len(found)} in the final probe raise the risk, are chosen "
         f"in ≥ {t.stability:.0%} of bootstraps and tell held-out answers apart alone (q < {t.q:g}); the heaviest: "
-        f"{named}. They predict made-up answers.{untested}"
+        f"{named}. They predict made-up answers.{causes}"
     )
 
 

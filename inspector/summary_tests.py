@@ -51,24 +51,21 @@ def _neurons(effects: pd.DataFrame) -> Iterator[str]:
         return
     made_up, prose = scaled.loc["made_up"], scaled.loc["loss"]
     yield (
-        f"Tested: {made_up['target']}, scaled by 0 to 3: per unit of α the share of made-up answers changes by "
-        f"{made_up['change']:+.3f} [{made_up['low']:+.3f}, {made_up['high']:+.3f}] (twins {made_up['twin_low']:+.3f} "
-        f"to {made_up['twin_high']:+.3f}), the loss of ordinary prose by {prose['change']:+.3f}: {made_up['verdict']}. "
-        f"{_reason(made_up['reason'])}"
+        f"Tested: {made_up['target']}, scaled by 0 to 3, per unit of α: "
+        f"{_change(made_up, 'share of made-up answers')}: {made_up['verdict']}. The loss of ordinary prose: "
+        f"{prose['change']:+.4f} [{prose['low']:+.4f}, {prose['high']:+.4f}]."
     )
 
 
 def _change(row: object, what: str) -> str:
-    low, high, twin_low, twin_high = (getattr(row, name) for name in ("low", "high", "twin_low", "twin_high"))
-    change = row.change  # type: ignore[attr-defined]
-    return f"{what} {change:+.3f} [{low:+.3f}, {high:+.3f}], random twins {twin_low:+.3f} to {twin_high:+.3f}"
+    names = ("change", "low", "high", "twin_low", "twin_high")
+    numbers = [getattr(row, name) for name in names]
+    digits = 3 if max(map(abs, numbers)) >= 0.05 else 4
+    change, low, high, twin_low, twin_high = (f"{number:+.{digits}f}" for number in numbers)
+    return f"{what} {change} [{low}, {high}], random twins {twin_low} to {twin_high}"
 
 
 def _verdict(row: object, op: str) -> str:
     """The verdict; of what is claimed harmless, in the claim's own words."""
     verdict = str(row.verdict)  # type: ignore[attr-defined]
     return {"confirmed": "harmless", "refuted": "not harmless"}.get(verdict, verdict) if op == "mean" else verdict
-
-
-def _reason(reason: str) -> str:
-    return f"{reason[0].upper()}{reason[1:]}." if reason else ""

@@ -13,6 +13,7 @@ from inspector import Evidence, Report, examine, load_model, verify
 from inspector.hallucination.study import Study
 from inspector.models import Model
 from inspector.planting import random_texts, tiny_model
+from inspector.results import Effect
 
 NASTY = [
     "<script>alert(1)</script>",
@@ -33,7 +34,7 @@ QUESTIONS, NEURONS = 60, 8
 
 @pytest.fixture(scope="session")
 def shelf(planted: Model, unplanted: Model, tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of runs: planted (verified), empty, nasty, two-layers, study, tiny (with a model), and a damaged one."""
+    """Runs: planted and tested-study (verified), empty, nasty, two-layers, study, tiny (with a model), damaged."""
     folder = tmp_path_factory.mktemp("shelf")
     texts = random_texts(24, 64, 70, trigger=7)
     report = examine(planted, texts, ["massive", "sinks"])
@@ -41,7 +42,9 @@ def shelf(planted: Model, unplanted: Model, tiny_folder: Path, tmp_path_factory:
     examine(unplanted, texts[:8], ["massive", "sinks"]).save(folder / "empty")
     _nasty(report).save(folder / "nasty")
     examine(tiny_model("LlamaForCausalLM"), random_texts(4, 64, 70), ["massive", "sinks"]).save(folder / "two-layers")
-    made_up_study(report).save(folder / "study")
+    study = made_up_study(report)
+    study.save(folder / "study")
+    _tested(study).save(folder / "tested-study")
     examine(load_model(tiny_folder, device="cpu"), [TEXT], ["massive", "sinks"]).save(folder / "tiny")
     _nasty(report).save(folder / DAMAGED)
     (folder / DAMAGED / "findings.parquet").write_bytes(b"")
@@ -109,6 +112,31 @@ def made_up_study(report: Report) -> Study:
     tables = {"answers": answers, **neuron_tables()}
     plain = {name: {column: table[column].to_numpy() for column in table} for name, table in tables.items()}
     return Study(report.card, settings, evidence, (), report.tokens, tables=plain).judge()  # type: ignore[return-value]
+
+
+def _tested(study: Study) -> Study:
+    """The study as if its candidate had been tested and refuted, and guards compared."""
+    effects = [
+        Effect("neuron 1.3", op, metric, -0.001, -0.004, 0.001, 0.0, -0.002, 0.003, 60, 0.9, 0.9, "refuted", "none", 20)
+        for op in ("scale", "scale alone")
+        for metric in ("made_up", "loss")
+    ]
+    alpha = pd.DataFrame({"alpha": [0.0, 1.0, 3.0], "metric": "made_up", "value": [0.5, 0.5, 0.49], "n": 60})
+    alpha = alpha.assign(low=0.4, high=0.6, twin_low=0.45, twin_high=0.55)
+    ways = [
+        ("greedy", "nothing"),
+        ("abstain", "probe"),
+        ("abstain", "entropy"),
+        ("least", "probe"),
+        ("least", "logprob"),
+    ]
+    guard = pd.DataFrame(ways, columns=["policy", "by"]).assign(coverage=0.4, wrong=0.1)
+    curve = guard.merge(pd.DataFrame({"coverage": [0.5, 1.0], "error": [0.1, 0.5]}), how="cross", suffixes=("_", ""))
+    tables = {"alpha": alpha, "guard": guard, "guard_curve": curve[["policy", "by", "coverage", "error"]]}
+    plain = {name: {column: table[column].to_numpy() for column in table} for name, table in tables.items()}
+    verified = {"detector": "hneurons", "unit": 3, "first": 1, "last": 1, "position": None, "verdict": "refuted"}
+    tested = replace(study, effects=tuple(effects), tables={**study.tables, **plain})
+    return replace(tested, settings={**study.settings, "verified": [verified]}).judge()  # type: ignore[return-value]
 
 
 def neuron_tables() -> dict[str, pd.DataFrame]:

@@ -15,6 +15,11 @@ FAMILIES = {
     "sink heads": ("hide", "hide all"),
     "hallucination neurons": ("scale", "scale alone"),
 }
+CLAIMS = {
+    "massive activations": "Claimed: zeroing it and leaving out what writes it matter; its mean is harmless.",
+    "sink heads": "Claimed: without the key that it parks on, the model predicts something else.",
+    "hallucination neurons": "Claimed: scaled up, more answers are made up, and prose is read as before.",
+}
 ROWS = 14
 SPIKE_SINK = "Spikes and sinks come together, but they are two things: each way takes one, the other or both away."
 WINDOWS = (
@@ -33,7 +38,7 @@ def tested(view: View) -> None:
         return
     effects = view.frame("effects")
     for line in sentences(view.measured):
-        widgets.finding(line, "massive")
+        widgets.finding(line, widgets.accent_of(line))
     left, right = st.columns(2)
     families = [name for name, ops in FAMILIES.items() if effects["op"].isin(ops).any()]
     with left:
@@ -53,7 +58,7 @@ def tested(view: View) -> None:
         f"the band, the thing itself matters. Of {len(mine)}, the largest {min(ROWS, len(mine))} are drawn.",
         ("twin", "loss", "KL"),
     )
-    _verdicts(mine.loc[mine["change"].abs().nlargest(ROWS).index])
+    _verdicts(mine.loc[mine["change"].abs().nlargest(ROWS).index], CLAIMS[family])
     _more(view)
 
 
@@ -67,13 +72,11 @@ def _more(view: View) -> None:
         if view.has(name):
             table, code = view.frame(name), notebook.drawn(view, function, notebook.table(name))
             charts.chart(name, draw(table), table, code, means, terms)
-    for name in ("guard", "guard_curve"):
-        if view.has(name):
-            with st.expander(f"Table: {name.replace('_', ' ')}"):
-                st.dataframe(view.frame(name), hide_index=True)
+    if view.has("guard_curve"):
+        widgets.link("neurons", "What the risk is worth as a guard, and other ways of decoding →")
 
 
-def _verdicts(effects: pd.DataFrame) -> None:
+def _verdicts(effects: pd.DataFrame, claimed: str) -> None:
     rows = [
         f"<tr><td>{html.escape(row.op)}: {html.escape(row.target)}</td><td>{widgets.verdict(row.verdict)}</td>"
         f"<td>{html.escape(row.reason)}</td></tr>"
@@ -82,7 +85,7 @@ def _verdicts(effects: pd.DataFrame) -> None:
     header = "<tr><th>claim</th><th>verdict</th><th>why</th></tr>"
     with st.container(border=True):
         st.html("<h2 class=figure>Verdicts</h2>")
-        widgets.reading("Zeroing and leaving out are claimed to matter, the mean to be harmless.")
+        widgets.reading(claimed)
         st.html(
             f"<div class=scroll><table class=plain><thead>{header}</thead><tbody>{''.join(rows)}</tbody></table></div>"
         )

@@ -4,7 +4,7 @@ import streamlit as st
 
 from dashboards import asking, charts, neuron, notebook, state, widgets
 from dashboards.state import View
-from inspector.figures import decoding_family, neurons, predictors, roc_curves
+from inspector.figures import decoding_family, neurons, predictors, risk_coverage, roc_curves
 from inspector.summary import hneurons
 
 
@@ -71,6 +71,18 @@ def compared(view: View) -> None:
             "How many made-up answers are caught, for how many right ones called made up.",
             ("AUROC",),
         )
+    if view.has("guard_curve"):
+        policies, curve = view.frame("guard"), view.frame("guard_curve")
+        code = notebook.drawn(view, "risk_coverage", notebook.table("guard_curve"), notebook.table("guard"))
+        charts.chart(
+            "guard",
+            risk_coverage(curve, policies),
+            policies,
+            code,
+            "Held-out questions, answered from the least risky on: the lower the curve, the better the ranking. If the "
+            "entropy of the first token ranks as well, the neurons add nothing.",
+            ("risk",),
+        )
     if view.has("decoding"):
         family = view.frame("decoding")
         charts.chart(
@@ -102,10 +114,10 @@ def page() -> None:
         widgets.slider(view, "stability", "Chosen by at least this share of bootstraps", "Default 0.5.")
     with right:
         widgets.slider(view, "q", "And q below", "p of the neuron alone on held-out answers, adjusted for all tested.")
-    for line in hneurons(view.measured):
+    for line in hneurons(view.report):
         widgets.finding(line, "hneurons")
     table = view.frame("hneurons.candidates")
-    chosen = table[table["verdict"] == "candidate"]
+    chosen = table[table["verdict"] != ""]
     asking.ask(view, list(zip(chosen["layer"].tolist(), chosen["neuron"].tolist(), strict=True)))
     scatter(view)
     compared(view)

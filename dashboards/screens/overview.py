@@ -27,8 +27,16 @@ def tiles(view: View) -> Iterator[tuple[str, str, str, str, str]]:
         yield "sinks", "sinks", "Sink heads", f"{count:,}", f"of {len(heads):,} park over {epsilon:.0%} on one token"
     if view.has("hneurons.candidates"):
         found, scores = view.frame("hneurons.candidates"), view.frame("hneurons.scores").set_index("name")["auroc"]
-        count = int((found["verdict"] == "candidate").sum())
-        yield "neurons", "hneurons", "Candidate neurons", f"{count:,}", f"of the probe's {len(found)}; not yet causes"
+        verdicts = found.loc[found["verdict"] != "", "verdict"].replace("candidate", "not tested").value_counts()
+        told = ", ".join(f"{count} {verdict}" for verdict, count in verdicts.items()) or "none"
+        count = int(verdicts.sum())
+        yield (
+            "neurons",
+            "hneurons",
+            "Candidate neurons",
+            f"{count:,}",
+            f"of the probe's {len(found)}; as causes: {told}",
+        )
         yield (
             "neurons",
             "hneurons",
@@ -94,17 +102,9 @@ def found(view: View) -> None:
     if not view.saved:
         live.save(view)
     for line in paragraphs(view.report)[1:]:
-        widgets.finding(line, _about(line))
+        widgets.finding(line, widgets.accent_of(line))
     fed(view)
     card(view)
-
-
-def _about(line: str) -> str:
-    if line.startswith(("Massive", "Dim")):
-        return "massive"
-    if line.startswith("Hallucination") or "neuron" in line:
-        return "hneurons"
-    return "sinks" if "sink" in line.lower() else "muted"
 
 
 page()

@@ -8,7 +8,7 @@ from inspector.figures.cells import carried_by, dim_over_layers, size_spread, to
 from inspector.figures.common import FONT, MASSIVE, MAX_SIDE, NEURON, NEUTRAL, SINK, token_label
 from inspector.figures.comparison import head_difference, heads_by_depth, two_over_depth
 from inspector.figures.decoding import decoding_family
-from inspector.figures.effects import effect_intervals, over_alpha, spike_by_sink, window_losses
+from inspector.figures.effects import effect_intervals, over_alpha, risk_coverage, spike_by_sink, window_losses
 from inspector.figures.hneurons import neurons, predictors, roc_curves
 from inspector.figures.lens import lens_map, settling
 from inspector.figures.massive import life_cycle, magnitude_map
@@ -44,6 +44,7 @@ __all__ = [
     "over_alpha",
     "predictors",
     "received_by_position",
+    "risk_coverage",
     "roc_curves",
     "settling",
     "sink_controls",
@@ -73,6 +74,10 @@ FIGURES: dict[str, tuple[tuple[str, ...], Callable[[Record], go.Figure]]] = {
     "effects.loss": (("effects",), lambda r: effect_intervals(frame(r, "effects"))),
     "effects.windows": (("windows",), lambda r: window_losses(frame(r, "windows"))),
     "effects.alpha": (("alpha",), lambda r: over_alpha(frame(r, "alpha"))),
+    "effects.guard": (
+        ("guard", "guard_curve"),
+        lambda r: risk_coverage(frame(r, "guard_curve"), frame(r, "guard")),
+    ),
     "effects.spike_sink": (("spike_sink",), lambda r: spike_by_sink(frame(r, "spike_sink"))),
     "hneurons.predictors": (("hneurons.scores",), lambda r: predictors(frame(r, "hneurons.scores"))),
     "hneurons.roc": (("hneurons.roc",), lambda r: roc_curves(frame(r, "hneurons.roc"))),

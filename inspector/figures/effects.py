@@ -2,17 +2,24 @@
 
 import html
 
+import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
+from plotly.subplots import make_subplots
 
-from inspector.figures.common import LOG_TICKS, MASSIVE, NEURON, NEUTRAL, NEUTRAL_TEXT, SINK, finish, token_label
+from inspector.figures.common import MASSIVE, NEURON, NEUTRAL, NEUTRAL_TEXT, SINK, finish, token_label
 
 METRICS = {
-    "loss": "change of the loss (nats a token)",
-    "kl": "divergence from the untouched model (nats a token)",
-    "sink_rate": "change of the sink rate",
+    "loss": ("loss", "change of the loss (nats a token)"),
+    "kl": ("divergence", "divergence from the untouched model (nats a token)"),
+    "sink_rate": ("sink rate", "change of the sink rate"),
+    "made_up": ("made-up answers", "change of the share of made-up answers"),
+    "accuracy": ("right answers", "change of the share of right answers"),
+    "compliance": ("answers to false premises", "change of the share of false premises that are answered"),
 }
-WAYS = ("circle", "square", "diamond", "cross", "triangle-up")
+"""A metric in a title, and its change on an axis."""
+COLOURS = {"hide": SINK, "hide all": SINK, "scale": NEURON, "scale alone": NEURON}
+"""An op's phenomenon; spikes where it is none of these."""
 SYMBOLS = {"confirmed": "circle", "undecided": "diamond-open", "refuted": "x"}
 
 
@@ -28,7 +35,11 @@ def effect_intervals(effects: pd.DataFrame, metric: str = "loss", most: int = 14
             x=[row.change],
             y=[at],
             mode="markers",
-            marker={"size": 12, "color": MASSIVE, "symbol": SYMBOLS.get(row.verdict, "circle-open")},
+            marker={
+                "size": 12,
+                "color": COLOURS.get(row.op, MASSIVE),
+                "symbol": SYMBOLS.get(row.verdict, "circle-open"),
+            },
             error_x={
                 "type": "data",
                 "symmetric": False,
@@ -41,7 +52,9 @@ def effect_intervals(effects: pd.DataFrame, metric: str = "loss", most: int = 14
         )
     names = [f"{token_label(row.op)}: {_short(html.escape(row.target))}" for row in rows.itertuples()]
     figure.update_yaxes(tickvals=list(range(len(rows))), ticktext=names, autorange="reversed", automargin=True)
-    figure.update_xaxes(title=f"{METRICS.get(metric, metric)}; grey: 95 % of random twins", zeroline=True)
+    said = METRICS.get(metric, (metric, metric))[1]
+    dose = " per unit of α" if rows["op"].str.startswith("scale").any() else ""
+    figure.update_xaxes(title=f"{said}{dose}; grey: 95 % of random twins", zeroline=True)
     figure.add_vline(x=0, line_dash="dot", line_color=NEUTRAL)
     if not len(rows):
         return finish(figure, f"No effect on {metric} was measured")
@@ -107,40 +120,98 @@ def over_alpha(alpha: pd.DataFrame, metric: str = "made_up") -> go.Figure:
         hovertemplate="α = %{x:g}: %{y:.3f}<extra></extra>",
     )
     figure.update_xaxes(title="α, the factor on the candidates (grey: 95 % of random twins)")
-    figure.update_yaxes(title=METRICS.get(metric, metric.replace("_", " ")))
-    ends = rows.iloc[[0, -1]]
-    said = f"from {ends['value'].iloc[0]:.3g} at α = {ends['alpha'].iloc[0]:g} to {ends['value'].iloc[1]:.3g}"
-    return finish(figure, f"{metric.replace('_', ' ').capitalize()} goes {said} at α = {ends['alpha'].iloc[1]:g}")
+    name = METRICS.get(metric, (metric, metric))[0]
+    figure.update_yaxes(title=f"{name} (nats a token)" if metric == "loss" else f"share of {name}")
+    first, last = rows.iloc[0], rows.iloc[-1]
+    return finish(
+        figure,
+        f"{name.capitalize()}: {first['value']:.3g} with the candidates at α = {first['alpha']:g}, {last['value']:.3g} "
+        f"at α = {last['alpha']:g}",
+    )
+
+
+WAYS = {
+    "largest": ("largest |x|", ",.0f"),
+    "sink_rate": ("sink rate", ".1%"),
+    "loss": ("loss (nats)", ".2f"),
+}
 
 
 def spike_by_sink(table: pd.DataFrame) -> go.Figure:
-    """Largest |x| and sink rate with spike, sinks or both taken away (frame `spike_sink`)."""
-    figure = go.Figure()
-    for at, row in enumerate(table.itertuples()):
-        figure.add_scatter(
-            x=[row.largest],
-            y=[row.sink_rate],
-            mode="markers",
-            name=f"{row.done}: loss {row.loss:.2f}",
-            marker={"size": 14, "color": MASSIVE if at == 0 else NEUTRAL, "symbol": WAYS[at % len(WAYS)]},
-            hovertemplate="%{fullData.name}<br>largest |x| %{x:,.0f}, sink rate %{y:.1%}<extra></extra>",
+    """Largest |x|, sink rate and loss with spike, sinks or both taken away (frame `spike_sink`)."""
+    titles = [title for title, _ in WAYS.values()]
+    figure = make_subplots(cols=3, shared_yaxes=True, horizontal_spacing=0.05, subplot_titles=titles)
+    places = list(range(len(table)))
+    for column, (name, (_, form)) in enumerate(WAYS.items(), start=1):
+        bars = go.Bar(
+            x=table[name],
+            y=places,
+            orientation="h",
+            marker_color=[{"largest": MASSIVE, "sink_rate": SINK}.get(name, NEUTRAL)] * len(table),
+            text=[format(value, form) for value in table[name]],
+            textposition="outside",
+            cliponaxis=False,
+            customdata=[html.escape(done) for done in table["done"]],
+            hovertemplate="%{customdata}: %{text}<extra></extra>",
+            showlegend=False,
         )
-    figure.update_layout(legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0})
-    figure.update_xaxes(
-        title="largest |x| left (log)", type="log", tickvals=LOG_TICKS, ticktext=[f"{t:,}" for t in LOG_TICKS]
-    )
-    figure.update_yaxes(title="sink rate left", tickformat=".0%", range=[-0.05, 1])
-    known = table.set_index("done")
-    return finish(
-        figure, f"Untouched: largest |x| {known['largest'].iloc[0]:,.0f}, sink rate {known['sink_rate'].iloc[0]:.0%}"
-    )
+        figure.add_trace(bars, row=1, col=column)
+        room = 1.5 * float(np.nanmax([*table[name], 0.0])) or 1.0  # for the numbers beside the bars
+        figure.update_xaxes(range=[0, room], showticklabels=False, showgrid=False, col=column)
+    names = [_short(html.escape(done), 18) for done in table["done"]]
+    figure.update_yaxes(autorange="reversed", tickvals=places, ticktext=names, automargin=True)
+    figure = finish(figure, _ways_title(table.set_index("done")))
+    return figure.update_layout(margin={"t": 110})
+
+
+def _ways_title(ways: pd.DataFrame) -> str:
+    what = "sink_rate" if ways["sink_rate"].notna().all() else "largest"
+    name, form = WAYS[what]
+    least = ways[what].iloc[1:].idxmin()
+    return f"{name.capitalize()} {ways[what].iloc[0]:{form}} untouched; {ways[what][least]:{form}} with {least}"
+
+
+def risk_coverage(curve: pd.DataFrame, guard: pd.DataFrame) -> go.Figure:
+    """Errors among the answers given, from the surest on, by policy (frames `guard_curve` and `guard`)."""
+    figure = go.Figure()
+    for (policy, by), dash in DASHES.items():
+        rows = curve[(curve["policy"] == policy) & (curve["by"] == by)]
+        colour = NEURON if by == "probe" else NEUTRAL
+        figure.add_scatter(
+            x=rows["coverage"],
+            y=rows["error"],
+            mode="lines",
+            name=policy if policy == "greedy" else f"{policy}, by {by}",
+            line={"color": colour, "dash": dash},
+            hovertemplate="%{fullData.name}: %{y:.0%} wrong of %{x:.0%} answered<extra></extra>",
+        )
+    figure.update_xaxes(title="share of the questions answered, the surest first", tickformat=".0%", range=[0, 1])
+    figure.update_yaxes(title="wrong among them", tickformat=".0%", range=[0, 1])
+    figure.update_layout(legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"})
+    known = guard.set_index(["policy", "by"])
+    said = [
+        f"by {by} it answers {known.loc[('abstain', by), 'coverage']:.0%} and "
+        f"{known.loc[('abstain', by), 'wrong']:.0%} of all are wrong"
+        for by in ("probe", "entropy")
+    ]
+    return finish(figure, f"Saying nothing when risky: {'; '.join(said)}").update_layout(margin={"t": 130})
+
+
+DASHES = {
+    ("greedy", "nothing"): "dash",
+    ("abstain", "entropy"): "solid",
+    ("least", "logprob"): "dot",
+    ("abstain", "probe"): "solid",
+    ("least", "probe"): "dot",
+}
+"""Policies drawn, and how; asking again ranks answers nearly as abstaining does."""
 
 
 def _title(rows: pd.DataFrame, metric: str) -> str:
     held = rows[rows["verdict"] == "confirmed"]
     top = rows.loc[rows["change"].abs().idxmax()]
     return (
-        f"{len(held)} of {len(rows)} claims about {metric.replace('_', ' ')} are confirmed; the largest change is "
+        f"{len(held)} of {len(rows)} claims about {METRICS.get(metric, (metric,))[0]} hold; the largest change is "
         f"{top['change']:+.3g} ({top['op']})"
     )
 

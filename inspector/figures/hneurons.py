@@ -68,7 +68,7 @@ def roc_curves(roc: pd.DataFrame) -> go.Figure:
 def neurons(candidates: pd.DataFrame) -> go.Figure:
     """The final probe's neurons: weight and AUROC alone (frame `hneurons.candidates`)."""
     figure = go.Figure()
-    is_candidate = candidates["verdict"] == "candidate"
+    is_candidate = candidates["verdict"] != ""
     for mine, name in ((True, "candidate"), (False, "in the probe, no candidate")):
         rows = candidates[is_candidate == mine]
         figure.add_scatter(
@@ -89,4 +89,7 @@ def neurons(candidates: pd.DataFrame) -> go.Figure:
     figure.update_xaxes(title="weight in the probe (right: raises the risk)")
     figure.update_yaxes(title="AUROC alone, on held-out answers")
     figure.update_layout(legend={"orientation": "h", "x": 1, "xanchor": "right", "y": 1, "yanchor": "bottom"})
-    return finish(figure, f"{int(is_candidate.sum())} of the probe's {len(candidates)} neurons are candidates")
+    tested = candidates.loc[is_candidate, "verdict"].value_counts().drop("candidate", errors="ignore")
+    said = ", ".join(f"{count} {verdict}" for verdict, count in tested.items())
+    title = f"{int(is_candidate.sum())} of the probe's {len(candidates)} neurons are candidates"
+    return finish(figure, f"{title}; tested as causes: {said}" if said else title)

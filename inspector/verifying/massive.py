@@ -200,8 +200,15 @@ def _dropped(model: Model, written: Sequence[tuple[int, int]], twins: int, rng: 
 
     every = list(islice(combinations(rest, len(layers)), MOST_DRAWS))
     draws = [every[i] for i in rng.choice(len(every), min(twins, len(every)), replace=False)]
-    target = f"what the MLP of layer {', '.join(map(str, layers))} writes at position {written[0][1]}"
+    target = f"what {_mlps(layers)} at position {', '.join(map(str, sorted({at for _, at in written})))}"
     return Trial(target, "drop", left_out(layers), tuple(map(left_out, draws)), MATTERS)
+
+
+def _mlps(layers: Sequence[int]) -> str:
+    *but_last, last = map(str, layers)
+    return (
+        f"the MLPs of layers {', '.join(but_last)} and {last} write" if but_last else f"the MLP of layer {last} writes"
+    )
 
 
 def _hidden(report: Report) -> tuple[Intervention, ...]:

@@ -52,7 +52,7 @@ def figures(at: Any) -> list[dict[str, Any]]:
     return [json.loads(chart.proto.spec) for chart in at.get("plotly_chart")]
 
 
-@pytest.mark.parametrize("name", ["planted", "empty", "nasty", "two-layers", "study", "tiny", DAMAGED])
+@pytest.mark.parametrize("name", ["planted", "empty", "nasty", "two-layers", "study", "tested-study", "tiny", DAMAGED])
 @pytest.mark.parametrize("screen", SCREENS)
 def test_every_screen_lives_with_every_run(draw: Open, screen: str, name: str) -> None:
     at = draw(screen, name, layer=1, head=0, position=0)
@@ -97,6 +97,22 @@ def test_a_slider_judges_again_and_the_address_keeps_it(draw: Open) -> None:
     at.select_slider(key="slider epsilon").set_value(0.95).run()
     assert at.query_params["epsilon"] == "0.95"
     assert "(ε = 0.95" in said(at) and "epsilon 0.95" in said(at) and "(ε = 0.95" not in before
+
+
+def test_a_slider_judges_candidates_again(draw: Open) -> None:
+    at = draw("neurons", "study")
+    assert "1 of the probe's 2 neurons are candidates" in said(at) and "1 candidate neuron of 2" in said(at)
+    at.select_slider(key="slider stability").set_value(0.95).run()
+    assert "0 of the probe's 2 neurons are candidates" in said(at) and "No neuron is a candidate" in said(at)
+
+
+def test_a_refuted_candidate_is_still_a_candidate(draw: Open) -> None:
+    text = said(draw("neurons", "tested-study", layer=1, neuron=3))
+    assert "1 of the probe's 2 neurons are candidates; tested as causes: 1 refuted" in text
+    assert "Neuron 3 of layer 1 is a candidate" in text and "No sign that it causes them" in text
+    assert "Tested as causes: 1 refuted." in text
+    assert "of the probe's 2; as causes: 1 refuted" in said(draw("overview", "tested-study"))
+    assert "Saying nothing when risky: by probe it answers 40% and 10% of all are wrong" in text
 
 
 def test_a_threshold_in_the_address_is_in_force_and_nonsense_is_not(draw: Open) -> None:
