@@ -15,7 +15,7 @@ def headlines(first: View, second: View) -> pd.DataFrame:
     rows = []
     for name in (name for name in numbers[0] if name in numbers[1]):
         a, b = numbers[0][name], numbers[1][name]
-        low, high = _between(_per_text(first, name), _per_text(second, name))
+        low, high = _between(_per_text(first, name), _per_text(second, name), paired=_same_texts(first, second))
         rows.append((name, a, b, b - a, low, high))
     return pd.DataFrame(rows, columns=["number", "first", "second", "second − first", "95 % from", "to"])
 
@@ -32,6 +32,8 @@ def _numbers(view: View) -> dict[str, float]:
     if view.has("sinks.heads"):
         found["sink rate at key 0"] = float(view.frame("sinks.controls").set_index("input")["sink_rate"]["texts"])
         found["mean received attention of heads"] = float(view.frame("sinks.heads")["received"].mean())
+    if view.has("hneurons.candidates"):
+        found["candidate neurons"] = float((view.frame("hneurons.candidates")["verdict"] != "").sum())
     if view.has("hneurons.scores"):
         scores = view.frame("hneurons.scores").set_index("name")["auroc"]
         found |= {f"AUROC of {name}": float(scores[name]) for name in ("probe", "entropy", "length") if name in scores}
@@ -55,8 +57,17 @@ def _per_text(view: View, name: str) -> np.ndarray:
     return np.array([])
 
 
-def _between(a: np.ndarray, b: np.ndarray, seed: int = 0) -> tuple[float, float]:
-    """A bootstrap interval of the difference of two means over different texts; NaN with too few of them."""
+def _same_texts(first: View, second: View) -> bool:
+    """Whether both runs read the same tokens."""
+    both = [[view.measured.tokens[name] for name in ("text", "position", "id")] for view in (first, second)]
+    return all(np.array_equal(a, b) for a, b in zip(*both, strict=True))
+
+
+def _between(a: np.ndarray, b: np.ndarray, *, paired: bool, seed: int = 0) -> tuple[float, float]:
+    """A bootstrap interval of the difference of two means over texts, text by text if paired; NaN with too few."""
+    if paired and len(a) == len(b) and len(a):
+        low, high = bootstrap_mean(b - a, seed=seed)
+        return float(low), float(high)
     ends = [bootstrap_mean(values, seed=seed) if len(values) else (np.nan, np.nan) for values in (a, b)]
     if not np.isfinite(ends).all():
         return float("nan"), float("nan")

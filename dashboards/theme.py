@@ -68,7 +68,7 @@ dl.card dd { margin: 0 !important; padding: 0 !important; overflow-wrap: anywher
 table.plain { border-collapse: collapse; width: 100%%; font-size: .9rem; }
 table.plain th { text-align: left; font-weight: 600; color: var(--muted); }
 table.plain th, table.plain td { padding: .3rem .8rem .3rem 0; border: 0; border-bottom: 1px solid var(--line); }
-table.plain td.n { text-align: right; }
+table.plain .n { text-align: right; }
 @media (max-width: 640px) {
   [data-testid=stMainBlockContainer] { padding: 3.4rem 1rem 3rem; }
   h1 { font-size: 1.4rem !important; }

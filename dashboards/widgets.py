@@ -151,7 +151,10 @@ def quote(text: str) -> None:
 def plain_table(table: pd.DataFrame) -> None:
     """A small table as text; everything in it is escaped."""
     numeric = [pd.api.types.is_numeric_dtype(table[name]) for name in table]
-    header = "".join(f"<th>{html.escape(str(name))}</th>" for name in table)
+    header = "".join(
+        f"<th{' class=n' if right else ''}>{html.escape(str(name))}</th>"
+        for name, right in zip(table, numeric, strict=True)
+    )
     rows = []
     for row in table.itertuples(index=False):
         cells = (

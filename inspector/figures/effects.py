@@ -10,8 +10,8 @@ from plotly.subplots import make_subplots
 from inspector.figures.common import MASSIVE, NEURON, NEUTRAL, NEUTRAL_TEXT, SINK, finish, token_label
 
 METRICS = {
-    "loss": ("loss", "change of the loss (nats a token)"),
-    "kl": ("divergence", "divergence from the untouched model (nats a token)"),
+    "loss": ("loss", "change of the loss (nats)"),
+    "kl": ("divergence", "divergence from the untouched (nats)"),
     "sink_rate": ("sink rate", "change of the sink rate"),
     "made_up": ("made-up answers", "change of the share of made-up answers"),
     "accuracy": ("right answers", "change of the share of right answers"),
@@ -54,7 +54,7 @@ def effect_intervals(effects: pd.DataFrame, metric: str = "loss", most: int = 14
     figure.update_yaxes(tickvals=list(range(len(rows))), ticktext=names, autorange="reversed", automargin=True)
     said = METRICS.get(metric, (metric, metric))[1]
     dose = " per unit of α" if rows["op"].str.startswith("scale").any() else ""
-    figure.update_xaxes(title=f"{said}{dose}; grey: 95 % of random twins", zeroline=True)
+    figure.update_xaxes(title=f"{said}{dose}<br>grey: 95 % of the twins", zeroline=True)
     figure.add_vline(x=0, line_dash="dot", line_color=NEUTRAL)
     if not len(rows):
         return finish(figure, f"No effect on {metric} was measured")
@@ -80,7 +80,7 @@ def window_losses(windows: pd.DataFrame) -> go.Figure:
             hovertemplate="%{x} kept: %{y:+.3f} nats<extra></extra>",
         )
     )
-    figure.update_xaxes(title="tokens of the beginning that are kept beside the window")
+    figure.update_xaxes(title="first tokens kept beside the window")
     figure.update_yaxes(title="change of the loss (nats a token)")
     change = rows.set_index("kept")["change"]
     return finish(
@@ -119,7 +119,7 @@ def over_alpha(alpha: pd.DataFrame, metric: str = "made_up") -> go.Figure:
         showlegend=False,
         hovertemplate="α = %{x:g}: %{y:.3f}<extra></extra>",
     )
-    figure.update_xaxes(title="α, the factor on the candidates (grey: 95 % of random twins)")
+    figure.update_xaxes(title="α, the factor on the candidates<br>grey: 95 % of the twins")
     name = METRICS.get(metric, (metric, metric))[0]
     figure.update_yaxes(title=f"{name} (nats a token)" if metric == "loss" else f"share of {name}")
     first, last = rows.iloc[0], rows.iloc[-1]
@@ -140,9 +140,9 @@ WAYS = {
 def spike_by_sink(table: pd.DataFrame) -> go.Figure:
     """Largest |x|, sink rate and loss with spike, sinks or both taken away (frame `spike_sink`)."""
     titles = [title for title, _ in WAYS.values()]
-    figure = make_subplots(cols=3, shared_yaxes=True, horizontal_spacing=0.05, subplot_titles=titles)
+    figure = make_subplots(rows=3, vertical_spacing=0.08, subplot_titles=titles)
     places = list(range(len(table)))
-    for column, (name, (_, form)) in enumerate(WAYS.items(), start=1):
+    for panel, (name, (_, form)) in enumerate(WAYS.items(), start=1):
         bars = go.Bar(
             x=table[name],
             y=places,
@@ -155,13 +155,13 @@ def spike_by_sink(table: pd.DataFrame) -> go.Figure:
             hovertemplate="%{customdata}: %{text}<extra></extra>",
             showlegend=False,
         )
-        figure.add_trace(bars, row=1, col=column)
+        figure.add_trace(bars, row=panel, col=1)
         room = 1.5 * float(np.nanmax([*table[name], 0.0])) or 1.0  # for the numbers beside the bars
-        figure.update_xaxes(range=[0, room], showticklabels=False, showgrid=False, col=column)
+        figure.update_xaxes(range=[0, room], showticklabels=False, showgrid=False, row=panel)
     names = [_short(html.escape(done), 18) for done in table["done"]]
     figure.update_yaxes(autorange="reversed", tickvals=places, ticktext=names, automargin=True)
     figure = finish(figure, _ways_title(table.set_index("done")))
-    return figure.update_layout(margin={"t": 110})
+    return figure.update_layout(height=640, margin={"t": 110})
 
 
 def _ways_title(ways: pd.DataFrame) -> str:
@@ -185,7 +185,7 @@ def risk_coverage(curve: pd.DataFrame, guard: pd.DataFrame) -> go.Figure:
             line={"color": colour, "dash": dash},
             hovertemplate="%{fullData.name}: %{y:.0%} wrong of %{x:.0%} answered<extra></extra>",
         )
-    figure.update_xaxes(title="share of the questions answered, the surest first", tickformat=".0%", range=[0, 1])
+    figure.update_xaxes(title="questions answered, the surest first", tickformat=".0%", range=[0, 1])
     figure.update_yaxes(title="wrong among them", tickformat=".0%", range=[0, 1])
     figure.update_layout(legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"})
     known = guard.set_index(["policy", "by"])
@@ -216,7 +216,7 @@ def _title(rows: pd.DataFrame, metric: str) -> str:
     )
 
 
-def _short(target: str, width: int = 34) -> str:
+def _short(target: str, width: int = 24) -> str:
     words, lines = target.split(), [""]
     for word in words:
         if len(lines[-1]) + len(word) > width:
