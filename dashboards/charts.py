@@ -118,7 +118,9 @@ def box_of(box: Mapping[str, Any], *axes: str) -> str:
 def cropped(length: int) -> tuple[int, int]:
     """The positions [first, last] that the address asks for, or all of `length`; with a way back to all."""
     first, _, last = str(state.chosen("crop", "")).partition("-")
-    if not (first.isdigit() and last.isdigit()) or int(first) >= min(int(last), length - 1):
+    if not (f"{first}{last}".isascii() and first.isdigit() and last.isdigit()) or int(first) >= min(
+        int(last), length - 1
+    ):
         return 0, length - 1
     ends = int(first), min(int(last), length - 1)
     st.button(f"Tokens {ends[0]} to {ends[1]}. Show all", on_click=state.choose, kwargs={"crop": None})

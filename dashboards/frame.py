@@ -60,11 +60,5 @@ def _choose_run() -> None:
         key=key,
         format_func=lambda name: "live run, not saved" if name == live else name,
         placeholder="Choose a run",
-        on_change=lambda: state.choose(**_only_thresholds(), run=st.session_state[key]),
+        on_change=lambda: state.choose(**state.another_run(st.session_state[key])),
     )
-
-
-def _only_thresholds() -> dict[str, None]:
-    """What a change of run forgets: layers, heads and tokens of another run mean something else."""
-    kept = {*state.THRESHOLDS, "pin", "picture", "tour"}
-    return dict.fromkeys((name for name in st.query_params if name not in kept), None)

@@ -58,8 +58,9 @@ def head(view: View, row: pd.Series) -> None:
 
 def _numbers(row: pd.Series) -> pd.DataFrame:
     said = {
-        "sink_rate": "texts in which it is a sink",
-        "spread": "spread of that over texts (sd)",
+        "received": "attention that its strongest key receives",
+        "spread": "sd of that over texts",
+        "sink_rate": "texts in which that is a sink",
         "entropy": "entropy, nats",
         "entropy_rest": "entropy without key 0, nats",
         "self_share": "attention to itself",
@@ -77,7 +78,7 @@ def _pattern(view: View, layer: int, number: int) -> None:
         text = widgets.choice("text", "Text of the pattern", texts, state.number("text", texts))
     mine = tokens[tokens["text"] == text].sort_values("position")
     widgets.model_place(view)
-    wanted = (view.key, text, layer, number)
+    wanted = (view.key, state.chosen("model"), text, layer, number)
     measure = partial(
         work.pattern,
         card=view.measured.card,
@@ -86,15 +87,13 @@ def _pattern(view: View, layer: int, number: int) -> None:
         layer=layer,
         head=number,
     )
-    asked = st.session_state.get("pattern of") == wanted
-    if not asked:
+    job = state.mine("pattern", wanted)
+    if job is None or job.state in ("failed", "cancelled"):
         label = f"Measure this pattern on text {text} ({len(mine):,} tokens; loads the model)"
-        at_once = not view.saved and len(mine) <= AT_ONCE
+        at_once = job is None and not view.saved and len(mine) <= AT_ONCE
         if at_once or st.button(label, help="Runs keep no patterns: they would be gigabytes."):
-            st.session_state["pattern of"] = wanted
-            state.submit("pattern", f"Measuring head {number} of layer {layer}", measure)
-            asked = True
-    job = progress.outcome("pattern") if asked else None
+            state.submit("pattern", f"Measuring head {number} of layer {layer}", measure, wanted)
+    job = progress.outcome("pattern", wanted)
     if job is not None:
         _draw(view, job.result, mine["token"].tolist(), layer, number)
 

@@ -1,5 +1,7 @@
 """What a visitor sees of the work that they asked for."""
 
+from collections.abc import Hashable
+
 import streamlit as st
 
 from dashboards import state
@@ -10,16 +12,16 @@ POLL = 1.0
 """Seconds between looks at a job. Each look runs a script, in the threads that the worker shares with them."""
 
 
-def outcome(kind: str) -> Job | None:
-    """The job of this kind once it is done; until then its progress, or what became of it."""
+def outcome(kind: str, of: Hashable = None) -> Job | None:
+    """The job of this kind (of this) once it is done; until then its progress, or what became of it."""
     refused = st.session_state.pop(f"refused {kind}", "")
     if refused:
         trouble(refused)
-    job = state.mine(kind)
+    job = state.mine(kind, of)
     if job is None:
         return None
     if not job.over:
-        _progress(kind)
+        _progress(kind, of)
         return None
     if job.state == "failed":
         trouble(job.error)
@@ -29,8 +31,8 @@ def outcome(kind: str) -> Job | None:
 
 
 @st.fragment(run_every=POLL)
-def _progress(kind: str) -> None:
-    job = state.mine(kind)
+def _progress(kind: str, of: Hashable) -> None:
+    job = state.mine(kind, of)
     if job is None or job.over:
         st.rerun()
     ahead = state.jobs().place(job)

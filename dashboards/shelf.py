@@ -1,12 +1,12 @@
 """The folder of runs: listing, opening, renaming, deleting, bringing in; nothing outside it is ever touched."""
 
 import io
-import json
 import os
 import re
 import shutil
 import tempfile
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -142,7 +142,7 @@ def _unpack(content: bytes, target: Path) -> None:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 with packed.open(info) as source, path.open("wb") as out:
                     shutil.copyfileobj(source, out, 1 << 20)
-    except (zipfile.BadZipFile, OSError, json.JSONDecodeError, NotImplementedError, RuntimeError) as error:
+    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, NotImplementedError, RuntimeError) as error:
         raise RunError(f"This is not a zip file that can be read ({error}). Export the run again.") from error
 
 

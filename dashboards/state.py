@@ -5,9 +5,9 @@ else remembers a choice.
 """
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +72,12 @@ def choose(**changes: Any) -> None:
         st.query_params.from_dict(wanted)
 
 
+def another_run(name: str | None) -> dict[str, str | None]:
+    """The choice of another run, which forgets layers, heads and tokens: of another run they mean something else."""
+    kept = {*THRESHOLDS, "pin", "picture", "tour"}
+    return {**dict.fromkeys(set(st.query_params) - kept), "run": name}
+
+
 def threshold(name: str) -> float | None:
     """A threshold that the address names, if it is one that a slider can hold."""
     try:
@@ -134,8 +140,12 @@ def view(name: str | None = None) -> View:
         report = _opened(*key)
     except RunError as error:
         raise RunError(str(error).replace(str(run.folder), run.name)) from error
-    created = datetime.fromisoformat(run.about["created"]).strftime("%-d %B %Y, %H:%M UTC")
-    return View(run.name, key, _under(report), True, created)
+    return View(run.name, key, _under(report), True, said_time(datetime.fromisoformat(run.about["created"])))
+
+
+def said_time(moment: datetime) -> str:
+    """A moment as all pages say it."""
+    return moment.astimezone(UTC).strftime("%-d %B %Y, %H:%M UTC")
 
 
 def _live(name: str) -> View:
@@ -143,18 +153,24 @@ def _live(name: str) -> View:
     if job is None or not isinstance(job.result, Report):
         raise RunError("This live run is gone: the server was restarted, or newer ones took its place. Run it again.")
     report = job.result
-    created = datetime.fromtimestamp(job.ended).strftime("%-d %B %Y, %H:%M")
-    return View(name, (name, job.ended), _under(report), False, created)
+    return View(name, (name, job.ended), _under(report), False, said_time(datetime.fromtimestamp(job.ended, UTC)))
 
 
-def mine(kind: str) -> Job | None:
-    """The job of this kind that this visitor asked for last."""
-    return jobs().get(st.session_state.get(f"job {kind}"))
+def mine(kind: str, of: Hashable = None) -> Job | None:
+    """The job of this kind that this visitor asked for last, if it was of this."""
+    return jobs().get(st.session_state.get(f"job {kind}")) if st.session_state.get(f"job {kind} of") == of else None
 
 
-def submit(kind: str, label: str, work: Any) -> Job | None:
-    """Ask for work; what was asked before of this kind is cancelled. A full queue is said on the page."""
-    before = mine(kind)
+def submit(kind: str, label: str, work: Any, of: Hashable = None) -> Job | None:
+    """Ask for work; what was asked before of this kind is cancelled. A full queue is said on the page.
+
+    Args:
+        kind: a visitor has one job of a kind.
+        label: what it is, until it says so itself.
+        work: takes the job.
+        of: what its result belongs to, a run for example: only `mine` of the same finds it.
+    """
+    before = jobs().get(st.session_state.get(f"job {kind}"))
     if before is not None:
         jobs().cancel(before)
     try:
@@ -162,7 +178,7 @@ def submit(kind: str, label: str, work: Any) -> Job | None:
     except InspectorError as error:
         st.session_state[f"refused {kind}"] = str(error)
         return None
-    st.session_state[f"job {kind}"] = job.id
+    st.session_state[f"job {kind}"], st.session_state[f"job {kind} of"] = job.id, of
     return job
 
 

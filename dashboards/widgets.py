@@ -2,7 +2,8 @@
 
 import html
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,9 @@ import streamlit as st
 
 from dashboards import state
 from dashboards.state import View
+from inspector.errors import InspectorError
 from inspector.figures import token_label
+from inspector.results import verdict_word
 
 PAGES = {
     "overview": "Overview",
@@ -26,6 +29,8 @@ VERDICTS = {
     "confirmed": ("●", "confirmed"),
     "undecided": ("◇", "undecided"),
     "refuted": ("✕", "refuted"),
+    "harmless": ("●", "harmless"),
+    "not harmless": ("✕", "not harmless"),
     "candidate": ("○", "not tested"),
     "observed": ("■", "seen"),
 }
@@ -97,6 +102,15 @@ def trouble(text: str) -> None:
     st.html(f'<div class="note trouble" role=alert>{html.escape(text)}</div>')
 
 
+@contextmanager
+def told() -> Iterator[None]:
+    """What fails here is said here, and the page goes on."""
+    try:
+        yield
+    except InspectorError as error:
+        trouble(str(error))
+
+
 def plain(text: str) -> str:
     """Text for a label, which Streamlit would take for markup."""
     return re.sub(r"([\\`*_{}\[\]()#+.!|<>~$:&-])", r"\\\1", text)
@@ -116,8 +130,9 @@ def model_place(view: View) -> None:
     )
 
 
-def verdict(name: str) -> str:
+def verdict(name: str, claim: str = "change") -> str:
     """A verdict as HTML: a sign and a word."""
+    name = verdict_word(name, claim)
     sign, word = VERDICTS.get(name, ("○", name or "not tested"))
     return f"<span class=verdict>{sign} {html.escape(word)}</span>"
 

@@ -13,18 +13,15 @@ import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
 
 from inspector.errors import RunError
 from inspector.interventions import Intervention, as_json
-from inspector.results import Effect, Verdict
+from inspector.results import Claim, Effect, Verdict
 from inspector.stats import bootstrap_mean
-
-Claim = Literal["change", "none", "rise", "fall"]
-"""What is claimed of a metric: that the target changes it, that it doesn't, or which way it goes."""
 
 Outcome = Mapping[str, Float[np.ndarray, " _input"]]
 """Metric → its value on every input (text, question); NaN where it isn't known."""
@@ -164,8 +161,7 @@ def run(outcomes: Outcomes, trials: Sequence[Trial], *, seed: int = 0, step: Ste
             changes.append(outcomes.slopes(doses, trial.untouched, trial.claims.keys()))
             step(len(doses))
         effects += [_effect(trial, metric, [change[metric] for change in changes], seed) for metric in trial.claims]
-    claims = {(trial.target, trial.op, metric): claim for trial in trials for metric, claim in trial.claims.items()}
-    return judged(effects, claims)
+    return judged(effects)
 
 
 def _effect(trial: Trial, metric: str, changes: Sequence[np.ndarray], seed: int) -> Effect:
@@ -190,6 +186,7 @@ def _effect(trial: Trial, metric: str, changes: Sequence[np.ndarray], seed: int)
         p=_p(trial.claims[metric], mean, others),
         q=nothing,
         twins=len(others),
+        claim=trial.claims[metric],
     )
 
 
@@ -204,34 +201,29 @@ def _p(claim: Claim, change: float, twins: Float[np.ndarray, " _twin"]) -> float
     return float((1 + as_much.sum()) / (1 + len(twins)))
 
 
-def judged(effects: Sequence[Effect], claims: Mapping[tuple[str, str, str], Claim]) -> list[Effect]:
+def judged(effects: Sequence[Effect]) -> list[Effect]:
     """The effects with q, and what each says about its claim, in a word and in a sentence.
 
     q is p adjusted over all targets of one op, metric and claim.
-
-    Args:
-        effects: with p.
-        claims: (target, op, metric) → what is claimed.
     """
     from scipy.stats import false_discovery_control
 
     families: dict[tuple[str, str, Claim], list[int]] = {}
     for i, effect in enumerate(effects):
         if np.isfinite(effect.p):
-            claim = claims[effect.target, effect.op, effect.metric]
-            families.setdefault((effect.op, effect.metric, claim), []).append(i)
+            families.setdefault((effect.op, effect.metric, effect.claim), []).append(i)
     q = np.full(len(effects), np.nan)
     for family in families.values():
         q[family] = false_discovery_control([effects[i].p for i in family])
     found = []
     for effect, value in zip(effects, q.tolist(), strict=True):
         effect = replace(effect, q=value)
-        verdict, reason = _verdict(effect, claims[effect.target, effect.op, effect.metric])
+        verdict, reason = _verdict(effect)
         found.append(replace(effect, verdict=verdict, reason=reason))
     return found
 
 
-def _verdict(effect: Effect, claim: Claim) -> tuple[Verdict, str]:
+def _verdict(effect: Effect) -> tuple[Verdict, str]:
     """Whether the claim holds: the change must be there, the target's own, and in the claimed direction.
 
     That nothing changes is claimed of an interval within the margin: an effect that merely isn't significant, or is
@@ -241,13 +233,13 @@ def _verdict(effect: Effect, claim: Claim) -> tuple[Verdict, str]:
         return "undecided", f"insufficient data: {effect.n} inputs, {effect.twins} twins"
     said = f"{SAID.get(effect.metric, effect.metric)} changes by {effect.change:+.3g}"
     below, above = effect.high < 0, effect.low > 0
-    if claim == "none":
+    if effect.claim == "none":
         if max(abs(effect.low), abs(effect.high)) < MARGIN:
             return "confirmed", f"harmless: {said}, its whole interval within ±{MARGIN}"
         if effect.low > MARGIN or effect.high < -MARGIN:
             return "refuted", f"not harmless: {said}, its whole interval beyond ±{MARGIN}"
         return "undecided", f"{said}, an interval neither within ±{MARGIN} nor beyond"
-    if (claim == "rise" and below) or (claim == "fall" and above):
+    if (effect.claim == "rise" and below) or (effect.claim == "fall" and above):
         return "refuted", f"{said}, the other way than claimed"
     if effect.p >= LEVEL:
         return "refuted", f"{said}, no more than random twins do (p = {effect.p:.2g})"

@@ -11,6 +11,9 @@ from inspector.errors import InspectorError
 Combine = Literal["sum", "max", "text"]
 """How two shards' arrays become one: added, the larger taken, or texts put side by side."""
 
+Claim = Literal["change", "none", "rise", "fall"]
+"""What is claimed of a metric: that the target changes it, that it doesn't, or which way it goes."""
+
 Verdict = Literal["candidate", "observed", "confirmed", "refuted", "undecided"]
 """`candidate`: flagged, not yet tested. `observed`: a plain fact (NaN was seen). The rest: tested."""
 
@@ -118,7 +121,7 @@ class Effect:
 
     `change` is the mean over `n` texts with its paired bootstrap interval; `twin_low` and `twin_high`
     hold 95 % of the twins' changes; `p` is (1 + twins that change as much) / (1 + twins), `q` that
-    adjusted over the targets of one op, metric and claim; `reason` says why the verdict is what it is.
+    adjusted over the targets of one op, metric and claim; `verdict` is on the claim, and `reason` says why.
     """
 
     target: str
@@ -136,6 +139,15 @@ class Effect:
     verdict: Verdict = "undecided"
     reason: str = ""
     twins: int = 0
+    claim: Claim = "change"
+
+
+HARMLESS = {"confirmed": "harmless", "refuted": "not harmless"}
+
+
+def verdict_word(verdict: str, claim: str) -> str:
+    """A verdict in a word; on a claim that nothing changes, in the claim's own words."""
+    return HARMLESS.get(verdict, verdict) if claim == "none" else verdict
 
 
 @dataclass(frozen=True)

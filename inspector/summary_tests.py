@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from inspector.results import Record
+from inspector.results import Record, verdict_word
 from inspector.tables import frame, names
 
 
@@ -14,7 +14,7 @@ def tested(record: Record) -> Iterator[str]:
     losses = effects[effects["metric"] == "loss"]
     for op, done in (("zero", "zeroed"), ("mean", "set to its mean"), ("drop", "left out")):
         for row in losses[losses["op"] == op].itertuples():
-            yield f"Tested: {row.target}, {done}: {_change(row, 'loss')}: {_verdict(row, op)}."
+            yield f"Tested: {row.target}, {done}: {_change(row, 'loss')}: {verdict_word(row.verdict, row.claim)}."
     yield from _heads(effects)
     if "windows" in known:
         yield _windows(frame(record, "windows").set_index("kept"))
@@ -22,17 +22,15 @@ def tested(record: Record) -> Iterator[str]:
 
 
 def _heads(effects: pd.DataFrame) -> Iterator[str]:
-    divergence = effects[effects["metric"] == "kl"]
-    alone, together = divergence[divergence["op"] == "hide"], divergence[divergence["op"] == "hide all"]
-    for row in together.itertuples():
-        loss = effects[(effects["op"] == "hide all") & (effects["metric"] == "loss")].iloc[0]
-        yield f"Tested: {row.target}, hidden from them all: {_change(loss, 'loss')}: {row.verdict}."
+    alone = effects[(effects["op"] == "hide") & (effects["metric"] == "kl")]
+    for loss in effects[(effects["op"] == "hide all") & (effects["metric"] == "loss")].itertuples():
+        yield f"Tested: {loss.target}, hidden from them: {_change(loss, 'loss')}: {loss.verdict}."
     if len(alone):
         counts = ", ".join(f"{n} {verdict}" for verdict, n in alone["verdict"].value_counts().items())
         top = alone.loc[alone["change"].idxmax()]
         yield (
-            f"Of {len(alone)} sink heads whose key was hidden one by one: {counts}. The most: {top['target']}, which "
-            f"moves predictions by {top['change']:.3g} nats (of heads that are no sinks 95 % by less than "
+            f"Of {len(alone)} sink heads whose key was hidden one by one, by how far predictions move: {counts}. The "
+            f"most: {top['target']}, by {top['change']:.3g} nats (of heads that are no sinks 95 % by less than "
             f"{top['twin_high']:.2g})."
         )
 
@@ -63,9 +61,3 @@ def _change(row: object, what: str) -> str:
     digits = 3 if max(map(abs, numbers)) >= 0.05 else 4
     change, low, high, twin_low, twin_high = (f"{number:+.{digits}f}" for number in numbers)
     return f"{what} {change} [{low}, {high}], random twins {twin_low} to {twin_high}"
-
-
-def _verdict(row: object, op: str) -> str:
-    """The verdict; of what is claimed harmless, in the claim's own words."""
-    verdict = str(row.verdict)  # type: ignore[attr-defined]
-    return {"confirmed": "harmless", "refuted": "not harmless"}.get(verdict, verdict) if op == "mean" else verdict

@@ -11,12 +11,12 @@ from conftest import SINKS, SPIKES
 
 from inspector import Report, examine, open_run, verify
 from inspector.batching import tokenise
-from inspector.causal import Claim, Doses, Outcomes, Trial, judged, once, run
+from inspector.causal import Doses, Outcomes, Trial, judged, once, run
 from inspector.errors import InputError, RunError
 from inspector.interventions import Intervention, drop, scale, zero
 from inspector.models import Model
 from inspector.planting import PlantedSpike, planted_model, random_texts, tiny_model
-from inspector.results import Effect
+from inspector.results import Claim, Effect
 from inspector.sites import Site
 from inspector.verifying.bench import TextBench
 
@@ -143,8 +143,8 @@ def test_an_outcome_of_nothing_is_the_untouched_one(planted: Model) -> None:
 def test_a_verdict_needs_interval_twins_and_direction(
     change: tuple[float, float, float], p: float, claim: Claim, verdict: str
 ) -> None:
-    effect = Effect("dim", "zero", "loss", *change, 0.0, -0.1, 0.1, n=12, p=p, q=float("nan"), twins=20)
-    (judged_one,) = judged([effect], {("dim", "zero", "loss"): claim})
+    effect = Effect("dim", "zero", "loss", *change, 0.0, -0.1, 0.1, n=12, p=p, q=float("nan"), twins=20, claim=claim)
+    (judged_one,) = judged([effect])
     assert judged_one.q == p
     assert judged_one.verdict == verdict, judged_one.reason
 
@@ -154,7 +154,7 @@ def test_q_is_over_the_targets_of_one_op_metric_and_claim() -> None:
         return Effect(target, op, "loss", 2.0, 1.5, 2.5, 0.0, -0.1, 0.1, n=12, p=p, q=float("nan"), twins=40)
 
     effects = [effect("a", "zero", 0.03), effect("b", "zero", 0.5), effect("a", "hide", 0.03)]
-    found = judged(effects, {(one.target, one.op, "loss"): "change" for one in effects})
+    found = judged(effects)
     assert [one.q for one in found] == [0.06, 0.5, 0.03]
     assert [one.verdict for one in found] == ["undecided", "refuted", "confirmed"]
 

@@ -21,7 +21,10 @@ CLAIMS = {
     "hallucination neurons": "Claimed: scaled up, more answers are made up, and prose is read as before.",
 }
 ROWS = 14
-SPIKE_SINK = "Spikes and sinks come together, but they are two things: each way takes one, the other or both away."
+SPIKE_SINK = (
+    "Spikes and sinks come together, but they are two things. The largest |x| is that of any token and layer: a spike "
+    "can come up elsewhere."
+)
 WINDOWS = (
     "Only a few recent tokens are kept. If keeping the first one repairs the loss and others don't, it is the sink."
 )
@@ -31,10 +34,8 @@ ALPHA = "If the candidates cause invention, the curve leaves the twins' band as 
 def tested(view: View) -> None:
     """The run's effects, each beside its twins, with verdicts."""
     if not view.has("effects"):
-        name = view.name if view.saved else "RUN"
-        widgets.note(
-            f"This run's findings are not verified yet. On the command line: inspector verify {name} --in-place"
-        )
+        how = f"inspector verify {view.key[0]} --in-place" if view.saved else "save it on the overview first"
+        widgets.note(f"This run's findings are not verified yet. To do it on the command line: {how}")
         return
     effects = view.frame("effects")
     for line in sentences(view.measured):
@@ -48,14 +49,15 @@ def tested(view: View) -> None:
     with right:
         metric = widgets.choice("metric", "Effect on", metrics, st.query_params.get("metric"))
     mine = effects[effects["metric"] == metric]
-    query = f"{notebook.table('effects')}.query('op in {list(FAMILIES[family])}')"
+    query = f"{notebook.table('effects')}.query({f'op in {list(FAMILIES[family])}'!r})"
     charts.chart(
         "effects",
         effect_intervals(mine, metric, ROWS),
         effects,
         notebook.drawn(view, "effect_intervals", query, repr(metric)),
-        "The dot is the change with its 95 % interval; the grey band is what the same does to random twins. Outside "
-        f"the band, the thing itself matters. Of {len(mine)}, the largest {min(ROWS, len(mine))} are drawn.",
+        "The dot is the change with its 95 % interval; the grey band is what the same does to random twins. A full dot "
+        "matters as claimed, an open one is harmless as claimed, a cross is neither. "
+        f"Of {len(mine)}, the largest {min(ROWS, len(mine))} are drawn.",
         ("twin", "loss", "KL"),
     )
     _verdicts(mine.loc[mine["change"].abs().nlargest(ROWS).index], CLAIMS[family])
@@ -78,14 +80,16 @@ def _more(view: View) -> None:
 
 def _verdicts(effects: pd.DataFrame, claimed: str) -> None:
     rows = [
-        f"<tr><td>{html.escape(row.op)}: {html.escape(row.target)}</td><td>{widgets.verdict(row.verdict)}</td>"
-        f"<td>{html.escape(row.reason)}</td></tr>"
+        f"<tr><td>{html.escape(row.op)}: {html.escape(row.target)}</td>"
+        f"<td>{widgets.verdict(row.verdict, row.claim)}</td><td>{html.escape(row.reason)}</td></tr>"
         for row in effects.itertuples()
     ]
     header = "<tr><th>claim</th><th>verdict</th><th>why</th></tr>"
     with st.container(border=True):
         st.html("<h2 class=figure>Verdicts</h2>")
-        widgets.reading(claimed)
+        widgets.reading(
+            f"{claimed} Refuted: no more than random twins do, on these inputs; that is no proof of nothing."
+        )
         st.html(
             f"<div class=scroll><table class=plain><thead>{header}</thead><tbody>{''.join(rows)}</tbody></table></div>"
         )

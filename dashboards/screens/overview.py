@@ -100,7 +100,8 @@ def found(view: View) -> None:
             widgets.tile(what, number, more, accent)
             widgets.link(where, f"Look closer: {widgets.PAGES[where].lower()}")
     if not view.saved:
-        live.save(view)
+        with widgets.told():
+            live.save(view)
     for line in paragraphs(view.report)[1:]:
         widgets.finding(line, widgets.accent_of(line))
     fed(view)

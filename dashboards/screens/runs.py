@@ -7,7 +7,6 @@ import streamlit as st
 
 from dashboards import charts, state, widgets
 from dashboards.shelf import Shelved, size_of
-from inspector.errors import InspectorError
 from inspector.page import render
 
 
@@ -17,7 +16,8 @@ def about(run: Shelved) -> str:
         return f"<b>{escape(run.name)}</b><br><span class=verdict>✕ damaged</span> {escape(run.fault)}"
     model, settings = run.about["model"], run.about["settings"]
     facts = [str(model.get("name", "?")), str(model.get("dtype", "?")), ", ".join(settings["detectors"])]
-    facts += [datetime.fromtimestamp(run.changed).strftime("%-d %b %Y, %H:%M"), f"{size_of(run.folder) / 1e6:,.1f} MB"]
+    made = datetime.fromisoformat(run.about["created"])
+    facts += [state.said_time(made), f"{size_of(run.folder) / 1e6:,.1f} MB"]
     return f"<b>{escape(run.name)}</b><p class=reading>{escape(' · '.join(facts))}</p>"
 
 
@@ -26,10 +26,10 @@ def row(run: Shelved) -> None:
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
         st.html(about(run), width="stretch")
         if not run.fault:
-            widgets.link("overview", "Open", run=run.name)
+            widgets.link("overview", "Open", **state.another_run(run.name))
         more = st.popover("More", key=f"more {run.name}", on_change="rerun")
     if more.open:
-        with more:
+        with more, widgets.told():
             actions(run)
 
 
@@ -87,10 +87,8 @@ def page() -> None:
         widgets.note("No runs yet. Inspect a text on the overview and save it, or: inspector examine --out RUNS/first")
     for run in found:
         row(run)
-    try:
+    with widgets.told():
         bring_in()
-    except InspectorError as error:
-        widgets.trouble(str(error))
 
 
 page()

@@ -8,6 +8,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from inspector.figures.common import MASSIVE, NEURON, NEUTRAL, NEUTRAL_TEXT, SINK, finish, token_label
+from inspector.results import verdict_word
 
 METRICS = {
     "loss": ("loss", "change of the loss (nats)"),
@@ -20,7 +21,13 @@ METRICS = {
 """A metric in a title, and its change on an axis."""
 COLOURS = {"hide": SINK, "hide all": SINK, "scale": NEURON, "scale alone": NEURON}
 """An op's phenomenon; spikes where it is none of these."""
-SYMBOLS = {"confirmed": "circle", "undecided": "diamond-open", "refuted": "x"}
+SYMBOLS = {
+    "confirmed": "circle",
+    "harmless": "circle-open",
+    "undecided": "diamond-open",
+    "not harmless": "x-open",
+    "refuted": "x",
+}
 
 
 def effect_intervals(effects: pd.DataFrame, metric: str = "loss", most: int = 14) -> go.Figure:
@@ -38,7 +45,7 @@ def effect_intervals(effects: pd.DataFrame, metric: str = "loss", most: int = 14
             marker={
                 "size": 12,
                 "color": COLOURS.get(row.op, MASSIVE),
-                "symbol": SYMBOLS.get(row.verdict, "circle-open"),
+                "symbol": SYMBOLS.get(verdict_word(row.verdict, row.claim), "circle-open"),
             },
             error_x={
                 "type": "data",
@@ -48,7 +55,7 @@ def effect_intervals(effects: pd.DataFrame, metric: str = "loss", most: int = 14
             },
             showlegend=False,
             hovertemplate=f"%{{x:+.3g}} [{row.low:+.3g}, {row.high:+.3g}]<br>twins {row.twin_low:+.3g} to "
-            f"{row.twin_high:+.3g}<br>{row.verdict}<extra></extra>",
+            f"{row.twin_high:+.3g}<br>{verdict_word(row.verdict, row.claim)}<extra></extra>",
         )
     names = [f"{token_label(row.op)}: {_short(html.escape(row.target))}" for row in rows.itertuples()]
     figure.update_yaxes(tickvals=list(range(len(rows))), ticktext=names, autorange="reversed", automargin=True)
@@ -110,12 +117,6 @@ def over_alpha(alpha: pd.DataFrame, metric: str = "made_up") -> go.Figure:
         y=rows["value"],
         mode="lines+markers",
         line={"color": NEURON},
-        error_y={
-            "type": "data",
-            "symmetric": False,
-            "array": rows["high"] - rows["value"],
-            "arrayminus": rows["value"] - rows["low"],
-        },
         showlegend=False,
         hovertemplate="α = %{x:g}: %{y:.3f}<extra></extra>",
     )
@@ -123,10 +124,12 @@ def over_alpha(alpha: pd.DataFrame, metric: str = "made_up") -> go.Figure:
     name = METRICS.get(metric, (metric, metric))[0]
     figure.update_yaxes(title=f"{name} (nats a token)" if metric == "loss" else f"share of {name}")
     first, last = rows.iloc[0], rows.iloc[-1]
+    outside = int(((rows["value"] < rows["twin_low"]) | (rows["value"] > rows["twin_high"])).sum())
+    where = f"outside its twins' band at {outside} of {len(rows)}" if outside else "never outside its twins' band"
     return finish(
         figure,
-        f"{name.capitalize()}: {first['value']:.3g} with the candidates at α = {first['alpha']:g}, {last['value']:.3g} "
-        f"at α = {last['alpha']:g}",
+        f"{name.capitalize()}: {first['value']:.3g} at α = {first['alpha']:g}, {last['value']:.3g} at "
+        f"α = {last['alpha']:g}, {where}",
     )
 
 
@@ -208,11 +211,15 @@ DASHES = {
 
 
 def _title(rows: pd.DataFrame, metric: str) -> str:
-    held = rows[rows["verdict"] == "confirmed"]
-    top = rows.loc[rows["change"].abs().idxmax()]
+    """How many of the things tested matter to a metric, or leave it as it is, as claimed."""
+    harmless = rows["claim"] == "none"
+    said = []
+    for claimed, word in ((~harmless, "changed"), (harmless, "left alone")):
+        held = int((rows.loc[claimed, "verdict"] == "confirmed").sum())
+        said += [f"{word} by {held} of {int(claimed.sum())}"] if claimed.any() else []
+    name, top = METRICS.get(metric, (metric,))[0], rows.loc[rows["change"].abs().idxmax()]
     return (
-        f"{len(held)} of {len(rows)} claims about {METRICS.get(metric, (metric,))[0]} hold; the largest change is "
-        f"{top['change']:+.3g} ({top['op']})"
+        f"{name.capitalize()}: {', '.join(said)} as claimed; the largest change is {top['change']:+.3g} ({top['op']})"
     )
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 from jaxtyping import Float
 
 from inspector.batching import TokenSequence, batches
-from inspector.causal import Claim, Doses, Outcome, Outcomes, Trial, once
+from inspector.causal import Doses, Outcome, Outcomes, Trial, once
 from inspector.detectors.massive import Massive
 from inspector.intervening import intervene
 from inspector.interventions import Intervention, Target, drop, set_to, unattend, zero
@@ -17,7 +17,7 @@ from inspector.models import Model
 from inspector.observe import observe
 from inspector.reference import means
 from inspector.report import Report
-from inspector.results import Effect, Verdict
+from inspector.results import Claim, Effect, Verdict
 from inspector.sites import Site
 from inspector.tables import thresholds
 from inspector.verifying.bench import BATCH_TOKENS, TextBench

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 import numpy as np
 from jaxtyping import Float, Int
 
-from inspector.causal import Claim, Doses, Outcome, Outcomes, Trial
+from inspector.causal import Doses, Outcome, Outcomes, Trial
 from inspector.errors import InputError
 from inspector.hallucination.answering import Answered, mark_all
 from inspector.hallucination.asking import Asker, Sampling
@@ -17,7 +17,7 @@ from inspector.hallucination.study import Study
 from inspector.intervening import intervene
 from inspector.interventions import Intervention, scale
 from inspector.models import Model
-from inspector.results import Effect, Finding
+from inspector.results import Claim, Effect, Finding
 from inspector.sites import Site
 from inspector.stats import bootstrap_mean
 from inspector.verifying.bench import TextBench
@@ -212,7 +212,7 @@ def _unit(finding: Finding) -> int:
 
 
 def _name(layer: int, unit: int) -> str:
-    return f"neuron {layer}.{unit}"
+    return f"neuron {unit} of layer {layer}"
 
 
 def _together(places: Sequence[tuple[int, int]]) -> str:

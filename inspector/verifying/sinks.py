@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from inspector.causal import Claim, Doses, Outcomes, Trial, once
+from inspector.causal import Doses, Outcomes, Trial, once
 from inspector.interventions import unattend
 from inspector.report import Report
-from inspector.results import Effect, Finding
+from inspector.results import Claim, Effect, Finding
 from inspector.verifying.bench import LENGTH
 
 MATTERS: dict[str, Claim] = {"kl": "rise", "loss": "change"}
@@ -50,7 +50,13 @@ class SinkTest:
         moved = [[(layer, unit, int(key)) for layer, unit, _ in map(_place, every)] for key in keys]
         together = _hide([_place(head) for head in every])
         self.trials.append(
-            Trial(f"the key of all {len(every)} sink heads", "hide all", together, tuple(map(_hide, moved)), MATTERS)
+            Trial(
+                f"the keys of all {len(every)} sink heads that have one place",
+                "hide all",
+                together,
+                tuple(map(_hide, moved)),
+                MATTERS,
+            )
         )
 
     def verified(self, effects: Sequence[Effect]) -> list[dict[str, object]]:
@@ -104,4 +110,4 @@ def _hide(places: Sequence[tuple[int, int, int]]) -> Doses:
 
 
 def _name(head: Finding) -> str:
-    return f"head {head.layer}.{head.unit}'s key {head.position}"
+    return f"key {head.position} of head {head.unit} of layer {head.layer}"
