@@ -7,7 +7,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from inspector.figures.common import MASSIVE, NEURON, NEUTRAL, NEUTRAL_TEXT, SINK, finish, token_label
+from inspector.figures.common import MASSIVE, NEURON, NEUTRAL, NEUTRAL_TEXT, SINK, finish, rounded, token_label
 from inspector.results import verdict_word
 
 METRICS = {
@@ -134,10 +134,11 @@ def over_alpha(alpha: pd.DataFrame, metric: str = "made_up") -> go.Figure:
 
 
 WAYS = {
-    "largest": ("largest |x|", ",.0f"),
-    "sink_rate": ("sink rate", ".1%"),
-    "loss": ("loss (nats)", ".2f"),
+    "largest": ("largest |x|", rounded),
+    "sink_rate": ("sink rate", "{:.1%}".format),
+    "loss": ("loss (nats)", "{:.2f}".format),
 }
+"""A column of `spike_sink`, its words, and how its numbers are written."""
 
 
 def spike_by_sink(table: pd.DataFrame) -> go.Figure:
@@ -145,13 +146,13 @@ def spike_by_sink(table: pd.DataFrame) -> go.Figure:
     titles = [title for title, _ in WAYS.values()]
     figure = make_subplots(rows=3, vertical_spacing=0.08, subplot_titles=titles)
     places = list(range(len(table)))
-    for panel, (name, (_, form)) in enumerate(WAYS.items(), start=1):
+    for panel, (name, (_, said)) in enumerate(WAYS.items(), start=1):
         bars = go.Bar(
             x=table[name],
             y=places,
             orientation="h",
             marker_color=[{"largest": MASSIVE, "sink_rate": SINK}.get(name, NEUTRAL)] * len(table),
-            text=[format(value, form) for value in table[name]],
+            text=[said(value) for value in table[name]],
             textposition="outside",
             cliponaxis=False,
             customdata=[html.escape(done) for done in table["done"]],
@@ -169,9 +170,9 @@ def spike_by_sink(table: pd.DataFrame) -> go.Figure:
 
 def _ways_title(ways: pd.DataFrame) -> str:
     what = "sink_rate" if ways["sink_rate"].notna().all() else "largest"
-    name, form = WAYS[what]
+    name, said = WAYS[what]
     least = ways[what].iloc[1:].idxmin()
-    return f"{name.capitalize()} {ways[what].iloc[0]:{form}} untouched; {ways[what][least]:{form}} with {least}"
+    return f"{name.capitalize()} {said(ways[what].iloc[0])} untouched; {said(ways[what][least])} with {least}"
 
 
 def risk_coverage(curve: pd.DataFrame, guard: pd.DataFrame) -> go.Figure:
