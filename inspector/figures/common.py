@@ -66,7 +66,7 @@ def log_ticks(largest: float, smallest: float = 1.0) -> dict[str, list[object]]:
 
 def rounded(value: float | np.number[Any]) -> str:
     """A number in a sentence: whole from 10 on, else with three significant digits."""
-    return f"{value:,.0f}" if abs(value) >= 9.995 else f"{value:.3g}"
+    return f"{value:,.0f}" if abs(float(value)) >= 9.995 else f"{value:.3g}"
 
 
 def layer_ticks(layers: int) -> dict[str, int]:
