@@ -104,7 +104,7 @@ def _target(now: Change, seed: int, card: Mapping[str, Any]) -> None:
             widgets.whole("unit", what, most - 1, now.unit, write)
     with third:
         label = "Key to hide" if now.kind == "attention" else "At token (empty: all)"
-        widgets.whole("position", label, card["context"] - 1, now.position, write, placeholder="all tokens")
+        widgets.whole("position", label, card["context"] - 1, now.position, write, value=None, placeholder="all tokens")
     with fourth:
         widgets.whole("seed", "Seed of the twin", SEEDS - 1, seed, state.choose)
     if now.op == "scale":
@@ -138,8 +138,8 @@ def shown(result: work.Compared) -> None:
     did, twins_did = (round(way.loss - untouched.loss, 2) + 0.0 for way in (changed, twin))  # no "-0.00"
     widgets.finding(
         f"{changed.name[0].upper()}{changed.name[1:]}: the loss goes from {untouched.loss:.2f} to {changed.loss:.2f} "
-        f"({did:+.2f}); with the twin, {twin.name}, to {twin.loss:.2f} ({twins_did:+.2f}). {result.twin} One twin and {work.TEXTS} "
-        "texts show; `inspector verify` tests, with many twins and intervals.",
+        f"({did:+.2f}); with the twin, {twin.name}, to {twin.loss:.2f} ({twins_did:+.2f}). "
+        f"{result.twin} One twin and {work.TEXTS} texts show; `inspector verify` tests, with many twins and intervals.",
         "massive",
     )
     for column, way, role in zip(st.columns(3), ways, ("Untouched", "Changed", "Random twin"), strict=True):
