@@ -108,7 +108,7 @@ def studies(first: View, second: View) -> None:
         two_predictors(one, two, names),
         pd.concat([one.assign(run=names[0]), two.assign(run=names[1])]),
         code(first, second, "two_predictors", *both("hneurons.scores"), repr(names)),
-        "Intervals that overlap much are no sign of a difference: each is of its own questions.",
+        "Each interval is of one run alone: where two overlap much, no difference is seen.",
         ("AUROC",),
     )
 
