@@ -35,7 +35,8 @@ LEVEL = 0.05
 """Largest q, and p, at which a change counts as the target's own."""
 
 MARGIN = 0.05
-"""What counts as no change: 0.05 nats, which is 5 % of perplexity, or 5 points of a share."""
+"""What counts as no change, from one end of the doses to the other: 0.05 nats, which is 5 % of perplexity, or 5 points
+of a share."""
 
 
 SAID = {"kl": "divergence", "sink_rate": "sink rate", "made_up": "the share of made-up answers"}
@@ -48,7 +49,7 @@ class Bench(Protocol):
 
     @property
     def name(self) -> str:
-        """Tells it from the other benches of a verification."""
+        """Tells it from other benches: the same name, the same inputs and model."""
         ...
 
     def outcome(self, interventions: Sequence[Intervention], metrics: Collection[str]) -> Outcome:
@@ -77,6 +78,12 @@ class Trial:
     untouched: float = 0.0
 
     @property
+    def margin(self) -> float:
+        """What counts as no change per unit of dose."""
+        doses = (self.untouched, *self.doses)
+        return MARGIN / (max(doses) - min(doses))
+
+    @property
     def passes(self) -> int:
         """Outcomes that are measured for it."""
         return sum(len(doses) for doses in (self.doses, *self.twins))
@@ -95,7 +102,7 @@ class Outcomes:
         log: keeps them in this file, so that a killed verification goes on where it was.
 
     Raises:
-        RunError: the log is damaged.
+        RunError: the log is damaged or can't be written.
     """
 
     def __init__(self, bench: Bench, log: Path | None = None) -> None:
@@ -118,12 +125,22 @@ class Outcomes:
         """The outcome under these interventions."""
         key = self._key(interventions, metrics)
         if key not in self._known:
-            outcome = self.bench.outcome(interventions, metrics)
-            self._known[key] = outcome
-            if self.log is not None:
-                with self.log.open("a", encoding="utf-8") as out:
-                    out.write(json.dumps([key, {name: array.tolist() for name, array in outcome.items()}]) + "\n")
+            self._known[key] = self.bench.outcome(interventions, metrics)
+            self._note(key)
         return self._known[key]
+
+    def _note(self, key: str) -> None:
+        if self.log is None:
+            return
+        line = json.dumps([key, {name: array.tolist() for name, array in self._known[key].items()}])
+        try:
+            self.log.parent.mkdir(parents=True, exist_ok=True)
+            with self.log.open("a", encoding="utf-8") as out:
+                out.write(line + "\n")
+        except OSError as error:
+            raise RunError(
+                f"'{self.log}' can't be written ({error}). Make room, and go on with the same call."
+            ) from error
 
     def slopes(self, doses: Doses, untouched: float, metrics: Collection[str]) -> Outcome:
         """Change per unit of dose, by ordinary least squares on every input, the untouched model among the doses."""
@@ -157,10 +174,13 @@ def run(outcomes: Outcomes, trials: Sequence[Trial], *, seed: int = 0, step: Ste
     effects = []
     for trial in trials:
         changes = []
+        before = outcomes.of((), trial.claims.keys())
         for doses in (trial.doses, *trial.twins):
             changes.append(outcomes.slopes(doses, trial.untouched, trial.claims.keys()))
             step(len(doses))
-        effects += [_effect(trial, metric, [change[metric] for change in changes], seed) for metric in trial.claims]
+        for metric in trial.claims:
+            effect = _effect(trial, metric, [change[metric] for change in changes], seed)
+            effects.append(replace(effect, untouched=_mean(before[metric])))
     return judged(effects)
 
 
@@ -169,9 +189,10 @@ def _effect(trial: Trial, metric: str, changes: Sequence[np.ndarray], seed: int)
     known = np.isfinite(changes[0])
     nothing = float("nan")
     others = np.array([change[known].mean() for change in changes[1:]] if known.any() else [])
+    finite = others[np.isfinite(others)]
     mean = float(changes[0][known].mean()) if known.any() else nothing
     low, high = bootstrap_mean(changes[0][known], seed=seed) if known.any() else (nothing, nothing)
-    ends = np.quantile(others, [0.025, 0.975]) if len(others) else (nothing, nothing)
+    ends = np.quantile(finite, [0.025, 0.975]) if len(finite) else (nothing, nothing)
     return Effect(
         target=trial.target,
         op=trial.op,
@@ -179,7 +200,7 @@ def _effect(trial: Trial, metric: str, changes: Sequence[np.ndarray], seed: int)
         change=mean,
         low=float(low),
         high=float(high),
-        twin_change=float(others.mean()) if len(others) else nothing,
+        twin_change=float(finite.mean()) if len(finite) else nothing,
         twin_low=float(ends[0]),
         twin_high=float(ends[1]),
         n=int(known.sum()),
@@ -187,18 +208,27 @@ def _effect(trial: Trial, metric: str, changes: Sequence[np.ndarray], seed: int)
         q=nothing,
         twins=len(others),
         claim=trial.claims[metric],
+        margin=trial.margin,
     )
 
 
+def _mean(values: Float[np.ndarray, " _input"]) -> float:
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if len(known) else float("nan")
+
+
 def _p(claim: Claim, change: float, twins: Float[np.ndarray, " _twin"]) -> float:
-    """Share of twins, the target among them, that change as much, or as much in the claimed direction."""
+    """Share of twins, the target among them, that change as much, or as much in the claimed direction.
+
+    A twin whose change isn't known, a model that gives NaN for example, counts as one that changes as much.
+    """
     if not len(twins):
         return float("nan")
     if claim in ("change", "none"):
-        as_much = np.abs(twins) >= abs(change)
+        less = np.abs(twins) < abs(change)
     else:
-        as_much = twins >= change if claim == "rise" else twins <= change
-    return float((1 + as_much.sum()) / (1 + len(twins)))
+        less = twins < change if claim == "rise" else twins > change
+    return float((1 + (~less).sum()) / (1 + len(twins)))
 
 
 def judged(effects: Sequence[Effect]) -> list[Effect]:
@@ -224,26 +254,39 @@ def judged(effects: Sequence[Effect]) -> list[Effect]:
 
 
 def _verdict(effect: Effect) -> tuple[Verdict, str]:
-    """Whether the claim holds: the change must be there, the target's own, and in the claimed direction.
+    """Whether the claim holds: the change must be there, the target's own, large enough, and in the claimed direction.
 
-    That nothing changes is claimed of an interval within the margin: an effect that merely isn't significant, or is
-    significant and tiny, says neither.
+    Refuted is what was shown not to be so: an effect that merely isn't significant says neither, and its interval
+    decides, beside the margin and what twins do.
     """
     if not np.isfinite(effect.low) or not np.isfinite(effect.q) or 1 / (1 + effect.twins) >= LEVEL:
         return "undecided", f"insufficient data: {effect.n} inputs, {effect.twins} twins"
     said = f"{SAID.get(effect.metric, effect.metric)} changes by {effect.change:+.3g}"
+    tiny = max(abs(effect.low), abs(effect.high)) < effect.margin
     below, above = effect.high < 0, effect.low > 0
     if effect.claim == "none":
-        if max(abs(effect.low), abs(effect.high)) < MARGIN:
-            return "confirmed", f"harmless: {said}, its whole interval within ±{MARGIN}"
-        if effect.low > MARGIN or effect.high < -MARGIN:
-            return "refuted", f"not harmless: {said}, its whole interval beyond ±{MARGIN}"
-        return "undecided", f"{said}, an interval neither within ±{MARGIN} nor beyond"
+        return _harmless(effect, said, tiny)
     if (effect.claim == "rise" and below) or (effect.claim == "fall" and above):
         return "refuted", f"{said}, the other way than claimed"
+    within = f"within ±{effect.margin:.2g}, which counts as none"
+    if (below or above) and effect.p < LEVEL and effect.q < LEVEL:
+        size = f"; it is {within}" if tiny else ""
+        return "confirmed", f"{said}, more than twins do (q = {effect.q:.2g}){size}"
+    if tiny:
+        return "refuted", f"{said}, its whole interval {within}"
+    if effect.p >= LEVEL and effect.twin_low <= effect.low and effect.high <= effect.twin_high:
+        return "refuted", f"{said}, its whole interval within what 95 % of twins do (p = {effect.p:.2g})"
     if effect.p >= LEVEL:
-        return "refuted", f"{said}, no more than random twins do (p = {effect.p:.2g})"
-    if (below or above) and effect.q < LEVEL:
-        return "confirmed", f"{said}, more than twins do (q = {effect.q:.2g})"
+        return "undecided", f"{said}, not told from what twins do (p = {effect.p:.2g})"
     why = "its interval holds 0" if not (below or above) else f"q = {effect.q:.2g} over all targets"
     return "undecided", f"{said}, more than twins do, but {why}"
+
+
+def _harmless(effect: Effect, said: str, tiny: bool) -> tuple[Verdict, str]:
+    """Whether nothing changes, as claimed."""
+    margin = f"±{effect.margin:.2g}"
+    if tiny:
+        return "confirmed", f"harmless: {said}, its whole interval within {margin}"
+    if effect.low > effect.margin or effect.high < -effect.margin:
+        return "refuted", f"not harmless: {said}, its whole interval beyond {margin}"
+    return "undecided", f"{said}, an interval neither within {margin} nor beyond"

@@ -32,7 +32,7 @@ def lens(
     from inspector.lens import logit_lens, refuse
     from inspector.models import load_model
 
-    refuse(g, rho)
+    refuse(g, rho, calibrated=calibrate is not None)
     say(quiet, f"Loading {model} …")
     loaded = load_model(model, dtype=dtype, device=device, revision=revision, trust_remote_code=trust_remote_code)
     with token_progress(quiet) as (advance, begin):

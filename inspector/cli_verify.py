@@ -18,6 +18,12 @@ def verify(
         int | None,
         typer.Option(help="Random twins; if not given 24 of each spike, 70 of each head, 20 of each neuron."),
     ] = None,
+    file: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--file", help="Texts to measure on, .jsonl, at least 16 of 64 tokens or more; else built-in ones."
+        ),
+    ] = None,
     heads: Annotated[int, typer.Option(help="Most sink heads tested one by one, the strongest first.", min=0)] = 10,
     samples: Annotated[int, typer.Option(help="Sampled answers a question, beside the greedy one.", min=0)] = 0,
     seed: Annotated[int, typer.Option(help="Chooses twins, questions and samples.", min=0)] = 0,
@@ -32,6 +38,7 @@ def verify(
     """
     from inspector import runs
     from inspector.opening import open_run
+    from inspector.texts import from_files
     from inspector.verifying.verify import refuse
     from inspector.verifying.verify import verify as test
     from inspector.working import working_folder
@@ -39,7 +46,7 @@ def verify(
     if (out is None) != in_place:
         raise InputError("Say where the verified run goes: --out FOLDER, or --in-place.")
     target = run if out is None else out
-    report = open_run(run)
+    report, texts = open_run(run), from_files(file or []) or None
     refuse(report, twins)
     runs.claim(target, overwrite=overwrite or in_place)
     loaded = load_again(report.card, model, device, trust_remote_code, quiet)
@@ -49,6 +56,7 @@ def verify(
         verified = test(
             report,
             loaded,
+            texts,
             twins=twins,
             heads=heads,
             samples=samples,

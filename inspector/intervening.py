@@ -43,9 +43,9 @@ def intervene(model: Model, interventions: Sequence[Intervention]) -> Iterator[N
     active = tuple(one for one in interventions if not (one.op == "scale" and one.value == 1.0))
     layers = sorted({one.site.layer for one in active if one.op == "unattend"})
     hf = model.bridge.original_model
-    with model.lock, ExitStack() as stack:
+    running = _Pass([model.bridge.blocks[layer] for layer in layers])
+    with model.lock, _ended(running), ExitStack() as stack:
         _refuse_deaf(model, layers)
-        running = _Pass([model.bridge.blocks[layer] for layer in layers])
         # Some models run their core without calling it, and some passes call the core alone.
         for module in {id(m): m for m in (hf, getattr(hf, "base_model", hf))}.values() if active else ():
             handle = module.register_forward_pre_hook(running.begin, with_kwargs=True)
@@ -62,6 +62,15 @@ def intervene(model: Model, interventions: Sequence[Intervention]) -> Iterator[N
 def interventions_in_force(model: Model) -> tuple[Intervention, ...]:
     """What open contexts change in this model, in the order it is applied."""
     return tuple(one for one in changes_in_force(model.bridge) if isinstance(one, Intervention))
+
+
+@contextmanager
+def _ended(running: "_Pass") -> Iterator[None]:
+    """Afterwards no hook of the pass does anything: an interrupt can come between adding one and noting its undoing."""
+    try:
+        yield
+    finally:
+        running.owner = None
 
 
 @contextmanager
@@ -83,7 +92,8 @@ class _Pass:
     """
 
     def __init__(self, unattended: Sequence[Any]) -> None:
-        self.owner, self.unattended = get_ident(), unattended
+        self.owner: int | None = get_ident()  # until the context is over
+        self.unattended = unattended
         self.keys: Int[Tensor, "row key"] | None = None
         self.length = 0
 

@@ -31,12 +31,18 @@ BATCH_TOKENS = 1024
 """A batch's streams of all layers are held together."""
 
 
-def refuse(g: float, rho: float) -> None:
+LEAST_RHO = 0.1
+"""A model of ten layers has one before the deep ones by then; g can't be calibrated without any."""
+
+
+def refuse(g: float, rho: float, *, calibrated: bool = False) -> None:
     """Say what stands in the way of a reading; no model is needed.
 
     Raises:
         InputError: g or ρ is out of range.
     """
+    if calibrated and rho < LEAST_RHO:
+        raise InputError(f"rho is {rho}, and leaves no layer before the deep ones to calibrate g by. Use more.")
     if not 0 <= g < 1 or not 0 < rho <= 1:
         raise InputError(f"g is {g} and rho is {rho}. Use g from 0 to below 1 and rho above 0, up to 1.")
 

@@ -34,7 +34,7 @@ class Forecast:
     def __str__(self) -> str:
         memory = f"about {self.peak_bytes / 1e9:.2f} GB beside the model, {self.free_bytes / 1e9:.1f} GB free"
         batched = f"{self.batches} batches of at most {self.tokens_per_batch:,}"
-        return f"{self.tokens:,} tokens with the controls, in {batched}; {memory}"
+        return f"{self.tokens:,} tokens in all, in {batched}; {memory}"
 
 
 def observe(

@@ -121,7 +121,9 @@ class Effect:
 
     `change` is the mean over `n` texts with its paired bootstrap interval; `twin_low` and `twin_high`
     hold 95 % of the twins' changes; `p` is (1 + twins that change as much) / (1 + twins), `q` that
-    adjusted over the targets of one op, metric and claim; `verdict` is on the claim, and `reason` says why.
+    adjusted over the targets of one op, metric and claim; `verdict` is on the claim, and `reason` says why;
+    a change within ±`margin` counts as none;
+    `untouched` is the metric's mean without the change.
     """
 
     target: str
@@ -140,6 +142,8 @@ class Effect:
     reason: str = ""
     twins: int = 0
     claim: Claim = "change"
+    margin: float = 0.05
+    untouched: float = float("nan")
 
 
 HARMLESS = {"confirmed": "harmless", "refuted": "not harmless"}

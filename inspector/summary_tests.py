@@ -14,11 +14,21 @@ def tested(record: Record) -> Iterator[str]:
     losses = effects[effects["metric"] == "loss"]
     for op, done in (("zero", "zeroed"), ("mean", "set to its mean"), ("drop", "left out")):
         for row in losses[losses["op"] == op].itertuples():
-            yield f"Tested: {row.target}, {done}: {_change(row, 'loss')}: {verdict_word(row.verdict, row.claim)}."
+            word = verdict_word(row.verdict, row.claim)
+            yield f"Tested: {row.target}, {done}: {_change(row, 'loss')}: {word}.{_as_far(losses, row.target, op)}"
     yield from _heads(effects)
     if "windows" in known:
         yield _windows(frame(record, "windows").set_index("kept"))
     yield from _neurons(effects)
+
+
+def _as_far(losses: pd.DataFrame, target: str, op: str) -> str:
+    """How zeroing a spike compares with changes of other dims that are as large."""
+    rows = losses[(losses["target"] == target) & (losses["op"] == f"{op}, as far")]
+    return "".join(
+        f" As large a change of other dims: {row.twin_low:+.3f} to {row.twin_high:+.3f} (p = {row.p:.2g})."
+        for row in rows.itertuples()
+    )
 
 
 def _heads(effects: pd.DataFrame) -> Iterator[str]:

@@ -162,10 +162,13 @@ def print_guarded(given: "Guarded", threshold: float) -> None:
     console = Console(soft_wrap=False, width=None if Console().is_terminal else 100)
     console.print(Text(f"Question: {given.question}"))
     console.print(Text(f"Answer:   {given.answer if given.answer is not None else '(none: too risky)'}"))
-    console.print(Text(f"Risk:     {given.risk:.2f}; more than {threshold:.2f} is too much", style=f"bold {NEURON}"))
+    bar = "" if given.did == "took a sample" else f"; more than {threshold:.2f} is too much"
+    console.print(Text(f"Risk:     {given.risk:.2f}{bar}", style=f"bold {NEURON}"))
+    if given.did == "took a sample":
+        console.print(Text("It is the least of several risks, so it looks better than it is."))
     if given.did != "answered":
         console.print(
-            Text(f"The guard {given.did}; the greedy answer was '{given.first}', risk {given.first_risk:.2f}.")
+            Text(f"The guard {given.did}; the greedy answer is '{given.first}', risk {given.first_risk:.2f}.")
         )
 
 

@@ -6,7 +6,7 @@ import pandas as pd
 from rich.table import Table
 from rich.text import Text
 
-from inspector.results import Record
+from inspector.results import Record, verdict_word
 from inspector.tables import frame, names
 
 MASSIVE, SINK, NEURON = "#E8590C", "#1971C2", "#6741D9"
@@ -59,7 +59,7 @@ def _effects(effects: pd.DataFrame, title: str, colour: str = MASSIVE) -> Table:
             row.target,
             row.op,
             row.metric,
-            row.verdict,
+            verdict_word(row.verdict, row.claim),
             f"{row.change:+.3g}",
             f"{row.low:.3g} … {row.high:.3g}",
             f"{row.twin_low:.2g} … {row.twin_high:.2g} ({row.twins})",
@@ -71,9 +71,11 @@ def _effects(effects: pd.DataFrame, title: str, colour: str = MASSIVE) -> Table:
 
 def _ways(ways: pd.DataFrame) -> Table:
     table = empty_table("Spike and sinks, each kept or taken away", MASSIVE)
-    _columns(table, "done", "largest |x|", "sink rate", "loss")
+    _columns(table, "done", "|x| there", "|x| anywhere", "sinks at key 0", "at any key", "loss")
     for row in ways.itertuples():
-        table.add_row(row.done, f"{row.largest:,.0f}", f"{row.sink_rate:.3f}", f"{row.loss:.3f}")
+        sizes, rates = (row.here, row.largest), (row.sink_rate, row.any_sink)
+        numbers = [f"{size:,.0f}" for size in sizes] + [f"{rate:.3f}" for rate in rates]
+        table.add_row(row.done, *numbers, f"{row.loss:.3f}")
     return table
 
 

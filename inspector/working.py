@@ -12,6 +12,11 @@ from filelock import FileLock, Timeout
 from inspector.errors import RunError
 
 
+def digest(what: Sequence[object]) -> str:
+    """Twelve hex digits that tell this, as JSON can say it, from anything else."""
+    return hashlib.sha256(json.dumps(what).encode()).hexdigest()[:12]
+
+
 @contextmanager
 def working_folder(beside: Path, what: Sequence[object]) -> Iterator[Path]:
     """A folder beside a path; deleted once the context ends without an error.
@@ -24,8 +29,7 @@ def working_folder(beside: Path, what: Sequence[object]) -> Iterator[Path]:
     Raises:
         RunError: another process does the same work.
     """
-    digest = hashlib.sha256(json.dumps(what).encode()).hexdigest()
-    folder = beside.parent / f".{beside.name}-{digest[:12]}.working"
+    folder = beside.parent / f".{beside.name}-{digest(what)}.working"
     folder.mkdir(parents=True, exist_ok=True)
     try:
         held = FileLock(folder / "lock").acquire(timeout=0)

@@ -9,7 +9,8 @@ from inspector.hallucination.selective import Selective, answered_crosswise, bes
 
 
 def policy(risk: list[float], wrong: list[bool], answered: list[bool] | None = None) -> Selective:
-    return Selective(np.array(risk), np.array(wrong), np.array(answered or [True] * len(risk)))
+    failed = np.array(wrong, dtype=float)
+    return Selective(np.array(risk), failed, 1 - failed, np.array(answered or [True] * len(risk), dtype=float))
 
 
 def measured(one: Selective) -> dict[str, float]:
@@ -54,6 +55,20 @@ def test_a_draw_counts_a_question_as_often_as_it_was_drawn(rows: list[tuple[floa
     again = policy(one.risk[repeated].tolist(), one.wrong[repeated].tolist())
     for name in ("coverage", "wrong", "accuracy"):
         assert float(one.measures(weights)[name][0]) == pytest.approx(measured(again)[name])
+
+
+def test_an_answer_that_declines_is_neither_right_nor_wrong() -> None:
+    declined = Selective(np.array([0.1, 0.9]), np.array([0.0, 1.0]), np.array([0.0, 0.0]), np.ones(2))
+    found = measured(declined)
+    assert found["accuracy"] == 0 and found["wrong"] == 0.5 and found["accuracy_50"] == 0
+
+
+def test_how_often_a_question_is_answered_is_over_many_splits() -> None:
+    rng = np.random.default_rng(0)
+    risk, wrong = rng.random(60), rng.random(60) < 0.5
+    answered = answered_crosswise(risk, wrong, 0)
+    assert ((answered > 0) & (answered < 1)).any() and (np.diff(answered[np.argsort(risk)]) <= 1e-9).mean() > 0.5
+    assert answered_crosswise(risk, wrong, 1).mean() == pytest.approx(answered.mean(), abs=0.05)
 
 
 def test_the_best_threshold_parts_wrong_from_right() -> None:

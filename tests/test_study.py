@@ -509,6 +509,7 @@ def test_policies_are_compared_on_the_same_questions(smollm2: Model, study: Stud
     assert set(table.index) == {
         ("greedy", "nothing"),
         *((policy, by) for policy in ("abstain", "again") for by in ("probe", "entropy")),
+        ("abstain", "logprob"),
         ("least", "probe"),
         ("least", "logprob"),
     }
@@ -522,6 +523,7 @@ def test_policies_are_compared_on_the_same_questions(smollm2: Model, study: Stud
     assert greedy["aurc"] == pytest.approx(greedy["wrong"])  # greedy ranks nothing
     assert silent["aurc"] < greedy["aurc"]
     assert table.loc["abstain", "entropy"]["aurc_change"] == 0
+    assert table.loc["abstain", "logprob"]["aurc_change_logprob"] == 0
     assert (table["wrong_low"] <= table["wrong"]).all() and (table["wrong"] <= table["wrong_high"]).all()
     assert "Guarding, on" in verdict(pd.DataFrame(tables["guard"]))
 

@@ -58,10 +58,10 @@ def test_a_planted_cause_is_confirmed_and_an_unplanted_one_refuted(seed: int) ->
 
 def test_a_verified_scan_has_effects_with_twins_intervals_and_reasons(verified: Report) -> None:
     effects = verified.frame("effects")
-    assert set(effects["op"]) == {"zero", "mean", "drop", "hide", "hide all"}
+    assert set(effects["op"]) == {"zero", "zero, as far", "mean", "drop", "hide", "hide all"}
     # Two of the four layers that write nothing can be left out in six ways, and none counts twice.
     twins = effects.groupby("op")["twins"].first().to_dict()
-    assert twins == {"zero": 20, "mean": 20, "drop": 6, "hide": 20, "hide all": 20}
+    assert twins == {"zero": 20, "zero, as far": 20, "mean": 20, "drop": 6, "hide": 20, "hide all": 20}
     assert (effects["n"] == 12).all()
     few = effects[effects["twins"] < 20]
     assert few["reason"].str.contains("insufficient data").all()
@@ -73,7 +73,8 @@ def test_a_verified_scan_has_effects_with_twins_intervals_and_reasons(verified: 
 
 def test_the_dropped_writer_takes_the_spike_away(verified: Report) -> None:
     ways = verified.frame("spike_sink").set_index("done")
-    assert ways.loc["untouched", "largest"] > 1000 > ways.loc["writers dropped", "largest"]
+    assert ways.loc["untouched", "here"] > 1000 > ways.loc["writers dropped", "here"]
+    assert (ways["here"] <= ways["largest"]).all() and (ways["any_sink"] >= ways["sink_rate"]).all()
 
 
 def test_verdicts_of_the_test_reach_the_findings_and_survive_judging(verified: Report, tmp_path: Path) -> None:
@@ -130,8 +131,11 @@ def test_an_outcome_of_nothing_is_the_untouched_one(planted: Model) -> None:
         ((2.0, 1.5, 2.5), 0.5, "none", "refuted"),
         ((0.01, 0.005, 0.02), 0.02, "none", "confirmed"),
         ((0.0, -0.1, 0.1), 0.9, "none", "undecided"),
-        ((0.0, -0.1, 0.1), 0.9, "change", "refuted"),
-        ((2.0, 1.5, 2.5), 0.2, "change", "refuted"),
+        ((0.0, -0.1, 0.1), 0.9, "change", "refuted"),  # within what twins do
+        ((0.01, 0.005, 0.02), 0.2, "change", "refuted"),  # too little to count
+        ((0.01, 0.005, 0.02), 0.02, "change", "confirmed"),  # little, and more than twins do
+        ((0.0, -0.2, 0.2), 0.9, "change", "undecided"),
+        ((2.0, 1.5, 2.5), 0.2, "change", "undecided"),
         ((2.0, -0.5, 4.5), 0.02, "change", "undecided"),
         ((2.0, np.nan, np.nan), 0.02, "change", "undecided"),
         ((2.0, 1.5, 2.5), 0.02, "rise", "confirmed"),
@@ -149,6 +153,50 @@ def test_a_verdict_needs_interval_twins_and_direction(
     assert judged_one.verdict == verdict, judged_one.reason
 
 
+class Numbered:
+    """A bench on which the intervention on dim d changes the loss by the d-th of these amounts."""
+
+    name = "numbered"
+
+    def __init__(self, changes: Sequence[float]) -> None:
+        self.changes = changes
+
+    def outcome(self, interventions: Sequence[Intervention], metrics: Collection[str]) -> dict[str, np.ndarray]:
+        by = sum(self.changes[unit] for one in interventions for unit in one.units or ())
+        return dict.fromkeys(metrics, np.full(12, 1.0 + by))
+
+
+def test_a_twin_that_gives_nan_counts_as_one_that_changes_as_much() -> None:
+    doses = [once(zero(Site("resid_post", 1), (dim,))) for dim in range(21)]
+    trial = Trial("dim 0", "zero", doses[0], tuple(doses[1:]), {"loss": "change"})
+    (calm,) = run(Outcomes(Numbered([0.5, *[0.1] * 20])), [trial])
+    (nan,) = run(Outcomes(Numbered([0.5, *[np.nan] * 5, *[0.1] * 15])), [trial])
+    assert calm.p == pytest.approx(1 / 21) and calm.verdict == "confirmed"
+    assert nan.p == pytest.approx(6 / 21) and nan.verdict == "undecided"
+    assert nan.twin_change == pytest.approx(0.1)
+
+
+def test_what_does_not_show_in_the_measured_texts_is_not_tested(planted: Model, report: Report) -> None:
+    without = random_texts(24, 64, 70, seed=3)
+    found = verify(report, planted, without, twins=20)
+    assert not found.effects and all(one.verdict == "candidate" for one in found.findings)
+    assert any(f"{len(SPIKES)} spikes and {len(SINKS)} sink heads" in note for note in found.notes)
+
+
+def test_outcomes_of_other_texts_are_not_taken_for_these(planted: Model, report: Report, tmp_path: Path) -> None:
+    others = random_texts(24, 64, 70, seed=5, trigger=7)
+    verify(report, planted, TEXTS, twins=20, heads=1, folder=tmp_path)
+    beside = verify(report, planted, others, twins=20, heads=1, folder=tmp_path)
+    fresh = verify(report, planted, others, twins=20, heads=1)
+    assert beside.frame("effects").equals(fresh.frame("effects"))
+
+
+def test_a_log_that_can_not_be_written_is_a_run_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.raises(RunError, match="can't be written"):
+        Outcomes(Numbered([0.0]), tmp_path / "file" / "log.jsonl").of((), ["loss"])
+
+
 def test_q_is_over_the_targets_of_one_op_metric_and_claim() -> None:
     def effect(target: str, op: str, p: float) -> Effect:
         return Effect(target, op, "loss", 2.0, 1.5, 2.5, 0.0, -0.1, 0.1, n=12, p=p, q=float("nan"), twins=40)
@@ -156,7 +204,7 @@ def test_q_is_over_the_targets_of_one_op_metric_and_claim() -> None:
     effects = [effect("a", "zero", 0.03), effect("b", "zero", 0.5), effect("a", "hide", 0.03)]
     found = judged(effects)
     assert [one.q for one in found] == [0.06, 0.5, 0.03]
-    assert [one.verdict for one in found] == ["undecided", "refuted", "confirmed"]
+    assert [one.verdict for one in found] == ["undecided", "undecided", "confirmed"]
 
 
 class Scripted:

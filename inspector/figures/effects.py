@@ -134,24 +134,27 @@ def over_alpha(alpha: pd.DataFrame, metric: str = "made_up") -> go.Figure:
 
 
 WAYS = {
-    "largest": ("largest |x|", rounded),
-    "sink_rate": ("sink rate", "{:.1%}".format),
+    "here": ("largest |x| at the spike's token", rounded),
+    "largest": ("largest |x| at any token", rounded),
+    "sink_rate": ("heads with a sink at key 0", "{:.1%}".format),
+    "any_sink": ("heads with a sink at any key", "{:.1%}".format),
     "loss": ("loss (nats)", "{:.2f}".format),
 }
 """A column of `spike_sink`, its words, and how its numbers are written."""
+PANELS = {"here": MASSIVE, "largest": MASSIVE, "sink_rate": SINK, "any_sink": SINK}
 
 
 def spike_by_sink(table: pd.DataFrame) -> go.Figure:
-    """Largest |x|, sink rate and loss with spike, sinks or both taken away (frame `spike_sink`)."""
-    titles = [title for title, _ in WAYS.values()]
-    figure = make_subplots(rows=3, vertical_spacing=0.08, subplot_titles=titles)
+    """What is left with spike, sinks or both taken away: sizes, sinks and loss (frame `spike_sink`)."""
+    ways = {name: way for name, way in WAYS.items() if name in table and table[name].notna().any()}
+    figure = make_subplots(rows=len(ways), vertical_spacing=0.06, subplot_titles=[title for title, _ in ways.values()])
     places = list(range(len(table)))
-    for panel, (name, (_, said)) in enumerate(WAYS.items(), start=1):
+    for panel, (name, (_, said)) in enumerate(ways.items(), start=1):
         bars = go.Bar(
             x=table[name],
             y=places,
             orientation="h",
-            marker_color=[{"largest": MASSIVE, "sink_rate": SINK}.get(name, NEUTRAL)] * len(table),
+            marker_color=[PANELS.get(name, NEUTRAL)] * len(table),
             text=[said(value) for value in table[name]],
             textposition="outside",
             cliponaxis=False,
@@ -165,7 +168,7 @@ def spike_by_sink(table: pd.DataFrame) -> go.Figure:
     names = [_short(html.escape(done), 18) for done in table["done"]]
     figure.update_yaxes(autorange="reversed", tickvals=places, ticktext=names, automargin=True)
     figure = finish(figure, _ways_title(table.set_index("done")))
-    return figure.update_layout(height=640, margin={"t": 110})
+    return figure.update_layout(height=110 + 180 * len(ways), margin={"t": 110})
 
 
 def _ways_title(ways: pd.DataFrame) -> str:

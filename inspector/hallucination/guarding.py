@@ -21,7 +21,8 @@ Policy = Literal["abstain", "again", "least"]
 """What to do with a risky answer: say nothing; answer again with the candidates scaled down and keep the less risky
 answer; or take the least risky of several samples (done for every question, it needs no threshold)."""
 
-Did = Literal["answered", "abstained", "answered again", "took a sample"]
+Did = Literal["answered", "abstained", "answered again", "took a sample", "kept the first answer"]
+"""What a guard did; the first answer is kept where no other is less risky."""
 
 SAMPLES = 5
 
@@ -93,11 +94,11 @@ class Guard:
         others = self.again(asked) if self.policy == "again" else self.samples(asked)[0]
         others = [other for other in others if other]
         if not others:
-            return first, risk, "answered"
+            return first, risk, "kept the first answer"
         risks = self.study.scores(self.model, [question] * len(others), others)
         best = int(risks.argmin())
         if risks[best] >= risk:
-            return first, risk, "answered"
+            return first, risk, "kept the first answer"
         return others[best], float(risks[best]), "answered again" if self.policy == "again" else "took a sample"
 
     def greedy(self, questions: Sequence[Question]) -> list[tuple[int, ...]]:
@@ -154,6 +155,8 @@ def guard(
         raise InputError(f"No policy '{policy}'. Use {', '.join(get_args(Policy))}.")
     if threshold is not None and not 0 <= threshold <= 1:
         raise InputError(f"threshold is {threshold}. Use a risk from 0 to 1.")
+    if not np.isfinite(factor):
+        raise InputError(f"factor is {factor}. Use a finite number.")
     if policy == "again" and not study.findings:
         raise InputError("This study has no candidate neurons to scale down. Use the policy 'abstain' or 'least'.")
     if policy == "least" and samples < 1:

@@ -1,7 +1,7 @@
-"""What guarding is worth: each policy on questions the probe was not fitted on, beside plain greedy and entropy."""
+"""What guarding is worth: each policy on questions the probe was not fitted on, beside greedy and cheaper scores."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -23,6 +23,9 @@ MEASURES = ("coverage", "accuracy", "wrong", "aurc", "accuracy_50", "accuracy_80
 
 GREEDY = ("greedy", "nothing")
 
+AGAINST = {"aurc_change": ("abstain", "entropy"), "aurc_change_logprob": ("abstain", "logprob")}
+"""Differences of areas, and the policy each is taken from: the cheapest score, and the best of the cheap ones."""
+
 
 @dataclass(frozen=True)
 class _Asked:
@@ -30,8 +33,9 @@ class _Asked:
 
     questions: list[Question]
     risk: Float[np.ndarray, " question"]
-    entropy: Float[np.ndarray, " question"]
+    doubt: Mapping[str, Float[np.ndarray, " question"]]
     wrong: Bool[np.ndarray, " question"]
+    right: Bool[np.ndarray, " question"]
 
 
 def compare_policies(
@@ -41,16 +45,19 @@ def compare_policies(
 
     `guard`: policy, by (what gives the risk), n, threshold, then with `_low` and `_high`: coverage, accuracy of what
     is answered, share of all questions answered wrongly, area under the risk–coverage curve (smaller is better),
-    accuracy at 50 % and 80 % coverage; and `aurc_change`, the area less that of entropy alone. Thresholds are chosen
+    accuracy at 50 % and 80 % coverage; and `aurc_change` and `aurc_change_logprob`, the area less that of the first
+    token's entropy alone and of the mean log-probability alone. Thresholds are chosen
     on one half of the questions and used on the other; the one shown is over all. `least` answers everything.
 
     `guard_curve`: policy, by, coverage, error.
     """
     asked, marker = _asked(study, seed), judge or WholeWords()
     watched = guard(model, study, seed=seed)
-    policies: dict[tuple[str, str], Selective] = {GREEDY: _always(np.zeros(len(asked.wrong)), asked.wrong)}
-    policies["abstain", "probe"] = _abstaining(asked.risk, asked.wrong, seed)
-    policies["abstain", "entropy"] = _abstaining(asked.entropy, asked.wrong, seed)
+    always = _always(np.zeros(len(asked.wrong)), asked.wrong, asked.right)
+    policies: dict[tuple[str, str], Selective] = {GREEDY: always}
+    for by, risk in {"probe": asked.risk, **asked.doubt}.items():
+        answered = answered_crosswise(risk, asked.wrong, seed)
+        policies["abstain", by] = replace(always, risk=risk, answered=answered)
     step("guarding", 0, 3 * len(asked.questions))
     if study.findings:
         again = watched.again(asked.questions)
@@ -66,30 +73,41 @@ def compare_policies(
 def verdict(table: pd.DataFrame) -> str:
     """In a sentence, whether guarding helped."""
     rows = table.set_index(["policy", "by"])
-    greedy, mine = rows.loc[GREEDY], rows.loc["abstain", "probe"]
-    better = mine["aurc_change_high"] < 0
-    told = "better than" if better else "worse than" if mine["aurc_change_low"] > 0 else "no better than"
-    change = f"{mine['aurc_change']:+.3f} [{mine['aurc_change_low']:+.3f}, {mine['aurc_change_high']:+.3f}]"
-    return (
-        f"Guarding, on {int(greedy['n'])} questions the probe was not fitted on: greedy answers are wrong in "
-        f"{greedy['wrong']:.0%} of them; abstaining by the probe's risk answers {mine['coverage']:.0%}, and "
-        f"{mine['wrong']:.0%} of all are wrong. The area under its risk–coverage curve is {told} that of the first "
-        f"token's entropy alone ({change})."
+    greedy = rows.loc[GREEDY]
+    each = [
+        f"by {said} {row['coverage']:.0%} are answered, {row['accuracy']:.0%} of these rightly, {row['wrong']:.0%} of "
+        f"all wrongly (area under the risk–coverage curve {row['aurc']:.3f})"
+        for said, row in ((SAID[by], rows.loc["abstain", by]) for by in SAID)
+    ]
+    mine = rows.loc["abstain", "probe"]
+    compared = " and ".join(
+        f"{_better(mine, change)} {SAID[reference[1]]} ({mine[change]:+.3f} [{mine[f'{change}_low']:+.3f}, "
+        f"{mine[f'{change}_high']:+.3f}])"
+        for change, reference in AGAINST.items()
     )
+    return (
+        f"Guarding, on {int(greedy['n'])} questions the probe was not fitted on, of which greedy answers "
+        f"{greedy['wrong']:.0%} wrongly. Abstaining {'; '.join(each)}. By its area the probe is {compared}."
+    )
+
+
+SAID = {"probe": "the probe", "entropy": "the first token's entropy", "logprob": "the mean log-probability"}
+
+
+def _better(row: pd.Series, change: str) -> str:
+    better, worse = row[f"{change}_high"] < 0, row[f"{change}_low"] > 0
+    return "better than" if better else "worse than" if worse else "not told from"
 
 
 def _asked(study: Study, seed: int) -> _Asked:
     table = study.frame("hneurons.answers").iloc[held_out(study, seed)]
-    wrong = (table["mark"] == "wrong").to_numpy()
-    return _Asked(questions_of(table), table["risk"].to_numpy(np.float64), table["entropy"].to_numpy(np.float64), wrong)
+    doubt = {"entropy": table["entropy"].to_numpy(np.float64), "logprob": -table["logprob"].to_numpy(np.float64)}
+    wrong, right = ((table["mark"] == mark).to_numpy() for mark in ("wrong", "right"))
+    return _Asked(questions_of(table), table["risk"].to_numpy(np.float64), doubt, wrong, right)
 
 
-def _always(risk: np.ndarray, wrong: np.ndarray) -> Selective:
-    return Selective(risk, wrong, np.ones(len(wrong), dtype=bool))
-
-
-def _abstaining(risk: np.ndarray, wrong: np.ndarray, seed: int) -> Selective:
-    return Selective(risk, wrong, answered_crosswise(risk, wrong, seed))
+def _always(risk: np.ndarray, wrong: np.ndarray, right: np.ndarray) -> Selective:
+    return Selective(risk, wrong.astype(np.float64), right.astype(np.float64), np.ones(len(wrong)))
 
 
 def _again(
@@ -101,18 +119,31 @@ def _again(
     same for both, so by entropy the second answer is always taken.
     """
     spoken = np.array([bool(ids) for ids in answers])
-    risk, wrong = np.full(len(answers), np.inf), asked.wrong.copy()
+    risk, marks = asked.risk.copy(), [""] * len(answers)
     rows = np.flatnonzero(spoken).tolist()
     risk[rows] = study.scores(model, [asked.questions[i].question for i in rows], [answers[i] for i in rows])
     for i in rows:
-        wrong[i] = _wrong(model, asked.questions[i], answers[i], judge)
-    calm = answered_crosswise(asked.risk, asked.wrong, seed)
-    taken = ~calm & (risk < asked.risk)
-    sure = answered_crosswise(asked.entropy, asked.wrong, seed)
+        marks[i] = _mark(model, asked.questions[i], answers[i], judge)
+    second = {mark: np.where(spoken, np.array(marks) == mark, getattr(asked, mark)) for mark in ("wrong", "right")}
+    entropy, always = asked.doubt["entropy"], np.ones(len(risk))
+    risky = {"probe": asked.risk, "entropy": entropy}
+    taken = {by: 1 - answered_crosswise(first, asked.wrong, seed) for by, first in risky.items()}
+    taken["probe"] = taken["probe"] * (risk < asked.risk)
+    ranks = {"probe": _between(asked.risk, risk, taken["probe"]), "entropy": entropy}
     return {
-        ("again", "probe"): _always(np.where(taken, risk, asked.risk), np.where(taken, wrong, asked.wrong)),
-        ("again", "entropy"): _always(asked.entropy, np.where(~sure & spoken, wrong, asked.wrong)),
+        ("again", by): Selective(
+            ranks[by],
+            _between(asked.wrong, second["wrong"], share),
+            _between(asked.right, second["right"], share),
+            always,
+        )
+        for by, share in taken.items()
     }
+
+
+def _between(first: np.ndarray, second: np.ndarray, share: np.ndarray) -> Float[np.ndarray, " question"]:
+    """What holds on average where the second is taken in this share of the cases."""
+    return (1 - share) * first + share * second
 
 
 def _least(
@@ -137,18 +168,17 @@ def _least(
     for by, measure in (("probe", risk), ("logprob", -doubt.logprob)):
         chosen = [np.flatnonzero(owner == i)[measure[owner == i].argmin()] for i in np.unique(owner)]
         answers = [pairs[row] for row in chosen]
-        wrong = np.array([_wrong(model, asked.questions[i], ids, judge) for i, ids in answers])
-        found["least", by] = _always(measure[chosen], wrong)
+        marks = np.array([_mark(model, asked.questions[i], ids, judge) for i, ids in answers])
+        found["least", by] = _always(measure[chosen], marks == "wrong", marks == "right")
     return found
 
 
-def _wrong(model: Model, question: Question, ids: tuple[int, ...], judge: Judge) -> bool:
-    return judge(question.question, question.answers, model.tokenizer.decode(list(ids)).strip()) == "wrong"
+def _mark(model: Model, question: Question, ids: tuple[int, ...], judge: Judge) -> str:
+    return judge(question.question, question.answers, model.tokenizer.decode(list(ids)).strip())
 
 
 def _table(policies: dict[tuple[str, str], Selective], seed: int) -> dict[str, np.ndarray]:
     rows = []
-    reference = policies["abstain", "entropy"]
     for (name, by), policy in policies.items():
         once, weights = np.ones((1, len(policy.wrong))), draws(len(policy.wrong), seed)
         row: dict[str, object] = {
@@ -158,10 +188,12 @@ def _table(policies: dict[tuple[str, str], Selective], seed: int) -> dict[str, n
             "threshold": _threshold(name, policy),
         }
         value, drawn = policy.measures(once), policy.measures(weights)
-        if len(reference.wrong) == len(policy.wrong):  # the same questions in the same draws
-            value["aurc_change"] = value["aurc"] - reference.measures(once)["aurc"]
-            drawn["aurc_change"] = drawn["aurc"] - reference.measures(weights)["aurc"]
-        for measure in (*MEASURES, "aurc_change"):
+        for change, reference in AGAINST.items():
+            other = policies[reference]
+            if len(other.wrong) == len(policy.wrong):  # the same questions in the same draws
+                value[change] = value["aurc"] - other.measures(once)["aurc"]
+                drawn[change] = drawn["aurc"] - other.measures(weights)["aurc"]
+        for measure in (*MEASURES, *AGAINST):
             ends = np.nanquantile(drawn[measure], [0.025, 0.975]) if measure in drawn else (np.nan, np.nan)
             row[measure] = float(value[measure][0]) if measure in value else np.nan
             row[f"{measure}_low"], row[f"{measure}_high"] = map(float, ends)
@@ -175,7 +207,7 @@ def _dtype(column: str) -> type:
 
 def _threshold(name: str, policy: Selective) -> float:
     """What all these questions together would choose; NaN where nothing is left unanswered."""
-    return best_threshold(policy.risk, policy.wrong) if name == "abstain" else float("nan")
+    return best_threshold(policy.risk, policy.wrong > 0) if name == "abstain" else float("nan")
 
 
 def _curves(policies: dict[tuple[str, str], Selective]) -> dict[str, np.ndarray]:

@@ -7,23 +7,27 @@ from jaxtyping import Bool, Float
 
 RESAMPLES = 2000
 
+SPLITS = 200
+
 COVERAGES = (0.5, 0.8)
 """Shares of the questions, the least risky ones, at which accuracy is reported."""
 
 
 @dataclass(frozen=True)
 class Selective:
-    """What a policy gave on every question, each a row.
+    """What a policy gave on every question, each a row; shares, where it was tried in several ways.
 
     Args:
         risk: by which its answers are ranked; anything that grows with the risk.
-        wrong: whether its answer is wrong. (One that declines by itself is not.)
+        wrong: whether its answer is wrong.
+        right: whether it is right; one that declines by itself is neither.
         answered: whether the policy answered, by a threshold that wasn't chosen on this question.
     """
 
     risk: Float[np.ndarray, " question"]
-    wrong: Bool[np.ndarray, " question"]
-    answered: Bool[np.ndarray, " question"]
+    wrong: Float[np.ndarray, " question"]
+    right: Float[np.ndarray, " question"]
+    answered: Float[np.ndarray, " question"]
 
     def measures(self, weights: Float[np.ndarray, "draw question"]) -> dict[str, Float[np.ndarray, " draw"]]:
         """Coverage, accuracy of what is answered, share of wrong answers, area under the curve, accuracy at coverages.
@@ -32,22 +36,25 @@ class Selective:
             weights: how often each question counts; ones for the value itself, draws for an interval.
         """
         total, given = weights.sum(axis=1), weights @ self.answered
-        errors = weights @ (self.answered & self.wrong)
+        right, wrong = weights @ (self.answered * self.right), weights @ (self.answered * self.wrong)
         with np.errstate(invalid="ignore"):
-            measured = {"coverage": given / total, "accuracy": 1 - errors / given, "wrong": errors / total}
+            measured = {"coverage": given / total, "accuracy": right / given, "wrong": wrong / total}
         if np.ptp(self.risk) == 0:  # nothing ranks the questions: on average the curve is flat
-            flat = weights @ self.wrong / total
-            return measured | {"aurc": flat, **{_at(share): 1 - flat for share in COVERAGES}}
+            flat = {_at(share): weights @ self.right / total for share in COVERAGES}
+            return measured | {"aurc": weights @ self.wrong / total, **flat}
         order = np.argsort(self.risk, kind="stable")
         counted = weights[:, order]
-        covered, failed = counted.cumsum(axis=1), (counted * self.wrong[order]).cumsum(axis=1)
+        covered = counted.cumsum(axis=1)
         with np.errstate(invalid="ignore"):
-            error = np.where(covered > 0, failed / covered, 0.0)
+            error, good = (
+                np.where(covered > 0, (counted * mine[order]).cumsum(axis=1) / covered, 0.0)
+                for mine in (self.wrong, self.right)
+            )
         measured["aurc"] = (error * counted).sum(axis=1) / total
         for share in COVERAGES:
             # A draw's last question may count several times; the nearest whole number of questions is taken.
             last = np.minimum((covered < share * total[:, None] - 1e-9).sum(axis=1), counted.shape[1] - 1)
-            measured[_at(share)] = 1 - error[np.arange(len(error)), last]
+            measured[_at(share)] = good[np.arange(len(good)), last]
         return measured
 
 
@@ -83,10 +90,14 @@ def best_threshold(risk: Float[np.ndarray, " question"], wrong: Bool[np.ndarray,
 
 def answered_crosswise(
     risk: Float[np.ndarray, " question"], wrong: Bool[np.ndarray, " question"], seed: int
-) -> Bool[np.ndarray, " question"]:
-    """Whether each question is answered, by the threshold that the other half of the questions chose."""
-    half = np.random.default_rng(seed).permutation(len(risk)) % 2 == 0
-    answered = np.zeros(len(risk), dtype=bool)
-    for mine in (half, ~half):
-        answered[mine] = risk[mine] <= best_threshold(risk[~mine], wrong[~mine])
-    return answered
+) -> Float[np.ndarray, " question"]:
+    """How often each question is answered, by the thresholds that the other half of the questions chose.
+
+    One split into halves is a matter of luck, so many are taken.
+    """
+    rng, answered = np.random.default_rng(seed), np.zeros(len(risk))
+    for _ in range(SPLITS):
+        half = rng.permutation(len(risk)) % 2 == 0
+        for mine in (half, ~half):
+            answered[mine] += risk[mine] <= best_threshold(risk[~mine], wrong[~mine])
+    return answered / SPLITS

@@ -38,7 +38,7 @@ class Member:
 
     def __post_init__(self) -> None:
         for name, good in {
-            "strength": 0 <= self.strength < float("inf"),
+            "strength": self.strength == 0 or 1e-6 <= self.strength < float("inf"),
             "top_k": self.top_k is None or self.top_k >= 1,
             "top_p": 0 < self.top_p <= 1 and (self.top_p == 1 or self.omega == "entropy"),
         }.items():

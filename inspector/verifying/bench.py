@@ -19,6 +19,7 @@ from inspector.observe import observe
 from inspector.results import Evidence
 from inspector.sites import Site
 from inspector.texts import built_in
+from inspector.working import digest
 
 TEXTS, LENGTH = 16, 64
 """Texts that effects are measured on, and tokens of each; as many others give reference means."""
@@ -43,10 +44,9 @@ class TextBench:
         rows: texts as they are fed.
     """
 
-    name = "texts"
-
     def __init__(self, model: Model, rows: Sequence[TokenSequence]) -> None:
         self.model, self.rows = model, rows
+        self.name = f"texts {digest([model.card['fingerprint'], [row.ids for row in rows]])}"
 
     def outcome(self, interventions: Sequence[Intervention], metrics: Collection[str]) -> Outcome:
         """One pass over the texts under these interventions."""

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations, islice
+from itertools import combinations
+from math import comb
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,9 @@ from jaxtyping import Float
 
 from inspector.batching import TokenSequence, batches
 from inspector.causal import Doses, Outcome, Outcomes, Trial, once
+from inspector.detectors.base import Listener
 from inspector.detectors.massive import Massive
+from inspector.detectors.sinks import Sinks
 from inspector.intervening import intervene
 from inspector.interventions import Intervention, Target, drop, set_to, unattend, zero
 from inspector.models import Model
@@ -20,12 +23,10 @@ from inspector.report import Report
 from inspector.results import Claim, Effect, Verdict
 from inspector.sites import Site
 from inspector.tables import thresholds
-from inspector.verifying.bench import BATCH_TOKENS, TextBench
+from inspector.verifying.bench import BATCH_TOKENS, EPSILON, TextBench
 
 PLATEAUS = 3
 """Most plateaus tested, the largest first."""
-
-MOST_DRAWS = 100_000
 
 METRICS = ("loss", "kl", "sink_rate")
 MATTERS: dict[str, Claim] = dict.fromkeys(METRICS, "change")
@@ -34,12 +35,16 @@ HARMLESS: dict[str, Claim] = dict.fromkeys(METRICS, "none")
 
 @dataclass(frozen=True)
 class Spike:
-    """A dim that is massive from layer `first` to `last`, at one position or (None) wherever it shows."""
+    """A dim that is massive from layer `first` to `last`, at one position or (None) wherever it shows.
+
+    `value` is what it carries, the mean over texts.
+    """
 
     dim: int
     first: int
     last: int
     position: int | None
+    value: float
 
     @property
     def name(self) -> str:
@@ -65,15 +70,16 @@ def spikes(report: Report) -> list[Spike]:
     table = report.frame("massive.plateaus")
     table = table[table["flagged"] > 0].head(PLATEAUS)
     positions = [None if pd.isna(value) else int(value) for value in table["position"]]
-    columns = zip(table["dim"], table["first"], table["last"], positions, strict=True)
-    return [Spike(int(dim), int(first), int(last), position) for dim, first, last, position in columns]
+    columns = zip(table["dim"], table["first"], table["last"], positions, table["value"], strict=True)
+    return [Spike(int(dim), int(first), int(last), at, float(value)) for dim, first, last, at, value in columns]
 
 
 class MassiveTest:
     """The trials of a scan's massive activations, and the spike × sink table.
 
-    Twins of a dim are dims next to it in mean size at the same place; twins of the writing MLPs are as many MLPs of
-    other layers at the same positions.
+    Twins of a dim are the dims next to it in mean size at the same place. None is nearly as large as a spike, so
+    zeroing it is compared a second time, with changes of other dims that are as large as its own. Twins of the writing
+    MLPs are as many MLPs of other layers at the same positions.
     """
 
     def __init__(
@@ -82,11 +88,12 @@ class MassiveTest:
         model: Model,
         outcomes: Outcomes,
         reference: Sequence[TokenSequence],
+        found: Sequence[Spike],
         twins: int,
         rng: np.random.Generator,
     ) -> None:
         self.model, self.outcomes = model, outcomes
-        self.spikes, self.sinks = spikes(report), _hidden(report)
+        self.spikes, self.sinks = found, _hidden(report)
         self.written = _written(report, model, reference, self.spikes)
         typical = _typical(model, reference, self.spikes)
         self.trials = [trial for spike in self.spikes for trial in _trials(spike, typical[spike], twins, rng)]
@@ -115,22 +122,36 @@ class MassiveTest:
             ways["key 0 hidden from sink heads"] = self.sinks
             ways["writers dropped and key 0 hidden"] = (*dropped, *self.sinks)
         outcomes = [self.outcomes.of(way, METRICS) for way in ways.values()]
+        seen = [self._seen(way) for way in ways.values()]
         columns = {
             "done": np.array(list(ways), dtype=object),
-            "largest": np.array([self._largest(way) for way in ways.values()]),
+            **{name: np.array([one[name] for one in seen]) for name in ("here", "largest")},
             "sink_rate": np.array([_mean(outcome, "sink_rate") for outcome in outcomes]),
+            "any_sink": np.array([one["any_sink"] for one in seen]),
             "loss": np.array([_mean(outcome, "loss") for outcome in outcomes]),
         }
         return {"spike_sink": columns}
 
-    def _largest(self, interventions: tuple[Intervention, ...]) -> float:
-        """Largest |x| of the residual stream under these interventions."""
-        bench = self.outcomes.bench
+    def _seen(self, interventions: tuple[Intervention, ...]) -> dict[str, float]:
+        """Under these interventions: largest |x| at the spike's position (`here`) and anywhere, heads with any sink.
+
+        A spike that is taken away at one token can come up at another, and sinks with it.
+        """
+        bench, position = self.outcomes.bench, self.spikes[0].position
         assert isinstance(bench, TextBench)
-        reducer = Massive().reducer(self.model)
+        massive = Massive().reducer(self.model)
+        sinks = Sinks().reducer(self.model) if self.model.shape.has("attention") else None
+        listeners: list[Listener] = [massive] if sinks is None else [massive, sinks]
         with intervene(self.model, interventions):
-            observe(self.model, batches(bench.rows, BATCH_TOKENS, self.model.pad_id), [reducer])
-        return float(np.nanmax(np.abs(reducer.evidence()["value"])))
+            observe(self.model, batches(bench.rows, BATCH_TOKENS, self.model.pad_id), listeners)
+        found = massive.evidence()
+        sizes = np.abs(found["value"])
+        here = sizes if position is None else np.where(found["position"] == position, sizes, 0.0)
+        any_sink = np.nan
+        if sinks is not None:
+            best = sinks.evidence()["best"]
+            any_sink = float(np.nanmean(np.where(np.isfinite(best), best > EPSILON, np.nan)))
+        return {"here": float(np.nanmax(here)), "largest": float(np.nanmax(sizes)), "any_sink": any_sink}
 
 
 def _typical(
@@ -143,7 +164,7 @@ def _typical(
 
 
 def _trials(spike: Spike, typical: Float[np.ndarray, " dim"], twins: int, rng: np.random.Generator) -> list[Trial]:
-    """Zeroing the spike matters; setting it to its mean doesn't."""
+    """Zeroing the spike matters, more than as large a change of other dims does; setting it to its mean doesn't."""
     site = Site("resid_post", spike.first)
     near = np.argsort(-np.abs(typical), kind="stable")
     pool = near[near != spike.dim][: 2 * twins]
@@ -155,8 +176,12 @@ def _trials(spike: Spike, typical: Float[np.ndarray, " dim"], twins: int, rng: n
     def at_mean(dim: int) -> Doses:
         return once(set_to(site, (dim,), (float(typical[dim]),), spike.positions))
 
+    def as_far(dim: int) -> Doses:
+        return once(set_to(site, (dim,), (float(typical[dim] + typical[spike.dim]),), spike.positions))
+
     return [
         Trial(spike.name, "zero", zeroed(spike.dim), tuple(map(zeroed, chosen)), MATTERS),
+        Trial(spike.name, "zero, as far", zeroed(spike.dim), tuple(map(as_far, chosen)), MATTERS),
         Trial(spike.name, "mean", at_mean(spike.dim), tuple(map(at_mean, chosen)), HARMLESS),
     ]
 
@@ -198,10 +223,19 @@ def _dropped(model: Model, written: Sequence[tuple[int, int]], twins: int, rng: 
         placed = zip(those, written, strict=True)
         return once(*(drop(Site("mlp_out", layer), (position,)) for layer, (_, position) in placed))
 
-    every = list(islice(combinations(rest, len(layers)), MOST_DRAWS))
-    draws = [every[i] for i in rng.choice(len(every), min(twins, len(every)), replace=False)]
+    draws = _sets(rest, len(layers), twins, rng)
     target = f"what {_mlps(layers)} at position {', '.join(map(str, sorted({at for _, at in written})))}"
     return Trial(target, "drop", left_out(layers), tuple(map(left_out, draws)), MATTERS)
+
+
+def _sets(layers: Sequence[int], size: int, count: int, rng: np.random.Generator) -> list[tuple[int, ...]]:
+    """So many different sets of layers, or all there are."""
+    if comb(len(layers), size) <= count:
+        return list(combinations(layers, size))
+    found: dict[tuple[int, ...], None] = {}
+    while len(found) < count:
+        found[tuple(sorted(rng.choice(layers, size, replace=False).tolist()))] = None
+    return list(found)
 
 
 def _mlps(layers: Sequence[int]) -> str:

@@ -1,6 +1,7 @@
 """Candidate hallucination neurons, tested: scaled by α while the model answers questions that selection never saw."""
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -21,6 +22,7 @@ from inspector.results import Claim, Effect, Finding
 from inspector.sites import Site
 from inspector.stats import bootstrap_mean
 from inspector.verifying.bench import TextBench
+from inspector.working import digest
 
 ALPHAS = (0.0, 0.5, 1.5, 2.0, 3.0)
 """What the candidates together are scaled by, beside 1; the paper's range."""
@@ -53,8 +55,6 @@ class AnswerBench:
         sampling: answers a question; the draws are the same under every intervention.
     """
 
-    name = "answers"
-
     def __init__(
         self,
         model: Model,
@@ -65,6 +65,8 @@ class AnswerBench:
         sampling: Sampling,
     ) -> None:
         self.model, self.questions, self.premises, self.prose = model, questions, premises, prose
+        asked = [[one.question, one.answers] for one in (*questions, *premises)]
+        self.name = f"answers {digest([prose.name, asdict(form), asdict(sampling), asked])}"
         self.asker = Asker(model, form, sampling)
         self.judge = WholeWords()
 
@@ -100,8 +102,9 @@ class NeuronTest:
     all candidates together are as many neurons, one for each.
     """
 
-    def __init__(self, study: Study, model: Model, outcomes: Outcomes, twins: int, rng: np.random.Generator) -> None:
-        self.outcomes, self.candidates = outcomes, candidates(study)
+    def __init__(self, study: Study, model: Model, outcomes: Outcomes, twins: int, seed: int) -> None:
+        self.outcomes, self.candidates, self.seed = outcomes, candidates(study), seed
+        rng = np.random.default_rng(seed)
         layers_of = model.shape.layers_of("neuron")
         pools = [_near(study, layers_of, one, 2 * twins) for one in self.candidates]
         drawn = [rng.choice(pool, min(twins, len(pool)), replace=False).tolist() for pool in pools]
@@ -133,7 +136,7 @@ class NeuronTest:
             mine = self._at(trial.doses, alpha, trial.claims)
             twins = [self._at(doses, alpha, trial.claims) for doses in trial.twins]
             for metric in trial.claims:
-                low, high = bootstrap_mean(mine[metric])
+                low, high = bootstrap_mean(mine[metric], seed=self.seed)
                 others = np.array([twin[metric].mean() for twin in twins])
                 ends = np.quantile(others, [0.025, 0.975])
                 value, count = float(mine[metric].mean()), len(mine[metric])

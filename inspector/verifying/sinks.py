@@ -24,21 +24,28 @@ class SinkTest:
 
     Head by head, twins are heads that are no sinks, an early key hidden from them. A head that parks its attention,
     because it must put it somewhere, has to put it elsewhere now and says something else; one that looks elsewhere
-    loses little. For all sink heads at once, twins are other keys hidden from the same heads.
+    loses little. For all sink heads at once, twins are other keys hidden from the same heads. Less attention is moved
+    in the twins: that it is much is what makes a sink, so no key of theirs could match it.
 
     Args:
         report: of a scan with the `sinks` detector.
         outcomes: of texts.
-        heads: most heads tested one by one, the strongest first.
+        every: the sink heads, the strongest first.
+        heads: most of them tested one by one.
         twins: of each trial; of single heads, which share theirs, `HEAD_TWINS` where None.
         rng: chooses the twins.
     """
 
     def __init__(
-        self, report: Report, outcomes: Outcomes, heads: int, twins: int | None, rng: np.random.Generator
+        self,
+        report: Report,
+        outcomes: Outcomes,
+        every: Sequence[Finding],
+        heads: int,
+        twins: int | None,
+        rng: np.random.Generator,
     ) -> None:
         self.outcomes = outcomes
-        every = sink_heads(report)
         self.heads = every[:heads]
         others = _others(report)
         drawn = [(*others[i], key) for key in EARLY for i in rng.permutation(len(others))][: twins or HEAD_TWINS]

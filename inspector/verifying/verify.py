@@ -22,6 +22,7 @@ from inspector.results import Effect
 from inspector.verifying.bench import TextBench, rows_to_measure
 from inspector.verifying.massive import MassiveTest, spikes
 from inspector.verifying.neurons import NeuronTest, answer_bench, candidates, unseen_questions
+from inspector.verifying.presence import Presence
 from inspector.verifying.sinks import SinkTest, sink_heads
 from inspector.verifying.windows import TEXTS as WINDOW_TEXTS
 from inspector.verifying.windows import windows
@@ -31,6 +32,11 @@ SPIKE_TWINS, NEURON_TWINS = 24, 20
 
 HEADS = 10
 """Sink heads tested one by one, the strongest first: q over more needs more twins than a model has heads."""
+
+ABSENT = (
+    "Not tested: {} spikes and {} sink heads, which don't show in half of the {} texts that effects were measured on. "
+    "Give texts that have them (--file)."
+)
 
 BOS = {"as the tokenizer does": None, "one": True, "none": False}
 
@@ -104,11 +110,10 @@ def verify(
     bos = BOS.get(report.settings.get("bos", ""))
     measured, reference = rows_to_measure(model, texts, bos)
     prose = TextBench(model, measured)
-    tests = _of_scan(report, model, prose, reference, twins, heads, seed, folder)
-    notes: tuple[str, ...] = ()
+    tests, notes = _of_scan(report, model, prose, reference, twins, heads, seed, folder)
     if isinstance(report, Study):
-        mine, notes = _of_study(report, model, prose, twins, samples, seed, folder)
-        tests += mine
+        mine, said = _of_study(report, model, prose, twins, samples, seed, folder)
+        tests, notes = tests + mine, notes + said
     later = {"guard policies": isinstance(report, Study), "cache windows": bool(sink_heads(report))}
     on_forecast("; then ".join([_forecast(tests), *(what for what, due in later.items() if due)]))
     effects, verified, tables = _tried(tests, seed, step)
@@ -135,15 +140,21 @@ def _of_scan(
     heads: int,
     seed: int,
     folder: Path | None,
-) -> list[Test]:
-    """Tests of spikes and sinks; they share what was measured."""
+) -> tuple[list[Test], tuple[str, ...]]:
+    """Tests of spikes and sinks, which share what was measured, and what isn't tested."""
+    here = Presence(report, model, prose.rows)
+    spiking = [spike for spike in spikes(report) if here.spike(spike)]
+    parking = [head for head in sink_heads(report) if here.head(head)]
+    absent = len(spikes(report)) - len(spiking), len(sink_heads(report)) - len(parking)
+    notes = (ABSENT.format(*absent, len(prose.rows)),) if any(absent) else ()
     outcomes = Outcomes(prose, folder and folder / "texts.jsonl")
     tests: list[Test] = []
-    if spikes(report):
-        tests.append(MassiveTest(report, model, outcomes, reference, twins or SPIKE_TWINS, default_rng(seed)))
-    if sink_heads(report):
-        tests.append(SinkTest(report, outcomes, heads, twins, default_rng(seed)))
-    return tests
+    if spiking:
+        count = twins or SPIKE_TWINS
+        tests.append(MassiveTest(report, model, outcomes, reference, spiking, count, default_rng(seed)))
+    if parking:
+        tests.append(SinkTest(report, outcomes, parking, heads, twins, default_rng(seed)))
+    return tests, notes
 
 
 def _of_study(
@@ -155,7 +166,7 @@ def _of_study(
     questions, where = unseen_questions(study, seed)
     bench = answer_bench(study, model, questions, prose, samples, seed)
     outcomes = Outcomes(bench, folder and folder / "answers.jsonl")
-    test = NeuronTest(study, model, outcomes, twins or NEURON_TWINS, default_rng(seed))
+    test = NeuronTest(study, model, outcomes, twins or NEURON_TWINS, seed)
     return [test], (f"Candidates were tested on {len(questions)} {where}, and on all built-in false premises.",)
 
 
@@ -176,6 +187,8 @@ def refuse(report: Report, twins: int | None) -> None:
 
 def _forecast(tests: Sequence[Test]) -> str:
     """How many passes are ahead, and how long they take by one of each kind; those measured for it are kept."""
+    if not tests:
+        return "nothing to intervene on"
     passes, seconds = 0, 0.0
     for test in tests:
         for _ in range(2):  # What a bench computes once, it computes at its first pass.

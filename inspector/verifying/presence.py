@@ -1,0 +1,58 @@
+"""Whether what a run found shows in the texts that effects are measured on: what isn't there can't be tested there."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from inspector.batching import TokenSequence, batches
+from inspector.detectors.base import Listener
+from inspector.detectors.massive import Massive
+from inspector.detectors.sinks import Sinks
+from inspector.models import Model
+from inspector.observe import observe
+from inspector.report import Report
+from inspector.results import Finding
+from inspector.tables import thresholds
+from inspector.verifying.bench import BATCH_TOKENS
+from inspector.verifying.massive import Spike
+
+MOSTLY = 0.5
+"""Share of the texts in which a spike or a sink must show."""
+
+FAINT = 0.1
+"""A spike shows where its dim holds this share of what the run found."""
+
+
+class Presence:
+    """One pass over the texts, untouched.
+
+    Args:
+        report: what was found.
+        model: the run's.
+        rows: the texts as they are fed.
+    """
+
+    def __init__(self, report: Report, model: Model, rows: Sequence[TokenSequence]) -> None:
+        self.massive = Massive().reducer(model) if "massive" in report.evidence else None
+        self.sinks = Sinks().reducer(model) if "sinks" in report.evidence else None
+        self.epsilon = thresholds(report, "sinks").epsilon if self.sinks is not None else np.nan
+        listeners: list[Listener] = [one for one in (self.massive, self.sinks) if one is not None]
+        observe(model, batches(rows, BATCH_TOKENS, model.pad_id), listeners)
+
+    def spike(self, spike: Spike) -> bool:
+        """Whether the spike shows in most texts, in the layer after which it is changed."""
+        if self.massive is None:
+            return False
+        found = self.massive.evidence()
+        here = found["dim"][:, spike.first] == spike.dim
+        if spike.position is not None:
+            here &= found["position"][:, spike.first] == spike.position
+        large = np.abs(found["value"][:, spike.first]) >= FAINT * abs(spike.value)
+        return bool((here & large).any(axis=1).mean() >= MOSTLY)
+
+    def head(self, head: Finding) -> bool:
+        """Whether the head parks more than ε on its key in most texts."""
+        if self.sinks is None:
+            return False
+        received = self.sinks.evidence()["received"][:, head.layer, head.unit, head.position]
+        return bool((received > self.epsilon).mean() >= MOSTLY)
