@@ -11,6 +11,7 @@ from dashboards.state import View
 
 def ask(view: View, candidates: list[tuple[int, int]]) -> None:
     """The form, and what was answered."""
+    of = (view.key, view.place, tuple(candidates))
     widgets.model_place(view)
     with st.form("ask", border=True):
         st.html("<h2 class=figure>Ask it something</h2>")
@@ -23,23 +24,25 @@ def ask(view: View, candidates: list[tuple[int, int]]) -> None:
         st.slider(label, 0.0, 3.0, 2.0, 0.1, key="alpha", disabled=not candidates)
         asked = st.form_submit_button("Ask (loads the model)", type="primary")
     if asked and st.session_state.question.strip():
-        alpha = float(st.session_state.alpha) if candidates else None
-        st.session_state["asked with"] = alpha
-        question = st.session_state.question.strip()[:500]
         what = partial(
             work.ask,
             study=view.measured,
-            where=state.chosen("model"),
-            question=question,
-            factor=alpha,
+            where=view.place,
+            question=st.session_state.question.strip()[:500],
+            factor=float(st.session_state.alpha) if candidates else None,
             neurons=candidates,
         )
-        state.submit("ask", "Asking", what)
-    job = progress.outcome("ask")
-    if job is None:
-        return
-    names = ["Untouched", f"Candidates × {st.session_state.get('asked with') or 1:g}"]
-    for column, scored, name in zip(st.columns(len(job.result)), job.result, names, strict=False):
+        state.submit("ask", "Asking", what, of)
+    job = progress.outcome("ask", of)
+    if job is not None:
+        answered(job.result)
+
+
+def answered(asked: work.Asked) -> None:
+    """The answers to a question beside each other."""
+    widgets.finding(f"Asked: {asked.question}", "hneurons")
+    names = ["Untouched"] if asked.factor is None else ["Untouched", f"Candidates × {asked.factor:g}"]
+    for column, scored, name in zip(st.columns(len(names)), asked.answers, names, strict=True):
         with column, st.container(border=True):
             _answer(scored, name)
 

@@ -82,7 +82,7 @@ def _around(view: View, layer: int, dim: int, value: float) -> None:
             "size-spread",
             size_spread(sizes, layer, value),
             sizes[sizes["layer"] == layer],
-            notebook.drawn(view, "size_spread", notebook.table("massive.sizes"), str(layer), f"{value:.4g}"),
+            notebook.drawn(view, "size_spread", notebook.table("massive.sizes"), str(layer), repr(value)),
             "All entries of this layer by size. A massive one stands alone, far to the right.",
             ("massive activation",),
         )

@@ -97,8 +97,8 @@ TERMS = {
     ),
     "twin": Term(
         "Random twin",
-        "The same change done to something of the same size that nobody suspects. A change means something only if it "
-        "does more than its twins do.",
+        "The same change done to another of its kind, as near in size as there is, that nobody suspects. A change "
+        "means something only if it does more than its twins do.",
         "p = (1 + twins that change as much) / (1 + twins)",
         "the project's own design",
     ),

@@ -1,7 +1,10 @@
 """An attention head that was clicked: where it looks, in numbers, by position, and as a pattern on demand."""
 
+from collections.abc import Mapping
 from functools import partial
+from typing import Any
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
@@ -78,11 +81,11 @@ def _pattern(view: View, layer: int, number: int) -> None:
         text = widgets.choice("text", "Text of the pattern", texts, state.number("text", texts))
     mine = tokens[tokens["text"] == text].sort_values("position")
     widgets.model_place(view)
-    wanted = (view.key, state.chosen("model"), text, layer, number)
+    wanted = (view.key, view.place, text, layer, number)
     measure = partial(
         work.pattern,
         card=view.measured.card,
-        where=state.chosen("model"),
+        where=view.place,
         ids=mine["id"].tolist(),
         layer=layer,
         head=number,
@@ -95,23 +98,25 @@ def _pattern(view: View, layer: int, number: int) -> None:
             state.submit("pattern", f"Measuring head {number} of layer {layer}", measure, wanted)
     job = progress.outcome("pattern", wanted)
     if job is not None:
-        _draw(view, job.result, mine["token"].tolist(), layer, number)
+        _draw(view, job.result, text, layer, number)
 
 
-def _draw(view: View, pattern: object, tokens: list[str], layer: int, number: int) -> None:
+def _draw(view: View, pattern: np.ndarray, text: int, layer: int, number: int) -> None:
     with st.container(horizontal=True):
         log = st.toggle("Logarithmic colours", key="log")
         hide = st.toggle("Hide the sink", key="hide", help="Key 0 is taken out and the rest scaled up to 1.")
-    first, last = charts.cropped(len(tokens))
+    first, last = charts.cropped(len(pattern))
     name = f"Head {number} of layer {layer}"
-    shown = tokens[first : last + 1]
-    figure = attention_pattern(pattern, shown, name, start=first, log=log, hide_sink=hide)
-    table = pd.DataFrame(pattern[first : last + 1, first : last + 1])  # type: ignore[index]
+    tokens = view.frame("tokens")
+    shown = tokens[tokens["text"] == text].sort_values("position")["token"].tolist()[first : last + 1]
+    options = {"start": first, "log": log, "hide_sink": hide}
+    figure = attention_pattern(pattern, shown, name, **options)
+    table = pd.DataFrame(pattern[first : last + 1, first : last + 1])
     charts.chart(
         "pattern",
         figure,
         table.set_axis([str(at) for at in range(first, last + 1)], axis=1),
-        _code(view, layer, number, name),
+        _code(view, (text, layer, number), last, name, options),
         "Each row is a query: how it shares its attention among the keys before it. A dark first column is a sink. "
         "Drag a box to see a part at full resolution.",
         ("received attention", "attention entropy"),
@@ -119,13 +124,18 @@ def _draw(view: View, pattern: object, tokens: list[str], layer: int, number: in
     )
 
 
-def _code(view: View, layer: int, number: int, name: str) -> str:
+def _code(view: View, which: tuple[int, int, int], last: int, name: str, options: Mapping[str, Any]) -> str:
+    """The notebook cell of a pattern (text, layer, head), up to a token, drawn with these options."""
+    text, layer, number = which
+    said = ", ".join(f"{option}={value!r}" for option, value in options.items())
     return notebook.code(
         view,
         "from inspector.figures import attention_pattern as draw",
         "from inspector.patterns import attention_pattern as measure",
         "",
-        f"model = inspector.load_model({view.measured.card['name']!r}, dtype={view.measured.card['dtype']!r})",
-        f'fed = report.frame("tokens").query("text == {state.number("text") or 0}")',
-        f'draw(measure(model, fed["id"].tolist(), {layer}, {number}), fed["token"].tolist(), "{name}")',
+        *([notebook.model(view)] if view.saved else []),
+        f'fed = report.frame("tokens").query("text == {text}").sort_values("position")',
+        f'pattern = measure(model, fed["id"].tolist(), {layer}, {number})',
+        f'tokens = fed["token"].tolist()[{options["start"]}:{last + 1}]',
+        f"draw(pattern, tokens, {name!r}, {said})",
     )

@@ -5,9 +5,7 @@ from dashboards.state import View
 
 def code(view: View, *lines: str) -> str:
     """A notebook cell: open the run (or repeat the live scan), judge it as here, and draw."""
-    judged = view.measured.settings.get("thresholds", {})
-    again = [f"report = report.judge({', '.join(f'{name}={dict(t)!r}' for name, t in judged.items())})"]
-    return "\n".join(["import inspector", "", *_report(view), *(again if judged else []), "", *lines])
+    return "\n".join(["import inspector", "", *opened(view), "", *lines])
 
 
 def drawn(view: View, function: str, *arguments: str) -> str:
@@ -15,20 +13,35 @@ def drawn(view: View, function: str, *arguments: str) -> str:
     return code(view, f"from inspector.figures import {function}", "", f"{function}({', '.join(arguments)})")
 
 
-def table(name: str) -> str:
+def table(name: str, report: str = "report") -> str:
     """How a table is asked for."""
-    return f'report.frame("{name}")'
+    return f'{report}.frame("{name}")'
 
 
-def _report(view: View) -> list[str]:
-    if view.saved:
-        return [f"report = inspector.open_run({view.key[0]!r})"]
-    card, settings = view.measured.card, view.measured.settings
-    tokens = view.frame("tokens")
-    ids = [group["id"].tolist() for _, group in tokens.groupby("text")]
-    few = sum(map(len, ids)) <= 400
+def opened(view: View, name: str = "report") -> list[str]:
+    """Lines that end with the run under this name, under the thresholds in force."""
+    judged = view.measured.settings.get("thresholds", {})
+    again = ", ".join(f"{detector}={dict(values)!r}" for detector, values in judged.items() if values)
+    lines = [f"{name} = inspector.open_run({view.key[0]!r})"] if view.saved else _scan(view, name)
+    return [*lines, *([f"{name} = {name}.judge({again})"] if again else [])]
+
+
+def model(view: View) -> str:
+    """A line that loads the run's model from where the visitor said it is, else by its name."""
+    card = view.measured.card
+    revision = f", revision={card['revision']!r}" if card.get("revision") else ""
+    return f"model = inspector.load_model({view.place or card['name']!r}, dtype={card['dtype']!r}{revision})"
+
+
+def _scan(view: View, name: str) -> list[str]:
+    """A live scan once more, on exactly the tokens that were fed."""
+    tokens = view.measured.tokens
+    texts: dict[int, list[int]] = {}
+    for text, token in zip(tokens["text"].tolist(), tokens["id"].tolist(), strict=True):
+        texts.setdefault(text, []).append(token)
+    detectors = list(view.measured.settings["detectors"])
     return [
-        f"model = inspector.load_model({card['name']!r}, dtype={card['dtype']!r})",
-        f"texts = {ids!r}  # token ids, exactly as fed" if few else "texts = […]  # the texts of this run",
-        f"report = inspector.examine(model, texts, {list(settings['detectors'])!r})",
+        model(view),
+        f"texts = {list(texts.values())!r}  # token ids, exactly as fed",
+        f"{name} = inspector.examine(model, texts, {detectors!r})",
     ]

@@ -15,7 +15,8 @@ import pandas as pd
 import streamlit as st
 
 from dashboards.jobs import Job, Jobs
-from dashboards.shelf import Shelf
+from dashboards.shelf import Shelf, Shelved
+from dashboards.work import Scanned
 from inspector.errors import InspectorError, RunError
 from inspector.opening import open_run
 from inspector.report import Report
@@ -96,6 +97,7 @@ class View:
         measured: the run with the thresholds in its settings: tables heed them, findings are those of before.
         saved: whether it is in the folder of runs.
         created: when, in words.
+        place: where the model is, if the visitor said so: a name, a folder or a file.
     """
 
     name: str
@@ -103,6 +105,7 @@ class View:
     measured: Report
     saved: bool
     created: str
+    place: str | None = None
 
     @property
     def report(self) -> Report:
@@ -140,7 +143,11 @@ def view(name: str | None = None) -> View:
         report = _opened(*key)
     except RunError as error:
         raise RunError(str(error).replace(str(run.folder), run.name)) from error
-    return View(run.name, key, _under(report), True, said_time(datetime.fromisoformat(run.about["created"])))
+    return View(run.name, key, _under(report), True, _made(run), st.query_params.get("model"))
+
+
+def _made(run: Shelved) -> str:
+    return said_time(datetime.fromisoformat(run.about["created"]))
 
 
 def said_time(moment: datetime) -> str:
@@ -150,10 +157,10 @@ def said_time(moment: datetime) -> str:
 
 def _live(name: str) -> View:
     job = jobs().get(name.removeprefix(LIVE))
-    if job is None or not isinstance(job.result, Report):
+    if job is None or not isinstance(job.result, Scanned):
         raise RunError("This live run is gone: the server was restarted, or newer ones took its place. Run it again.")
-    report = job.result
-    return View(name, (name, job.ended), _under(report), False, said_time(datetime.fromtimestamp(job.ended, UTC)))
+    report, made = job.result.report, said_time(datetime.fromtimestamp(job.ended, UTC))
+    return View(name, (name, job.ended), _under(report), False, made, job.result.place)
 
 
 def mine(kind: str, of: Hashable = None) -> Job | None:

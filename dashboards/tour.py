@@ -18,10 +18,16 @@ STOPS = (
     ),
     (
         "interventions",
-        "Seeing is not proof. Take the spike away, beside a random twin of the same size, and compare what the model "
-        "then says.",
+        "Seeing is not proof. Take the spike away, beside a random twin (another of its kind, as near in size as there "
+        "is), and compare what the model then says.",
     ),
 )
+
+RAN = (
+    "Done: what was found is below the form, and every screen now shows this run. Next, see where the largest numbers "
+    "sit."
+)
+"""The first stop's words once a text was inspected."""
 
 
 def show(page: str) -> None:
@@ -30,6 +36,8 @@ def show(page: str) -> None:
     if at is None:
         return
     where, text = STOPS[at - 1]
+    if at == 1 and st.query_params.get("run", "").startswith(state.LIVE):
+        text = RAN
     with st.container(border=True):
         st.html(f"<p class=reading>Tour, {at} of {len(STOPS)}</p>")
         widgets.finding(text)

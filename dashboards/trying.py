@@ -1,8 +1,10 @@
 """Try a change: the form, prefilled from what was clicked, and three answers side by side."""
 
 import math
+from collections.abc import Hashable, Mapping
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -13,71 +15,105 @@ from dashboards.twins import Change
 from inspector.errors import InputError
 
 PROMPT = "The capital of France is"
+SEEDS = 10_001
 
 
 def prefilled(view: View) -> Change:
     """The target and op that the address names; else the run's largest spike zeroed; else its first candidate."""
     card, kind = view.measured.card, state.chosen("kind")
-    if kind in twins.KINDS:
-        layer, unit = state.number("layer", range(card["layers"])) or 0, _unit(kind, card, state.number("unit"))
-        change = Change(kind, layer, unit, state.number("at"), twins.OPS[kind][0])
-    else:
-        change = _found(view)
-    op = state.chosen("op")
-    return replace(change, op=op) if op in twins.OPS[change.kind] else change
+    if kind not in twins.KINDS:
+        return _found(view)
+    layer = state.number("layer", range(card["layers"])) or 0
+    change = Change(kind, layer, state.number("unit"), state.number("at", range(card["context"])), "", factor())
+    return fitted(replace(change, op=str(state.chosen("op"))), card)
+
+
+def fitted(change: Change, card: Mapping[str, Any]) -> Change:
+    """The change with a unit and an op that its kind has."""
+    most, ops = twins.width(change.kind, card), twins.OPS[change.kind]
+    unit = None if most is None else min(change.unit or 0, most - 1)
+    return replace(change, unit=unit, op=change.op if change.op in ops else ops[0])
+
+
+def factor() -> float:
+    """The factor that the address names, from 0 to 3 in tenths; else one half."""
+    try:
+        given = float(st.query_params.get("factor", ""))
+    except ValueError:
+        return 0.5
+    return round(min(max(given, 0.0), 3.0), 1) if math.isfinite(given) else 0.5
+
+
+def address(change: Change) -> dict[str, Any]:
+    """The parameters of the address that name a change."""
+    scaled = f"{change.factor:g}" if change.op == "scale" else None
+    target = {"kind": change.kind, "layer": change.layer, "unit": change.unit, "at": change.position}
+    return {**target, "op": change.op, "factor": scaled}
 
 
 def _found(view: View) -> Change:
     if view.has("massive.plateaus"):
         top = view.frame("massive.plateaus").iloc[0]
         position = None if pd.isna(top["position"]) else int(top["position"])
-        return Change("resid_post", int(top["first"]), int(top["dim"]), position, "zero")
+        return Change("resid_post", int(top["first"]), int(top["dim"]), position, "zero", factor())
     if view.has("hneurons.candidates"):
         top = view.frame("hneurons.candidates").iloc[0]
-        return Change("neuron", int(top["layer"]), int(top["neuron"]), None, "zero")
-    return Change("resid_post", 0, 0, 0, "zero")
-
-
-def _unit(kind: str, card: "dict[str, int]", given: int | None) -> int | None:
-    width = {"resid_post": card["d_model"], "neuron": card["d_mlp"], "attention": card["heads"]}.get(kind)
-    return None if width is None else min(given or 0, width - 1)
+        return Change("neuron", int(top["layer"]), int(top["neuron"]), None, "zero", factor())
+    return Change("resid_post", 0, 0, 0, "zero", factor())
 
 
 def form(view: View) -> None:
     """The form, and what came of it."""
-    now, card = prefilled(view), view.measured.card
+    now, seed = prefilled(view), state.number("seed", range(SEEDS)) or 0
     widgets.model_place(view)
     with st.container(border=True):
         st.html("<h2 class=figure>Change one thing</h2>")
-        widgets.reading("The same is done to a random twin: another of its kind and nearly its size.")
-        left, right = st.columns(2)
-        with left:
-            kind = widgets.choice("kind", "What", list(twins.KINDS), now.kind, twins.KINDS.__getitem__)
-        with right:
-            op = widgets.choice("op", "Do", twins.OPS[kind], now.op, twins.SAID.__getitem__)
-        first, second, third, fourth = st.columns(4)
-        layer = first.number_input("Layer", 0, card["layers"] - 1, min(now.layer, card["layers"] - 1))
-        width = {"resid_post": card["d_model"], "neuron": card["d_mlp"], "attention": card["heads"]}.get(kind)
-        unit = None
-        if width:
-            what = {"resid_post": "Dim", "neuron": "Neuron", "attention": "Head"}[kind]
-            unit = second.number_input(what, 0, width - 1, min(now.unit or 0, width - 1))
-        label = "Key to hide" if kind == "attention" else "At token (empty: all)"
-        position = third.number_input(label, 0, card["context"] - 1, now.position, placeholder="all tokens")
-        seed = fourth.number_input("Seed of the twin", 0, 10_000, 0)
-        factor = st.slider("Factor", 0.0, 3.0, 0.5, 0.1) if op == "scale" else 1.0
+        near = ", as near in size as there is" if now.kind in twins.SIZES else "; sizes of these are not measured"
+        widgets.reading(f"The same is done to a random twin: another of its kind{near}.")
+        _target(now, seed, view.measured.card)
         with st.form("change", border=False):
             prompt = st.text_input("Prompt to continue", PROMPT)
             asked = st.form_submit_button("Run beside a twin (loads the model)", type="primary")
+    of = (view.key, view.place, now, seed)
     if asked:
-        change = Change(kind, int(layer), unit, position, op, factor)
-        _submit(view, change, prompt, int(seed))
-    job = progress.outcome("change")
+        with widgets.told():
+            _submit(view, now, prompt, seed, of)
+    job = progress.outcome("change", of)
     if job is not None:
         shown(job.result)
 
 
-def _submit(view: View, change: Change, prompt: str, seed: int) -> None:
+def _target(now: Change, seed: int, card: Mapping[str, Any]) -> None:
+    """The fields of a change. Each writes the whole change into the address, so that no part of it is left behind."""
+
+    def write(**changed: Any) -> None:
+        state.choose(**address(fitted(replace(now, **changed), card)))
+
+    left, right = st.columns(2)
+    with left:
+        widgets.choice("kind", "What", list(twins.KINDS), now.kind, twins.KINDS.__getitem__, write)
+    with right:
+        widgets.choice("op", "Do", twins.OPS[now.kind], now.op, twins.SAID.__getitem__, write)
+    first, second, third, fourth = st.columns(4)
+    with first:
+        widgets.whole("layer", "Layer", card["layers"] - 1, now.layer, write)
+    most = twins.width(now.kind, card)
+    if most is not None:
+        with second:
+            what = {"resid_post": "Dim", "neuron": "Neuron", "attention": "Head"}[now.kind]
+            widgets.whole("unit", what, most - 1, now.unit, write)
+    with third:
+        label = "Key to hide" if now.kind == "attention" else "At token (empty: all)"
+        widgets.whole("position", label, card["context"] - 1, now.position, write, value=None, placeholder="all tokens")
+    with fourth:
+        widgets.whole("seed", "Seed of the twin", SEEDS - 1, seed, state.choose)
+    if now.op == "scale":
+        st.session_state["factor"] = now.factor
+        changed = lambda: write(factor=st.session_state["factor"])  # noqa: E731
+        st.slider("Factor", 0.0, 3.0, step=0.1, key="factor", on_change=changed)
+
+
+def _submit(view: View, change: Change, prompt: str, seed: int, of: Hashable) -> None:
     if not prompt.strip():
         raise InputError("The prompt is empty. Type the beginning of a sentence.")
     if change.kind == "attention" and change.position is None:
@@ -87,23 +123,23 @@ def _submit(view: View, change: Change, prompt: str, seed: int) -> None:
     what = partial(
         work.compare,
         card=view.measured.card,
-        where=state.chosen("model"),
+        where=view.place,
         prompt=prompt.strip()[:2000],
         change=change,
         seed=seed,
         largest=largest,
     )
-    state.submit("change", "Changing", what)
+    state.submit("change", "Changing", what, of)
 
 
-def shown(ways: list[work.Way]) -> None:
+def shown(result: work.Compared) -> None:
     """Three ways side by side, after a sentence that compares them."""
-    untouched, changed, twin = ways
+    untouched, changed, twin = ways = result.ways
     did, twins_did = (round(way.loss - untouched.loss, 2) + 0.0 for way in (changed, twin))  # no "-0.00"
     widgets.finding(
         f"{changed.name[0].upper()}{changed.name[1:]}: the loss goes from {untouched.loss:.2f} to {changed.loss:.2f} "
-        f"({did:+.2f}); with the twin, {twin.name}, to {twin.loss:.2f} ({twins_did:+.2f}). One twin and {work.TEXTS} "
-        "texts show; `inspector verify` tests, with many twins and intervals.",
+        f"({did:+.2f}); with the twin, {twin.name}, to {twin.loss:.2f} ({twins_did:+.2f}). "
+        f"{result.twin} One twin and {work.TEXTS} texts show; `inspector verify` tests, with many twins and intervals.",
         "massive",
     )
     for column, way, role in zip(st.columns(3), ways, ("Untouched", "Changed", "Random twin"), strict=True):
@@ -112,7 +148,7 @@ def shown(ways: list[work.Way]) -> None:
             more = rate if way is untouched else f"{rate}; divergence {way.kl:.2f} nats"
             accent = "massive" if role == "Changed" else "muted"
             widgets.tile(role if way is untouched else f"{role}: {way.name}", f"Loss {way.loss:.2f}", more, accent)
-            widgets.reading("Goes on with")
+            widgets.reading(f"“{result.prompt[:80]}” goes on with")
             widgets.quote(way.continuation)
             widgets.reading("Likeliest next tokens")
             table = way.next_tokens.assign(token=[repr(token) for token in way.next_tokens["token"]])

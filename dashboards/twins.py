@@ -1,12 +1,13 @@
 """What an intervention on the page means: a target, what is done to it, and the same done to a random twin."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from inspector.errors import InputError
+from inspector.figures import rounded
 from inspector.interventions import Intervention, drop, scale, unattend, zero
 from inspector.sites import Site
 
@@ -38,6 +39,8 @@ SAID = {
     "unattend": "take the key away",
     "drop": "leave out",
 }
+SIZES = {"resid_post": "largest |x|", "neuron": "norm of its output weights"}
+"""What the size of a kind is, for those that have one."""
 NEAREST = 10
 """A twin is drawn from so many that are nearest in size."""
 
@@ -84,14 +87,23 @@ class Change:
             return (scale(site, units, self.factor, positions),)
         return (zero(site, units, positions),) if self.op == "zero" else (_at_mean(model, site, units, positions),)
 
-    def twin(self, sizes: Sequence[float], seed: int) -> "Change":
-        """The same done to another of nearly the same size; `sizes` are of all units, or of all layers."""
-        rng = np.random.default_rng(seed)
-        mine = self.layer if self.unit is None else self.unit
-        others = [i for i in np.argsort(np.abs(np.asarray(sizes) - sizes[mine]), kind="stable") if i != mine]
+    @property
+    def index(self) -> int:
+        """Which of its kind it is: the unit, or for a whole output the layer."""
+        return self.layer if self.unit is None else self.unit
+
+    def twin(self, count: int, sizes: Sequence[float] | None, seed: int) -> "Change":
+        """The same done to another of `count`: one of the nearest in size, or any where sizes are not known.
+
+        Raises:
+            InputError: it is the only one.
+        """
+        others = [i for i in range(count) if i != self.index]
         if not others:
             raise InputError("There is no other of its kind to be its twin.")
-        picked = int(rng.choice(others[:NEAREST]))
+        if sizes is not None:
+            others = sorted(others, key=lambda i: abs(sizes[i] - sizes[self.index]))[:NEAREST]
+        picked = int(np.random.default_rng(seed).choice(others))
         return replace(self, layer=picked) if self.unit is None else replace(self, unit=picked)
 
 
@@ -106,12 +118,21 @@ def _at_mean(model: Any, site: Site, units: Any, positions: Any) -> Intervention
     return to_mean(mean)
 
 
-def sizes_of(model: Any, change: Change, largest: Sequence[float] | None) -> list[float]:
-    """What a twin's size is measured by: a dim's largest |x| in the run, a neuron's output norm; else all are alike."""
-    if change.unit is None:
-        return [0.0] * model.shape.layers
+def width(kind: str, card: Mapping[str, Any]) -> int | None:
+    """How many of this kind a layer has; None for a whole output."""
+    return {"resid_post": card["d_model"], "neuron": card["d_mlp"], "attention": card["heads"]}.get(kind)
+
+
+def sizes_of(model: Any, change: Change, largest: Sequence[float] | None) -> Sequence[float] | None:
+    """What a twin's size is measured by, as `SIZES` says; None where it isn't."""
     if change.kind == "neuron":
-        return model.w_out(change.layer).float().norm(dim=1).tolist()
-    if change.kind == "attention":
-        return [0.0] * model.shape.heads
-    return list(largest) if largest is not None else [0.0] * model.shape.d_model
+        return model.w_out(change.layer).float().norm(dim=1).tolist()  # type: ignore[no-any-return]
+    return largest if change.kind == "resid_post" else None
+
+
+def said_of(change: Change, twin: Change, sizes: Sequence[float] | None) -> str:
+    """Where a twin was drawn from, with both sizes."""
+    if sizes is None:
+        return "The twin is any other of its kind: their sizes are not known."
+    what, mine, other = SIZES[change.kind], rounded(sizes[change.index]), rounded(sizes[twin.index])
+    return f"The twin is one of the {NEAREST} nearest in size: {what} {other}, beside {mine}."

@@ -205,8 +205,15 @@ def slider(view: View, name: str, label: str, help_text: str) -> None:
     )
 
 
-def choice(name: str, label: str, options: Sequence[Any], now: Any, said: Callable[[Any], str] = str) -> Any:
-    """A select box whose value is in the address."""
+def choice(
+    name: str,
+    label: str,
+    options: Sequence[Any],
+    now: Any,
+    said: Callable[[Any], str] = str,
+    write: Callable[..., None] = state.choose,
+) -> Any:
+    """A select box whose value is in the address; `write` puts a new one there."""
     key = f"choice {name}"
     st.session_state[key] = now if now in options else options[0]
     st.selectbox(
@@ -214,9 +221,16 @@ def choice(name: str, label: str, options: Sequence[Any], now: Any, said: Callab
         options,
         key=key,
         format_func=said,
-        on_change=lambda: state.choose(**{name: st.session_state[key]}),
+        on_change=lambda: write(**{name: st.session_state[key]}),
     )
     return st.session_state[key]
+
+
+def whole(name: str, label: str, most: int, now: int | None, write: Callable[..., None], **more: Any) -> None:
+    """A field for a whole number from 0 to `most` whose value is in the address; `write` puts a new one there."""
+    key = f"whole {name}"
+    st.session_state[key] = now
+    st.number_input(label, 0, most, key=key, on_change=lambda: write(**{name: st.session_state[key]}), **more)
 
 
 def pick(name: str, label: str, options: Sequence[int], said: Callable[[Any], str] = str, **more: Any) -> int | None:

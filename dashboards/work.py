@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from dashboards.jobs import Job
-from dashboards.twins import Change, sizes_of
+from dashboards.twins import Change, said_of, sizes_of, width
 from inspector.errors import InputError
 from inspector.interventions import Intervention
 
@@ -85,6 +85,14 @@ def stoppable(job: Job, model: "Model") -> Iterator[None]:
             handle.remove()
 
 
+@dataclass(frozen=True)
+class Scanned:
+    """A report, and the name or place that its model was asked for by."""
+
+    report: "Report"
+    place: str
+
+
 def scan(
     job: Job,
     name: str,
@@ -94,14 +102,14 @@ def scan(
     bos: bool | None,
     dtype: str,
     window: int | None = None,
-) -> "Report":
+) -> Scanned:
     """Scan texts as `inspector examine` does."""
     from inspector.scan import examine
 
     model = model_of(job, name, dtype)
     with model.lock, stoppable(job, model):
         job.step("Reading the texts")
-        return examine(
+        report = examine(
             model,
             list(texts),
             list(detectors),
@@ -111,6 +119,7 @@ def scan(
             progress=lambda done: job.step("Tokens", job.done + done, job.total),
             on_forecast=lambda plan: job.step("Tokens", 0, plan.tokens),
         )
+    return Scanned(report, name)
 
 
 def pattern(
@@ -125,9 +134,18 @@ def pattern(
         return attention_pattern(model, ids, layer, head)
 
 
+@dataclass(frozen=True)
+class Asked:
+    """A question, the factor on the candidates, and the answers explained: untouched, and under the factor."""
+
+    question: str
+    factor: float | None
+    answers: list[Any]
+
+
 def ask(
     job: Job, study: Any, where: str | None, question: str, factor: float | None, neurons: Sequence[tuple[int, int]]
-) -> Any:
+) -> Asked:
     """The model's answer explained; with a `factor`, the answer with these neurons scaled by it as well."""
     from inspector.hallucination.answering import greedy_answer
     from inspector.intervening import intervene
@@ -142,7 +160,7 @@ def ask(
                 ids = greedy_answer(model, question, study.form)
             job.step(f"Reading the answer, {what}")
             found.append(study.explain(model, question, ids))  # both judged by the model as it is
-    return found
+    return Asked(question, factor, found)
 
 
 def scaled(neurons: Sequence[tuple[int, int]], factor: float) -> tuple[Intervention, ...]:
@@ -168,6 +186,15 @@ class Way:
     sink_rate: float
 
 
+@dataclass(frozen=True)
+class Compared:
+    """A prompt, what the model does with it untouched, changed and under the twin, and who the twin is."""
+
+    prompt: str
+    ways: list[Way]
+    twin: str
+
+
 def compare(
     job: Job,
     card: Mapping[str, Any],
@@ -176,7 +203,7 @@ def compare(
     change: Change,
     seed: int,
     largest: Sequence[float] | None,
-) -> list[Way]:
+) -> Compared:
     """Untouched, changed, and the random twin changed: a prompt's next tokens, and loss and sink rate on texts."""
     from inspector.batching import tokenise
     from inspector.verifying.bench import TextBench
@@ -186,7 +213,8 @@ def compare(
         job.step("Measuring the untouched model", 0, 7)
         (row,) = tokenise(model.tokenizer, [prompt], bos=None, window=model.shape.context)
         bench = TextBench(model, _rows(model))
-        twin = change.twin(sizes_of(model, change, largest), seed)
+        sizes = sizes_of(model, change, largest)
+        twin = change.twin(width(change.kind, card) or card["layers"], sizes, seed)
         ways: dict[str, tuple[Intervention, ...]] = {"untouched": ()}
         ways |= {one.name: one.interventions(model) for one in (change, twin)}
         found = []
@@ -196,7 +224,7 @@ def compare(
             job.step(f"Continuing the prompt: {name}", 2 + 2 * number, 7)
             tokens, text = _continued(model, row.ids, interventions)
             found.append(Way(name, tokens, text, **{metric: _mean(outcome[metric]) for metric in METRICS}))
-        return found
+    return Compared(prompt, found, said_of(change, twin, sizes))
 
 
 def _rows(model: "Model") -> list[Any]:

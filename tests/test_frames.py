@@ -1,6 +1,7 @@
 """Tables that pictures of a cell and of a head are made of."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from conftest import SINKS, SPIKES
 
@@ -56,5 +57,15 @@ def test_pictures_of_the_planted_cell_say_what_was_planted(report: Report) -> No
 def test_a_planted_entry_stands_alone_in_its_layers_spread(report: Report) -> None:
     value = float(report.frame("massive.layers")["max"][SPIKES[0].layer])
     title = str(size_spread(report.frame("massive.sizes"), SPIKES[0].layer, value).layout.title.text)
-    assert "about 0 are larger than this one" in title
+    assert "at most" in title and "larger than this one" in title
     assert np.isfinite(value)
+
+
+@pytest.mark.parametrize(
+    ("size", "said"),
+    [(8.5, "between 3 and 7 are larger"), (16.0, "at most 2 are larger"), (2.7, "between 8 and 9 are larger")],
+)
+def test_a_spread_says_no_more_than_its_bins_tell(size: float, said: str) -> None:
+    """Bins of an octave are of one width: 8 to 10, and 16 to 20."""
+    sizes = pd.DataFrame({"layer": 0, "size": [2.5, 8.0, 16.0], "entries": [2, 5, 3]})
+    assert said in size_spread(sizes, 0, size).layout.title.text

@@ -1,26 +1,34 @@
 """Compare: two runs with the same colour limits, their differences, and models of other shapes by depth."""
 
-import numpy as np
 import pandas as pd
 import streamlit as st
 
-from dashboards import charts, state, widgets
+from dashboards import charts, notebook, state, widgets
 from dashboards.differences import headlines
 from dashboards.state import View
 from inspector.errors import RunError
-from inspector.figures import MASSIVE, SINK, head_difference, heads_by_depth, magnitude_map, two_over_depth
+from inspector.figures import (
+    MASSIVE,
+    SINK,
+    colour_limits,
+    head_difference,
+    heads_by_depth,
+    magnitude_map,
+    two_over_depth,
+    two_predictors,
+)
 
 
 def code(first: View, second: View, function: str, *arguments: str) -> str:
     """A notebook cell with both runs."""
-    opened = [f"{name} = inspector.open_run({view.key[0]!r})" for name, view in (("first", first), ("second", second))]
+    opened = [line for name, view in (("first", first), ("second", second)) for line in notebook.opened(view, name)]
     lines = ["import inspector", f"from inspector.figures import {function}", "", *opened, ""]
     return "\n".join([*lines, f"{function}({', '.join(arguments)})"])
 
 
 def both(table: str) -> tuple[str, str]:
     """How a table of both runs is asked for."""
-    return f'first.frame("{table}")', f'second.frame("{table}")'
+    return notebook.table(table, "first"), notebook.table(table, "second")
 
 
 def layers(first: View, second: View) -> None:
@@ -76,18 +84,61 @@ def maps(first: View, second: View) -> None:
         return
     tables = [view.frame("massive.map") for view in (first, second)]
     tables = [table[table["text"] == table["text"].min()] for table in tables]
-    top = float(np.log10(max(10.0, *(table["max"].max() for table in tables))))
+    limits = colour_limits(*tables)
     for column, table, view, name in zip(st.columns(2), tables, (first, second), ("first", "second"), strict=True):
         with column:
-            figure = magnitude_map(table).update_traces(zmin=0, zmax=top)
-            source = f'{name}.frame("massive.map")'
+            source = notebook.table("massive.map", name)
             charts.chart(
                 f"map-{name}",
-                figure,
+                magnitude_map(table, limits=limits),
                 table,
-                code(first, second, "magnitude_map", source),
+                code(first, second, "magnitude_map", source, f"limits={limits!r}"),
                 f"{view.name}; same colours.",
             )
+
+
+def studies(first: View, second: View) -> None:
+    """The predictors of two studies."""
+    if not (first.has("hneurons.scores") and second.has("hneurons.scores")):
+        return
+    one, two = first.frame("hneurons.scores"), second.frame("hneurons.scores")
+    names = (first.name, second.name)
+    charts.chart(
+        "compare-predictors",
+        two_predictors(one, two, names),
+        pd.concat([one.assign(run=names[0]), two.assign(run=names[1])]),
+        code(first, second, "two_predictors", *both("hneurons.scores"), repr(names)),
+        "Each interval is of one run alone: where two overlap much, no difference is seen.",
+        ("AUROC",),
+    )
+
+
+def other(view: View) -> View | None:
+    """The run to compare with: the one that is pinned, else the latest other one with the same detectors."""
+    mine = set(view.measured.settings["detectors"])
+    others = [run for run in state.shelf().all() if run.name != view.name and not run.fault]
+    if not others:
+        widgets.note("There is only one run here. Make another, then compare.")
+        return None
+    names, pinned = [run.name for run in others], st.query_params.get("pin")
+    alike = [run.name for run in others if set(run.about["settings"]["detectors"]) == mine]
+    name = next(iter(alike), names[0]) if pinned is None else pinned
+    st.session_state["choice pin"] = name if name in names else None
+    st.selectbox(
+        "Compare with",
+        names,
+        key="choice pin",
+        placeholder="Choose a run",
+        on_change=lambda: state.choose(pin=st.session_state["choice pin"]),
+    )
+    if name not in names:
+        widgets.trouble(f"The run that was pinned, '{name[:64]}', is not here or is damaged. Choose another.")
+        return None
+    try:
+        return state.view(name)
+    except RunError as error:
+        widgets.trouble(str(error))
+        return None
 
 
 def page() -> None:
@@ -96,15 +147,8 @@ def page() -> None:
     view = widgets.open_view()
     if view is None:
         return
-    others = [run.name for run in state.shelf().all() if run.name != view.name and not run.fault]
-    if not others:
-        widgets.note("There is only one run here. Make another, then compare.")
-        return
-    pinned = widgets.choice("pin", "Compare with", others, st.query_params.get("pin"))
-    try:
-        second = state.view(pinned)
-    except RunError as error:
-        widgets.trouble(str(error))
+    second = other(view)
+    if second is None:
         return
     with st.container(border=True):
         st.html("<h2 class=figure>Numbers that both have</h2>")
@@ -116,6 +160,7 @@ def page() -> None:
     layers(view, second)
     heads(view, second)
     maps(view, second)
+    studies(view, second)
 
 
 page()

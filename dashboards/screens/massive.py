@@ -44,6 +44,9 @@ def _drawn(view: View, table: pd.DataFrame, text: int, layer: int | None, positi
     """The picture, with the chosen cell framed."""
     first, last = charts.cropped(int(table["position"].max()) + 1)
     shown = table[table["position"].between(first, last)]
+    part = notebook.table("massive.map")
+    if len(shown) < len(table):
+        part += f".query({f'{first} <= position <= {last}'!r})"
     figure = magnitude_map(shown, text)
     cells = figure.data[0]
     columns = [int(at) for at in cells.customdata[..., 1].reshape(-1)]
@@ -56,7 +59,7 @@ def _drawn(view: View, table: pd.DataFrame, text: int, layer: int | None, positi
         "size-map",
         figure,
         shown,
-        notebook.drawn(view, "magnitude_map", notebook.table("massive.map"), f"text={text}"),
+        notebook.drawn(view, "magnitude_map", part, f"text={text}"),
         "The largest number of each token's stream after each layer, on a log scale. A bright column is a token that "
         "carries a spike. Click a cell to open it; the box tool at the top right shows a part at full resolution.",
         ("residual stream", "massive activation"),

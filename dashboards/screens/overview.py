@@ -7,6 +7,7 @@ import streamlit as st
 
 from dashboards import live, state, widgets
 from dashboards.state import View
+from inspector.figures import rounded
 from inspector.summary import paragraphs
 
 
@@ -19,8 +20,8 @@ def tiles(view: View) -> Iterator[tuple[str, str, str, str, str]]:
         yield "massive", "massive", "Massive activations", f"{flagged:,}", f"entries of the stream, {where}"
         if len(layers):
             top = layers.loc[layers["max"].idxmax()]
-            more = f"{top['ratio']:,.0f} × the median, dim {int(top['dim'])}, layer {int(top['layer'])}"
-            yield "massive", "massive", "Largest |x|", f"{top['max']:,.0f}", more
+            more = f"{rounded(top['ratio'])} × the median, dim {int(top['dim'])}, layer {int(top['layer'])}"
+            yield "massive", "massive", "Largest |x|", rounded(top["max"]), more
     if view.has("sinks.heads"):
         heads, epsilon = view.frame("sinks.heads"), state.in_force(view.measured)["epsilon"]
         count = int((heads["received"] > epsilon).sum())
@@ -52,7 +53,7 @@ def card(view: View) -> None:
     facts = {
         "Model": about["name"],
         "Architecture": about["architecture"],
-        "Parameters": f"{about['parameters'] / 1e6:,.0f} M",
+        "Parameters": f"{rounded(about['parameters'] / 1e6)} M",
         "Layers × heads": f"{about['layers']} × {about['heads']}",
         "Stream × neurons": f"{about['d_model']} × {about['d_mlp']}",
         "Number format": about["dtype"],

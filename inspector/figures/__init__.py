@@ -5,13 +5,13 @@ from collections.abc import Callable
 import plotly.graph_objects as go
 
 from inspector.figures.cells import carried_by, dim_over_layers, size_spread, top_dims, writing
-from inspector.figures.common import FONT, MASSIVE, MAX_SIDE, NEURON, NEUTRAL, SINK, token_label
-from inspector.figures.comparison import head_difference, heads_by_depth, two_over_depth
+from inspector.figures.common import FONT, MASSIVE, MAX_SIDE, NEURON, NEUTRAL, SINK, rounded, token_label
+from inspector.figures.comparison import head_difference, heads_by_depth, two_over_depth, two_predictors
 from inspector.figures.decoding import decoding_family
 from inspector.figures.effects import effect_intervals, over_alpha, risk_coverage, spike_by_sink, window_losses
 from inspector.figures.hneurons import neurons, predictors, roc_curves
 from inspector.figures.lens import lens_map, settling
-from inspector.figures.massive import life_cycle, magnitude_map
+from inspector.figures.massive import colour_limits, life_cycle, magnitude_map
 from inspector.figures.patterns import attention_pattern
 from inspector.figures.sinks import head_keys, head_map, received_by_position, sink_controls, sink_curve, sink_map
 from inspector.figures.states import neuron_state
@@ -28,6 +28,7 @@ __all__ = [
     "SINK",
     "attention_pattern",
     "carried_by",
+    "colour_limits",
     "decoding_family",
     "dim_over_layers",
     "effect_intervals",
@@ -46,6 +47,7 @@ __all__ = [
     "received_by_position",
     "risk_coverage",
     "roc_curves",
+    "rounded",
     "settling",
     "sink_controls",
     "sink_curve",
@@ -55,6 +57,7 @@ __all__ = [
     "token_label",
     "top_dims",
     "two_over_depth",
+    "two_predictors",
     "window_losses",
     "writing",
 ]

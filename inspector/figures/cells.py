@@ -5,7 +5,16 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from inspector.errors import InputError
-from inspector.figures.common import MASSIVE, MASSIVE_TEXT, NEUTRAL, finish, log_ticks, token_label
+from inspector.figures.common import (
+    MASSIVE,
+    MASSIVE_TEXT,
+    NEUTRAL,
+    finish,
+    layer_ticks,
+    log_ticks,
+    rounded,
+    token_label,
+)
 
 
 def top_dims(kept: pd.DataFrame, text: int, layer: int, position: int) -> go.Figure:
@@ -15,24 +24,30 @@ def top_dims(kept: pd.DataFrame, text: int, layer: int, position: int) -> go.Fig
         InputError: none of that token's entries was kept: others of its text are larger.
     """
     rows = _cell(kept, text, layer, position).head(8)
-    shares = np.maximum(rows["value"].abs(), 1.0)
+    shares = rows["value"].abs()
+    floor = 1.0 if shares.max() >= 10 or not shares.any() else float(shares[shares > 0].min()) / 3
+    shares = np.maximum(shares, floor)
     colours = [MASSIVE if i == 0 else NEUTRAL for i in range(len(rows))]
     figure = go.Figure(
         go.Bar(
             y=[f"dim {dim}" for dim in rows["dim"]],
-            x=np.log10(shares).to_numpy(),
+            x=np.log10(shares / floor).to_numpy(),
+            base=float(np.log10(floor)),
             orientation="h",
             marker_color=colours,
-            text=[f"{value:,.0f}" if abs(value) >= 10 else f"{value:,.1f}" for value in rows["value"]],
+            text=[rounded(value) for value in rows["value"]],
             textposition="auto",
             customdata=rows["dim"],
             hovertemplate="%{y}: %{text}<extra></extra>",
         )
     )
-    figure.update_xaxes(title="|x| (log; the bars say x with its sign)", **log_ticks(float(shares.max())))
+    figure.update_xaxes(title="|x| (log; the bars say x with its sign)", **log_ticks(float(shares.max()), floor))
     figure.update_yaxes(autorange="reversed")
     first = rows.iloc[0]
-    return finish(figure, f"Dim {first['dim']} holds {first['value']:,.0f}, {first['ratio']:,.0f} × the layer's median")
+    return finish(
+        figure,
+        f"Dim {int(first['dim'])} holds {rounded(first['value'])}, {rounded(first['ratio'])} × the layer's median",
+    )
 
 
 def dim_over_layers(kept: pd.DataFrame, text: int, position: int, dim: int) -> go.Figure:
@@ -52,14 +67,14 @@ def dim_over_layers(kept: pd.DataFrame, text: int, position: int, dim: int) -> g
             y=values,
             mode="lines+markers",
             line={"color": MASSIVE},
-            hovertemplate="layer %{x}: x = %{y:,.1f}<extra></extra>",
+            hovertemplate="layer %{x}: x = %{y:,.6~r}<extra></extra>",
         )
     )
-    figure.update_xaxes(title="layer", range=[-0.5, len(every) - 0.5])
+    figure.update_xaxes(title="layer", range=[-0.5, len(every) - 0.5], **layer_ticks(len(every)))
     figure.update_yaxes(title=f"x in dim {dim}")
     at = rows.loc[rows["value"].abs().idxmax()]
     where = f"token {position} ({token_label(at['token'])})"
-    return finish(figure, f"Dim {dim} at {where} is largest at layer {int(at['layer'])}: {at['value']:,.0f}")
+    return finish(figure, f"Dim {dim} at {where} is largest at layer {int(at['layer'])}: {rounded(at['value'])}")
 
 
 def size_spread(sizes: pd.DataFrame, layer: int, size: float | None = None) -> go.Figure:
@@ -67,7 +82,7 @@ def size_spread(sizes: pd.DataFrame, layer: int, size: float | None = None) -> g
     rows = sizes[(sizes["layer"] == layer) & (sizes["size"] >= 2**-10)]
     figure = go.Figure(
         go.Scatter(
-            x=rows["size"] * 2**0.125,
+            x=rows["size"] + _widths(rows["size"]) / 2,
             y=rows["entries"],
             mode="lines",
             line={"color": NEUTRAL, "shape": "hvh"},
@@ -80,7 +95,6 @@ def size_spread(sizes: pd.DataFrame, layer: int, size: float | None = None) -> g
     total = int(rows["entries"].sum())
     if size is None:
         return finish(figure, f"{total:,} entries of layer {layer}")
-    larger = int(rows.loc[rows["size"] > size, "entries"].sum())
     figure.add_vline(x=size, line_color=MASSIVE, line_width=2)
     figure.add_annotation(
         x=np.log10(size),
@@ -91,7 +105,22 @@ def size_spread(sizes: pd.DataFrame, layer: int, size: float | None = None) -> g
         showarrow=False,
         font_color=MASSIVE_TEXT,
     )
-    return finish(figure, f"Of {total:,} entries of layer {layer}, about {larger:,} are larger than this one")
+    return finish(figure, f"Of {total:,} entries of layer {layer}, {_larger(rows, size)} larger than this one")
+
+
+def _widths(sizes: pd.Series) -> np.ndarray:
+    """Widths of the bins of `massive.sizes` that begin at these sizes: an octave has four of the same width."""
+    return np.asarray(np.ldexp(0.125, np.frexp(sizes.to_numpy(dtype=float))[1]))
+
+
+def _larger(rows: pd.DataFrame, size: float) -> str:
+    """How many entries are larger than one of this size, as far as the bins tell: where in its own is not known."""
+    least = int(rows.loc[rows["size"] > size, "entries"].sum())
+    most = int(rows.loc[rows["size"] + _widths(rows["size"]) > size, "entries"].sum())
+    most = max(least, most - 1)  # the entry itself is in its bin
+    if least == most:
+        return "1 is" if most == 1 else f"{most:,} are"
+    return f"between {least:,} and {most:,} are" if least else f"at most {most:,} {'is' if most == 1 else 'are'}"
 
 
 def writing(writers: pd.DataFrame, dim: int, layer: int) -> go.Figure:
@@ -114,16 +143,16 @@ def writing(writers: pd.DataFrame, dim: int, layer: int) -> go.Figure:
             orientation="h",
             marker_color=[NEUTRAL, NEUTRAL, MASSIVE, *[MASSIVE] * len(neurons)],
             marker_opacity=[1, 1, 1, *[0.55] * len(neurons)],
-            text=[f"{value:,.0f}" for value in values],
+            text=[rounded(value) for value in values],
             textposition="auto",
-            hovertemplate="%{y}: %{x:,.1f}<extra></extra>",
+            hovertemplate="%{y}: %{x:,.6~r}<extra></extra>",
         )
     )
     figure.update_yaxes(autorange="reversed")
     figure.update_xaxes(title=f"direct contribution to dim {dim}, mean over texts")
     named = ", ".join(f"{row.neuron} ({row.share:.0%})" for row in neurons.head(2).itertuples())
     by = f", mostly its neurons {named}" if named else ""
-    return finish(figure, f"In layer {layer} the MLP adds {values[2]:,.0f} to dim {dim}{by}")
+    return finish(figure, f"In layer {layer} the MLP adds {rounded(values[2])} to dim {dim}{by}")
 
 
 def carried_by(carriers: pd.DataFrame, layer: int, dim: int) -> go.Figure:
@@ -142,8 +171,8 @@ def carried_by(carriers: pd.DataFrame, layer: int, dim: int) -> go.Figure:
             x=top["share"],
             orientation="h",
             marker_color=MASSIVE,
-            customdata=top["value"],
-            hovertemplate="%{x:.0%} of texts, %{customdata:,.0f} on average<extra></extra>",
+            customdata=[rounded(value) for value in top["value"]],
+            hovertemplate="%{x:.0%} of texts, %{customdata} on average<extra></extra>",
         )
     )
     names = [f"{token_label(row.token)} at {row.position}" for row in top.itertuples()]

@@ -3,6 +3,7 @@
 import html
 import textwrap
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -11,7 +12,7 @@ MASSIVE, SINK, NEURON, NEUTRAL = "#E8590C", "#1971C2", "#6741D9", "#868E96"
 MASSIVE_TEXT, SINK_TEXT, NEURON_TEXT, NEUTRAL_TEXT = "#B8430A", "#1864AB", "#5F3DC4", "#5C636A"
 """The same accents, dark enough for words on white."""
 SINK_SCALE = [[0.0, "#F1F3F5"], [0.3, "#A5D8FF"], [0.6, "#4DABF7"], [1.0, "#0B4A86"]]
-LOG_TICKS = [1, 3, 10, 30, 100, 300, 1000, 3000, 10_000, 30_000, 100_000]
+LOG_TICKS = [float(f"{step}e{power}") for power in range(-9, 9) for step in (1, 3)]
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif"
 TICKS = 40
 """Most tokens named on an axis."""
@@ -51,10 +52,26 @@ def max_pool(grid: np.ndarray, factor: int) -> tuple[np.ndarray, np.ndarray]:
     return np.fmax.reduce(groups, axis=2), columns
 
 
-def log_ticks(largest: float) -> dict[str, list[object]]:
-    """Ticks of an axis or a colour bar that holds log10 of sizes up to `largest`, labelled by the sizes."""
-    shown = [tick for tick in LOG_TICKS if tick <= max(largest, 3)]
-    return {"tickvals": [float(np.log10(t)) for t in shown], "ticktext": [f"{t:,}" for t in shown]}
+def round_sizes(smallest: float, largest: float) -> list[float]:
+    """1, 3, 10, 30 … (or 0.3, 0.1 …) between two sizes; the sizes themselves where fewer than two are."""
+    shown = [tick for tick in LOG_TICKS if smallest <= tick <= largest]
+    return shown if len(shown) > 1 else sorted({smallest, largest})
+
+
+def log_ticks(largest: float, smallest: float = 1.0) -> dict[str, list[object]]:
+    """Ticks of an axis or a colour bar that holds log10 of sizes, labelled by the sizes."""
+    shown = round_sizes(smallest, max(largest, 3 * smallest))
+    return {"tickvals": [float(np.log10(t)) for t in shown], "ticktext": [rounded(t) for t in shown]}
+
+
+def rounded(value: float | np.number[Any]) -> str:
+    """A number in a sentence: whole from 10 on, else with three significant digits."""
+    return f"{value:,.0f}" if abs(float(value)) >= 9.995 else f"{value:.3g}"
+
+
+def layer_ticks(layers: int) -> dict[str, int]:
+    """An axis of few layers names each: no layer 1.5."""
+    return {"dtick": 1} if layers <= 12 else {}
 
 
 def wrapped(title: str, width: int = 74) -> str:

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from inspector.figures.common import NEUTRAL, NEUTRAL_TEXT, SINK_SCALE, finish
+from inspector.figures.common import NEURON, NEUTRAL, NEUTRAL_TEXT, SINK_SCALE, finish, layer_ticks, rounded
 
 DIFFERENCES = [[0.0, "#7F3B08"], [0.25, "#E08214"], [0.5, "#F7F7F7"], [0.75, "#8073AC"], [1.0, "#2D004B"]]
 """PuOr: orange is less, violet more."""
@@ -27,13 +27,15 @@ def two_over_depth(
             customdata=table["layer"],
             hovertemplate="layer %{customdata}: %{y:,.3g}<extra>%{fullData.name}</extra>",
         )
-    figure.update_xaxes(title="layer" if same else "relative depth (0: first layer, 1: last)")
+    few = layer_ticks(len(first)) if same else {}
+    figure.update_xaxes(title="layer" if same else "relative depth (0: first layer, 1: last)", **few)
     log = column in ("max", "ratio")
     figure.update_yaxes(title=f"{axis} (log)" if log else axis, type="log" if log else "linear")
     figure.update_layout(legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0})
     peaks = [float(table[column].max()) for table in (first, second)]
     return finish(
-        figure, f"{axis[0].upper()}{axis[1:]}: at most {_said(peaks[0])} in the first, {_said(peaks[1])} in the second"
+        figure,
+        f"{axis[0].upper()}{axis[1:]}: at most {rounded(peaks[0])} in the first, {rounded(peaks[1])} in the second",
     )
 
 
@@ -59,7 +61,7 @@ def head_difference(first: pd.DataFrame, second: pd.DataFrame) -> go.Figure:
         )
     )
     figure.update_xaxes(title="head", dtick=1 if change.shape[1] <= 16 else 4)
-    figure.update_yaxes(title="layer")
+    figure.update_yaxes(title="layer", **layer_ticks(len(change)))
     return finish(figure, f"Heads differ in received attention by at most {far:.0%}")
 
 
@@ -96,5 +98,29 @@ def heads_by_depth(first: pd.DataFrame, second: pd.DataFrame, names: tuple[str, 
     )
 
 
-def _said(value: float) -> str:
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+def two_predictors(first: pd.DataFrame, second: pd.DataFrame, names: tuple[str, str]) -> go.Figure:
+    """AUROC of every predictor of two studies with its interval, side by side (frame `hneurons.scores`)."""
+    known = [*dict.fromkeys([*first["name"], *second["name"]])]
+    figure = go.Figure()
+    for table, name, colour, shift in ((first, names[0], NEURON, -0.15), (second, names[1], NEUTRAL, 0.15)):
+        figure.add_scatter(
+            x=table["auroc"],
+            y=[known.index(predictor) + shift for predictor in table["name"]],
+            mode="markers",
+            name=name,
+            marker={"color": colour, "size": 10, "symbol": "circle" if shift < 0 else "square"},
+            error_x={
+                "type": "data",
+                "symmetric": False,
+                "array": table["high"] - table["auroc"],
+                "arrayminus": table["auroc"] - table["low"],
+            },
+            customdata=table["name"],
+            hovertemplate="%{customdata}: AUROC %{x:.3f}<extra>%{fullData.name}</extra>",
+        )
+    figure.add_vline(x=0.5, line_dash="dot", line_color=NEUTRAL)
+    figure.update_xaxes(title="AUROC on answers not fitted on (line: chance)")
+    figure.update_yaxes(tickvals=list(range(len(known))), ticktext=known, autorange="reversed", automargin=True)
+    figure.update_layout(legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0})
+    probes = [float(table.set_index("name")["auroc"]["probe"]) for table in (first, second)]
+    return finish(figure, f"The probe's AUROC: {probes[0]:.2f} in the first, {probes[1]:.2f} in the second")

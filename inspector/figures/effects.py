@@ -7,7 +7,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from inspector.figures.common import MASSIVE, NEURON, NEUTRAL, NEUTRAL_TEXT, SINK, finish, token_label
+from inspector.figures.common import MASSIVE, NEURON, NEUTRAL, NEUTRAL_TEXT, SINK, finish, rounded, token_label
 from inspector.results import verdict_word
 
 METRICS = {
@@ -134,12 +134,13 @@ def over_alpha(alpha: pd.DataFrame, metric: str = "made_up") -> go.Figure:
 
 
 WAYS = {
-    "here": ("largest |x| at the spike's token", ",.0f"),
-    "largest": ("largest |x| at any token", ",.0f"),
-    "sink_rate": ("heads with a sink at key 0", ".1%"),
-    "any_sink": ("heads with a sink at any key", ".1%"),
-    "loss": ("loss (nats)", ".2f"),
+    "here": ("largest |x| at the spike's token", rounded),
+    "largest": ("largest |x| at any token", rounded),
+    "sink_rate": ("heads with a sink at key 0", "{:.1%}".format),
+    "any_sink": ("heads with a sink at any key", "{:.1%}".format),
+    "loss": ("loss (nats)", "{:.2f}".format),
 }
+"""A column of `spike_sink`, its words, and how its numbers are written."""
 PANELS = {"here": MASSIVE, "largest": MASSIVE, "sink_rate": SINK, "any_sink": SINK}
 
 
@@ -148,13 +149,13 @@ def spike_by_sink(table: pd.DataFrame) -> go.Figure:
     ways = {name: way for name, way in WAYS.items() if name in table and table[name].notna().any()}
     figure = make_subplots(rows=len(ways), vertical_spacing=0.06, subplot_titles=[title for title, _ in ways.values()])
     places = list(range(len(table)))
-    for panel, (name, (_, form)) in enumerate(ways.items(), start=1):
+    for panel, (name, (_, said)) in enumerate(ways.items(), start=1):
         bars = go.Bar(
             x=table[name],
             y=places,
             orientation="h",
             marker_color=[PANELS.get(name, NEUTRAL)] * len(table),
-            text=[format(value, form) for value in table[name]],
+            text=[said(value) for value in table[name]],
             textposition="outside",
             cliponaxis=False,
             customdata=[html.escape(done) for done in table["done"]],
@@ -172,9 +173,9 @@ def spike_by_sink(table: pd.DataFrame) -> go.Figure:
 
 def _ways_title(ways: pd.DataFrame) -> str:
     what = "sink_rate" if ways["sink_rate"].notna().all() else "largest"
-    name, form = WAYS[what]
+    name, said = WAYS[what]
     least = ways[what].iloc[1:].idxmin()
-    return f"{name.capitalize()} {ways[what].iloc[0]:{form}} untouched; {ways[what][least]:{form}} with {least}"
+    return f"{name.capitalize()} {said(ways[what].iloc[0])} untouched; {said(ways[what][least])} with {least}"
 
 
 def risk_coverage(curve: pd.DataFrame, guard: pd.DataFrame) -> go.Figure:

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from inspector.figures.common import NEUTRAL, NEUTRAL_TEXT, SINK, SINK_SCALE, finish
+from inspector.figures.common import NEUTRAL, NEUTRAL_TEXT, SINK, SINK_SCALE, finish, layer_ticks
 
 
 def sink_map(heads: pd.DataFrame, epsilon: float = 0.3) -> go.Figure:
@@ -28,7 +28,7 @@ def sink_map(heads: pd.DataFrame, epsilon: float = 0.3) -> go.Figure:
         )
     )
     figure.update_xaxes(title="head", dtick=1 if len(grid.columns) <= 16 else 4)
-    figure.update_yaxes(title="layer")
+    figure.update_yaxes(title="layer", **layer_ticks(len(grid)))
     count = int((heads["received"] > epsilon).sum())
     title = f"{count} of {len(heads)} heads park more than {epsilon:.0%} of their attention on one key"
     return finish(figure, title)
@@ -67,7 +67,7 @@ def head_map(heads: pd.DataFrame, measure: str = "received") -> go.Figure:
         )
     )
     figure.update_xaxes(title="head", dtick=1 if len(grid.columns) <= 16 else 4)
-    figure.update_yaxes(title="layer")
+    figure.update_yaxes(title="layer", **layer_ticks(len(grid)))
     if not heads[measure].notna().any():
         return finish(figure, f"Insufficient data for {MEASURES[measure]}")
     top = heads.loc[heads[measure].idxmax()]

@@ -10,7 +10,16 @@ import pytest
 pytest.importorskip("streamlit", reason="pip install activation-inspector[dashboard]")
 
 from dashboards import charts, theme
-from inspector.figures import attention_pattern, head_map, magnitude_map
+from inspector.figures import (
+    attention_pattern,
+    colour_limits,
+    head_map,
+    life_cycle,
+    magnitude_map,
+    rounded,
+    top_dims,
+    two_predictors,
+)
 from inspector.figures.patterns import square_pool, without_key
 
 MEGABYTE = 1_000_000
@@ -114,3 +123,57 @@ def test_the_server_is_told_to_keep_to_itself() -> None:
     ):
         assert option in given
     assert given[-2:] == ["--", "runs"]
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [(22551.6, "22,552"), (10.4, "10"), (9.996, "10"), (0.5234, "0.523"), (-0.04, "-0.04"), (0.0, "0")],
+)
+def test_small_numbers_are_not_shown_as_nothing(value: float, said: str) -> None:
+    assert rounded(value) == said
+
+
+def small(cells_of: pd.DataFrame) -> pd.DataFrame:
+    """The same map, a hundred-thousandth as large."""
+    return cells_of.assign(max=cells_of["max"] / 100_000)
+
+
+def test_a_map_of_small_numbers_tells_them_apart_and_names_every_layer() -> None:
+    figure = magnitude_map(small(cells(1000, 4)))
+    z = np.asarray(figure.data[0].z)
+    assert np.ptp(z[:, :700]) > 1 and z.max() == pytest.approx(np.log10(0.2))
+    bar = figure.data[0].colorbar
+    assert len([at for at in bar.tickvals if z.min() <= at <= z.max()]) >= 2
+    assert "the largest |x| is 0.2, at token 777" in figure.layout.title.text
+    assert figure.layout.yaxis.dtick == 1 and magnitude_map(cells(40)).layout.yaxis.dtick is None
+
+
+def test_maps_that_are_compared_share_the_colours_of_both() -> None:
+    both = [cells(1000, 4), small(cells(1000, 4))]
+    for table in both:
+        drawn = magnitude_map(table, limits=colour_limits(*both)).data[0]
+        assert (drawn.zmin, drawn.zmax) == (0, pytest.approx(np.log10(20_000)))
+
+
+@pytest.mark.parametrize("high", [0.3, 4.3, 25_000.0])
+def test_the_life_cycle_has_ticks_where_the_numbers_are(high: float) -> None:
+    layers = pd.DataFrame({"layer": range(3), "max": [high, high / 2, high], "median": high / 4, "ratio": 4.0})
+    axis = life_cycle(layers, pd.DataFrame({"main": pd.Series([], dtype=bool)})).layout.yaxis
+    assert len([at for at in axis.tickvals if high / 4 <= at <= high]) >= 2
+
+
+def test_a_bar_of_a_small_entry_is_seen() -> None:
+    kept = pd.DataFrame(
+        {"text": 0, "layer": 1, "position": 0, "dim": [3, 5], "value": [-0.5, 0.1], "ratio": [9.4, 2.0]}
+    )
+    figure = top_dims(kept, 0, 1, 0)
+    assert (np.asarray(figure.data[0].x) > 0).all()
+    assert figure.data[0].base + figure.data[0].x[0] == pytest.approx(np.log10(0.5))
+    assert figure.layout.title.text == "Dim 3 holds -0.5, 9.4 × the layer's median"
+
+
+def test_two_studies_are_drawn_side_by_side() -> None:
+    first = pd.DataFrame({"name": ["probe", "length"], "auroc": [0.9, 0.6], "low": [0.8, 0.5], "high": [0.95, 0.7]})
+    figure = two_predictors(first, first.assign(auroc=[0.7, 0.6], low=0.5), ("a", "b"))
+    assert [list(trace.x) for trace in figure.data] == [[0.9, 0.6], [0.7, 0.6]]
+    assert figure.layout.title.text == "The probe's AUROC: 0.90 in the first, 0.70 in the second"

@@ -3,11 +3,14 @@
 
 import html
 import json
+import re
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from fixtures_runs import DAMAGED, NASTY, SPIKES, shelf, tiny_folder  # noqa: F401
 
@@ -46,6 +49,11 @@ def said(at: Any) -> str:
 def markup(at: Any) -> str:
     """The same as the browser gets it."""
     return "\n".join(element.proto.body for element in at.get("html"))
+
+
+def address(at: Any) -> dict[str, str]:
+    """The parameters of the address."""
+    return {name: value if isinstance(value, str) else value[-1] for name, value in at.query_params.items()}
 
 
 def figures(at: Any) -> list[dict[str, Any]]:
@@ -132,13 +140,133 @@ def test_tokens_are_never_markup(draw: Open) -> None:
 
 def test_verdicts_have_a_sign_and_a_word(draw: Open) -> None:
     text = said(draw("interventions"))
-    assert "● confirmed" in text
-    assert "more than twins do" in text
+    assert re.findall(r"class=verdict>(. [a-z ]+)<", text)
+    assert "◇ undecided" in text and "✕ refuted" in text and "● harmless" in text
 
 
 def test_a_target_in_the_address_fills_the_form(draw: Open) -> None:
     at = draw("interventions", kind="resid_post", layer=4, unit=9, at=0, op="zero")
     assert [field.value for field in at.number_input[:3]] == [4, 9, 0]
+
+
+@pytest.mark.parametrize("at", ["999999", "-3", "x", "1e3"])
+def test_a_token_outside_the_context_in_the_address_is_no_token(draw: Open, at: str) -> None:
+    drawn = draw("interventions", kind="resid_post", layer=999, unit=10**8, at=at, factor="nan", op="scale")
+    assert "failed" not in said(drawn) and drawn.number_input(key="whole position").value is None
+    assert drawn.slider(key="factor").value == 0.5
+
+
+def test_what_is_changed_by_hand_is_written_into_the_address(draw: Open) -> None:
+    at = draw("interventions", kind="resid_post", layer=4, unit=9, at=0, op="zero")
+    for field, value in (("layer", 2), ("unit", 7), ("position", 3), ("seed", 5)):
+        at.number_input(key=f"whole {field}").set_value(value).run()
+    at.selectbox(key="choice op").set_value("scale").run()
+    at.slider(key="factor").set_value(0.0).run()
+    wanted = {"kind": "resid_post", "layer": "2", "unit": "7", "at": "3", "op": "scale", "factor": "0", "seed": "5"}
+    assert wanted.items() <= address(at).items()
+    assert [field.value for field in at.number_input[:4]] == [2, 7, 3, 5] and at.slider(key="factor").value == 0
+    at.number_input(key="whole position").set_value(None).run()
+    assert "at" not in address(at) and at.number_input(key="whole position").value is None
+
+
+def test_another_kind_keeps_an_address_that_fits_it(draw: Open) -> None:
+    at = draw("interventions", kind="resid_post", layer=4, unit=15, at=0, op="scale", factor=2)
+    at.selectbox(key="choice kind").set_value("attention").run()
+    assert address(at)["op"] == "unattend" and "factor" not in address(at)
+    assert at.number_input(key="whole unit").value == int(address(at)["unit"]) < 15
+    at.selectbox(key="choice kind").set_value("mlp_out").run()
+    assert "unit" not in address(at) and address(at)["op"] == "drop"
+    assert "sizes of these are not measured" in said(at)
+
+
+def test_without_a_target_in_the_address_one_change_by_hand_names_all_of_it(draw: Open) -> None:
+    at = draw("interventions")
+    before = [field.value for field in at.number_input[:3]]
+    at.number_input(key="whole layer").set_value(0).run()
+    assert [field.value for field in at.number_input[:3]] == [0, *before[1:]]
+
+
+def outcome_of(at: Any, kind: str, of: object, result: object) -> Any:
+    """The screen once a job of this session ended with this result."""
+    from dashboards import state
+
+    job = state.jobs().submit(kind, lambda _: result)
+    while not job.over:
+        time.sleep(0.01)
+    at.session_state[f"job {kind}"], at.session_state[f"job {kind} of"] = job.id, of
+    return at.run()
+
+
+def test_a_result_is_shown_under_its_own_run_and_inputs_only(draw: Open, shelf: Path) -> None:
+    from dashboards import work
+    from dashboards.twins import Change
+
+    nothing = pd.DataFrame({"token": ["a"], "probability": [1.0]})
+    ways = [work.Way(name, nothing, "on", 1.0, 0.0, 0.5) for name in ("untouched", "changed so", "twin so")]
+    result = work.Compared("Once upon", ways, "The twin is any other.")
+    address = {"kind": "mlp_out", "layer": 1, "at": 0, "op": "drop"}
+    change = Change("mlp_out", 1, None, 0, "drop", 0.5)
+    key = (str(shelf / "planted"), (shelf / "planted" / "run.json").stat().st_mtime)
+    at = outcome_of(draw("interventions", **address), "change", (key, None, change, 0), result)
+    assert "Changed so: the loss goes" in said(at) and "“Once upon” goes on with" in said(at)
+    assert "The twin is any other." in said(at)
+    at.number_input(key="whole layer").set_value(2).run()
+    assert "Changed so" not in said(at)
+    at.number_input(key="whole layer").set_value(1).run()
+    assert "Changed so" in said(at)
+    at.selectbox(key="choice run").set_value("two-layers").run()
+    assert "run two-layers" in said(at) and "Changed so" not in said(at)
+
+
+def test_an_answer_says_what_was_asked_and_a_factor_of_nothing_is_nothing(draw: Open, shelf: Path) -> None:
+    from types import SimpleNamespace
+
+    from dashboards import work
+
+    tokens = pd.DataFrame({"token": ["x"], "risk": [0.5]})
+    scored = SimpleNamespace(
+        risk=0.5, answer="x", tokens=tokens, neurons=pd.DataFrame({"layer": [1], "neuron": [3], "term": [0.1]})
+    )
+    key = (str(shelf / "study"), (shelf / "study" / "run.json").stat().st_mtime)
+    of, asked = (key, None, ((1, 3),)), work.Asked("Who <b>was</b> it?", 0.0, [scored, scored])
+    at = outcome_of(draw("neurons", "study"), "ask", of, asked)
+    at.text_input(key="question").set_value("Something else").run()
+    assert "Asked: Who <b>was</b> it?" in said(at) and "Candidates × 0<" in said(at)
+    assert "<b>was" not in markup(at)
+    at.selectbox(key="choice run").set_value("tested-study").run()
+    assert "run tested-study" in said(at) and "Asked:" not in said(at)
+
+
+def test_a_pinned_run_that_is_gone_is_not_replaced_by_another(draw: Open) -> None:
+    at = draw("compare", "planted", pin="gone")
+    assert "'gone', is not here" in said(at) and not figures(at)
+    at.selectbox(key="choice pin").set_value("empty").run()
+    assert address(at)["pin"] == "empty" and figures(at)
+
+
+@pytest.mark.parametrize("name", ["planted", "study", "tested-study"])
+def test_without_a_pin_the_latest_other_run_with_the_same_detectors_is_compared(draw: Open, name: str) -> None:
+    at = draw("compare", name)
+    expected = {"planted": "tiny", "study": "tested-study", "tested-study": "study"}
+    assert at.selectbox(key="choice pin").value == expected[name]
+    assert figures(at)
+
+
+def test_two_studies_are_compared_by_their_predictors(draw: Open) -> None:
+    at = draw("compare", "study", pin="tested-study")
+    assert "The probe's AUROC: 0.90 in the first, 0.90 in the second" in said(at)
+
+
+def test_the_tours_first_stop_says_what_is_next_once_a_text_was_inspected(draw: Open, tiny_folder: Path) -> None:
+    from dashboards import state, work
+
+    assert "Run the example below" in said(draw("overview", "planted", tour=1))
+    scan = lambda job: work.scan(job, str(tiny_folder), ["w5 w6"], ["massive"], bos=None, dtype="auto")  # noqa: E731
+    job = state.jobs().submit("scan", scan)
+    while not job.over:
+        time.sleep(0.01)
+    at = draw("overview", state.LIVE + job.id, tour=1)
+    assert "Run the example below" not in said(at) and "Next, see where the largest numbers sit" in said(at)
 
 
 def test_runs_of_other_shapes_are_aligned_by_depth(draw: Open) -> None:

@@ -4,6 +4,7 @@
 import io
 import shutil
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -89,3 +90,19 @@ def test_a_run_with_a_broken_run_json_is_listed_with_its_fault(mine: Shelf) -> N
     (mine.root / "first" / "run.json").write_text("{")
     (run,) = mine.all()
     assert "run.json is damaged" in run.fault and str(mine.root) not in run.fault
+
+
+@pytest.mark.parametrize(
+    ("harm", "said"),
+    [
+        (lambda path: path.unlink(), "evidence/massive.safetensors is missing"),
+        (lambda path: path.write_bytes(path.read_bytes()[:-9]), "evidence/massive.safetensors is damaged"),
+    ],
+)
+def test_a_run_with_a_cut_or_missing_file_is_listed_as_damaged(
+    mine: Shelf, harm: Callable[[Path], object], said: str
+) -> None:
+    assert mine.find("first").fault == ""
+    harm(mine.root / "first" / "evidence" / "massive.safetensors")
+    (run,) = mine.all()
+    assert said in run.fault and run.about["model"]["name"]
