@@ -11,7 +11,7 @@ from inspector.figures import effect_intervals, over_alpha, spike_by_sink, windo
 from inspector.summary_tests import tested as sentences
 
 FAMILIES = {
-    "massive activations": ("zero", "mean", "drop"),
+    "massive activations": ("zero", "zero, as far", "mean", "drop"),
     "sink heads": ("hide", "hide all"),
     "hallucination neurons": ("scale", "scale alone"),
 }
