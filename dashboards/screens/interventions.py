@@ -8,6 +8,7 @@ import streamlit as st
 from dashboards import charts, notebook, trying, widgets
 from dashboards.state import View
 from inspector.figures import effect_intervals, over_alpha, spike_by_sink, window_losses
+from inspector.figures.effects import METRICS
 from inspector.summary_tests import tested as sentences
 
 FAMILIES = {
@@ -20,6 +21,7 @@ CLAIMS = {
     "sink heads": "Claimed: without the key that it parks on, the model predicts something else.",
     "hallucination neurons": "Claimed: scaled up, more answers are made up, and prose is read as before.",
 }
+VERDICTS = "Refuted: shown to be too small to count, or no more than random twins do. Undecided: not shown either way."
 ROWS = 14
 SPIKE_SINK = (
     "Spikes and sinks come together, but they are two things. The largest |x| is that of any token and layer: a spike "
@@ -47,7 +49,9 @@ def tested(view: View) -> None:
     effects = effects[effects["op"].isin(FAMILIES[family])]
     metrics = list(dict.fromkeys(effects["metric"]))
     with right:
-        metric = widgets.choice("metric", "Effect on", metrics, st.query_params.get("metric"))
+        metric = widgets.choice(
+            "metric", "Effect on", metrics, st.query_params.get("metric"), lambda name: METRICS[name][0]
+        )
     mine = effects[effects["metric"] == metric]
     query = f"{notebook.table('effects')}.query({f'op in {list(FAMILIES[family])}'!r})"
     charts.chart(
@@ -87,9 +91,7 @@ def _verdicts(effects: pd.DataFrame, claimed: str) -> None:
     header = "<tr><th>claim</th><th>verdict</th><th>why</th></tr>"
     with st.container(border=True):
         st.html("<h2 class=figure>Verdicts</h2>")
-        widgets.reading(
-            f"{claimed} Refuted: no more than random twins do, on these inputs; that is no proof of nothing."
-        )
+        widgets.reading(f"{claimed} {VERDICTS}")
         st.html(
             f"<div class=scroll><table class=plain><thead>{header}</thead><tbody>{''.join(rows)}</tbody></table></div>"
         )

@@ -207,6 +207,7 @@ def risk_coverage(curve: pd.DataFrame, guard: pd.DataFrame) -> go.Figure:
 DASHES = {
     ("greedy", "nothing"): "dash",
     ("abstain", "entropy"): "solid",
+    ("abstain", "logprob"): "longdash",
     ("least", "logprob"): "dot",
     ("abstain", "probe"): "solid",
     ("least", "probe"): "dot",
