@@ -2,6 +2,7 @@
 
 import html
 import io
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -117,12 +118,10 @@ def box_of(box: Mapping[str, Any], *axes: str) -> str:
 
 def cropped(length: int) -> tuple[int, int]:
     """The positions [first, last] that the address asks for, or all of `length`; with a way back to all."""
-    first, _, last = str(state.chosen("crop", "")).partition("-")
-    if not (f"{first}{last}".isascii() and first.isdigit() and last.isdigit()) or int(first) >= min(
-        int(last), length - 1
-    ):
+    named = re.fullmatch("([0-9]{1,9})-([0-9]{1,9})", str(state.chosen("crop", "")))
+    ends = (int(named[1]), min(int(named[2]), length - 1)) if named else (0, 0)
+    if ends[0] >= ends[1]:
         return 0, length - 1
-    ends = int(first), min(int(last), length - 1)
     st.button(f"Tokens {ends[0]} to {ends[1]}. Show all", on_click=state.choose, kwargs={"crop": None})
     return ends
 

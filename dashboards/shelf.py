@@ -7,7 +7,6 @@ import shutil
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -126,20 +125,10 @@ def _described(folder: Path) -> Shelved:
     changed = (folder / "run.json").stat().st_mtime
     try:
         about = runs.describe(folder)
-        return Shelved(folder.name, folder, changed, about, _damage(folder, about["files"]))
+        wrong = runs.damage(folder, about["files"], hashed=False)  # opening a run compares hashes too
+        return Shelved(folder.name, folder, changed, about, wrong and f"Run '{folder.name}': {wrong}")
     except InspectorError as error:
         return Shelved(folder.name, folder, changed, {}, str(error).replace(str(folder), folder.name))
-
-
-def _damage(folder: Path, files: Mapping[str, Mapping[str, Any]]) -> str:
-    """The first file that is not there or not as long as it was, in words; opening a run compares hashes too."""
-    for name, listed in files.items():
-        path = folder / name
-        if not path.is_file():
-            return f"Run '{folder.name}': {name} is missing. Restore it or scan again."
-        if path.stat().st_size != listed["bytes"]:
-            return f"Run '{folder.name}': {name} is damaged (its size differs). Restore it or scan again."
-    return ""
 
 
 def _unpack(content: bytes, target: Path) -> None:

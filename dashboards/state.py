@@ -15,7 +15,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboards.jobs import Job, Jobs
-from dashboards.shelf import Shelf, Shelved
+from dashboards.shelf import Shelf
 from dashboards.work import Scanned
 from inspector.errors import InspectorError, RunError
 from inspector.opening import open_run
@@ -143,11 +143,8 @@ def view(name: str | None = None) -> View:
         report = _opened(*key)
     except RunError as error:
         raise RunError(str(error).replace(str(run.folder), run.name)) from error
-    return View(run.name, key, _under(report), True, _made(run), st.query_params.get("model"))
-
-
-def _made(run: Shelved) -> str:
-    return said_time(datetime.fromisoformat(run.about["created"]))
+    made = said_time(datetime.fromisoformat(run.about["created"]))
+    return View(run.name, key, _under(report), True, made, st.query_params.get("model"))
 
 
 def said_time(moment: datetime) -> str:

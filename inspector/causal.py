@@ -35,9 +35,8 @@ LEVEL = 0.05
 """Largest q, and p, at which a change counts as the target's own."""
 
 MARGIN = 0.05
-"""What counts as no change, from one end of the doses to the other: 0.05 nats, which is 5 % of perplexity, or 5 points
-of a share."""
-
+"""What is too small to matter, from one end of the doses to the other: 0.05 nats, which is 5 % of perplexity, or 5
+points of a share."""
 
 SAID = {"kl": "divergence", "sink_rate": "sink rate", "made_up": "the share of made-up answers"}
 """A metric in a reason, where its name isn't said so."""
@@ -79,7 +78,7 @@ class Trial:
 
     @property
     def margin(self) -> float:
-        """What counts as no change per unit of dose."""
+        """What is too small to matter, per unit of dose."""
         doses = (self.untouched, *self.doses)
         return MARGIN / (max(doses) - min(doses))
 
@@ -178,14 +177,15 @@ def run(outcomes: Outcomes, trials: Sequence[Trial], *, seed: int = 0, step: Ste
         for doses in (trial.doses, *trial.twins):
             changes.append(outcomes.slopes(doses, trial.untouched, trial.claims.keys()))
             step(len(doses))
-        for metric in trial.claims:
-            effect = _effect(trial, metric, [change[metric] for change in changes], seed)
-            effects.append(replace(effect, untouched=_mean(before[metric])))
+        effects += [
+            _effect(trial, metric, before[metric], [change[metric] for change in changes], seed)
+            for metric in trial.claims
+        ]
     return judged(effects)
 
 
-def _effect(trial: Trial, metric: str, changes: Sequence[np.ndarray], seed: int) -> Effect:
-    """The change of one metric, the target's first, beside the twins' changes."""
+def _effect(trial: Trial, metric: str, before: np.ndarray, changes: Sequence[np.ndarray], seed: int) -> Effect:
+    """The change of one metric, the target's first, beside the twins' changes; and what it is `before`."""
     known = np.isfinite(changes[0])
     nothing = float("nan")
     others = np.array([change[known].mean() for change in changes[1:]] if known.any() else [])
@@ -209,10 +209,12 @@ def _effect(trial: Trial, metric: str, changes: Sequence[np.ndarray], seed: int)
         twins=len(others),
         claim=trial.claims[metric],
         margin=trial.margin,
+        untouched=mean_known(before),
     )
 
 
-def _mean(values: Float[np.ndarray, " _input"]) -> float:
+def mean_known(values: Float[np.ndarray, " _input"]) -> float:
+    """The mean over the inputs on which a metric is known; NaN without any."""
     known = values[np.isfinite(values)]
     return float(known.mean()) if len(known) else float("nan")
 
@@ -254,7 +256,7 @@ def judged(effects: Sequence[Effect]) -> list[Effect]:
 
 
 def _verdict(effect: Effect) -> tuple[Verdict, str]:
-    """Whether the claim holds: the change must be there, the target's own, large enough, and in the claimed direction.
+    """Whether the claim holds: the change must be there, the target's own, and in the claimed direction.
 
     Refuted is what was shown not to be so: an effect that merely isn't significant says neither, and its interval
     decides, beside the margin and what twins do.
@@ -268,7 +270,7 @@ def _verdict(effect: Effect) -> tuple[Verdict, str]:
         return _harmless(effect, said, tiny)
     if (effect.claim == "rise" and below) or (effect.claim == "fall" and above):
         return "refuted", f"{said}, the other way than claimed"
-    within = f"within ±{effect.margin:.2g}, which counts as none"
+    within = f"within ±{effect.margin:.2g}, too small to matter"
     if (below or above) and effect.p < LEVEL and effect.q < LEVEL:
         size = f"; it is {within}" if tiny else ""
         return "confirmed", f"{said}, more than twins do (q = {effect.q:.2g}){size}"

@@ -32,9 +32,10 @@ def lens(
     from inspector.lens import logit_lens, refuse
     from inspector.models import load_model
 
-    refuse(g, rho, calibrated=calibrate is not None)
+    refuse(g, rho)
     say(quiet, f"Loading {model} …")
     loaded = load_model(model, dtype=dtype, device=device, revision=revision, trust_remote_code=trust_remote_code)
+    refuse(g, rho, None if calibrate is None else loaded.shape.layers)
     with token_progress(quiet) as (advance, begin):
         read = logit_lens(loaded, [text], g=g, rho=rho, progress=advance, on_forecast=begin)
     how: dict[str, Any] = {"g": g, "rho": rho}

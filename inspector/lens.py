@@ -31,18 +31,22 @@ BATCH_TOKENS = 1024
 """A batch's streams of all layers are held together."""
 
 
-LEAST_RHO = 0.1
-"""A model of ten layers has one before the deep ones by then; g can't be calibrated without any."""
+def first_deep(rho: float, layers: int) -> int:
+    """The first layer, 0-based, in which a token that settles is deep."""
+    return math.ceil(rho * layers - 1e-9) - 1
 
 
-def refuse(g: float, rho: float, *, calibrated: bool = False) -> None:
-    """Say what stands in the way of a reading; no model is needed.
+def refuse(g: float, rho: float, calibrated_over: int | None = None) -> None:
+    """Say what stands in the way of a reading, or of calibrating g over so many layers.
 
     Raises:
         InputError: g or ρ is out of range.
     """
-    if calibrated and rho < LEAST_RHO:
-        raise InputError(f"rho is {rho}, and leaves no layer before the deep ones to calibrate g by. Use more.")
+    if calibrated_over is not None and first_deep(rho, calibrated_over) < 1:
+        raise InputError(
+            f"rho is {rho}, and leaves none of {calibrated_over} layers before the deep ones to calibrate g by. Use a "
+            "larger rho."
+        )
     if not 0 <= g < 1 or not 0 < rho <= 1:
         raise InputError(f"g is {g} and rho is {rho}. Use g from 0 to below 1 and rho above 0, up to 1.")
 
@@ -75,7 +79,7 @@ class Lens:
     @property
     def deep_from(self) -> int:
         """The first layer, 0-based, in which a token that settles is deep."""
-        return math.ceil(self.rho * self.arrays["jsd"].shape[1] - 1e-9) - 1
+        return first_deep(self.rho, self.arrays["jsd"].shape[1])
 
     @property
     def ratio(self) -> float:
@@ -88,8 +92,9 @@ class Lens:
         Raises:
             InputError: a share that isn't between 0 and 1, or a ρ that leaves no layer before the deep ones.
         """
-        if not 0 < share < 1 or self.deep_from < 1:
-            raise InputError(f"share is {share} and rho is {self.rho}. Use a share between 0 and 1, and a larger rho.")
+        refuse(self.g, self.rho, self.arrays["jsd"].shape[1])
+        if not 0 < share < 1:
+            raise InputError(f"share is {share}. Use one between 0 and 1.")
         return float(np.quantile(self._nearest[:, self.deep_from - 1], 1 - share))
 
     @cached_property

@@ -122,7 +122,7 @@ class Effect:
     `change` is the mean over `n` texts with its paired bootstrap interval; `twin_low` and `twin_high`
     hold 95 % of the twins' changes; `p` is (1 + twins that change as much) / (1 + twins), `q` that
     adjusted over the targets of one op, metric and claim; `verdict` is on the claim, and `reason` says why;
-    a change within ±`margin` counts as none;
+    a change within ±`margin` is too small to matter;
     `untouched` is the metric's mean without the change.
     """
 

@@ -151,12 +151,9 @@ def open_run(folder: str | Path) -> Record:
     """
     root = Path(folder).expanduser()
     about = describe(root)
-    for name, expected in about["files"].items():
-        path = root / name
-        if not path.is_file():
-            raise RunError(f"Run '{folder}': {name} is missing. Restore it or scan again.")
-        if path.stat().st_size != expected["bytes"] or _sha256(path) != expected["sha256"]:
-            raise RunError(f"Run '{folder}': {name} is damaged (its hash differs). Restore it or scan again.")
+    wrong = damage(root, about["files"])
+    if wrong:
+        raise RunError(f"Run '{folder}': {wrong} Restore it or scan again.")
     try:
         evidence = {
             Path(name).stem: _read_evidence(root / name) for name in about["files"] if name.startswith("evidence/")
@@ -179,6 +176,19 @@ def open_run(folder: str | Path) -> Record:
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
         raise RunError(f"Run '{folder}' can't be read ({error}). Restore it or scan again.") from error
+
+
+def damage(root: Path, files: Mapping[str, Mapping[str, Any]], *, hashed: bool = True) -> str:
+    """The first of a run's listed files that is missing or changed, in words; by size alone unless hashed."""
+    for name, expected in files.items():
+        path = root / name
+        if not path.is_file():
+            return f"{name} is missing."
+        if path.stat().st_size != expected["bytes"]:
+            return f"{name} is damaged (its size differs)."
+        if hashed and _sha256(path) != expected["sha256"]:
+            return f"{name} is damaged (its hash differs)."
+    return ""
 
 
 def describe(folder: str | Path) -> dict[str, Any]:

@@ -69,13 +69,21 @@ def _effects(effects: pd.DataFrame, title: str, colour: str = MASSIVE) -> Table:
     return table
 
 
+WAYS = {
+    "here": ("|x| there", ",.0f"),
+    "largest": ("|x| anywhere", ",.0f"),
+    "sink_rate": ("sinks at key 0", ".3f"),
+    "any_sink": ("at any key", ".3f"),
+    "loss": ("loss", ".3f"),
+}
+
+
 def _ways(ways: pd.DataFrame) -> Table:
     table = empty_table("Spike and sinks, each kept or taken away", MASSIVE)
-    _columns(table, "done", "|x| there", "|x| anywhere", "sinks at key 0", "at any key", "loss")
-    for row in ways.itertuples():
-        sizes, rates = (row.here, row.largest), (row.sink_rate, row.any_sink)
-        numbers = [f"{size:,.0f}" for size in sizes] + [f"{rate:.3f}" for rate in rates]
-        table.add_row(row.done, *numbers, f"{row.loss:.3f}")
+    said = {name: way for name, way in WAYS.items() if name in ways}  # earlier versions measured fewer
+    _columns(table, "done", *(title for title, _ in said.values()))
+    for _, row in ways.iterrows():
+        table.add_row(row["done"], *(format(row[name], form) for name, (_, form) in said.items()))
     return table
 
 

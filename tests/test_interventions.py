@@ -625,6 +625,27 @@ def test_whatever_ends_the_context_nothing_is_left_and_logits_are_the_same_to_th
     llama.lock.release()
 
 
+def test_a_hook_that_an_interrupt_leaves_behind_does_nothing(llama: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    site, ids = Site("resid_post", 1), IDS
+    logits, point = llama.logits(ids), llama.hooks[site]
+    hooks, add = list(point.fwd_hooks), point.add_hook
+
+    def interrupted(*args: Any, **options: Any) -> None:
+        add(*args, **options)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(point, "add_hook", interrupted)
+    with pytest.raises(KeyboardInterrupt), intervene(llama, [zero(site)]):
+        pass
+    try:
+        assert len(point.fwd_hooks) > len(hooks)  # nobody could note it
+        assert torch.equal(llama.logits(ids), logits)
+    finally:
+        for left in point.fwd_hooks[len(hooks) :]:
+            left.hook.remove()
+        point.fwd_hooks = hooks
+
+
 def test_a_context_that_is_refused_leaves_nothing(llama: Model) -> None:
     before = trace_of(llama)
     with pytest.raises(InputError), intervene(llama, [*MANY, zero(RESID, (99,))]):

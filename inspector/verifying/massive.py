@@ -10,7 +10,7 @@ import pandas as pd
 from jaxtyping import Float
 
 from inspector.batching import TokenSequence, batches
-from inspector.causal import Doses, Outcome, Outcomes, Trial, once
+from inspector.causal import Doses, Outcomes, Trial, mean_known, once
 from inspector.detectors.base import Listener
 from inspector.detectors.massive import Massive
 from inspector.detectors.sinks import Sinks
@@ -126,9 +126,9 @@ class MassiveTest:
         columns = {
             "done": np.array(list(ways), dtype=object),
             **{name: np.array([one[name] for one in seen]) for name in ("here", "largest")},
-            "sink_rate": np.array([_mean(outcome, "sink_rate") for outcome in outcomes]),
+            "sink_rate": np.array([mean_known(outcome["sink_rate"]) for outcome in outcomes]),
             "any_sink": np.array([one["any_sink"] for one in seen]),
-            "loss": np.array([_mean(outcome, "loss") for outcome in outcomes]),
+            "loss": np.array([mean_known(outcome["loss"]) for outcome in outcomes]),
         }
         return {"spike_sink": columns}
 
@@ -252,8 +252,3 @@ def _hidden(report: Report) -> tuple[Intervention, ...]:
         if finding.detector == "sinks" and finding.position == 0 and finding.unit is not None:
             heads.setdefault(finding.layer, []).append(finding.unit)
     return tuple(unattend(layer, those, (0,)) for layer, those in sorted(heads.items()))
-
-
-def _mean(outcome: Outcome, metric: str) -> float:
-    known = outcome[metric][np.isfinite(outcome[metric])]
-    return float(known.mean()) if len(known) else float("nan")

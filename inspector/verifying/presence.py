@@ -33,26 +33,28 @@ class Presence:
     """
 
     def __init__(self, report: Report, model: Model, rows: Sequence[TokenSequence]) -> None:
-        self.massive = Massive().reducer(model) if "massive" in report.evidence else None
-        self.sinks = Sinks().reducer(model) if "sinks" in report.evidence else None
-        self.epsilon = thresholds(report, "sinks").epsilon if self.sinks is not None else np.nan
-        listeners: list[Listener] = [one for one in (self.massive, self.sinks) if one is not None]
-        observe(model, batches(rows, BATCH_TOKENS, model.pad_id), listeners)
+        massive = Massive().reducer(model) if "massive" in report.evidence else None
+        sinks = Sinks().reducer(model) if "sinks" in report.evidence else None
+        listeners: list[Listener] = [one for one in (massive, sinks) if one is not None]
+        if listeners:
+            observe(model, batches(rows, BATCH_TOKENS, model.pad_id), listeners)
+        self.massive = None if massive is None else massive.evidence()
+        self.sinks = None if sinks is None else sinks.evidence()
+        self.epsilon = np.nan if sinks is None else thresholds(report, "sinks").epsilon
 
     def spike(self, spike: Spike) -> bool:
         """Whether the spike shows in most texts, in the layer after which it is changed."""
         if self.massive is None:
             return False
-        found = self.massive.evidence()
-        here = found["dim"][:, spike.first] == spike.dim
+        here = self.massive["dim"][:, spike.first] == spike.dim
         if spike.position is not None:
-            here &= found["position"][:, spike.first] == spike.position
-        large = np.abs(found["value"][:, spike.first]) >= FAINT * abs(spike.value)
+            here &= self.massive["position"][:, spike.first] == spike.position
+        large = np.abs(self.massive["value"][:, spike.first]) >= FAINT * abs(spike.value)
         return bool((here & large).any(axis=1).mean() >= MOSTLY)
 
     def head(self, head: Finding) -> bool:
         """Whether the head parks more than ε on its key in most texts."""
         if self.sinks is None:
             return False
-        received = self.sinks.evidence()["received"][:, head.layer, head.unit, head.position]
+        received = self.sinks["received"][:, head.layer, head.unit, head.position]
         return bool((received > self.epsilon).mean() >= MOSTLY)
