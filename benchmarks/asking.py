@@ -19,9 +19,9 @@ from transformers import AutoModelForCausalLM
 
 from benchmarks.scan import weights
 from inspector import load_model
-from inspector.hallucination.asking import Asker, Sampling
-from inspector.hallucination.prompts import Form
-from inspector.hallucination.questions import Question, load
+from inspector.hallucination.answers.ask import Asker, Sampling
+from inspector.hallucination.questions.prompts import Form
+from inspector.hallucination.questions.sets import Question, load
 from inspector.models import asking_dtype
 
 SAMPLING = Sampling()

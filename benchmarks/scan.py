@@ -63,9 +63,9 @@ def bare_forward() -> Callable[[list[list[int]]], Any]:
 def scan() -> Callable[[list[list[int]]], Any]:
     """Both detectors on the same tokens, evidence included; the control inputs are other tokens."""
     from inspector import load_model
-    from inspector.batching import batches, tokenise
+    from inspector.batches import batches, tokenise
     from inspector.detectors.base import load_detectors
-    from inspector.observe import forecast, observe
+    from inspector.models.observe import forecast, observe
 
     model = load_model(device="cpu")
 

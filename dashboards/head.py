@@ -131,7 +131,7 @@ def _code(view: View, which: tuple[int, int, int], last: int, name: str, options
     return notebook.code(
         view,
         "from inspector.figures import attention_pattern as draw",
-        "from inspector.patterns import attention_pattern as measure",
+        "from inspector.analyses.attention_pattern import attention_pattern as measure",
         "",
         *([notebook.model(view)] if view.saved else []),
         f'fed = report.frame("tokens").query("text == {text}").sort_values("position")',

@@ -7,9 +7,9 @@ from typing import Any
 import streamlit as st
 
 from dashboards import progress, state, widgets, work
-from inspector.catalogue import BUILT_IN
 from inspector.detectors.base import installed
 from inspector.errors import InputError
+from inspector.models.catalogue import BUILT_IN
 from inspector.texts import from_uploaded
 
 EXAMPLE = (

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from inspector import runs
 from inspector.errors import InspectorError, RunError
+from inspector.run import disk as runs
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
 LARGEST_RUN = 2 << 30

@@ -19,8 +19,8 @@ from dashboards.shelf import Shelf
 from dashboards.work import Scanned
 from inspector.errors import InspectorError, RunError
 from inspector.opening import open_run
-from inspector.report import Report
-from inspector.tables import VERDICT_OF
+from inspector.run.report import Report
+from inspector.run.tables import VERDICT_OF
 
 LIVE = "live-"
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from inspector.errors import InputError
 from inspector.figures import rounded
-from inspector.interventions import Intervention, drop, scale, unattend, zero
+from inspector.interventions.values import Intervention, drop, scale, unattend, zero
 from inspector.sites import Site
 
 KINDS = {
@@ -108,9 +108,9 @@ class Change:
 
 
 def _at_mean(model: Any, site: Site, units: Any, positions: Any) -> Intervention:
-    from inspector.batching import batches, tokenise
-    from inspector.interventions import Target, to_mean
-    from inspector.reference import means
+    from inspector.batches import batches, tokenise
+    from inspector.interventions.means import means
+    from inspector.interventions.values import Target, to_mean
     from inspector.texts import built_in
 
     rows = tokenise(model.tokenizer, built_in(8), bos=None, window=96)[:8]

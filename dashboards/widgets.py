@@ -14,7 +14,7 @@ from dashboards import state
 from dashboards.state import View
 from inspector.errors import InspectorError
 from inspector.figures import token_label
-from inspector.results import verdict_word
+from inspector.records import verdict_word
 
 PAGES = {
     "overview": "Overview",

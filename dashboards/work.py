@@ -18,11 +18,11 @@ import pandas as pd
 from dashboards.jobs import Job
 from dashboards.twins import Change, said_of, sizes_of, width
 from inspector.errors import InputError
-from inspector.interventions import Intervention
+from inspector.interventions.values import Intervention
 
 if TYPE_CHECKING:
     from inspector.models import Model
-    from inspector.report import Report
+    from inspector.run.report import Report
 
 MODELS_KEPT = 2
 BATCH_TOKENS = 512
@@ -126,7 +126,7 @@ def pattern(
     job: Job, card: Mapping[str, Any], where: str | None, ids: Sequence[int], layer: int, head: int
 ) -> np.ndarray:
     """One head's attention on one text of a run."""
-    from inspector.patterns import attention_pattern
+    from inspector.analyses.attention_pattern import attention_pattern
 
     model = model_of_run(job, card, where)
     with model.lock, stoppable(job, model):
@@ -147,8 +147,8 @@ def ask(
     job: Job, study: Any, where: str | None, question: str, factor: float | None, neurons: Sequence[tuple[int, int]]
 ) -> Asked:
     """The model's answer explained; with a `factor`, the answer with these neurons scaled by it as well."""
-    from inspector.hallucination.answering import greedy_answer
-    from inspector.intervening import intervene
+    from inspector.hallucination.answers.resume import greedy_answer
+    from inspector.interventions.apply import intervene
 
     model = model_of_run(job, study.card, where)
     changes = scaled(neurons, factor) if factor is not None else ()
@@ -165,7 +165,7 @@ def ask(
 
 def scaled(neurons: Sequence[tuple[int, int]], factor: float) -> tuple[Intervention, ...]:
     """These neurons multiplied by a factor, a layer at a time."""
-    from inspector.interventions import scale
+    from inspector.interventions.values import scale
     from inspector.sites import Site
 
     layers: dict[int, list[int]] = {}
@@ -205,8 +205,8 @@ def compare(
     largest: Sequence[float] | None,
 ) -> Compared:
     """Untouched, changed, and the random twin changed: a prompt's next tokens, and loss and sink rate on texts."""
-    from inspector.batching import tokenise
-    from inspector.verifying.bench import TextBench
+    from inspector.batches import tokenise
+    from inspector.verification.text_bench import TextBench
 
     model = model_of_run(job, card, where)
     with model.lock, stoppable(job, model):
@@ -229,7 +229,7 @@ def compare(
 
 def _rows(model: "Model") -> list[Any]:
     """The beginnings of a few built-in texts."""
-    from inspector.batching import tokenise
+    from inspector.batches import tokenise
     from inspector.texts import built_in
 
     rows = tokenise(model.tokenizer, built_in(TEXTS), bos=None, window=64)
@@ -244,8 +244,8 @@ def _continued(model: "Model", ids: tuple[int, ...], interventions: Sequence[Int
     """The five likeliest next tokens with their probabilities, and the greedy continuation."""
     import torch
 
-    from inspector.batching import token_texts
-    from inspector.intervening import intervene
+    from inspector.batches import token_texts
+    from inspector.interventions.apply import intervene
     from inspector.models import Decoder
 
     fed = torch.tensor([ids], device=model.device)

@@ -6,7 +6,7 @@ from plotly.subplots import make_subplots
 
 from inspector.figures import life_cycle, sink_map
 from inspector.figures.common import FONT
-from inspector.report import open_run
+from inspector.run.report import open_run
 
 
 def draw(run: str, file: str) -> None:

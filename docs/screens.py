@@ -43,7 +43,7 @@ def draw(runs: str, folder: str) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    served = subprocess.Popen([sys.executable, "-m", "inspector.cli", "dashboard", runs, "--port", str(port)])
+    served = subprocess.Popen([sys.executable, "-m", "inspector.cli.main", "dashboard", runs, "--port", str(port)])
     try:
         _wait(f"http://127.0.0.1:{port}/_stcore/health")
         with sync_playwright() as driver:

@@ -335,7 +335,7 @@ ELEMENT_ALIASES = {
 }
 # Symbols that are English words: a judge of answers would see them in "I don't know".
 WORD_SYMBOLS = {"Am", "As", "At", "Be", "He", "I", "In", "No"}
-# The few-shot prompt shows this one (`inspector.hallucination.prompts`), and three facts that are not in the tables.
+# The few-shot prompt (`questions.prompts`) shows this one, and three facts that are not in the tables.
 SHOWN_SYMBOLS = {"Au"}
 
 STATES = """

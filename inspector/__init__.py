@@ -7,45 +7,45 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from inspector.analyses.logit_lens import Lens, logit_lens
+    from inspector.analyses.neurons import NeuronStates, describe_neurons
     from inspector.errors import InspectorError
-    from inspector.hallucination.family import compare_decoding
-    from inspector.hallucination.guarding import Guard, guard
+    from inspector.hallucination.compare_decoding import compare_decoding
+    from inspector.hallucination.guard import Guard, guard
     from inspector.hallucination.pipeline import study_hallucination
     from inspector.hallucination.study import Study
-    from inspector.intervening import intervene
-    from inspector.interventions import Intervention
-    from inspector.lens import Lens, logit_lens
+    from inspector.interventions.apply import intervene
+    from inspector.interventions.values import Intervention
     from inspector.models import Model, load_model
-    from inspector.neurons import NeuronStates, describe_neurons
     from inspector.opening import open_run
-    from inspector.report import Report
-    from inspector.results import Effect, Evidence, Finding
+    from inspector.records import Effect, Evidence, Finding
+    from inspector.run.report import Report
     from inspector.scan import examine
     from inspector.sites import Site
-    from inspector.verifying.verify import verify
+    from inspector.verification.verify import verify
 
 _HOMES = {
     "load_model": "inspector.models",
     "Model": "inspector.models",
     "examine": "inspector.scan",
-    "Report": "inspector.report",
+    "Report": "inspector.run.report",
     "open_run": "inspector.opening",
     "study_hallucination": "inspector.hallucination.pipeline",
     "Study": "inspector.hallucination.study",
-    "guard": "inspector.hallucination.guarding",
-    "Guard": "inspector.hallucination.guarding",
-    "Evidence": "inspector.results",
-    "Finding": "inspector.results",
-    "Effect": "inspector.results",
+    "guard": "inspector.hallucination.guard",
+    "Guard": "inspector.hallucination.guard",
+    "Evidence": "inspector.records",
+    "Finding": "inspector.records",
+    "Effect": "inspector.records",
     "Site": "inspector.sites",
-    "verify": "inspector.verifying.verify",
-    "describe_neurons": "inspector.neurons",
-    "logit_lens": "inspector.lens",
-    "compare_decoding": "inspector.hallucination.family",
-    "Lens": "inspector.lens",
-    "NeuronStates": "inspector.neurons",
-    "intervene": "inspector.intervening",
-    "Intervention": "inspector.interventions",
+    "verify": "inspector.verification.verify",
+    "describe_neurons": "inspector.analyses.neurons",
+    "logit_lens": "inspector.analyses.logit_lens",
+    "compare_decoding": "inspector.hallucination.compare_decoding",
+    "Lens": "inspector.analyses.logit_lens",
+    "NeuronStates": "inspector.analyses.neurons",
+    "intervene": "inspector.interventions.apply",
+    "Intervention": "inspector.interventions.values",
     "InspectorError": "inspector.errors",
 }
 

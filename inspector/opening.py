@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from inspector import report
 from inspector.hallucination.study import opened
-from inspector.report import Report
+from inspector.run import report
+from inspector.run.report import Report
 
 
 def open_run(folder: str | Path) -> Report:

@@ -7,16 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from inspector.batching import Text, TokenSequence, batches, token_table, tokenise
-from inspector.detectors import sinks_judge
+from inspector.batches import Text, TokenSequence, batches, token_table, tokenise
 from inspector.detectors.base import Detector, Reducer, load_detectors, refuse_studies
+from inspector.detectors.sinks import frames as sinks_judge
 from inspector.errors import InputError, ModelError
-from inspector.intervening import interventions_in_force
-from inspector.interventions import as_json
+from inspector.interventions.apply import interventions_in_force
+from inspector.interventions.values import as_json
 from inspector.models import Model, hooks_inside_attention, route_now
-from inspector.observe import Forecast, Progress, forecast, observe
-from inspector.report import Report, judged
-from inspector.results import Evidence
+from inspector.models.observe import Forecast, Progress, forecast, observe
+from inspector.records import Evidence
+from inspector.run.report import Report, judged
 
 WINDOW = 2048
 """Tokens of a window where a model's context is longer; longer windows on request."""

@@ -42,7 +42,7 @@ def serving(runs: Path, log: Path) -> Iterator[Served]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "inspector.cli", "dashboard", str(runs), "--port", str(port)]
+    command = [sys.executable, "-m", "inspector.cli.main", "dashboard", str(runs), "--port", str(port)]
     env = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
     with log.open("w") as out:  # a pipe that nobody reads would fill up and stop the server
         process = subprocess.Popen(command, stdout=out, stderr=out, env=env, start_new_session=True)

@@ -12,9 +12,9 @@ from tokenizers.models import WordLevel
 from transformers import PreTrainedTokenizerFast
 
 import inspector
-from inspector import cli
-from inspector.planting import VOCAB, tiny_hf
-from inspector.report import Report
+from inspector.cli.main import main as cli
+from inspector.run.report import Report
+from inspector.testing.planted import VOCAB, tiny_hf
 
 SCRIPT = "<script>alert(1)</script>"
 SPECIAL = ["<pad>", "<s>", "</s>", "<unk>", SCRIPT]

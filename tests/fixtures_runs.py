@@ -12,8 +12,8 @@ from fixtures_cli import TEXT, tiny_folder
 from inspector import Evidence, Report, examine, load_model, verify
 from inspector.hallucination.study import Study
 from inspector.models import Model
-from inspector.planting import random_texts, tiny_model
-from inspector.results import Effect
+from inspector.records import Effect
+from inspector.testing.planted import random_texts, tiny_model
 
 NASTY = [
     "<script>alert(1)</script>",

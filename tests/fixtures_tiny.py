@@ -8,8 +8,8 @@ from typing import Any
 from zlib import crc32
 
 from inspector.models import Model
-from inspector.planting import VOCAB
-from inspector.testing import tiny_model
+from inspector.testing.laws import tiny_model
+from inspector.testing.planted import VOCAB
 
 loaded = cache(tiny_model)
 """A tiny model by architecture; whoever hooks it unhooks it."""

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from inspector import catalogue, examine
-from inspector.detectors import massive_reducer
-from inspector.detectors.massive import Massive
-from inspector.detectors.sinks import Sinks
+from inspector import examine
+from inspector.detectors.massive import reducer as massive_reducer
+from inspector.detectors.massive.detector import Massive
+from inspector.detectors.sinks.detector import Sinks
 from inspector.errors import ModelError
-from inspector.models import Model, load_model
+from inspector.models import Model, catalogue, load_model
 from inspector.sites import Site
-from inspector.testing import TINY, assert_same, measure, random_texts, tiny_hf, tiny_model
+from inspector.testing.laws import TINY, assert_same, measure, random_texts, tiny_hf, tiny_model
 
 WITH_ATTENTION = [name for name in TINY if name != "MambaForCausalLM"]
 TEXTS = random_texts(5, 20, 70)

@@ -8,12 +8,12 @@ from fixtures_tiny import BREAK, EVERY, Words, loaded, with_words
 from torch import Tensor
 
 from inspector.errors import InputError
-from inspector.hallucination import asking
-from inspector.hallucination.asking import Asked, Asker, Sampling, stop_tokens
-from inspector.hallucination.prompts import SHOTS, Form
-from inspector.hallucination.questions import Question, built_in
+from inspector.hallucination.answers import ask as asking
+from inspector.hallucination.answers.ask import Asked, Asker, Sampling, stop_tokens
+from inspector.hallucination.questions.prompts import SHOTS, Form
+from inspector.hallucination.questions.sets import Question, built_in
 from inspector.models import Model
-from inspector.planting import VOCAB
+from inspector.testing.planted import VOCAB
 
 FEW = Sampling(samples=2, longest=6)
 

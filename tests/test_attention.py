@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from inspector import attention
-from inspector.attention import AttentionInputs, StreamedAttention, WholeAttention, attend
+from inspector.models import attention
+from inspector.models.attention import AttentionInputs, StreamedAttention, WholeAttention, attend
 
 
 def inputs_of(

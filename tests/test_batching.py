@@ -1,10 +1,10 @@
-"""Laws of `inspector.batching`."""
+"""Laws of `inspector.batches`."""
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inspector.batching import batch_count, batches, tokenise
+from inspector.batches import batch_count, batches, tokenise
 from inspector.errors import InputError
 
 texts_of_ids = st.lists(st.lists(st.integers(0, 99), min_size=1, max_size=40), min_size=1, max_size=20)

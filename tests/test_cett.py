@@ -12,15 +12,15 @@ from fixtures_tiny import loaded, with_words
 from torch import Tensor
 from transformers.pytorch_utils import Conv1D
 
-from inspector.batching import Batch, TokenSequence, batches, pad_rows
+from inspector.batches import Batch, TokenSequence, batches, pad_rows
 from inspector.errors import InputError
-from inspector.hallucination.cett import Contributions, Doubt, ResidualMeans, Span, TokenContributions, cett
-from inspector.hallucination.measuring import Fed, Measured, Meter
-from inspector.hallucination.prompts import Form
+from inspector.hallucination.answers.cett import Contributions, Doubt, ResidualMeans, Span, TokenContributions, cett
+from inspector.hallucination.answers.measure import Fed, Measured, Meter
+from inspector.hallucination.questions.prompts import Form
 from inspector.models import Decoder, Model
-from inspector.observe import observe
+from inspector.models.observe import observe
 from inspector.sites import Site
-from inspector.testing import TINY, random_texts, tiny_hf
+from inspector.testing.laws import TINY, random_texts, tiny_hf
 
 WITH_NEURONS = [name for name in TINY if name not in ("GptOssForCausalLM", "MixtralForCausalLM", "MambaForCausalLM")]
 LAST_MATRIX = {

@@ -17,7 +17,7 @@ import pandas as pd
 import pytest
 from fixtures_cli import SCRIPT, TEXT, Command, Outcome, command, report, run, tiny_folder, tree
 
-from inspector.report import Report, open_run
+from inspector.run.report import Report, open_run
 
 MEGABYTE = 2**20
 
@@ -203,9 +203,9 @@ def test_no_arguments_give_help_without_an_error_line(command: Command) -> None:
 
 
 def start(*arguments: object, **environment: str) -> subprocess.Popen[str]:
-    """`python -m inspector.cli …`; Ctrl-C reaches it even where our own parent ignores it."""
+    """`python -m inspector.cli.main …`; Ctrl-C reaches it even where our own parent ignores it."""
     return subprocess.Popen(
-        [sys.executable, "-m", "inspector.cli", *map(str, arguments)],
+        [sys.executable, "-m", "inspector.cli.main", *map(str, arguments)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

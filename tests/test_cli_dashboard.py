@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from fixtures_cli import command
 
-from inspector import cli_dashboard
+from inspector.cli import dashboard as cli_dashboard
 
 
 def test_without_streamlit_one_line_says_what_to_install(

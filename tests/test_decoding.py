@@ -10,12 +10,15 @@ import torch
 from fixtures_tiny import loaded
 from torch import Tensor
 
-from inspector.attention import UnsupportedAttention, attend_part
-from inspector.batching import batches, tokenise
+from inspector.batches import batches, tokenise
 from inspector.errors import InputError
-from inspector.models import Decoder, Model, decoding, load_model, sharing, streaming
-from inspector.observe import observe
-from inspector.testing import TINY, random_texts, tiny_hf
+from inspector.models import Decoder, Model, load_model
+from inspector.models import attention_prefix as sharing
+from inspector.models import attention_streamed as streaming
+from inspector.models import generate as decoding
+from inspector.models.attention import UnsupportedAttention, attend_part
+from inspector.models.observe import observe
+from inspector.testing.laws import TINY, random_texts, tiny_hf
 
 ROADS = dict.fromkeys(TINY, "shared") | {
     "Gemma2ForCausalLM": "cached",  # soft-capped scores

@@ -8,18 +8,19 @@ import torch
 from conftest import SINKS, SPIKES
 
 from inspector import InspectorError, examine
-from inspector.attention import WholeAttention
-from inspector.batching import Batch, pad_rows, tokenise
-from inspector.detectors import massive_levels, sinks_judge
+from inspector.batches import Batch, pad_rows, tokenise
 from inspector.detectors.base import installed, load_detectors
-from inspector.detectors.massive import Massive
-from inspector.detectors.sinks import Sinks
+from inspector.detectors.massive import thresholds as massive_levels
+from inspector.detectors.massive.detector import Massive
+from inspector.detectors.sinks import frames as sinks_judge
+from inspector.detectors.sinks.detector import Sinks
 from inspector.errors import InputError
 from inspector.models import Model
-from inspector.results import Finding
+from inspector.models.attention import WholeAttention
+from inspector.records import Finding
 from inspector.scan import with_sources
 from inspector.sites import Site
-from inspector.testing import TRIGGER, PlantedSpike, check_detector, measure, planted_model, random_texts
+from inspector.testing.laws import TRIGGER, PlantedSpike, check_detector, measure, planted_model, random_texts
 
 AT_START = random_texts(12, 64, 90, trigger=TRIGGER)
 IN_MIDDLE = [[*ids[:5], TRIGGER, *ids[5:]] for ids in random_texts(12, 64, 90)]
@@ -61,7 +62,7 @@ def test_the_laws_hold_for_sinks(planted: Model, unplanted: Model) -> None:
 
 
 def test_check_detector_notices_a_detector_that_counts_padding(planted: Model, unplanted: Model) -> None:
-    from inspector.detectors.massive_reducer import MassiveReducer
+    from inspector.detectors.massive.reducer import MassiveReducer
 
     class Careless(MassiveReducer):
         def update(self, batch: Batch, site: object, x: torch.Tensor) -> None:
@@ -76,7 +77,7 @@ def test_check_detector_notices_a_detector_that_counts_padding(planted: Model, u
 
 
 def test_check_detector_notices_a_reducer_that_writes(planted: Model, unplanted: Model) -> None:
-    from inspector.detectors.massive_reducer import MassiveReducer
+    from inspector.detectors.massive.reducer import MassiveReducer
 
     class Writing(MassiveReducer):
         def update(self, batch: Batch, site: object, x: torch.Tensor) -> None:

@@ -10,20 +10,20 @@ from fixtures_tiny import loaded, with_words
 from inspector import compare_decoding, open_run
 from inspector.errors import InputError
 from inspector.figures.decoding import decoding_family
-from inspector.hallucination import family
-from inspector.hallucination.asking import Asker, Sampling
-from inspector.hallucination.cett import Doubt
-from inspector.hallucination.judging import WholeWords
-from inspector.hallucination.lasso import Fit
-from inspector.hallucination.measuring import Meter
+from inspector.hallucination import compare_decoding as family
+from inspector.hallucination.answers.ask import Asker, Sampling
+from inspector.hallucination.answers.cett import Doubt
+from inspector.hallucination.answers.measure import Meter
+from inspector.hallucination.answers.samplers import GREEDY, SPARSEMAX, Member
+from inspector.hallucination.grading.graders import WholeWords
 from inspector.hallucination.pipeline import _evidence
-from inspector.hallucination.probe import Probe
-from inspector.hallucination.prompts import Form
-from inspector.hallucination.questions import Question
-from inspector.hallucination.simplex import GREEDY, SPARSEMAX, Member
+from inspector.hallucination.probe.lasso import Fit
+from inspector.hallucination.probe.probe import Probe
+from inspector.hallucination.questions.prompts import Form
+from inspector.hallucination.questions.sets import Question
 from inspector.hallucination.study import Study
 from inspector.models import Model
-from inspector.testing import tiny_model
+from inspector.testing.laws import tiny_model
 
 COUNT, LONGEST, SAMPLES = 24, 5, 4
 OWN = Member("top-k 20, top-p 0.9", 2.0, top_k=20, top_p=0.9)

@@ -8,7 +8,7 @@ from conftest import SINKS, SPIKES
 from inspector import Report, examine
 from inspector.figures import carried_by, dim_over_layers, head_keys, size_spread, top_dims, writing
 from inspector.models import Model
-from inspector.planting import random_texts
+from inspector.testing.planted import random_texts
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inspector.hallucination.selective import Selective, answered_crosswise, best_threshold, curve, draws
+from inspector.hallucination.risk_coverage import Selective, answered_crosswise, best_threshold, curve, draws
 
 
 def policy(risk: list[float], wrong: list[bool], answered: list[bool] | None = None) -> Selective:

@@ -21,7 +21,8 @@ def test_importing_inspector_imports_next_to_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["sites", "stats", "results", "runs", "tables", "figures", "report", "page", "summary"]
+    "module",
+    ["sites", "stats", "records", "run.disk", "run.tables", "figures", "run.report", "show.html", "show.sentences"],
 )
 def test_modules_for_saved_runs_never_import_torch(module: str) -> None:
     assert not loaded_after(f"import inspector.{module}") & set(HEAVY)
@@ -29,7 +30,7 @@ def test_modules_for_saved_runs_never_import_torch(module: str) -> None:
 
 def test_a_saved_run_is_opened_judged_and_drawn_without_torch(tmp_path: Path) -> None:
     from inspector import examine
-    from inspector.testing import planted_model, random_texts
+    from inspector.testing.laws import planted_model, random_texts
 
     examine(planted_model(), random_texts(4, 64, 80)).save(tmp_path / "run")
     code = (

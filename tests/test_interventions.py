@@ -17,10 +17,11 @@ from torch import Tensor
 from transformers.cache_utils import DynamicCache
 
 from inspector import examine
-from inspector.batching import batches, tokenise
+from inspector.batches import batches, tokenise
 from inspector.errors import InputError, ModelError
-from inspector.intervening import intervene
-from inspector.interventions import (
+from inspector.interventions.apply import intervene
+from inspector.interventions.means import means
+from inspector.interventions.values import (
     KINDS_OF,
     TENSORS,
     Intervention,
@@ -36,12 +37,13 @@ from inspector.interventions import (
     unattend,
     zero,
 )
-from inspector.models import Decoder, Model, decoding, load_model, sharing
-from inspector.models.changes import changes_in_force
-from inspector.observe import observe
-from inspector.reference import means
+from inspector.models import Decoder, Model, load_model
+from inspector.models import attention_prefix as sharing
+from inspector.models import generate as decoding
+from inspector.models.in_force import changes_in_force
+from inspector.models.observe import observe
 from inspector.sites import Site
-from inspector.testing import TINY, TRIGGER, random_texts, tiny_hf, tiny_model
+from inspector.testing.laws import TINY, TRIGGER, random_texts, tiny_hf, tiny_model
 
 DEAF = ("OPTForCausalLM", "GPTJForCausalLM", "GPTNeoForCausalLM")
 """Architectures whose attention the bridge shows and does not compute."""

@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inspector.errors import InputError
-from inspector.hallucination.judging import Endpoint, TokenF1, WholeWords, judge_named
-from inspector.hallucination.normalise import alias_forms, tokens, words
+from inspector.hallucination.grading.graders import Endpoint, TokenF1, WholeWords, judge_named
+from inspector.hallucination.grading.normalise import alias_forms, tokens, words
 
 QUESTIONS = Path(__file__).parents[2] / "shared" / "data" / "triviaqa_dev.jsonl"
 OSS = "Office of Strategic Services (OSS)"

@@ -15,19 +15,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.distance import jensenshannon
 
-from inspector import intervene, lens_reducer, load_model, logit_lens
-from inspector.batching import batches, tokenise
+from inspector import intervene, load_model, logit_lens
+from inspector.analyses import logit_lens_reducer as lens_reducer
+from inspector.analyses.logit_lens import Lens
+from inspector.analyses.logit_lens_reducer import LensReducer, Prediction
+from inspector.batches import batches, tokenise
 from inspector.errors import InputError, ModelError
 from inspector.figures.lens import lens_map, settling
-from inspector.interventions import Intervention
-from inspector.lens import Lens
-from inspector.lens_reducer import LensReducer, Prediction
+from inspector.interventions.values import Intervention
 from inspector.models import Model
 from inspector.models.model import hooked
-from inspector.observe import observe
-from inspector.planting import TINY, tiny_hf
+from inspector.models.observe import observe
 from inspector.sites import Site
-from inspector.testing import random_texts, tiny_model
+from inspector.testing.laws import random_texts, tiny_model
+from inspector.testing.planted import TINY, tiny_hf
 
 TEXTS = random_texts(5, 6, 30, seed=2)
 

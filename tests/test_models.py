@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 from inspector import examine
 from inspector.errors import ModelError
 from inspector.models import embedded, load_model
-from inspector.testing import random_texts, tiny_hf, tiny_model
+from inspector.testing.laws import random_texts, tiny_hf, tiny_model
 
 
 @pytest.fixture
@@ -147,7 +147,7 @@ def test_a_cache_that_lost_a_file_is_made_again(monkeypatch: pytest.MonkeyPatch,
 
 
 def test_without_the_package_the_hubs_original_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    from inspector.models import loading
+    from inspector.models import load as loading
 
     monkeypatch.setattr(embedded, "gguf_path", lambda: None)
     assert loading._locate(embedded.NAME) == (embedded.HUB_ID, {"name": embedded.NAME, "source": "hub"})

@@ -5,11 +5,11 @@ import pytest
 import torch
 from conftest import SINKS
 
+from inspector.analyses.attention_pattern import attention_pattern
 from inspector.errors import InputError
 from inspector.models import Model
-from inspector.patterns import attention_pattern
-from inspector.planting import random_texts
-from inspector.testing import tiny_model
+from inspector.testing.laws import tiny_model
+from inspector.testing.planted import random_texts
 
 
 def test_a_planted_sinks_pattern_is_all_on_key_0(planted: Model) -> None:

@@ -15,8 +15,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from inspector.errors import InputError
-from inspector.hallucination.prompts import SHOTS
-from inspector.hallucination.questions import BUILT_IN, Question, built_in, from_file, load
+from inspector.hallucination.questions.prompts import SHOTS
+from inspector.hallucination.questions.sets import BUILT_IN, Question, built_in, from_file, load
 
 ROOT = Path(__file__).parents[1]
 FACTS = built_in("world_facts")

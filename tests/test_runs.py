@@ -14,10 +14,10 @@ import pytest
 from fixtures_cli import TEXT, report, run, tiny_folder, tree
 
 import inspector
-from inspector import runs
 from inspector.errors import InputError, RunError
-from inspector.report import Report, open_run
-from inspector.results import Effect, Evidence, Finding
+from inspector.records import Effect, Evidence, Finding
+from inspector.run import disk as runs
+from inspector.run.report import Report, open_run
 
 NAN = float("nan")
 ODD = [

@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inspector.hallucination import evaluation, lasso
-from inspector.hallucination.evaluation import (
+from inspector.hallucination.probe import lasso
+from inspector.hallucination.probe import nested_cv as evaluation
+from inspector.hallucination.probe.lasso import PENALTIES, Fit, balanced, moments, path
+from inspector.hallucination.probe.nested_cv import (
     Answers,
     Nested,
     choose,
@@ -22,8 +24,7 @@ from inspector.hallucination.evaluation import (
     shuffled,
     stability,
 )
-from inspector.hallucination.lasso import PENALTIES, Fit, balanced, moments, path
-from inspector.hallucination.splits import Folds, _components, apart, key_numbers, split
+from inspector.hallucination.probe.splits import Folds, _components, apart, key_numbers, split
 from inspector.stats import _weighted_auroc, auroc, bootstrap_auroc, calibration_error
 
 Seeds = st.integers(0, 2**20)

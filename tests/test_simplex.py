@@ -9,7 +9,7 @@ from scipy.optimize import minimize
 from torch import Tensor
 
 from inspector.errors import InputError
-from inspector.hallucination.simplex import GREEDY, SOFTMAX, SPARSEMAX, Member
+from inspector.hallucination.answers.samplers import GREEDY, SOFTMAX, SPARSEMAX, Member
 
 MEMBERS = [
     SOFTMAX,

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inspector import stats
-from inspector.detectors.massive_reducer import _moments
+from inspector.detectors.massive.reducer import _moments
 from inspector.detectors.tally import histogram
 from inspector.stats import (
     bin_edges,

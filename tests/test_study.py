@@ -13,25 +13,28 @@ from fixtures_cli import TEXT, Command, command, tiny_folder
 from test_imports import HEAVY, loaded_after
 
 from inspector import Study, describe_neurons, guard, open_run, study_hallucination, verify
-from inspector import neurons as neurons_module
+from inspector.analyses import neurons as neurons_module
 from inspector.errors import InputError, ModelError, RunError
-from inspector.hallucination import answering, describing, pipeline, selecting
-from inspector.hallucination.asking import Sampling
-from inspector.hallucination.evaluation import Answers
-from inspector.hallucination.guarding import held_out
-from inspector.hallucination.labels import Label, label, label_all
-from inspector.hallucination.policies import compare_policies, verdict
-from inspector.hallucination.probe import risk_of
-from inspector.hallucination.prompts import Form
-from inspector.hallucination.questions import Question, load
-from inspector.hallucination.splits import key_numbers
-from inspector.hallucination.transfer import between, with_transfers
+from inspector.hallucination import neuron_states as describing
+from inspector.hallucination import pipeline
+from inspector.hallucination.answers import resume as answering
+from inspector.hallucination.answers.ask import Sampling
+from inspector.hallucination.compare_guards import compare_policies, verdict
+from inspector.hallucination.grading.labels import Label, label, label_all
+from inspector.hallucination.guard import held_out
+from inspector.hallucination.probe import select as selecting
+from inspector.hallucination.probe.nested_cv import Answers
+from inspector.hallucination.probe.probe import risk_of
+from inspector.hallucination.probe.splits import key_numbers
+from inspector.hallucination.probe.transfer import between, with_transfers
+from inspector.hallucination.questions.prompts import Form
+from inspector.hallucination.questions.sets import Question, load
 from inspector.models import Model
-from inspector.page import render
-from inspector.summary import paragraphs
-from inspector.testing import tiny_model
+from inspector.show.html import render
+from inspector.show.sentences import paragraphs
+from inspector.testing.laws import tiny_model
 from inspector.texts import built_in
-from inspector.verifying.neurons import unseen_questions
+from inspector.verification.hneurons import unseen_questions
 
 SAMPLING = Sampling(samples=2, longest=8)
 
@@ -119,7 +122,7 @@ def test_scoring_an_answer_is_measuring_it(study: Study, smollm2: Model, monkeyp
 
 
 def test_fitting_and_scoring_run_the_same_code(study: Study, smollm2: Model, monkeypatch: pytest.MonkeyPatch) -> None:
-    from inspector.hallucination import measuring
+    from inspector.hallucination.answers import measure as measuring
 
     calls: list[str] = []
     update = measuring.Contributions.update

@@ -12,10 +12,10 @@ import inspector
 from inspector.errors import InputError
 from inspector.figures import MAX_SIDE, figures, magnitude_map, token_label
 from inspector.models import Model
-from inspector.page import render
-from inspector.report import Report
-from inspector.summary import paragraphs
-from inspector.testing import PlantedSink, PlantedSpike, planted_model, random_texts, tiny_hf, tiny_model
+from inspector.run.report import Report
+from inspector.show.html import render
+from inspector.show.sentences import paragraphs
+from inspector.testing.laws import PlantedSink, PlantedSpike, planted_model, random_texts, tiny_hf, tiny_model
 
 SCRIPT = "<script>alert(1)</script>"
 LONG = list(range(8, 48))

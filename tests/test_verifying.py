@@ -10,15 +10,15 @@ import torch
 from conftest import SINKS, SPIKES
 
 from inspector import Report, examine, open_run, verify
-from inspector.batching import tokenise
-from inspector.causal import Doses, Outcomes, Trial, judged, once, run
+from inspector.batches import tokenise
 from inspector.errors import InputError, RunError
-from inspector.interventions import Intervention, drop, scale, zero
+from inspector.interventions.values import Intervention, drop, scale, zero
 from inspector.models import Model
-from inspector.planting import PlantedSpike, planted_model, random_texts, tiny_model
-from inspector.results import Claim, Effect
+from inspector.records import Claim, Effect
 from inspector.sites import Site
-from inspector.verifying.bench import TextBench
+from inspector.testing.planted import PlantedSpike, planted_model, random_texts, tiny_model
+from inspector.verification.text_bench import TextBench
+from inspector.verification.trials import Doses, Outcomes, Trial, judged, once, run
 
 TEXTS = random_texts(24, 64, 70, trigger=7)
 

@@ -5,19 +5,19 @@ import pytest
 import torch
 from fixtures_tiny import with_words
 
-from inspector.batching import tokenise
-from inspector.causal import Outcomes, run
-from inspector.hallucination.asking import Asker, Sampling
-from inspector.hallucination.prompts import Form
-from inspector.hallucination.questions import Question
-from inspector.intervening import intervene
-from inspector.interventions import scale, zero
+from inspector.batches import tokenise
+from inspector.hallucination.answers.ask import Asker, Sampling
+from inspector.hallucination.questions.prompts import Form
+from inspector.hallucination.questions.sets import Question
+from inspector.interventions.apply import intervene
+from inspector.interventions.values import scale, zero
 from inspector.models import Model
-from inspector.planting import random_texts
 from inspector.sites import Site
-from inspector.testing import tiny_model
-from inspector.verifying.bench import TextBench
-from inspector.verifying.neurons import ALPHAS, AnswerBench, scaling
+from inspector.testing.laws import tiny_model
+from inspector.testing.planted import random_texts
+from inspector.verification.hneurons import ALPHAS, AnswerBench, scaling
+from inspector.verification.text_bench import TextBench
+from inspector.verification.trials import Outcomes, run
 
 FORM = Form("few-shot", (("who ?", "me"),))
 SAMPLING = Sampling(samples=0, longest=3)

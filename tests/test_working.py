@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from inspector.errors import RunError
-from inspector.working import working_folder
+from inspector.resume import working_folder
 
 
 def test_the_same_work_finds_its_folder_again_and_done_work_leaves_none(tmp_path: Path) -> None:

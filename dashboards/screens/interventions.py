@@ -9,7 +9,7 @@ from dashboards import charts, notebook, trying, widgets
 from dashboards.state import View
 from inspector.figures import effect_intervals, over_alpha, spike_by_sink, window_losses
 from inspector.figures.effects import METRICS
-from inspector.summary_tests import tested as sentences
+from inspector.show.sentences_effects import tested as sentences
 
 FAMILIES = {
     "massive activations": ("zero", "zero, as far", "mean", "drop"),

@@ -8,7 +8,7 @@ import streamlit as st
 from dashboards import cell, charts, notebook, state, widgets
 from dashboards.state import View
 from inspector.figures import life_cycle, magnitude_map, token_label
-from inspector.summary import massive
+from inspector.show.sentences import massive
 
 
 def thresholds(view: View) -> None:

@@ -5,7 +5,7 @@ import streamlit as st
 from dashboards import asking, charts, neuron, notebook, state, widgets
 from dashboards.state import View
 from inspector.figures import decoding_family, neurons, predictors, risk_coverage, roc_curves
-from inspector.summary import hneurons
+from inspector.show.sentences import hneurons
 
 
 def scatter(view: View) -> None:

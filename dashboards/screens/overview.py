@@ -8,7 +8,7 @@ import streamlit as st
 from dashboards import live, state, widgets
 from dashboards.state import View
 from inspector.figures import rounded
-from inspector.summary import paragraphs
+from inspector.show.sentences import paragraphs
 
 
 def tiles(view: View) -> Iterator[tuple[str, str, str, str, str]]:

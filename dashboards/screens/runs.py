@@ -7,7 +7,7 @@ import streamlit as st
 
 from dashboards import charts, state, widgets
 from dashboards.shelf import Shelved, size_of
-from inspector.page import render
+from inspector.show.html import render
 
 
 def about(run: Shelved) -> str:

@@ -6,7 +6,7 @@ from dashboards import charts, head, notebook, state, widgets
 from dashboards.state import View
 from inspector.figures import head_map, received_by_position, sink_controls, sink_curve
 from inspector.figures.sinks import MEASURES
-from inspector.summary import paragraphs
+from inspector.show.sentences import paragraphs
 
 
 def head_strip(view: View) -> None:

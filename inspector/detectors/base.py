@@ -6,11 +6,11 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from inspector.errors import InputError
-from inspector.results import Evidence, Finding
+from inspector.records import Evidence, Finding
 from inspector.sites import Site
 
 if TYPE_CHECKING:  # nothing here may need torch: a saved run is judged without it
-    from inspector.batching import Batch
+    from inspector.batches import Batch
     from inspector.models import Model
 
 GROUP = "inspector.detectors"

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from inspector.results import Combine, Evidence
+from inspector.records import Combine, Evidence
 from inspector.stats import HISTOGRAM_BINS, LOWEST_EXPONENT
 
 

@@ -15,8 +15,8 @@ from inspector.figures.massive import colour_limits, life_cycle, magnitude_map
 from inspector.figures.patterns import attention_pattern
 from inspector.figures.sinks import head_keys, head_map, received_by_position, sink_controls, sink_curve, sink_map
 from inspector.figures.states import neuron_state
-from inspector.results import Record
-from inspector.tables import frame, names, thresholds
+from inspector.records import Record
+from inspector.run.tables import frame, names, thresholds
 
 __all__ = [
     "FIGURES",

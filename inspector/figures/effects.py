@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from inspector.figures.common import MASSIVE, NEURON, NEUTRAL, NEUTRAL_TEXT, SINK, finish, rounded, token_label
-from inspector.results import verdict_word
+from inspector.records import verdict_word
 
 METRICS = {
     "loss": ("loss", "change of the loss (nats)"),

@@ -7,25 +7,25 @@ from typing import Any
 
 import numpy as np
 
-from inspector.batching import token_table
-from inspector.detectors.hneurons import LABELS, SCORE_COLUMNS, HNeurons
-from inspector.hallucination.answering import Answered, Step, ask_all, mark_all, nothing, refuse
-from inspector.hallucination.asking import Sampling
-from inspector.hallucination.describing import with_states
-from inspector.hallucination.evaluation import Answers
-from inspector.hallucination.judging import Judge, Mark, WholeWords
-from inspector.hallucination.labels import AGREEMENTS, Label, Labelled, label, label_all
-from inspector.hallucination.measuring import Measured, Meter
-from inspector.hallucination.normalise import words
-from inspector.hallucination.probe import Probe, risk_of
-from inspector.hallucination.prompts import Form
-from inspector.hallucination.questions import Question
-from inspector.hallucination.selecting import Sample, Selection, select, steps
-from inspector.hallucination.splits import key_numbers
+from inspector.batches import token_table
+from inspector.detectors.hneurons.detector import LABELS, SCORE_COLUMNS, HNeurons
+from inspector.hallucination.answers.ask import Sampling
+from inspector.hallucination.answers.measure import Measured, Meter
+from inspector.hallucination.answers.resume import Answered, Step, ask_all, mark_all, nothing, refuse
+from inspector.hallucination.grading.graders import Judge, Mark, WholeWords
+from inspector.hallucination.grading.labels import AGREEMENTS, Label, Labelled, label, label_all
+from inspector.hallucination.grading.normalise import words
+from inspector.hallucination.neuron_states import with_states
+from inspector.hallucination.probe.nested_cv import Answers
+from inspector.hallucination.probe.probe import Probe, risk_of
+from inspector.hallucination.probe.select import Sample, Selection, select, steps
+from inspector.hallucination.probe.splits import key_numbers
+from inspector.hallucination.questions.prompts import Form
+from inspector.hallucination.questions.sets import Question
 from inspector.hallucination.study import Study
 from inspector.models import Model
-from inspector.report import judged
-from inspector.results import Combine, Evidence
+from inspector.records import Combine, Evidence
+from inspector.run.report import judged
 from inspector.stats import auroc, bootstrap_auroc, bootstrap_balanced_mean, calibration_error
 
 
@@ -48,7 +48,7 @@ def study_hallucination(
 
     Args:
         model: from `load_model`.
-        questions: from `inspector.hallucination.questions.load`.
+        questions: from `inspector.hallucination.questions.sets.load`.
         sampling: how many samples, and how they are drawn.
         form: few-shot or chat.
         judge: what marks answers; whole-word aliases where None.

@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 
 from inspector.errors import InputError
-from inspector.hallucination.probe import Probe, risk_of
-from inspector.report import Report
+from inspector.hallucination.probe.probe import Probe, risk_of
+from inspector.run.report import Report
 
 if TYPE_CHECKING:  # a saved study is opened and drawn without torch
-    from inspector.hallucination.prompts import Form
+    from inspector.hallucination.questions.prompts import Form
     from inspector.models import Model
 
 SPEAKING = 3
@@ -49,7 +49,7 @@ class Study(Report):
     @property
     def form(self) -> "Form":
         """How the questions were put."""
-        from inspector.hallucination.prompts import Form
+        from inspector.hallucination.questions.prompts import Form
 
         form = self.settings["study"]["form"]
         return Form(form["name"], tuple((question, answer) for question, answer in form["shots"]))
@@ -77,8 +77,8 @@ class Study(Report):
 
         The tokens' log-odds have the answer's as their mean. Raises as `score` does.
         """
-        from inspector.batching import token_texts
-        from inspector.hallucination.cett import TokenContributions
+        from inspector.batches import token_texts
+        from inspector.hallucination.answers.cett import TokenContributions
 
         probe, meter = self.probe, self._meter(model)
         (ids,) = self._ids(model, [question], [answer])
@@ -118,7 +118,7 @@ class Study(Report):
             )
 
     def _meter(self, model: "Model") -> Any:
-        from inspector.hallucination.measuring import Meter
+        from inspector.hallucination.answers.measure import Meter
 
         self.check_model(model)
         return Meter(model, self.form)

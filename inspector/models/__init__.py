@@ -1,12 +1,12 @@
 """The one door to TransformerLens and transformers."""
 
-from inspector.models.decoding import Decoder
-from inspector.models.loading import asking_dtype, load_model
+from inspector.models.attention_prefix import Prefix
+from inspector.models.attention_swap import hooks_inside_attention
+from inspector.models.generate import Decoder
+from inspector.models.hooks import reading, route_now
+from inspector.models.load import asking_dtype, load_model
 from inspector.models.model import AttentionRoute, Model
-from inspector.models.reading import reading, route_now
-from inspector.models.readout import check_readout, direct_logits, log_probs, written
-from inspector.models.sharing import Prefix
-from inspector.models.swapping import hooks_inside_attention
+from inspector.models.unembed import check_readout, direct_logits, log_probs, written
 
 __all__ = [
     "AttentionRoute",

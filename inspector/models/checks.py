@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from transformer_lens.hook_points import HookPoint
 from transformer_lens.model_bridge import TransformerBridge
 
-from inspector.attention import AttentionInputs, UnsupportedAttention
 from inspector.errors import ModelError
+from inspector.models.attention import AttentionInputs, UnsupportedAttention
+from inspector.models.attention_streamed import streamed_attention
 from inspector.models.model import AttentionRoute, attention_layers, hooked, w_out
-from inspector.models.streaming import streamed_attention
 from inspector.sites import Site
 
 CHECK_TEXT = "The old bridge crosses the river twice a day, said Ada, and nobody asked why (it has 2 ends)."

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from platformdirs import user_cache_path
 
-from inspector.catalogue import BUILT_IN
 from inspector.errors import ModelError
+from inspector.models.catalogue import BUILT_IN
 
 NAME = BUILT_IN
 HUB_ID = "HuggingFaceTB/SmolLM2-135M-Instruct"

@@ -23,7 +23,7 @@ time; or not at all."""
 
 @runtime_checkable
 class Prefix(Protocol):
-    """Tokens that prompts begin with, computed once; see `inspector.models.sharing`."""
+    """Tokens that prompts begin with, computed once; see `inspector.models.attention_prefix`."""
 
     @property
     def ids(self) -> tuple[int, ...]:

@@ -13,7 +13,7 @@ from dashboards.jobs import KEPT, QUEUED, Job, Jobs
 from dashboards.twins import Change, said_of, sizes_of
 from inspector.errors import InputError, InspectorError
 from inspector.models import Model
-from inspector.planting import random_texts
+from inspector.testing.planted import random_texts
 
 
 def ended(job: Job, seconds: float = 60) -> Job:

@@ -97,7 +97,7 @@ def contrast(a: str, b: str) -> float:
 
 
 def test_every_accent_can_be_read_on_its_page() -> None:
-    from inspector.cli_dashboard import THEME
+    from inspector.cli.dashboard import THEME
 
     for colour in theme.ACCENTS.values():
         if colour == theme.ACCENTS["line"]:
@@ -109,7 +109,7 @@ def test_every_accent_can_be_read_on_its_page() -> None:
 def test_the_server_is_told_to_keep_to_itself() -> None:
     from pathlib import Path
 
-    from inspector.cli_dashboard import command
+    from inspector.cli.dashboard import command
 
     given: Any = command(Path("runs"), 8501, "127.0.0.1", ["inspector.example.org"])
     for option in (

@@ -1,0 +1,1 @@
+"""Measurements that are asked for, not flagged: attention patterns, the logit lens, neurons' states."""

@@ -1,0 +1,63 @@
+"""The command `decode`: a study's questions under every way to decode."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from inspector.cli.options import (
+    Device,
+    Json,
+    Overwrite,
+    Quiet,
+    TrustRemoteCode,
+    as_study,
+    load_again,
+    rows_of,
+    say,
+    step_progress,
+)
+from inspector.errors import InputError
+
+
+def decode(
+    run: Annotated[Path, typer.Argument(help="Folder of a hallucination study.")],
+    out: Annotated[Path | None, typer.Option("--out", help="Folder for the study with the table in it.")] = None,
+    in_place: Annotated[bool, typer.Option("--in-place", help="Replace the run by the one with the table.")] = False,
+    model: Annotated[str | None, typer.Option(help="The study's model, where its name doesn't find it.")] = None,
+    samples: Annotated[int, typer.Option(help="Answers drawn a question, and the k of best-of-k.", min=1)] = 5,
+    seed: Annotated[int, typer.Option(help="Of the draws, and of the choice of questions.", min=0)] = 0,
+    device: Device = None,
+    trust_remote_code: TrustRemoteCode = False,
+    overwrite: Overwrite = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Answer the same questions greedily, by softmax, top-k, top-p, sparsemax and best-of-k; compare them."""
+    from inspector.opening import open_run
+    from inspector.run import disk as runs
+
+    if out is not None and in_place:
+        raise InputError("Both --out and --in-place were given. Give one of them, or neither.")
+    study = as_study(open_run(run), run)
+    target = run if in_place else out
+    if target is not None:
+        runs.claim(target, overwrite=overwrite or in_place)
+    loaded = load_again(study.card, model, device, trust_remote_code, quiet)
+    from inspector.hallucination.compare_decoding import compare_decoding
+
+    with step_progress(quiet) as step:
+        compared = compare_decoding(study, loaded, samples=samples, seed=seed, step=step)
+    if target is not None:
+        say(quiet, f"Saved to {compared.save(target, overwrite=overwrite or in_place)}.")
+    family = compared.frame("decoding")
+    if as_json:
+        typer.echo(json.dumps({"decoding": rows_of(family)}, ensure_ascii=False, indent=1))
+    else:
+        from rich.console import Console
+
+        from inspector.show.terminal_effects import decoding
+
+        console = Console(soft_wrap=False, width=None if Console().is_terminal else 100)
+        console.print(decoding(family))

@@ -1,0 +1,211 @@
+"""The commands of hallucination studies: `hallucinate` and `ask`."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from inspector.cli.options import (
+    Device,
+    Dtype,
+    Json,
+    Overwrite,
+    Quiet,
+    Revision,
+    TrustRemoteCode,
+    as_study,
+    load_again,
+    rows_of,
+    say,
+    step_progress,
+)
+from inspector.errors import InputError
+from inspector.models.catalogue import BUILT_IN
+
+if TYPE_CHECKING:
+    from inspector.hallucination.study import Study
+
+
+class FormName(StrEnum):
+    """How questions are put."""
+
+    few_shot = "few-shot"
+    chat = "chat"
+
+
+class PolicyName(StrEnum):
+    """What a guard does with a risky answer."""
+
+    abstain = "abstain"
+    again = "again"
+    least = "least"
+
+
+class JudgeName(StrEnum):
+    """What marks answers."""
+
+    whole_words = "whole-words"
+    token_f1 = "token-f1"
+    endpoint = "endpoint"
+
+
+def hallucinate(
+    out: Annotated[Path, typer.Option("--out", help="Folder to write the run to.")],
+    model: Annotated[str, typer.Option(help="Built-in name, hub id, folder or .gguf file.")] = BUILT_IN,
+    questions: Annotated[
+        str, typer.Option(help="world_facts, a .jsonl/.json/.parquet file, or triviaqa, nq_open, popqa (hub).")
+    ] = "world_facts",
+    count: Annotated[int | None, typer.Option(help="Ask only so many, drawn by --seed.", min=1)] = None,
+    samples: Annotated[int, typer.Option(help="Sampled answers a question, beside the greedy one.", min=0)] = 10,
+    form: Annotated[FormName, typer.Option(help="How questions are put.")] = FormName.few_shot,
+    judge: Annotated[JudgeName, typer.Option(help="What marks answers.")] = JudgeName.whole_words,
+    judge_url: Annotated[str | None, typer.Option(help="Of the endpoint judge: an OpenAI-compatible server.")] = None,
+    judge_model: Annotated[str | None, typer.Option(help="Of the endpoint judge: its model.")] = None,
+    agreement: Annotated[
+        float | None,
+        typer.Option(help="Share of samples that must agree; if not given, the strictest possible.", min=0, max=1),
+    ] = None,
+    transfer: Annotated[
+        list[Path] | None, typer.Option(help="Another study: its probe is tried here, and this one's there.")
+    ] = None,
+    dtype: Dtype = "auto",
+    device: Device = None,
+    revision: Revision = None,
+    trust_remote_code: TrustRemoteCode = False,
+    seed: Annotated[int, typer.Option(help="Of questions, samples, splits and bootstraps.", min=0)] = 0,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+) -> None:
+    """Find the neurons whose contribution predicts that an answer is made up; save the study as a run.
+
+    What was asked so far is kept beside the run: the same command goes on after a kill.
+    """
+    from inspector.hallucination.grading.graders import judge_named
+    from inspector.hallucination.questions import sets
+    from inspector.opening import open_run
+    from inspector.run import disk as runs
+
+    runs.claim(out, overwrite=overwrite)
+    asked = sets.load(questions, count=count, seed=seed)
+    given = {"url": judge_url, "model": judge_model}
+    options = {name: value for name, value in given.items() if value is not None}
+    marker = judge_named(judge.value, **options)
+    others = {str(path): as_study(open_run(path), path) for path in transfer or []}
+    say(quiet, f"Loading {model} …")
+    from inspector.hallucination.answers.ask import Sampling
+    from inspector.hallucination.pipeline import study_hallucination
+    from inspector.hallucination.probe.transfer import with_transfers
+    from inspector.hallucination.questions.prompts import Form
+    from inspector.models import asking_dtype, load_model
+    from inspector.resume import working_folder
+
+    loaded = load_model(
+        model,
+        dtype=asking_dtype(device) if dtype == "auto" else dtype,
+        device=device,
+        revision=revision,
+        trust_remote_code=trust_remote_code,
+    )
+    _refuse_others(loaded.card, others)
+    put, sampling = Form(form.value), Sampling(samples=samples, seed=seed)
+    say(quiet, _forecast(loaded, len(asked), samples))
+    work = [loaded.card["fingerprint"], asdict(put), asdict(sampling), [[q.id, q.question] for q in asked]]
+    with working_folder(out, work) as folder, step_progress(quiet) as step:
+        study = study_hallucination(
+            loaded,
+            asked,
+            sampling=sampling,
+            form=put,
+            judge=marker,
+            agreement=agreement,
+            seed=seed,
+            folder=folder,
+            step=step,
+        )
+        saved = with_transfers(study, str(out), others).save(out, overwrite=overwrite)
+    say(quiet, f"Saved. Look at it: inspector show {out}")
+    typer.echo(saved)
+
+
+def _refuse_others(card: Mapping[str, Any], others: Mapping[str, "Study"]) -> None:
+    for path, other in others.items():
+        if other.card["fingerprint"] != card["fingerprint"]:
+            raise InputError(
+                f"Study '{path}' was made on {other.card['name']} in {other.card['dtype']}, this one would be on "
+                f"{card['name']} in {card['dtype']}. Use one model and dtype."
+            )
+
+
+def ask(
+    question: Annotated[str, typer.Argument(help="What to ask.")],
+    run: Annotated[Path, typer.Option("--run", help="Folder of a hallucination study.")],
+    model: Annotated[str | None, typer.Option(help="The study's model, where its name doesn't find it.")] = None,
+    answer: Annotated[str | None, typer.Option(help="Score this answer instead of the model's own.")] = None,
+    guard: Annotated[
+        PolicyName | None,
+        typer.Option(help="What to do with a risky answer: say nothing, ask again, take a sample."),
+    ] = None,
+    threshold: Annotated[
+        float | None,
+        typer.Option(help="Risk that is too much; chosen on held-out answers if not given.", min=0, max=1),
+    ] = None,
+    device: Device = None,
+    trust_remote_code: TrustRemoteCode = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Ask a question; see the answer's risk of being made up, token by token."""
+    from inspector.opening import open_run
+
+    study = as_study(open_run(run), run)
+    if not question.strip():
+        raise InputError("The question is empty. Ask something.")
+    if answer is not None and (not answer.strip() or "\n" in answer.strip()):
+        raise InputError(f"Answer {answer[:40]!r} is not one line of text. Give one line.")
+    if answer is not None and guard is not None:
+        raise InputError("--guard watches the model's own answer, and --answer gives another. Use one of them.")
+    if threshold is not None and guard is None:
+        raise InputError("--threshold is for --guard. Say what to do above it: abstain, again or least.")
+    loaded = load_again(study.card, model, device, trust_remote_code, quiet)
+    if guard is not None:
+        _guarded(study, loaded, question, guard, threshold, as_json)
+        return
+    from inspector.hallucination.answers.resume import greedy_answer
+    from inspector.show.terminal import print_scored
+
+    told: Any = answer if answer is not None else greedy_answer(loaded, question, study.form)
+    scored = study.explain(loaded, question, told)
+    if as_json:
+        told = {"question": scored.question, "answer": scored.answer, "risk": scored.risk}
+        told |= {"tokens": rows_of(scored.tokens), "neurons": rows_of(scored.neurons)}
+        typer.echo(json.dumps(told, ensure_ascii=False, indent=1))
+    else:
+        print_scored(study, scored)
+
+
+def _guarded(
+    study: "Study", model: Any, question: str, policy: PolicyName, threshold: float | None, as_json: bool
+) -> None:
+    """Ask under a guard, and print what it did."""
+    from inspector.hallucination.guard import guard
+    from inspector.show.terminal import print_guarded
+
+    watching = guard(model, study, policy=policy.value, threshold=threshold)
+    given = watching.answer(question)
+    if as_json:
+        typer.echo(json.dumps({**asdict(given), "threshold": watching.threshold}, ensure_ascii=False, indent=1))
+    else:
+        print_guarded(given, watching.threshold)
+
+
+def _forecast(model: Any, questions: int, samples: int) -> str:
+    width = len(model.shape.layers_of("neuron")) * model.shape.d_mlp
+    disk, memory = 4 * questions * width / 1e9, 16 * questions * width / 1e9
+    return (
+        f"Forecast: {questions:,} questions, {questions * (1 + samples):,} answers; about {disk:.1f} GB on disk while "
+        f"it runs, {disk / 2:.1f} GB in the run, {memory:.1f} GB of memory beside the model while selecting."
+    )

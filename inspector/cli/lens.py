@@ -1,0 +1,63 @@
+"""The command `lens`: what each layer would predict, and how deep each token goes."""
+
+import json
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from inspector.cli.options import Device, Dtype, Json, Quiet, Revision, TrustRemoteCode, rows_of, say, token_progress
+from inspector.models.catalogue import BUILT_IN
+
+if TYPE_CHECKING:
+    from inspector.analyses.logit_lens import Lens
+    from inspector.models import Model
+
+
+def lens(
+    text: Annotated[str, typer.Argument(help="What the model reads.")],
+    model: Annotated[str, typer.Option(help="Built-in name, hub id, folder or .gguf file.")] = BUILT_IN,
+    g: Annotated[float, typer.Option(help="A token settles so many bits from the end.", min=0, max=1)] = 0.5,
+    rho: Annotated[float, typer.Option(help="Deep are tokens settling from this share of depth.", min=0, max=1)] = 0.85,
+    calibrate: Annotated[
+        int | None, typer.Option(help="Set g so that half the tokens of so many built-in texts are deep.", min=1)
+    ] = None,
+    dtype: Dtype = "auto",
+    device: Device = None,
+    revision: Revision = None,
+    trust_remote_code: TrustRemoteCode = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Read a text through every layer: its predictions, where they settle, the deep-thinking ratio."""
+    from inspector.analyses.logit_lens import logit_lens, refuse
+    from inspector.models import load_model
+
+    refuse(g, rho)
+    say(quiet, f"Loading {model} …")
+    loaded = load_model(model, dtype=dtype, device=device, revision=revision, trust_remote_code=trust_remote_code)
+    refuse(g, rho, None if calibrate is None else loaded.shape.layers)
+    with token_progress(quiet) as (advance, begin):
+        read = logit_lens(loaded, [text], g=g, rho=rho, progress=advance, on_forecast=begin)
+    how: dict[str, Any] = {"g": g, "rho": rho}
+    if calibrate is not None:
+        read, how = _calibrated(loaded, read, calibrate, quiet)
+    if as_json:
+        told = {"model": dict(loaded.card), "settings": how, "ratio": read.ratio, "deep_from": read.deep_from}
+        told |= {"depth": rows_of(read.depth), "lens": rows_of(read.lens)}
+        typer.echo(json.dumps(told, ensure_ascii=False, indent=1))
+    else:
+        from inspector.show.terminal import print_lens
+
+        print_lens(read.lens, read.depth, how, read.deep_from)
+
+
+def _calibrated(model: "Model", read: "Lens", texts: int, quiet: bool) -> tuple["Lens", dict[str, Any]]:
+    """The reading with a g that was calibrated on built-in texts, and how it was."""
+    from inspector.analyses.logit_lens import SHARE, logit_lens
+    from inspector.texts import built_in
+
+    with token_progress(quiet) as (advance, begin):
+        ordinary = logit_lens(model, built_in(texts), g=read.g, rho=read.rho, progress=advance, on_forecast=begin)
+    g = ordinary.calibrated()
+    on = {"texts": texts, "tokens": len(ordinary.tokens), "share": SHARE, "ratio_before": ordinary.ratio}
+    return read.judge(g=g), {"g": g, "rho": read.rho, "calibrated": {"g_before": read.g, **on}}

@@ -1,0 +1,234 @@
+"""The `inspector` command. Results go to stdout, messages to stderr; a user's mistake exits 2."""
+
+import json
+import os
+import signal
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from inspector.cli import dashboard as cli_dashboard
+from inspector.cli import decode as cli_decode
+from inspector.cli import hallucinate as cli_study
+from inspector.cli import lens as cli_lens
+from inspector.cli import neuron as cli_neuron
+from inspector.cli import verify as cli_verify
+from inspector.cli.options import Json, Overwrite, Quiet, rows_of, say, token_progress
+from inspector.errors import InputError, InspectorError
+from inspector.models.catalogue import BUILT_IN
+
+if TYPE_CHECKING:
+    from inspector.run.report import Report
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help="Find massive activations, attention sinks and candidate hallucination neurons in a language model.",
+)
+
+DEFAULT_TEXTS = 100
+
+app.command()(cli_study.hallucinate)
+app.command()(cli_study.ask)
+app.command()(cli_verify.verify)
+app.command()(cli_decode.decode)
+app.command()(cli_neuron.neuron)
+app.command()(cli_lens.lens)
+app.command()(cli_dashboard.dashboard)
+
+
+class Bos(StrEnum):
+    """Whether a BOS token is fed before each text."""
+
+    tokenizer = "tokenizer"
+    one = "one"
+    none = "none"
+
+
+@app.command()
+def examine(
+    out: Annotated[Path, typer.Option("--out", help="Folder to write the run to.")],
+    model: Annotated[str, typer.Option(help="Built-in name, hub id, folder or .gguf file.")] = BUILT_IN,
+    text: Annotated[list[str] | None, typer.Option("--text", help="A text; may be repeated.")] = None,
+    file: Annotated[list[Path] | None, typer.Option("--file", help="A UTF-8 file: one text, or .jsonl.")] = None,
+    texts: Annotated[int, typer.Option(help="How many built-in texts, where none are given.", min=1)] = DEFAULT_TEXTS,
+    detectors: Annotated[str | None, typer.Option(help="Comma-separated names; all where not given.")] = None,
+    bos: Annotated[Bos, typer.Option(help="Feed a BOS: as the tokenizer does, exactly one, none.")] = Bos.tokenizer,
+    window: Annotated[int | None, typer.Option(help="Cut longer texts to windows of so many tokens.", min=2)] = None,
+    batch_tokens: Annotated[int | None, typer.Option(help="Tokens a batch.", min=1)] = None,
+    dtype: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
+    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, mps.")] = None,
+    revision: Annotated[str | None, typer.Option(help="Branch, tag or commit on the hub.")] = None,
+    trust_remote_code: Annotated[bool, typer.Option(help="Run code that comes with the model.")] = False,
+    scale_free: Annotated[bool, typer.Option(help="Flag by ratios alone, for models of any scale.")] = False,
+    seed: Annotated[int, typer.Option(help="Of the control inputs.", min=0)] = 0,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+) -> None:
+    """Scan texts in one streaming pass and save what was found as a run."""
+    from inspector.run import disk as runs
+
+    runs.claim(out, overwrite=overwrite)
+    chosen = _texts(text, file, texts)
+    names = None if detectors is None else [name.strip() for name in detectors.split(",") if name.strip()]
+    _check_detectors(names, scale_free)
+    say(quiet, f"Loading {model} …")
+    from inspector.models import load_model
+    from inspector.scan import examine as scan
+
+    loaded = load_model(model, dtype=dtype, device=device, revision=revision, trust_remote_code=trust_remote_code)
+    from inspector.detectors.massive.thresholds import SCALE_FREE
+
+    with token_progress(quiet) as (advance, begin):
+        report = scan(
+            loaded,
+            chosen,
+            names,
+            thresholds={"massive": SCALE_FREE} if scale_free else None,
+            bos={Bos.tokenizer: None, Bos.one: True, Bos.none: False}[bos],
+            window=window,
+            batch_tokens=batch_tokens,
+            seed=seed,
+            progress=advance,
+            on_forecast=begin,
+        )
+    saved = report.save(out, overwrite=overwrite)
+    say(quiet, f"Saved. Look at it: inspector show {out}")
+    typer.echo(saved)
+
+
+@app.command()
+def show(
+    run: Annotated[Path, typer.Argument(help="Folder of a run.")],
+    as_json: Json = False,
+    frame: Annotated[str | None, typer.Option(help="Print one table whole; a wrong name lists them.")] = None,
+) -> None:
+    """Print what a run found."""
+    from inspector.opening import open_run
+
+    report = open_run(run)
+    if as_json:
+        typer.echo(json.dumps(_as_json(report, frame), ensure_ascii=False, indent=1))
+    elif frame is not None:
+        typer.echo(report.frame(frame).to_csv(index=False), nl=False)
+    else:
+        from inspector.show.terminal import print_report
+
+        print_report(report, run)
+
+
+@app.command()
+def export(
+    run: Annotated[Path, typer.Argument(help="Folder of a run.")],
+    page: Annotated[Path, typer.Option("--html", help="File to write.")],
+) -> None:
+    """Write a run as one HTML page that opens offline."""
+    from inspector.opening import open_run
+    from inspector.show.html import write
+
+    typer.echo(write(open_run(run), page))
+
+
+@app.command()
+def models(as_json: Json = False) -> None:
+    """List the built-in model and the architectures known to work."""
+    from inspector.models.catalogue import ARCHITECTURES, built_in_model
+
+    if as_json:
+        typer.echo(json.dumps({"built_in": built_in_model(), "architectures": ARCHITECTURES}, indent=1))
+        return
+    built_in = built_in_model()
+    typer.echo(f"{built_in['name']}  {built_in['state']}")
+    typer.echo("Also a hub id, a folder, or a .gguf file of one of these architectures (tested), or any other that")
+    typer.echo("TransformerLens wraps; what is missing is said when the model is loaded.")
+    for name, what in ARCHITECTURES.items():
+        typer.echo(f"  {name:<24}{what}")
+
+
+@app.command()
+def detectors(as_json: Json = False) -> None:
+    """List the installed detectors and the packages they come from."""
+    from inspector.detectors.base import installed
+
+    found = [
+        {"name": name, "package": entry.dist.name if entry.dist else "unknown", "class": entry.value}
+        for name, entry in installed().items()
+    ]
+    if as_json:
+        typer.echo(json.dumps(found, indent=1))
+        return
+    for row in found:
+        typer.echo(f"{row['name']:<12}{row['package']:<24}{row['class']}")
+
+
+def main() -> None:
+    """Run the command; mistakes end in one line and exit code 2, Ctrl-C in 130."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if "--quiet" in sys.argv or "-q" in sys.argv:
+        os.environ.setdefault("TQDM_DISABLE", "1")
+    try:
+        code = app(standalone_mode=False)
+    except InspectorError as error:
+        print(f"inspector: {error}", file=sys.stderr)
+        code = 2
+    except typer.Exit as stop:
+        code = stop.exit_code
+    except (KeyboardInterrupt, typer.Abort):
+        code = 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    except Exception as error:
+        if not hasattr(error, "format_message"):  # the parser's own errors; typer does not export their class
+            raise
+        code = _usage(error)
+    if code == 130:
+        kept = "the same command goes on" if "hallucinate" in sys.argv[1:2] else "nothing was written"
+        print(f"inspector: stopped; {kept}.", file=sys.stderr)
+    sys.exit(code)
+
+
+def _usage(error: Any) -> int:
+    """The parser's complaint as one line; the whole help where no command was given."""
+    if type(error).__name__ == "NoArgsIsHelpError":
+        print(error.format_message(), file=sys.stderr)
+    else:
+        print(f"inspector: {error.format_message()} Try --help.", file=sys.stderr)
+    return 2
+
+
+def _texts(text: list[str] | None, file: list[Path] | None, count: int) -> list[str]:
+    from inspector.texts import built_in, from_files
+
+    given = [*(text or []), *from_files(file or [])]
+    for number, one in enumerate(given):
+        if not one.strip():
+            raise InputError(f"Text {number} is empty. Leave it out or give it words.")
+    return given or built_in(count)
+
+
+def _check_detectors(names: list[str] | None, scale_free: bool) -> None:
+    """Refuse an unknown name, or an option for a detector that doesn't run, before the model is loaded."""
+    from inspector.detectors.base import load_detectors, refuse_studies
+
+    if names is not None:
+        refuse_studies(load_detectors(names))
+        if scale_free and "massive" not in names:
+            raise InputError("--scale-free is for 'massive', which is not among --detectors. Leave one of them out.")
+
+
+def _as_json(report: "Report", frame: str | None) -> dict[str, Any]:
+    """The stable JSON of `show`: card, settings, notes, and the main tables as lists of rows."""
+    wanted = [frame] if frame else [n for n in report.frames() if n != "tokens" and not n.startswith("evidence.")]
+    wanted = [name for name in wanted if frame or name != "massive.map"]
+    tables = {name: rows_of(report.frame(name)) for name in wanted}
+    return {"model": dict(report.card), "settings": dict(report.settings), "notes": list(report.notes), **tables}
+
+
+if __name__ == "__main__":
+    main()

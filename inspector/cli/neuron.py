@@ -1,0 +1,53 @@
+"""The command `neuron`: what one MLP neuron fires on, promotes, suppresses and writes."""
+
+import json
+from typing import Annotated
+
+import typer
+
+from inspector.cli.options import (
+    Device,
+    Dtype,
+    Json,
+    Quiet,
+    Revision,
+    TrustRemoteCode,
+    rows_of,
+    say,
+    token_progress,
+)
+from inspector.models.catalogue import BUILT_IN
+
+
+def neuron(
+    layer: Annotated[int, typer.Argument(help="The layer, from 0.", min=0)],
+    number: Annotated[int, typer.Argument(metavar="NEURON", help="The neuron's number in it, from 0.", min=0)],
+    model: Annotated[str, typer.Option(help="Built-in name, hub id, folder or .gguf file.")] = BUILT_IN,
+    texts: Annotated[int, typer.Option(help="How many built-in texts to look through.", min=1)] = 100,
+    top: Annotated[int, typer.Option(help="Tokens of each kind.", min=1)] = 10,
+    bar: Annotated[float, typer.Option(help="It fires from so many medians of its layer's |z|.")] = 10.0,
+    dtype: Dtype = "auto",
+    device: Device = None,
+    revision: Revision = None,
+    trust_remote_code: TrustRemoteCode = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Describe a neuron: its top tokens, how often it fires, what its output promotes, the spike it writes."""
+    say(quiet, f"Loading {model} …")
+    from inspector.analyses.neurons import describe_neurons
+    from inspector.models import load_model
+    from inspector.texts import built_in
+
+    loaded = load_model(model, dtype=dtype, device=device, revision=revision, trust_remote_code=trust_remote_code)
+    with token_progress(quiet) as (advance, begin):
+        found = describe_neurons(
+            loaded, [(layer, number)], built_in(texts), top=top, bar=bar, progress=advance, on_forecast=begin
+        )
+    if as_json:
+        told = {"model": dict(loaded.card), "states": rows_of(found.states), "tokens": rows_of(found.tokens)}
+        typer.echo(json.dumps(told, ensure_ascii=False, indent=1))
+    else:
+        from inspector.show.terminal import print_neuron
+
+        print_neuron(found.states, found.tokens)

@@ -1,0 +1,117 @@
+"""What the commands share: options, messages, progress bars, rows for JSON."""
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from inspector.errors import InputError
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from inspector.hallucination.study import Study
+    from inspector.models import Model
+    from inspector.models.observe import Forecast
+
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing on stderr but errors.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON (documented in docs/run-format.md).")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an existing run.")]
+Dtype = Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")]
+Device = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, mps.")]
+Revision = Annotated[str | None, typer.Option(help="Branch, tag or commit on the hub.")]
+TrustRemoteCode = Annotated[bool, typer.Option(help="Run code that comes with the model.")]
+
+
+def rows_of(table: Any) -> list[dict[str, Any]]:
+    """A DataFrame's rows as plain JSON values; NaN is None."""
+    return [{key: _plain(value) for key, value in row.items()} for row in table.astype(object).to_dict("records")]
+
+
+def _plain(value: Any) -> Any:
+    if value is None or type(value).__name__ == "NAType" or (isinstance(value, float) and not math.isfinite(value)):
+        return None
+    return value.item() if hasattr(value, "item") else value
+
+
+def load_again(
+    card: Mapping[str, Any], model: str | None, device: str | None, trust_remote_code: bool, quiet: bool
+) -> "Model":
+    """The model that a run was made on, in its dtype; by another name where one is given."""
+    name = model or card["name"]
+    say(quiet, f"Loading {name} …")
+    from inspector.models import load_model
+
+    return load_model(
+        name,
+        dtype=card["dtype"],
+        device=device,
+        revision=card.get("revision"),
+        trust_remote_code=trust_remote_code,
+    )
+
+
+def as_study(report: Any, path: Path) -> "Study":
+    """The report, if it is a hallucination study.
+
+    Raises:
+        InputError: it isn't.
+    """
+    from inspector.hallucination.study import Study
+
+    if not isinstance(report, Study):
+        raise InputError(f"Run '{path}' is no hallucination study. Make one: inspector hallucinate --out RUN.")
+    return report
+
+
+def say(quiet: bool, message: str) -> None:
+    """A message on stderr, unless quiet."""
+    if not quiet:
+        typer.echo(message, err=True)
+
+
+@contextmanager
+def token_progress(quiet: bool) -> Iterator[tuple[Any, Any]]:
+    """A progress bar over tokens on stderr: (advance, begin)."""
+    with _bar(quiet) as bar:
+        task = bar.add_task("tokens", total=None)
+
+        def begin(plan: "Forecast") -> None:
+            say(quiet, f"Forecast: {plan}.")
+            bar.update(task, total=plan.tokens)
+
+        yield (lambda done: bar.advance(task, done)), begin
+
+
+@contextmanager
+def step_progress(quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
+    """A progress bar on stderr for each kind of step: step(what, done, total)."""
+    with _bar(quiet) as bar:
+        tasks: dict[str, Any] = {}
+
+        def step(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = bar.add_task(what, total=total)
+            bar.advance(tasks[what], done)
+
+        yield step
+
+
+@contextmanager
+def _bar(quiet: bool) -> Iterator["Progress"]:
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()]
+    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), disable=quiet, transient=True) as bar:
+        yield bar

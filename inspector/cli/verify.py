@@ -1,0 +1,70 @@
+"""The command `verify`: a run's findings, tested by intervening."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from inspector.cli.options import Device, Overwrite, Quiet, TrustRemoteCode, load_again, say, step_progress
+from inspector.errors import InputError
+
+
+def verify(
+    run: Annotated[Path, typer.Argument(help="Folder of a run.")],
+    out: Annotated[Path | None, typer.Option("--out", help="Folder for the verified run.")] = None,
+    in_place: Annotated[bool, typer.Option("--in-place", help="Replace the run by the verified one.")] = False,
+    model: Annotated[str | None, typer.Option(help="The run's model, where its name doesn't find it.")] = None,
+    twins: Annotated[
+        int | None,
+        typer.Option(help="Random twins; if not given 24 of each spike, 70 of each head, 20 of each neuron."),
+    ] = None,
+    file: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--file", help="Texts to measure on, .jsonl, at least 16 of 64 tokens or more; else built-in ones."
+        ),
+    ] = None,
+    heads: Annotated[int, typer.Option(help="Most sink heads tested one by one, the strongest first.", min=0)] = 10,
+    samples: Annotated[int, typer.Option(help="Sampled answers a question, beside the greedy one.", min=0)] = 0,
+    seed: Annotated[int, typer.Option(help="Chooses twins, questions and samples.", min=0)] = 0,
+    device: Device = None,
+    trust_remote_code: TrustRemoteCode = False,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+) -> None:
+    """Test a run's findings beside random twins; add effects and verdicts to it.
+
+    What was measured so far is kept beside the run: the same command goes on after a kill.
+    """
+    from inspector.opening import open_run
+    from inspector.resume import working_folder
+    from inspector.run import disk as runs
+    from inspector.texts import from_files
+    from inspector.verification.verify import refuse
+    from inspector.verification.verify import verify as test
+
+    if (out is None) != in_place:
+        raise InputError("Say where the verified run goes: --out FOLDER, or --in-place.")
+    target = run if out is None else out
+    report, texts = open_run(run), from_files(file or []) or None
+    refuse(report, twins)
+    runs.claim(target, overwrite=overwrite or in_place)
+    loaded = load_again(report.card, model, device, trust_remote_code, quiet)
+    found = [[one.detector, one.layer, one.unit, one.position] for one in report.findings]
+    work = [report.card["fingerprint"], report.settings.get("bos"), found, samples, seed]
+    with working_folder(target, work) as folder, step_progress(quiet) as step:
+        verified = test(
+            report,
+            loaded,
+            texts,
+            twins=twins,
+            heads=heads,
+            samples=samples,
+            seed=seed,
+            folder=folder,
+            on_forecast=lambda line: say(quiet, f"Forecast: {line}."),
+            step=step,
+        )
+        saved = verified.save(target, overwrite=overwrite or in_place)
+    say(quiet, f"Saved. Look at it: inspector show {target}")
+    typer.echo(saved)

@@ -1,0 +1,257 @@
+"""From the massive-activation evidence to findings and tables: numpy and pandas, no model.
+
+Thresholds come in here and nowhere earlier, so that a slider can move them on a saved run.
+"""
+
+import numpy as np
+import pandas as pd
+
+from inspector.detectors.base import Names
+from inspector.detectors.massive.plateaus import plateaus, writers
+from inspector.detectors.massive.thresholds import Thresholds, agreed, cutoffs, flagged, medians, named, typical_dim_max
+from inspector.records import Evidence, Finding
+from inspector.stats import (
+    BINS_PER_OCTAVE,
+    bin_edges,
+    bootstrap_mean,
+    excess_kurtosis,
+    histogram_quantile,
+    mean_square,
+    quantisation_error,
+)
+
+PREFIX_QUANT_RATIO = 64.0
+INT8_LAYERS, INT8_POSITIONS = 0.25, 0.06
+
+
+def entries(e: Evidence, names: Names, t: Thresholds) -> pd.DataFrame:
+    """The flagged entries, of each text and layer the sixteen largest at most."""
+    where = flagged(e, t)
+    row, layer, _ = where
+    token = e["token"][where]
+    return pd.DataFrame(
+        {
+            "text": e["text"][row],
+            "layer": layer,
+            "position": e["position"][where],
+            "token": named(token, names),
+            "dim": e["dim"][where],
+            "value": e["value"][where],
+            "ratio": np.abs(e["value"][where]) / medians(e)[layer],
+            "source": e["source"][row],
+        }
+    )
+
+
+def kept(e: Evidence, names: Names, t: Thresholds) -> pd.DataFrame:
+    """The sixteen largest entries of each text and layer, flagged or not: columns as `entries`."""
+    return entries(e, names, Thresholds(ratio=0.0, magnitude=0.0))
+
+
+def sizes(e: Evidence, names: Names, t: Thresholds) -> pd.DataFrame:
+    """How |x| is spread in each layer: entries counted in quarter octaves, `size` their lower edge."""
+    quarters = e["histogram"].reshape(len(e["histogram"]), -1, BINS_PER_OCTAVE // 4).sum(axis=2)
+    layer, step = np.nonzero(quarters)
+    edges = bin_edges()[:: BINS_PER_OCTAVE // 4]
+    return pd.DataFrame({"layer": layer, "size": edges[step], "entries": quarters[layer, step]})
+
+
+def layers(e: Evidence, names: Names, t: Thresholds) -> pd.DataFrame:
+    """A row a layer: its largest entry, median, ratio, tails, and what int8 would cost."""
+    size = np.abs(np.nan_to_num(e["value"], nan=-1.0))[:, :, 0]
+    top, all_layers = size.argmax(axis=0), np.arange(size.shape[1])
+    median, largest = medians(e), np.abs(e["value"][top, all_layers, 0])
+    cut, seen = cutoffs(e, t), e["moments"][:, 0]
+    with np.errstate(invalid="ignore", divide="ignore"):  # a layer of zeros has no ratios
+        ratio, dim_ratio = largest / median, largest / typical_dim_max(e)
+        with_spikes, without = _int8_errors(e, cut)
+    return pd.DataFrame(
+        {
+            "layer": all_layers,
+            "max": largest,
+            "position": e["position"][top, all_layers, 0],
+            "token": named(e["token"][top, all_layers, 0], names),
+            "dim": e["dim"][top, all_layers, 0],
+            "median": median,
+            "ratio": ratio,
+            "dim_ratio": dim_ratio,
+            "kurtosis": excess_kurtosis(e["moments"]),
+            "n_flagged": _flagged_counts(e, t),
+            "n_entries": seen.astype(np.int64),
+            "int8_error": with_spikes,
+            "int8_error_without": without,
+            "nonfinite_tokens": e["nonfinite"],
+        }
+    )
+
+
+def _flagged_counts(e: Evidence, t: Thresholds) -> np.ndarray:
+    """Flagged entries a layer: exact, unless a text has more than were kept; then from the histogram."""
+    _row, layer, entry = flagged(e, t)
+    counts = np.bincount(layer, minlength=e["value"].shape[1])
+    full = np.unique(layer[entry == e["value"].shape[2] - 1])
+    above = bin_edges()[:-1]
+    for index in full:
+        counts[index] = max(counts[index], e["histogram"][index][above >= cutoffs(e, t)[index]].sum())
+    return counts
+
+
+def _int8_errors(e: Evidence, cut: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Relative error (rms error over rms value) of per-tensor int8, with and without flagged entries."""
+    relative: list[tuple[float, float]] = []
+    lower = bin_edges()[:-1]
+    for layer, counts in enumerate(e["histogram"]):
+        largest = float(e["dim_max"][layer].max())
+        rest = np.where(lower < cut[layer], counts, 0)
+        kept = lower[np.nonzero(rest)[0]]
+        below = largest
+        if rest.sum() < counts.sum():  # something is flagged
+            below = float(kept.max()) * (1 + 1 / 256) if len(kept) else np.nan
+        scale = np.sqrt(mean_square(rest))
+        # The same values are judged both times: how much worse the spike makes the others.
+        relative.append(
+            (np.sqrt(quantisation_error(rest, largest)) / scale, np.sqrt(quantisation_error(rest, below)) / scale)
+        )
+    return np.array([pair[0] for pair in relative]), np.array([pair[1] for pair in relative])
+
+
+def carriers(e: Evidence, names: Names, t: Thresholds) -> pd.DataFrame:
+    """Which tokens at which positions carry massive entries, and in what share of texts."""
+    frame = entries(e, names, t)
+    groups = frame.groupby(["layer", "dim", "position", "token"], sort=True)
+    table = groups.agg(texts=("text", "nunique"), value=("value", "mean")).reset_index()
+    table["share"] = table["texts"] / max(1, len(e["text"]))
+    return table.sort_values(["layer", "share"], ascending=[True, False], ignore_index=True)
+
+
+def outliers(e: Evidence, names: Names, t: Thresholds) -> pd.DataFrame:
+    """LLM.int8 outlier dims: |x| ≥ 6 in ≥ 25 % of layers and ≥ 6 % of positions (arXiv 2208.07339).
+
+    Counted where that method quantises: at a block's input after its first norm.
+    """
+    if "outliers" not in e.arrays:
+        return pd.DataFrame(columns=["dim", "layers", "positions", "outlier"])
+    tokens = e["normed_tokens"]
+    seen = tokens > 0
+    if not seen.any():
+        return pd.DataFrame(columns=["dim", "layers", "positions", "outlier"])
+    in_layers = (e["outliers"][seen] > 0).mean(axis=0)
+    in_positions = e["outliers"][seen].sum(axis=0) / tokens[seen].sum()
+    frame = pd.DataFrame({"dim": np.arange(len(in_layers)), "layers": in_layers, "positions": in_positions})
+    frame["outlier"] = (frame["layers"] >= INT8_LAYERS) & (frame["positions"] >= INT8_POSITIONS)
+    return frame.sort_values(["outlier", "positions"], ascending=False, ignore_index=True)
+
+
+def token_outliers(e: Evidence, names: Names, t: Thresholds) -> pd.DataFrame:
+    """PrefixQuant token outliers: max |z| over 64 medians of it, at the down-projection's input.
+
+    Of each text and layer the four largest tokens at most (arXiv 2410.05265).
+    """
+    columns = ["text", "layer", "position", "token", "max", "ratio"]
+    if "input_max" not in e.arrays:
+        return pd.DataFrame(columns=columns)
+    median = np.array([histogram_quantile(counts) for counts in e["input_histogram"]])
+    with np.errstate(invalid="ignore", divide="ignore"):
+        ratio = e["input_max"] / median[:, None]
+    where = np.nonzero(ratio > PREFIX_QUANT_RATIO)
+    return pd.DataFrame(
+        {
+            "text": e["text"][where[0]],
+            "layer": where[1],
+            "position": e["input_position"][where],
+            "token": named(e["input_token"][where], names),
+            "max": e["input_max"][where],
+            "ratio": ratio[where],
+        },
+        columns=columns,
+    )
+
+
+def directions(e: Evidence, names: Names, t: Thresholds) -> pd.DataFrame:
+    """How alike spike tokens of different texts are after the norm that follows, beside last tokens.
+
+    The mean cosine over pairs of texts; `effective_dims` is the participation ratio of the spike
+    token's normalised vector. The row's layer is the block whose input it is.
+    """
+    columns = ["layer", "n", "cosine", "cosine_last_token", "effective_dims"]
+    if "directions" not in e.arrays:
+        return pd.DataFrame(columns=columns)
+    n = e["directions"].astype(float)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        cosines = [
+            np.where(n > 1, ((e[name] ** 2).sum(axis=1) - n) / (n * (n - 1)), np.nan)
+            for name in ("spike_direction", "other_direction")
+        ]
+        effective = e["effective_dims"] / n
+    values = [np.arange(len(n)), n.astype(int), *cosines, effective]
+    return pd.DataFrame(dict(zip(columns, values, strict=True)))[lambda f: f["n"] > 0].reset_index(drop=True)
+
+
+def findings(e: Evidence, names: Names, t: Thresholds) -> list[Finding]:
+    """NaN and infinity first; then a finding for every layer and dim with a massive entry.
+
+    The score is the ratio: the mean over the texts that carry it of their largest |x| in that dim,
+    over the layer's median.
+    """
+    found = _nonfinite(e)
+    row, layer, _ = where = flagged(e, t)
+    median, dim = medians(e), e["dim"][where]
+    for at_layer, at_dim in sorted(set(zip(layer.tolist(), dim.tolist(), strict=True))):
+        chosen = (layer == at_layer) & (dim == at_dim)
+        first = np.unique(row[chosen], return_index=True)[1]  # the largest of each text comes first
+        texts = row[chosen][first]
+        ratios = np.abs(e["value"][where][chosen][first]) / median[at_layer]
+        low, high = bootstrap_mean(ratios, e["source"][texts])
+        token = agreed(e["token"][where][chosen][first])
+        found.append(
+            Finding(
+                detector="massive",
+                kind="massive activation",
+                layer=at_layer,
+                unit=at_dim,
+                position=agreed(e["position"][where][chosen][first]),
+                token=None if token is None else names.get(token, f"#{token}"),
+                score=float(ratios.mean()),
+                low=float(low),
+                high=float(high),
+                threshold=t.ratio,
+            )
+        )
+    return found
+
+
+def _nonfinite(e: Evidence) -> list[Finding]:
+    bad = np.nonzero(e["nonfinite"])[0]
+    first = e.arrays.get("nonfinite_position")
+    nan = float("nan")
+    return [
+        Finding(
+            detector="massive",
+            kind="nonfinite",
+            layer=int(layer),
+            unit=None,
+            position=None if first is None else agreed(first[:, layer][first[:, layer] >= 0]),
+            token=None,
+            score=float(e["nonfinite"][layer]),
+            low=nan,
+            high=nan,
+            threshold=0.0,
+            verdict="observed",
+        )
+        for layer in bad
+    ]
+
+
+FRAMES = {
+    "layers": layers,
+    "entries": entries,
+    "kept": kept,
+    "sizes": sizes,
+    "plateaus": plateaus,
+    "writers": writers,
+    "carriers": carriers,
+    "outliers": outliers,
+    "token_outliers": token_outliers,
+    "directions": directions,
+}
+"""Tables of this evidence by name: (evidence, token names, thresholds) → DataFrame."""

@@ -1,0 +1,235 @@
+"""What the massive-activation detector measures while the residual stream goes by."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from einops import rearrange
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from inspector.batches import Batch
+from inspector.detectors.tally import Tally, histogram
+from inspector.models import Model
+from inspector.records import Evidence
+from inspector.sites import Site
+
+ENTRIES = 16
+"""Largest entries kept of each text and layer."""
+WRITTEN = 4
+"""Of these, how many are traced to the attention, the MLP and its neurons."""
+WRITERS = 8
+"""Neurons kept for each traced entry."""
+MAPPED_TEXTS, MAPPED_POSITIONS = 8, 2048
+"""Texts whose every token is kept in the layer × token map, and how far."""
+OUTLIER = 6.0
+"""LLM.int8's magnitude; its counts are kept for every dim of a layer's normed input."""
+
+AXES = {
+    "histogram": ("bin",),
+    "moments": ("power",),
+    "outliers": ("dim",),
+    "normed_tokens": (),
+    "dim_max": ("dim",),
+    "nonfinite": (),
+    "input_histogram": ("bin",),
+    "value": ("entry",),
+    "dim": ("entry",),
+    "position": ("entry",),
+    "token": ("entry",),
+    "attn": ("entry",),
+    "mlp": ("entry",),
+    "neuron": ("entry", "rank"),
+    "written": ("entry", "rank"),
+    "input_max": ("rank",),
+    "input_position": ("rank",),
+    "input_token": ("rank",),
+    "map": ("pos",),
+    "spike_direction": ("dim",),
+    "other_direction": ("dim",),
+    "directions": (),
+    "effective_dims": (),
+    "nonfinite_position": (),
+}
+
+
+@dataclass
+class _Held:
+    """Activations of the block that is running, kept until its end."""
+
+    attn_out: Tensor | None = None
+    mlp_out: Tensor | None = None
+    neuron: Tensor | None = None
+    spike: Int[Tensor, " batch"] | None = None  # position of the last block's largest entry
+
+
+class MassiveReducer:
+    """Reduces a scan's residual stream; see `inspector.detectors.massive.detector` for what is made of it."""
+
+    def __init__(self, model: Model) -> None:
+        wanted = ("resid_post", "attn_out", "mlp_out", "neuron", "normed")
+        self.kinds = tuple(kind for kind in wanted if model.shape.has(kind))
+        self.model = model
+        self.tally = Tally(model.shape.layers)
+        self.held = _Held()
+
+    def update(self, batch: Batch, site: Site, x: Float[Tensor, "batch pos d"]) -> None:
+        """Take in one site's activations."""
+        if site.kind == "resid_post":
+            self._stream(batch, site.layer, x)
+        elif site.kind == "normed":
+            self._direction(batch, site.layer, x)
+        else:
+            if site.kind == "neuron":
+                self._mlp_input(batch, site.layer, x)
+            setattr(self.held, site.kind, x)
+
+    def merge(self, other: "MassiveReducer") -> None:
+        """Take in what another reducer measured on other texts."""
+        self.tally.merge(other.tally)
+
+    def evidence(self) -> Evidence:
+        """The measurements so far."""
+        facts = {"outlier": OUTLIER, "layers": self.tally.layers}
+        evidence = self.tally.evidence("massive", AXES, facts)
+        used = np.isfinite(evidence["map"]).any(axis=(0, 1)) if "map" in evidence.arrays else np.array([])
+        width = int(used.nonzero()[0].max(initial=-1)) + 1
+        return replace(evidence, arrays={n: a[..., :width] if n == "map" else a for n, a in evidence.arrays.items()})
+
+    def _stream(self, batch: Batch, layer: int, x: Float[Tensor, "batch pos d"]) -> None:
+        x = x.float()
+        magnitude = x.abs()
+        largest = magnitude.amax(dim=-1)
+        real = batch.real & largest.isfinite()
+        if not bool(largest.isfinite().all()):
+            self._note_nonfinite(batch, layer, largest)
+            magnitude = magnitude.masked_fill(~real.unsqueeze(-1), 0.0)
+            x = x.masked_fill(~real.unsqueeze(-1), 0.0)
+        all_real = bool(real.all())
+        rows = rearrange(magnitude, "b p d -> (b p) d") if all_real else magnitude[real]
+        signed = rearrange(x, "b p d -> (b p) d") if all_real else x[real]
+        self.tally.add("nonfinite", layer, (batch.real & ~real).sum())
+        self.tally.add("histogram", layer, histogram(rows))
+        self.tally.add("moments", layer, _moments(signed))
+        self.tally.raise_to("dim_max", layer, rows.amax(dim=0) if len(rows) else rows.new_zeros(rows.shape[1]))
+        shown = largest.masked_fill(~real, -1.0)
+        self._map(batch, layer, shown)
+        self._entries(batch, layer, x, magnitude, shown)
+        self.held = _Held(spike=shown.argmax(dim=1))
+
+    def _note_nonfinite(self, batch: Batch, layer: int, largest: Float[Tensor, "batch pos"]) -> None:
+        bad = batch.real & ~largest.isfinite()
+        first = torch.where(bad.any(dim=1), bad.int().argmax(dim=1), -1)
+        self.tally.put("nonfinite_position", layer, batch.text, first)
+
+    def _map(self, batch: Batch, layer: int, shown: Float[Tensor, "batch pos"]) -> None:
+        mapped = batch.text < MAPPED_TEXTS
+        if not bool(mapped.any()):
+            return
+        row = torch.full((int(mapped.sum()), MAPPED_POSITIONS), torch.nan)
+        width = min(MAPPED_POSITIONS, shown.shape[1])
+        values = shown[mapped][:, :width].cpu()
+        row[:, :width] = values.masked_fill(values < 0, torch.nan)
+        self.tally.put("map", layer, batch.text[mapped], row)
+
+    def _entries(
+        self,
+        batch: Batch,
+        layer: int,
+        x: Float[Tensor, "batch pos d"],
+        magnitude: Float[Tensor, "batch pos d"],
+        shown: Float[Tensor, "batch pos"],
+    ) -> None:
+        """The largest entries of each text: they lie in the tokens with the largest maxima."""
+        count = min(ENTRIES, shown.shape[1])
+        token_max, tokens = shown.topk(count, dim=1)
+        rows = torch.arange(len(shown), device=x.device).unsqueeze(1)
+        near = magnitude[rows, tokens].masked_fill((token_max < 0).unsqueeze(-1), -1.0)
+        top, flat = rearrange(near, "b t d -> b (t d)").topk(min(ENTRIES, count * x.shape[-1]), dim=1)
+        position, dim = tokens.gather(1, flat // x.shape[-1]), flat % x.shape[-1]
+        absent = top < 0
+        value = x[rows, position, dim].masked_fill(absent, torch.nan)
+        found = {
+            "dim": dim.masked_fill(absent, -1),
+            "position": position.masked_fill(absent, -1),
+            "token": batch.ids.gather(1, position).masked_fill(absent, -1),
+        }
+        self.tally.put("value", layer, batch.text, _padded(value, ENTRIES))
+        for name, index in found.items():
+            self.tally.put(name, layer, batch.text, _padded(index.int(), ENTRIES))
+        self._writers(batch, layer, position[:, :WRITTEN], dim[:, :WRITTEN])
+
+    def _writers(
+        self, batch: Batch, layer: int, position: Int[Tensor, "batch entry"], dim: Int[Tensor, "batch entry"]
+    ) -> None:
+        """What attention, the MLP and its neurons add to the largest entries in this block."""
+        held = self.held
+        rows = torch.arange(len(position), device=position.device).unsqueeze(1)
+        if held.attn_out is not None and held.mlp_out is not None:
+            for name, part in (("attn", held.attn_out), ("mlp", held.mlp_out)):
+                self.tally.put(name, layer, batch.text, _padded(part[rows, position, dim].float(), WRITTEN))
+        if held.neuron is None or held.mlp_out is None:
+            return
+        columns = self.model.w_out(layer)[:, dim.reshape(-1)].T.reshape(*dim.shape, -1).float()
+        written = held.neuron[rows, position].float() * columns
+        # A norm after the MLP (Gemma, OLMo-2) scales every neuron's share of this entry alike.
+        bias = getattr(self.model.bridge.blocks[layer].mlp.out.original_component, "bias", None)
+        direct = written.sum(dim=-1) + (0.0 if bias is None else bias[dim].float())
+        gain = held.mlp_out[rows, position, dim].float() / direct
+        written = written * gain.nan_to_num(1.0, 1.0, 1.0).unsqueeze(-1)
+        rank = min(WRITERS, written.shape[-1])
+        order = written.abs().topk(rank, dim=-1).indices
+        self.tally.put("neuron", layer, batch.text, _padded(order.int(), WRITTEN, dim=1))
+        self.tally.put("written", layer, batch.text, _padded(written.gather(-1, order), WRITTEN, dim=1))
+
+    def _mlp_input(self, batch: Batch, layer: int, z: Float[Tensor, "batch pos d_mlp"]) -> None:
+        """Token maxima of the down-projection's input, for PrefixQuant's token outliers."""
+        low, high = torch.aminmax(z, dim=-1)
+        largest = torch.maximum(high, -low).float()
+        real = batch.real & largest.isfinite()
+        self.tally.add("input_histogram", layer, histogram(largest[real]))
+        top, position = largest.masked_fill(~real, -1.0).topk(min(WRITTEN, z.shape[1]), dim=1)
+        token = batch.ids.gather(1, position)
+        self.tally.put("input_max", layer, batch.text, _padded(top.masked_fill(top < 0, torch.nan), WRITTEN))
+        for name, index in (("input_position", position), ("input_token", token)):
+            self.tally.put(name, layer, batch.text, _padded(index.masked_fill(top < 0, -1).int(), WRITTEN))
+
+    def _direction(self, batch: Batch, layer: int, x: Float[Tensor, "batch pos d"]) -> None:
+        """After the norm: LLM.int8's outliers, and the spike token's direction beside the last token's."""
+        real = batch.real & x.isfinite().all(dim=-1)
+        self.tally.add("outliers", layer, (x[real].abs() >= OUTLIER).sum(dim=0))
+        self.tally.add("normed_tokens", layer, real.sum())
+        spike = self.held.spike
+        if spike is None or layer == 0:
+            return
+        rows = torch.arange(len(x), device=x.device)
+        last = batch.lengths - 1
+        apart = spike != last
+        one, other = (_unit(x[rows, where].float()) for where in (spike, last))
+        usable = apart & one.isfinite().all(dim=-1) & other.isfinite().all(dim=-1)
+        self.tally.add("directions", layer, usable.sum())
+        self.tally.add("spike_direction", layer, one[usable].sum(dim=0))
+        self.tally.add("other_direction", layer, other[usable].sum(dim=0))
+        self.tally.add("effective_dims", layer, (1 / (one[usable] ** 4).sum(dim=-1)).sum())
+
+
+def _moments(x: Float[Tensor, "token d"]) -> Float[Tensor, " 5"]:
+    """n, Σx, Σx², Σx³, Σx⁴."""
+    flat = x.reshape(-1)
+    square = flat * flat
+    sums = [flat.sum(), square.sum(), torch.dot(square, flat), torch.dot(square, square)]
+    return torch.stack([torch.tensor(float(flat.numel()), device=x.device), *sums]).double()
+
+
+def _unit(x: Float[Tensor, "batch d"]) -> Float[Tensor, "batch d"]:
+    return x / x.norm(dim=-1, keepdim=True)
+
+
+def _padded(x: Tensor, size: int, dim: int = -1) -> Tensor:
+    """Filled up to `size` along `dim` with NaN, or −1 in integers."""
+    lack = size - x.shape[dim]
+    if lack <= 0:
+        return x
+    shape = list(x.shape)
+    shape[dim] = lack
+    return torch.cat([x, x.new_full(shape, torch.nan if x.is_floating_point() else -1)], dim=dim)

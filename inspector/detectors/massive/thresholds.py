@@ -1,0 +1,73 @@
+"""What is massive: thresholds, and the levels of the layers they are compared with."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from inspector.detectors.base import Names
+from inspector.errors import InputError
+from inspector.records import Evidence
+from inspector.stats import histogram_quantile
+
+FIXED_POSITION_SHARE = 0.9
+"""A position or a token is named when at least this share of the texts agree on it."""
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """When an entry is massive: all three must hold. 0 switches one off.
+
+    Args:
+        ratio: |x| over the median |x| of its layer (all real tokens × dims).
+        magnitude: |x| itself.
+        dim_ratio: |x| over the layer's other dims (the median of the dims' maxima).
+    """
+
+    ratio: float = 1000.0
+    magnitude: float = 100.0
+    dim_ratio: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("ratio", "magnitude", "dim_ratio"):
+            if getattr(self, name) < 0:
+                raise InputError(f"Threshold massive.{name} is {getattr(self, name)}. Use 0 or more.")
+
+
+SCALE_FREE = {"ratio": 100.0, "magnitude": 0.0, "dim_ratio": 10.0}
+"""Thresholds that don't depend on a model's scale; the published ones were set on 7B models."""
+
+
+def medians(e: Evidence) -> Float[np.ndarray, " layer"]:
+    """Median |x| of each layer's stream; NaN where nothing finite was seen."""
+    return np.array([histogram_quantile(counts) for counts in e["histogram"]])
+
+
+def typical_dim_max(e: Evidence) -> Float[np.ndarray, " layer"]:
+    """Median over dims of the largest |x| a dim reaches."""
+    return np.median(e["dim_max"], axis=1)
+
+
+def cutoffs(e: Evidence, t: Thresholds) -> Float[np.ndarray, " layer"]:
+    """The |x| from which an entry of each layer is massive."""
+    bounds = [t.ratio * medians(e), np.full(len(e["histogram"]), t.magnitude), t.dim_ratio * typical_dim_max(e)]
+    return np.max(bounds, axis=0)
+
+
+def flagged(e: Evidence, t: Thresholds) -> tuple[np.ndarray, ...]:
+    """(row, layer, entry) of every kept entry that is massive; strictly larger than the magnitude."""
+    size, cut = np.abs(e["value"]), cutoffs(e, t)[:, None]
+    return np.nonzero((size >= cut) & (size > t.magnitude))
+
+
+def agreed(values: np.ndarray) -> int | None:
+    """The value that at least nine in ten share, else None."""
+    found, counts = np.unique(values, return_counts=True)
+    if not len(found) or counts.max() < FIXED_POSITION_SHARE * len(values):
+        return None
+    return int(found[counts.argmax()])
+
+
+def named(ids: np.ndarray, names: Names) -> list[str]:
+    """Each token id's text, or `#id` where it is not known."""
+    return [names.get(int(i), f"#{i}") for i in ids]

@@ -1,0 +1,229 @@
+"""From the attention-sink evidence to findings and tables: numpy and pandas, no model."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from inspector.detectors.base import Names
+from inspector.errors import InputError
+from inspector.records import Evidence, Finding
+from inspector.stats import bootstrap_mean
+
+AGREEMENT = 0.5
+"""A sink that moves with a token is named by the token that at least half of the texts share."""
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """When a key is a sink: its received attention is strictly above ε.
+
+    Args:
+        epsilon: between 0.05 and 0.95, in steps of 0.05 (the scan counted on this grid).
+    """
+
+    epsilon: float = 0.3
+
+    def __post_init__(self) -> None:
+        if round(self.epsilon * 20, 6) != round(self.epsilon * 20) or not 0 < self.epsilon < 1:
+            raise InputError(f"epsilon is {self.epsilon}. Use a multiple of 0.05 between 0.05 and 0.95.")
+
+
+def _at(e: Evidence, epsilon: float) -> int:
+    return [round(x, 2) for x in e.facts["epsilons"]].index(round(epsilon, 2))
+
+
+def _rates(e: Evidence) -> np.ndarray:
+    """Sink rate [layer, epsilon, key]: the share of texts and heads whose α_k is above ε; NaN unseen."""
+    heads = e["received_sum"].shape[1]
+    with np.errstate(invalid="ignore"):
+        return e["hits"] / (e["seen"][:, None, :] * heads)
+
+
+def enough(e: Evidence) -> np.ndarray:
+    """Which texts say anything about sinks: long enough, and with finite attention in some layer."""
+    return (e["length"] >= e.facts["shortest"]) & np.isfinite(e["received"][..., 0]).any(axis=(1, 2))
+
+
+def _received(e: Evidence) -> np.ndarray:
+    """Mean α_k over texts, [layer, head, key], over the first 64 queries."""
+    with np.errstate(invalid="ignore"):
+        return e["received_sum"] / e["seen"][:, None, :]
+
+
+def _attending(e: Evidence) -> np.ndarray:
+    """Layers in which attention was seen."""
+    return np.nonzero((e["best_key"] >= 0).any(axis=(0, 2)))[0]
+
+
+def keys(e: Evidence, names: Names, t: Thresholds) -> pd.DataFrame:
+    """A row a key position: sink rate and received attention, means over texts, layers and heads."""
+    seen = _attending(e)
+    rate = _nanmean(_rates(e)[seen][:, _at(e, t.epsilon)])
+    received = _nanmean(_received(e)[seen].reshape(-1, len(rate)))
+    counted = e["seen"][seen].max(axis=0, initial=0)
+    frame = pd.DataFrame({"key": np.arange(len(rate)), "sink_rate": rate, "received": received, "n_texts": counted})
+    return frame[frame["n_texts"] > 0].reset_index(drop=True)
+
+
+def heads(e: Evidence, names: Names, t: Thresholds) -> pd.DataFrame:
+    """A row a head: its strongest key, how much attention that gets, and what kind of head it is.
+
+    `key` is the early key (of the first four) with the largest mean received attention, and
+    `received` its α over the first 64 queries. `key` is empty where in most texts a later key,
+    moving with a token, gets more over the whole text than the early one does; `received` is then
+    that key's α over the whole text. `early` and `received_full` are the early key's α over 64
+    queries and over all. `token` names the key. `spread` is the standard
+    deviation over texts: a head with a large one is active on some texts and dormant on others.
+    Texts too short for a rate are left out, unless there are no others: then they are described,
+    with an empty `sink_rate`.
+    """
+    rated = enough(e).any()
+    e = _only(e, enough(e)) if rated else e
+    seen = _attending(e)
+    early, at_early, at_early_full = _early_keys(e, seen)
+    best, best_key = e["best"][:, seen], e["best_key"][:, seen]
+    late = (best_key >= e["received"].shape[-1]) & (best > at_early_full)
+    moving = (late.mean(axis=0) > AGREEMENT) & (_nanmean(best) > _nanmean(at_early))
+    strongest = np.where(moving, best, at_early)
+    low, high = bootstrap_mean(strongest, e["source"])
+    # Value norms were kept for key 0 and for each text's strongest key.
+    at_best = np.where(moving | (best_key == early), e["best_value_ratio"][:, seen], np.nan)
+    ratio = np.where(~moving & (early == 0), e["value_ratio"][:, seen], at_best)
+    layer, head = np.meshgrid(seen, np.arange(best.shape[2]), indexing="ij")
+    with np.errstate(invalid="ignore"):
+        above = np.where(np.isfinite(strongest), strongest > t.epsilon, np.nan)
+    columns: dict[str, np.ndarray] = {
+        "layer": layer,
+        "head": head,
+        "key": np.where(moving, -1, early),
+        "received": _nanmean(strongest),
+        "low": low,
+        "high": high,
+        "sink_rate": _nanmean(above) if rated else np.full(above.shape[1:], np.nan),
+        "spread": _nanstd(strongest),
+        "early": _nanmean(at_early),
+        "received_full": _nanmean(at_early_full),
+        "entropy": _nanmean(e["entropy"][:, seen]),
+        "entropy_rest": _nanmean(e["entropy_rest"][:, seen]),
+        "self_share": _nanmean(e["self_share"][:, seen]),
+        "self_rest": _nanmean(e["self_rest"][:, seen]),
+        "value_norm_ratio": _nanmean(ratio),
+    }
+    if "sink_mass" in e.arrays:
+        columns["sink_mass"] = _nanmean(e["sink_mass"][:, seen])
+    frame = pd.DataFrame({name: values.reshape(-1) for name, values in columns.items()})
+    frame["key"] = frame["key"].astype("Int64").mask(frame["key"] < 0)
+    frame["token"] = [
+        _token(e, names, int(row.layer), int(row.head), None if pd.isna(row.key) else int(row.key))
+        for row in frame.itertuples()
+    ]
+    return frame
+
+
+def received(e: Evidence, names: Names, t: Thresholds) -> pd.DataFrame:
+    """A row a head and key position below 64: α of the key, the mean over the texts that have it."""
+    mean = _received(e)
+    layer, head, key = np.nonzero(np.isfinite(mean))
+    table = pd.DataFrame({"layer": layer, "head": head, "key": key, "received": mean[layer, head, key]})
+    return table[np.isin(layer, _attending(e))].reset_index(drop=True)
+
+
+def _early_keys(e: Evidence, seen: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Each head's strongest early key [layer, head], and each text's α of it over 64 queries and over all."""
+    means = _nanmean(e["received"][:, seen])
+    early = np.where(np.isfinite(means), means, -1.0).argmax(axis=-1)
+    at = early[None, :, :, None]
+    alphas = [np.take_along_axis(e[name][:, seen], at, axis=-1)[..., 0] for name in ("received", "received_full")]
+    return early, alphas[0], alphas[1]
+
+
+def _only(e: Evidence, chosen: np.ndarray) -> Evidence:
+    """The evidence with these texts' rows only; pooled sums stay."""
+    rows = {name: array[chosen] if e.combine[name] == "text" else array for name, array in e.arrays.items()}
+    return replace(e, arrays=rows)
+
+
+def _token(e: Evidence, names: Names, layer: int, head: int, key: int | None) -> str | None:
+    """The token that most texts have at the head's strongest key, or None if they don't agree."""
+    token, where = e["best_token"][:, layer, head], e["best_key"][:, layer, head]
+    chosen = token[(where == key) if key is not None else (where >= e["received"].shape[-1])]
+    found, counts = np.unique(chosen[chosen >= 0], return_counts=True)
+    if not len(found) or counts.max() < AGREEMENT * len(chosen):
+        return None
+    return names.get(int(found[counts.argmax()]), f"#{found[counts.argmax()]}")
+
+
+def layers(e: Evidence, names: Names, t: Thresholds) -> pd.DataFrame:
+    """A row a layer: sink rate and received attention at key 0, means over texts and heads."""
+    seen = _attending(e)
+    rate = _rates(e)[seen][:, _at(e, t.epsilon), 0]
+    return pd.DataFrame({"layer": seen, "sink_rate": rate, "received": _nanmean(_received(e)[seen][:, :, 0], axis=1)})
+
+
+def curve(e: Evidence, names: Names, t: Thresholds) -> pd.DataFrame:
+    """The sink rate at key 0 over ε."""
+    rate = _nanmean(_rates(e)[_attending(e)][:, :, 0])
+    return pd.DataFrame({"epsilon": list(e.facts["epsilons"]), "sink_rate": rate})
+
+
+def sink_rate(e: Evidence, t: Thresholds) -> tuple[float, float, float]:
+    """The sink rate at key 0 with its bootstrap interval over texts; NaN if all are too short."""
+    e = _only(e, enough(e))
+    if not len(e["text"]):
+        return np.nan, np.nan, np.nan
+    first = e["received"][:, _attending(e)][..., 0]
+    a_text = np.where(np.isfinite(first), first > t.epsilon, np.nan).reshape(len(first), -1)
+    rate = _nanmean(a_text, axis=1)
+    low, high = bootstrap_mean(rate, e["source"])
+    return float(_nanmean(rate)), float(low), float(high)
+
+
+def control_row(name: str, e: Evidence, t: Thresholds) -> dict[str, object]:
+    """A row of the controls' table: the sink rate at key 0 on one kind of input."""
+    rate, low, high = sink_rate(e, t)
+    return {"input": name, "sink_rate": rate, "low": low, "high": high, "n": int(enough(e).sum())}
+
+
+def findings(e: Evidence, names: Names, t: Thresholds) -> list[Finding]:
+    """A finding for every head whose strongest key receives more than ε on average, strongest first."""
+    if not enough(e).any():
+        return []
+    frame = heads(e, names, t)
+    frame = frame[frame["received"] > t.epsilon].sort_values(
+        ["received", "layer", "head"], ascending=[False, True, True]
+    )
+    return [
+        Finding(
+            detector="sinks",
+            kind="attention sink",
+            layer=int(row.layer),
+            unit=int(row.head),
+            position=None if pd.isna(row.key) else int(row.key),
+            token=row.token if isinstance(row.token, str) else None,
+            score=float(row.received),
+            low=float(row.low),
+            high=float(row.high),
+            threshold=t.epsilon,
+        )
+        for row in frame.itertuples()
+    ]
+
+
+def _nanmean(values: np.ndarray, axis: int = 0) -> np.ndarray:
+    """Mean without NaNs; NaN, and no warning, where there is nothing else."""
+    present = np.isfinite(values)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.where(present, values, 0.0).sum(axis=axis) / present.sum(axis=axis))
+
+
+def _nanstd(values: np.ndarray) -> np.ndarray:
+    """Standard deviation over texts; NaN where fewer than two have a value."""
+    present = np.isfinite(values)
+    with np.errstate(invalid="ignore"):
+        square = _nanmean((values - _nanmean(values)) ** 2)
+    return np.where(present.sum(axis=0) > 1, np.sqrt(square), np.nan)
+
+
+FRAMES = {"keys": keys, "heads": heads, "received": received, "layers": layers, "curve": curve}
+"""Tables of this evidence by name: (evidence, token names, thresholds) → DataFrame."""

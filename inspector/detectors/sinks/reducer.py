@@ -1,0 +1,195 @@
+"""What the attention-sink detector measures while attention goes by, a block of queries at a time."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from inspector.batches import Batch
+from inspector.detectors.tally import Tally
+from inspector.models import Model
+from inspector.models.attention import AttentionBlock
+from inspector.records import Evidence
+from inspector.sites import Site
+
+WINDOW = 64
+"""T of the sink rate: only the first 64 queries count for it, so that longer texts compare."""
+EARLY = 4
+"""First keys whose received attention is kept for every text."""
+LATER_QUERIES = 16
+"""A key needs this many queries (or a quarter of a short text) to be a text's strongest."""
+EPSILONS = tuple(round(0.05 * i, 2) for i in range(1, 20))
+"""The grid of the curve over ε."""
+SHORTEST = WINDOW
+"""A shorter text is in no rate: α falls with T, and over 9 tokens even uniform attention has α₀ = 0.31."""
+
+AXES = {
+    "received_sum": ("head", "key"),
+    "hits": ("epsilon", "key"),
+    "seen": ("key",),
+    "skipped": (),
+    "received": ("head", "key"),
+    "received_full": ("head", "key"),
+    "best": ("head",),
+    "best_key": ("head",),
+    "best_token": ("head",),
+    "entropy": ("head",),
+    "entropy_rest": ("head",),
+    "self_share": ("head",),
+    "self_rest": ("head",),
+    "value_ratio": ("head",),
+    "best_value_ratio": ("head",),
+    "sink_mass": ("head",),
+}
+
+
+@dataclass
+class _Running:
+    """Sums over the blocks of one layer and batch."""
+
+    received: Float[Tensor, "batch head key"]
+    received_window: Float[Tensor, "batch head window"]
+    entropy: Float[Tensor, "batch head"]
+    entropy_rest: Float[Tensor, "batch head"]
+    self_share: Float[Tensor, "batch head"]
+    self_rest: Float[Tensor, "batch head"]
+    sink_mass: Float[Tensor, "batch head"] | None
+
+
+class SinksReducer:
+    """Reduces a scan's attention; see `inspector.detectors.sinks.detector` for what is made of it."""
+
+    kinds: tuple[str, ...] = ("attention",)
+
+    def __init__(self, model: Model) -> None:
+        self.tally = Tally(model.shape.layers)
+        self.running: _Running | None = None
+
+    def update(self, batch: Batch, site: Site, x: AttentionBlock) -> None:
+        """Take in one block of queries."""
+        if self.running is None or x.start == 0:
+            self.running = self._begin(batch, x)
+        self._add(self.running, batch, x)
+        if x.last:
+            self._end(self.running, batch, site.layer, x)
+            self.running = None
+
+    def merge(self, other: "SinksReducer") -> None:
+        """Take in what another reducer measured on other texts."""
+        self.tally.merge(other.tally)
+
+    def evidence(self) -> Evidence:
+        """The measurements so far."""
+        facts = {"window": WINDOW, "shortest": SHORTEST, "epsilons": list(EPSILONS), "layers": self.tally.layers}
+        return self.tally.evidence("sinks", AXES, facts)
+
+    @staticmethod
+    def _begin(batch: Batch, x: AttentionBlock) -> _Running:
+        size, heads = x.log_pattern.shape[:2]
+        keys = batch.ids.shape[1]
+
+        def zeros(*shape: int) -> Tensor:
+            return x.log_pattern.new_zeros(size, heads, *shape)
+
+        mass = None if x.sink_mass is None else zeros()
+        return _Running(zeros(keys), zeros(min(WINDOW, keys)), zeros(), zeros(), zeros(), zeros(), mass)
+
+    @staticmethod
+    def _add(running: _Running, batch: Batch, x: AttentionBlock) -> None:
+        pattern = x.pattern
+        column = pattern.sum(dim=2)
+        running.received[:, :, : x.stop] += column
+        if x.stop <= WINDOW:
+            running.received_window[:, :, : x.stop] += column
+        own = pattern.diagonal(offset=x.start, dim1=2, dim2=3)
+        # Summed apart from key 0: next to a strong sink the rest is lost in 1 - p.
+        rest = pattern[:, :, :, 1:].sum(dim=-1).clamp(min=1e-30)
+        surprise = -torch.linalg.vecdot(pattern[:, :, :, 1:], x.log_pattern[:, :, :, 1:])
+        entropy = surprise - pattern[:, :, :, 0] * x.log_pattern[:, :, :, 0]
+        kept = surprise / rest + rest.log()  # entropy with key 0 taken out and the rest scaled up to 1
+        real = batch.real[:, None, x.start : x.stop]
+        after_first = real.clone()
+        if x.start == 0:
+            after_first[:, :, 0] = False
+        running.entropy += (entropy * real).sum(dim=-1)
+        running.entropy_rest += (kept.clamp(min=0) * after_first).sum(dim=-1)
+        running.self_share += (own * real).sum(dim=-1)
+        running.self_rest += (own / rest * after_first).clamp(max=1).sum(dim=-1)
+        if running.sink_mass is not None and x.sink_mass is not None:
+            running.sink_mass += x.sink_mass.sum(dim=-1)
+
+    def _end(self, running: _Running, batch: Batch, layer: int, x: AttentionBlock) -> None:
+        finite = running.received.isfinite().all(dim=(1, 2)) & x.value_norm.isfinite().all(dim=(1, 2))
+        self.tally.add("skipped", layer, (~finite).sum())
+        lengths = batch.lengths
+        window = _mean_over_later(running.received_window, lengths.clamp(max=WINDOW))
+        full = _mean_over_later(running.received, lengths)
+        self._pooled(layer, window[finite & (lengths >= SHORTEST)])
+        best, key, token = _strongest(full, batch, lengths)
+        count = lengths.unsqueeze(1).float()
+        rows = {
+            "received": _first_keys(window),
+            "received_full": _first_keys(full),
+            "best": best,
+            "best_key": key.int(),
+            "best_token": token.int(),
+            "entropy": running.entropy / count,
+            "entropy_rest": running.entropy_rest / (count - 1),
+            "self_share": running.self_share / count,
+            "self_rest": running.self_rest / (count - 1),
+            "value_ratio": _value_ratio(x.value_norm, torch.zeros_like(key), batch),
+            "best_value_ratio": _value_ratio(x.value_norm, key, batch),
+        }
+        if running.sink_mass is not None:
+            rows["sink_mass"] = running.sink_mass / count
+        for name, values in rows.items():
+            missing = torch.nan if values.is_floating_point() else -1
+            self.tally.put(name, layer, batch.text, torch.where(_like(finite, values), values, missing))
+
+    def _pooled(self, layer: int, window: Float[Tensor, "batch head key"]) -> None:
+        """Sums over texts for every key of the first 64; a text counts where it has the key."""
+        alpha = torch.nn.functional.pad(window, (0, WINDOW - window.shape[-1]), value=torch.nan)
+        has = alpha.isfinite()
+        self.tally.add("seen", layer, has[:, 0].sum(dim=0))
+        self.tally.add("received_sum", layer, alpha.nan_to_num(0.0).double().sum(dim=0))
+        hits = torch.stack([(alpha > epsilon).sum(dim=(0, 1)) for epsilon in EPSILONS])
+        self.tally.add("hits", layer, hits)
+
+
+def _like(rows: Bool[Tensor, " batch"], values: Tensor) -> Bool[Tensor, "batch *ones"]:
+    return rows.view(-1, *[1] * (values.ndim - 1))
+
+
+def _mean_over_later(
+    received: Float[Tensor, "batch head key"], lengths: Int[Tensor, " batch"]
+) -> Float[Tensor, "batch head key"]:
+    """α_k: attention received by key k, over the queries from k to the text's end; NaN past it."""
+    keys = torch.arange(received.shape[-1], device=received.device)
+    queries = (lengths[:, None] - keys).unsqueeze(1)
+    return torch.where(queries > 0, received / queries, torch.nan)
+
+
+def _first_keys(alpha: Float[Tensor, "batch head key"]) -> Float[Tensor, "batch head early"]:
+    early = alpha[:, :, :EARLY]
+    return torch.nn.functional.pad(early, (0, EARLY - early.shape[-1]), value=torch.nan)
+
+
+def _strongest(
+    alpha: Float[Tensor, "batch head key"], batch: Batch, lengths: Int[Tensor, " batch"]
+) -> tuple[Float[Tensor, "batch head"], Int[Tensor, "batch head"], Int[Tensor, "batch head"]]:
+    """Each head's most attended key among those that enough queries could see."""
+    keys = torch.arange(alpha.shape[-1], device=alpha.device)
+    needed = (lengths // 4).clamp(max=LATER_QUERIES)
+    eligible = (lengths - needed)[:, None] >= keys
+    best, key = alpha.masked_fill(~eligible.unsqueeze(1) | alpha.isnan(), -1.0).max(dim=-1)
+    return best, key, batch.ids.gather(1, key)
+
+
+def _value_ratio(
+    norm: Float[Tensor, "batch head pos"], key: Int[Tensor, "batch head"], batch: Batch
+) -> Float[Tensor, "batch head"]:
+    """The key's value norm over the mean of the others'; NaN in a text of one token."""
+    own = norm.gather(2, key.unsqueeze(-1)).squeeze(-1)
+    total = (norm * batch.real.unsqueeze(1)).sum(dim=-1)
+    return own / ((total - own) / (batch.lengths.unsqueeze(1) - 1))

@@ -1,0 +1,1 @@
+"""Answers of a model to questions, and what is measured on them."""

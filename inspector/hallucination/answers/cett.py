@@ -1,0 +1,163 @@
+"""What is measured of an answer: CETT of every neuron, the residual stream, the model's own doubt.
+
+CETT (Gao et al. 2025, "H-Neurons", arXiv 2512.01797) of neuron j at token t is its share in the
+length of the MLP's output, |z_j| · ‖W_out[j]‖ / ‖z · W_out‖, where z is the input of the MLP's last
+matrix; the denominator has no bias in it and is taken before any norm after the MLP. An answer's
+CETT is the mean over exactly its tokens.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from inspector.batches import Batch
+from inspector.models import Model
+from inspector.sites import Site
+
+
+@dataclass(frozen=True)
+class Span:
+    """Where a fed row's question and answer stand, as half-open positions."""
+
+    question: tuple[int, int]
+    answer: tuple[int, int]
+
+
+def cett(
+    z: Float[Tensor, "token neuron"], w_out: Float[Tensor, "neuron d_model"], norms: Float[Tensor, " neuron"]
+) -> Float[Tensor, "token neuron"]:
+    """CETT of every neuron at every token, in float32; 0 where the MLP's output is 0.
+
+    `norms` are the rows' lengths ‖W_out[j]‖; they are given because they are the same for all tokens.
+    """
+    return z.float().abs() * norms * inverse_lengths(z, w_out).unsqueeze(1)
+
+
+def inverse_lengths(
+    z: Float[Tensor, "token neuron"], w_out: Float[Tensor, "neuron d_model"]
+) -> Float[Tensor, " token"]:
+    """1 / ‖z · W_out‖ of every token, in float32; 0 where the MLP's output is 0."""
+    length = (z @ w_out).float().norm(dim=-1)
+    return torch.where(length > 0, 1 / length, 0.0)
+
+
+class Contributions:
+    """Mean CETT over each row's answer and, apart, over its question, into float16 arrays `[text, layer, neuron]`.
+
+    Args:
+        model: from `load_model`.
+        spans: where question and answer stand, by the rows' numbers.
+        answer, question: arrays to write to (memory-mapped, say), a row a text in the order of `spans`.
+    """
+
+    kinds: tuple[str, ...] = ("neuron",)
+
+    def __init__(self, model: Model, spans: Mapping[int, Span], answer: np.ndarray, question: np.ndarray) -> None:
+        self.layers = model.shape.layers_of("neuron")
+        self.matrices = _Matrices(model, self.layers)
+        self.spans, self.answer, self.question = spans, answer, question
+        self.row_of = {text: row for row, text in enumerate(spans)}
+
+    def update(self, batch: Batch, site: Site, x: Tensor) -> None:
+        """Take in one layer's neurons."""
+        segments = self._segments(batch)
+        told = segments >= 0
+        means = self.matrices.means(x[told], segments[told], 2 * len(batch.text), site.layer).half().cpu().numpy()
+        rows, layer = [self.row_of[text] for text in batch.text.tolist()], self.layers.index(site.layer)
+        self.answer[rows, layer] = means[0::2]
+        self.question[rows, layer] = means[1::2]
+
+    def _segments(self, batch: Batch) -> Int[Tensor, "batch pos"]:
+        """2 · row at the answer's tokens, 2 · row + 1 at the question's, −1 elsewhere."""
+        segments = torch.full(batch.ids.shape, -1, dtype=torch.int64, device=batch.ids.device)
+        for row, text in enumerate(batch.text.tolist()):
+            segments[row, slice(*self.spans[text].answer)] = 2 * row
+            segments[row, slice(*self.spans[text].question)] = 2 * row + 1
+        return segments
+
+
+class TokenContributions:
+    """CETT of chosen neurons at each token of each row's answer: `by_text[text]` is `[token, neuron]`, float32."""
+
+    kinds: tuple[str, ...] = ("neuron",)
+
+    def __init__(self, model: Model, spans: Mapping[int, Span], neurons: Int[np.ndarray, "neuron 2"]) -> None:
+        self.spans, self.neurons = spans, neurons
+        self.matrices = _Matrices(model, tuple(np.unique(neurons[:, 0]).tolist()))
+        self.by_text = {
+            text: np.zeros((span.answer[1] - span.answer[0], len(neurons)), np.float32) for text, span in spans.items()
+        }
+
+    def update(self, batch: Batch, site: Site, x: Tensor) -> None:
+        """Take in one layer's neurons."""
+        mine = self.neurons[:, 0] == site.layer
+        if not mine.any():
+            return
+        for row, text in enumerate(batch.text.tolist()):
+            values = self.matrices.cett(x[row, slice(*self.spans[text].answer)], site.layer)
+            self.by_text[text][:, mine] = values.cpu().numpy()[:, self.neurons[mine, 1]]
+
+
+class _Matrices:
+    """The MLPs' last matrices of some layers, and the lengths of their rows."""
+
+    def __init__(self, model: Model, layers: tuple[int, ...]) -> None:
+        self.w_out = {layer: model.w_out(layer).detach() for layer in layers}
+        self.norms = {layer: matrix.float().norm(dim=1) for layer, matrix in self.w_out.items()}
+
+    def cett(self, z: Float[Tensor, "token neuron"], layer: int) -> Float[Tensor, "token neuron"]:
+        return cett(z, self.w_out[layer], self.norms[layer])
+
+    def means(
+        self, z: Float[Tensor, "token neuron"], segments: Int[Tensor, " token"], count: int, layer: int
+    ) -> Float[Tensor, "segment neuron"]:
+        """Mean CETT of each segment's tokens, 0 for one without any; one product instead of CETTs token by token."""
+        share = torch.zeros(count, len(z), device=z.device)
+        tokens = torch.bincount(segments, minlength=count)
+        each = inverse_lengths(z, self.w_out[layer]) / tokens[segments]
+        share[segments, torch.arange(len(z), device=z.device)] = each
+        return (share @ z.float().abs()) * self.norms[layer]
+
+
+class ResidualMeans:
+    """Mean of the residual stream over each row's answer, at some layers: `means[text, layer, dim]`."""
+
+    kinds: tuple[str, ...] = ("resid_post",)
+
+    def __init__(self, model: Model, spans: Mapping[int, Span], layers: tuple[int, ...]) -> None:
+        self.spans, self.layers = spans, layers
+        self.row_of = {text: row for row, text in enumerate(spans)}
+        self.means = np.zeros((len(spans), len(layers), model.shape.d_model), np.float32)
+
+    def update(self, batch: Batch, site: Site, x: Tensor) -> None:
+        """Take in one layer's stream."""
+        if site.layer not in self.layers:
+            return
+        for row, text in enumerate(batch.text.tolist()):
+            mean = x[row, slice(*self.spans[text].answer)].float().mean(dim=0)
+            self.means[self.row_of[text], self.layers.index(site.layer)] = mean.cpu().numpy()
+
+
+class Doubt:
+    """The model's own doubt about each row's answer: entropy (nats) at its first token, mean log-probability."""
+
+    kinds: tuple[str, ...] = ("logits",)
+
+    def __init__(self, spans: Mapping[int, Span]) -> None:
+        self.spans = spans
+        self.row_of = {text: row for row, text in enumerate(spans)}
+        self.entropy, self.logprob = (np.full(len(spans), np.nan, np.float32) for _ in range(2))
+
+    def update(self, batch: Batch, site: Site, x: Tensor) -> None:
+        """Take in the logits."""
+        for row, text in enumerate(batch.text.tolist()):
+            start, stop = self.spans[text].answer
+            logp = x[row, start - 1 : stop - 1].float().log_softmax(dim=-1)
+            chosen = logp.gather(1, batch.ids[row, start:stop].unsqueeze(1))
+            index = self.row_of[text]
+            self.entropy[index] = float(-(logp[0].exp() * logp[0]).sum())
+            self.logprob[index] = float(chosen.mean())

@@ -1,0 +1,128 @@
+"""Measuring answers: one pass over question and answer, the same for fitting and for scoring."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from inspector.batches import TokenSequence, batches
+from inspector.detectors.base import Listener
+from inspector.errors import InputError, ModelError
+from inspector.hallucination.answers.ask import check_prompt
+from inspector.hallucination.answers.cett import Contributions, Doubt, ResidualMeans, Span
+from inspector.hallucination.questions.prompts import Form
+from inspector.models import Decoder, Model, Prefix
+from inspector.models.observe import Progress, observe
+
+RESIDUAL_DEPTHS = (0.25, 0.5, 0.75)
+"""Where the residual probe may look, as shares of the model's depth."""
+
+BATCH_TOKENS = 2048
+
+
+@dataclass(frozen=True)
+class Fed:
+    """Prompts with their answers as they are fed, and where in them question and answer stand.
+
+    With a `prefix` the rows are what follows it.
+    """
+
+    rows: list[TokenSequence]
+    spans: Mapping[int, Span]
+    prefix: Prefix | None = None
+
+    def whole(self) -> list[TokenSequence]:
+        """The rows with the prefix."""
+        before = () if self.prefix is None else self.prefix.ids
+        return [replace(row, ids=(*before, *row.ids)) for row in self.rows]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a pass over answers saw; a row an answer, in the order given.
+
+    `answer` and `question` are mean CETTs `[answer, layer, neuron]` (float16), `residual` the mean
+    stream `[answer, depth, d_model]`, `entropy` (nats) that of the answer's first token, `logprob`
+    the mean log-probability of its tokens, `tokens` their number.
+    """
+
+    answer: np.ndarray
+    question: np.ndarray
+    residual: np.ndarray
+    entropy: np.ndarray
+    logprob: np.ndarray
+    tokens: np.ndarray
+
+
+class Meter:
+    """Measures answers to questions put in one form.
+
+    Args:
+        model: from `load_model`; it must have neurons.
+        form: how questions are put.
+        decoder: one for this model and form, if there is one already.
+    """
+
+    def __init__(self, model: Model, form: Form, decoder: Decoder | None = None) -> None:
+        self.model, self.form = model, form
+        self.head, self.tail = len(form.prefix(model.tokenizer)), form.tail(model.tokenizer)
+        self.decoder = decoder or Decoder(model, form.prefix(model.tokenizer))
+
+    def feed(self, questions: Sequence[str], answers: Sequence[tuple[int, ...]]) -> Fed:
+        """Rows of question and answer; the shared beginning is left out where it is computed apart.
+
+        Raises:
+            InputError: an answer without tokens.
+        """
+        empty = [number for number, answer in enumerate(answers) if not answer]
+        if empty:
+            raise InputError(f"Answer {empty[0]} has no tokens, so nothing can be measured of it. Leave it out.")
+        prompts = [self.form.prompt(self.model.tokenizer, question) for question in questions]
+        for prompt, answer in zip(prompts, answers, strict=True):
+            check_prompt(self.model, self.form.prefix(self.model.tokenizer), prompt, len(answer))
+        longest = max(len(prompt) + len(answer) for prompt, answer in zip(prompts, answers, strict=True))
+        prefix = self.decoder.prefix if longest <= (self.decoder.window or longest) else None
+        skip = 0 if prefix is None else self.head
+        rows, spans = [], {}
+        for number, (prompt, answer) in enumerate(zip(prompts, answers, strict=True)):
+            ids, end = (*prompt, *answer)[skip:], len(prompt) - skip
+            rows.append(TokenSequence(number, number, 0, ids))
+            spans[number] = Span((self.head - skip, end - self.tail), (end, len(ids)))
+        return Fed(rows, spans, prefix)
+
+    def watch(self, fed: Fed, listeners: Sequence[Listener], progress: Progress | None = None) -> None:
+        """Run the rows once, with these listening."""
+        fed_in = batches(fed.rows, BATCH_TOKENS, self.model.pad_id)
+        observe(self.model, fed_in, listeners, prefix=fed.prefix, progress=progress)
+
+    def contributions(self, fed: Fed, also: Sequence[Listener] = ()) -> np.ndarray:
+        """Mean CETT over each answer's tokens, `[answer, column]`, layer by layer, neuron by neuron.
+
+        Others may listen to the same pass.
+        """
+        answer, question = (_array(None, name, self._size(fed)) for name in ("answer", "question"))
+        self.watch(fed, [Contributions(self.model, fed.spans, answer, question), *also])
+        return answer.reshape(len(answer), -1)
+
+    def _size(self, fed: Fed) -> tuple[int, int, int]:
+        shape = self.model.shape
+        return len(fed.rows), len(shape.layers_of("neuron")), shape.d_mlp
+
+    def measure(self, fed: Fed, folder: Path | None = None, progress: Progress | None = None) -> Measured:
+        """Everything a study needs of these answers; CETTs go to files in `folder` where it is given."""
+        shape = self.model.shape
+        answer, question = (_array(folder, name, self._size(fed)) for name in ("answer", "question"))
+        layers = tuple(sorted({int(depth * (shape.layers - 1)) for depth in RESIDUAL_DEPTHS}))
+        residual, doubt = ResidualMeans(self.model, fed.spans, layers), Doubt(fed.spans)
+        self.watch(fed, [Contributions(self.model, fed.spans, answer, question), residual, doubt], progress)
+        if not np.isfinite(doubt.logprob).all():
+            raise ModelError("The model's logits are NaN or infinite on some answers. Try --dtype float32, or mend it.")
+        tokens = np.array([span.answer[1] - span.answer[0] for span in fed.spans.values()])
+        return Measured(answer, question, residual.means, doubt.entropy, doubt.logprob, tokens)
+
+
+def _array(folder: Path | None, name: str, size: tuple[int, ...]) -> np.ndarray:
+    if folder is None:
+        return np.zeros(size, np.float16)
+    return np.lib.format.open_memmap(folder / f"{name}.npy", mode="w+", dtype=np.float16, shape=size)

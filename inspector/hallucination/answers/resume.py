@@ -1,0 +1,134 @@
+"""From questions to measured, labelled answers; what was done is kept in a folder, so a killed run goes on."""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from inspector.errors import InputError, ModelError, RunError
+from inspector.hallucination.answers.ask import Asked, Asker, Sampling
+from inspector.hallucination.grading.graders import Judge, Mark
+from inspector.hallucination.grading.labels import FEWEST
+from inspector.hallucination.questions.prompts import Form
+from inspector.hallucination.questions.sets import Question
+from inspector.models import Model
+
+Step = Callable[[str, int, int], None]
+"""Called with what is being done, how much of it was just done, and how much it is in all."""
+
+
+@dataclass(frozen=True)
+class Answered:
+    """A question with its answers: token ids, texts and marks, the greedy one first."""
+
+    question: Question
+    ids: tuple[tuple[int, ...], ...]
+    texts: tuple[str, ...]
+    marks: tuple[Mark, ...]
+
+
+def nothing(what: str, done: int, total: int) -> None:
+    """A step that goes unreported."""
+
+
+def refuse(model: Model, questions: Sequence[Question]) -> None:
+    """Say what stands in the way of a study before any work is done.
+
+    Raises:
+        ModelError: the model has no neurons that can be measured.
+        InputError: no questions or too few, an id or a question that occurs twice.
+    """
+    if not model.shape.has("neuron"):
+        raise ModelError(
+            f"{model.card['architecture']} has no MLP with a single last matrix (neuron sites), so hallucination "
+            "neurons can't be measured. `inspector models` lists what works."
+        )
+    if not questions:
+        raise InputError("No questions were given. Give a file, or world_facts.")
+    if len({question.id for question in questions}) < len(questions):
+        raise InputError("Two questions have the same id. Give each its own.")
+    seen = Counter(" ".join(question.question.casefold().split()) for question in questions)
+    (most, times), *_ = seen.most_common(1)
+    if times > 1:
+        raise InputError(f"Question '{most[:60]}' is there {times} times: copies would count as evidence. Keep one.")
+    answerable = sum(bool(question.answers) for question in questions)
+    if len(questions) < 2 * FEWEST or answerable < FEWEST:
+        raise InputError(
+            f"insufficient data: {len(questions)} questions, {answerable} of them with a right answer; at least "
+            f"{FEWEST} of each kind, right and wrong, are needed. Ask more questions."
+        )
+
+
+def ask_all(
+    model: Model,
+    questions: Sequence[Question],
+    form: Form,
+    sampling: Sampling,
+    folder: Path | None = None,
+    step: Step = nothing,
+) -> list[Asked]:
+    """Answers to all questions, in their order; batches found in the folder's `answers.jsonl` aren't asked again.
+
+    Raises:
+        RunError: the folder's answers can't be read.
+    """
+    asker = Asker(model, form, sampling)
+    log = folder / "answers.jsonl" if folder else None
+    known = _read(log) if log else {}
+    total = len(questions)
+    step("asking", 0, total)
+    for batch in asker.batches(questions):
+        if not all(question.id in known for question in batch):
+            asked = asker.ask(batch)
+            known |= {one.id: one for one in asked}
+            if log is not None:
+                with log.open("a", encoding="utf-8") as out:
+                    out.write("".join(json.dumps([one.id, one.answers]) + "\n" for one in asked))
+        step("asking", len(batch), total)
+    return [known[question.id] for question in questions]
+
+
+def _read(log: Path) -> dict[str, Asked]:
+    """Answers of an earlier, killed run; a last line that was cut off is left out and asked again."""
+    if not log.exists():
+        return {}
+    found: dict[str, Asked] = {}
+    lines = log.read_text(encoding="utf-8", errors="replace").split("\n")
+    for number, line in enumerate(lines, start=1):
+        try:
+            identity, answers = json.loads(line) if line else ("", [])
+            found[identity] = Asked(identity, tuple(tuple(map(int, ids)) for ids in answers))
+        except (ValueError, TypeError) as error:
+            if number < len(lines):
+                raise RunError(f"'{log}' line {number} is damaged. Delete {log.parent} and start again.") from error
+    if lines[-1]:  # a batch that was being written: close the line, so that appending starts a new one
+        log.write_text("\n".join([*lines[:-1], ""]), encoding="utf-8")
+    return found
+
+
+def mark_all(
+    model: Model, questions: Sequence[Question], asked: Sequence[Asked], judge: Judge, step: Step = nothing
+) -> list[Answered]:
+    """Texts and marks of all answers; equal answers to one question are judged once."""
+    answered = []
+    step("judging", 0, len(questions))
+    for question, one in zip(questions, asked, strict=True):
+        texts = tuple(text.strip() for text in model.tokenizer.batch_decode([list(ids) for ids in one.answers]))
+        mark_of = {text: judge(question.question, question.answers, text) for text in dict.fromkeys(texts)}
+        answered.append(Answered(question, one.answers, texts, tuple(mark_of[text] for text in texts)))
+        step("judging", 1, len(questions))
+    return answered
+
+
+def greedy_answer(model: Model, question: str, form: Form, longest: int = Sampling.longest) -> tuple[int, ...]:
+    """Token ids of the model's greedy answer to one question.
+
+    Raises:
+        InputError: the model says nothing.
+    """
+    asked = Question("asked", question, ())
+    ids = Asker(model, form, Sampling(samples=0, longest=longest)).ask([asked])[0].answers[0]
+    if not ids:
+        raise InputError("The model ended its answer before it began. Put the question in other words.")
+    return ids

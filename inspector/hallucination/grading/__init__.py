@@ -1,0 +1,1 @@
+"""Right, wrong or abstained: answers graded against accepted ones."""

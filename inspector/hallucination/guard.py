@@ -1,0 +1,206 @@
+"""`guard`: answers at test time, with an eye on their risk of being made up."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, cast, get_args
+
+import numpy as np
+import pandas as pd
+
+from inspector.errors import InputError
+from inspector.hallucination.answers.ask import Asker, Sampling
+from inspector.hallucination.questions.sets import Question
+from inspector.hallucination.risk_coverage import best_threshold
+from inspector.hallucination.study import Study
+from inspector.interventions.apply import intervene
+from inspector.interventions.values import Intervention, scale
+from inspector.models import Model
+from inspector.sites import Site
+
+Policy = Literal["abstain", "again", "least"]
+"""What to do with a risky answer: say nothing; answer again with the candidates scaled down and keep the less risky
+answer; or take the least risky of several samples (done for every question, it needs no threshold)."""
+
+Did = Literal["answered", "abstained", "answered again", "took a sample", "kept the first answer"]
+"""What a guard did; the first answer is kept where no other is less risky."""
+
+SAMPLES = 5
+
+
+@dataclass(frozen=True)
+class Guarded:
+    """An answer that was given, or not.
+
+    Args:
+        question: as asked.
+        answer: its text; None where the guard abstained.
+        risk: of the answer that was given, or would have been.
+        did: what the guard did.
+        first: the greedy answer.
+        first_risk: and its risk.
+    """
+
+    question: str
+    answer: str | None
+    risk: float
+    did: Did
+    first: str
+    first_risk: float
+
+
+@dataclass(frozen=True)
+class Guard:
+    """A study's risk, watching a model answer; made by `guard`.
+
+    Args:
+        model: answers.
+        study: gives the risk.
+        policy: what is done with a risky answer.
+        threshold: above it an answer is risky.
+        factor: what candidates are scaled by for `again`.
+        sampling: how samples are drawn for `least`.
+    """
+
+    model: Model
+    study: Study
+    policy: Policy
+    threshold: float
+    factor: float
+    sampling: Sampling
+
+    def answer(self, question: str) -> Guarded:
+        """Answer one question.
+
+        Raises:
+            InputError: the model says nothing.
+        """
+        if not question.strip():
+            raise InputError("The question is empty. Ask something.")
+        (first,) = self.greedy([Question("asked", question, ())])
+        if not first:
+            raise InputError("The model ended its answer before it began. Put the question in other words.")
+        (risk,) = self.study.scores(self.model, [question], [first])
+        given, its_risk, did = self._instead(question, first, float(risk))
+        answer = None if did == "abstained" else self._text(given)
+        return Guarded(question, answer, its_risk, did, self._text(first), float(risk))
+
+    def _instead(self, question: str, first: tuple[int, ...], risk: float) -> tuple[tuple[int, ...], float, Did]:
+        """What is answered instead of the greedy answer, its risk, and what was done."""
+        asked = [Question("asked", question, ())]
+        if self.policy != "least" and risk <= self.threshold:
+            return first, risk, "answered"
+        if self.policy == "abstain":
+            return first, risk, "abstained"
+        others = self.again(asked) if self.policy == "again" else self.samples(asked)[0]
+        others = [other for other in others if other]
+        if not others:
+            return first, risk, "kept the first answer"
+        risks = self.study.scores(self.model, [question] * len(others), others)
+        best = int(risks.argmin())
+        if risks[best] >= risk:
+            return first, risk, "kept the first answer"
+        return others[best], float(risks[best]), "answered again" if self.policy == "again" else "took a sample"
+
+    def greedy(self, questions: Sequence[Question]) -> list[tuple[int, ...]]:
+        """The greedy answers to these questions, as token ids."""
+        return [answers[0] for answers in self._ask(questions, 0)]
+
+    def again(self, questions: Sequence[Question]) -> list[tuple[int, ...]]:
+        """The greedy answers with the candidates scaled down."""
+        with intervene(self.model, scaled(self.study, self.factor)):
+            return self.greedy(questions)
+
+    def samples(self, questions: Sequence[Question]) -> list[list[tuple[int, ...]]]:
+        """Sampled answers to each question."""
+        return [list(answers[1:]) for answers in self._ask(questions, self.sampling.samples)]
+
+    def _ask(self, questions: Sequence[Question], samples: int) -> list[tuple[tuple[int, ...], ...]]:
+        asker = Asker(self.model, self.study.form, replace(self.sampling, samples=samples))
+        asked = {one.id: one.answers for batch in asker.batches(questions) for one in asker.ask(batch)}
+        return [asked[question.id] for question in questions]
+
+    def _text(self, ids: tuple[int, ...]) -> str:
+        return str(self.model.tokenizer.decode(list(ids))).strip()
+
+
+def guard(
+    model: Model,
+    study: Study,
+    *,
+    policy: str = "abstain",
+    threshold: float | None = None,
+    factor: float = 0.0,
+    samples: int = SAMPLES,
+    seed: int = 0,
+) -> Guard:
+    """Watch a model's answers with a study's probe.
+
+    Risk is always measured on the untouched model. How much each policy helps on held-out questions is in the frame
+    `guard` that `verify` adds to a study.
+
+    Args:
+        model: the one the study was made on.
+        study: from `study_hallucination` or `open_run`.
+        policy: `abstain`, `again` or `least`; see `Policy`.
+        threshold: risk above which an answer counts as risky; where None, chosen on the answers that the probe was
+            not fitted on (`held_out_threshold`).
+        factor: what the candidates are scaled by for `again`.
+        samples: answers drawn for `least`.
+        seed: of these draws.
+
+    Raises:
+        InputError: another model, an unknown policy, no candidates to scale, a number out of range.
+    """
+    if policy not in get_args(Policy):
+        raise InputError(f"No policy '{policy}'. Use {', '.join(get_args(Policy))}.")
+    if threshold is not None and not 0 <= threshold <= 1:
+        raise InputError(f"threshold is {threshold}. Use a risk from 0 to 1.")
+    if not np.isfinite(factor):
+        raise InputError(f"factor is {factor}. Use a finite number.")
+    if policy == "again" and not study.findings:
+        raise InputError("This study has no candidate neurons to scale down. Use the policy 'abstain' or 'least'.")
+    if policy == "least" and samples < 1:
+        raise InputError(f"{samples} samples leave nothing to choose from. Use 1 or more.")
+    study.check_model(model)
+    chosen = held_out_threshold(study) if threshold is None else threshold
+    return Guard(model, study, cast(Policy, policy), chosen, factor, sampling_of(study, samples, seed))
+
+
+def sampling_of(study: Study, samples: int, seed: int) -> Sampling:
+    """Draws as the study's own, but others: its labels were made with its own draws."""
+    as_asked = study.settings["study"]
+    chosen = {name: as_asked[name] for name in ("temperature", "top_p", "top_k", "longest")}
+    return Sampling(samples=samples, seed=as_asked["seed"] + 1 + seed, **chosen)
+
+
+def held_out_threshold(study: Study) -> float:
+    """The risk that best parts wrong from other greedy answers, on those that the probe was not fitted on."""
+    rows = held_out(study, 0)
+    table = study.frame("hneurons.answers").iloc[rows]
+    return best_threshold(table["risk"].to_numpy(), (table["mark"] == "wrong").to_numpy())
+
+
+def held_out(study: Study, seed: int) -> np.ndarray:
+    """Rows of answers that the probe was not fitted on, mixed as all answers are.
+
+    Of the answers that were right or wrong throughout, some were held out; of those that weren't (mixed, abstained)
+    none was fitted on, so only the same share of them is taken, by lot.
+    """
+    split = study.frame("hneurons.answers")["split"].to_numpy()
+    kept = np.flatnonzero(split == "held out")
+    unused = np.flatnonzero(split == "not used")
+    share = len(kept) / max(1, (split != "not used").sum())
+    drawn = np.random.default_rng(seed).permutation(unused)[: round(share * len(unused))]
+    return np.sort(np.concatenate([kept, drawn]))
+
+
+def questions_of(table: pd.DataFrame) -> list[Question]:
+    """The questions of these rows of `hneurons.answers`."""
+    columns = zip(table["id"], table["question"], table["accepted"], strict=True)
+    return [Question(str(name), text, tuple(a for a in told.split("; ") if a)) for name, text, told in columns]
+
+
+def scaled(study: Study, factor: float) -> list[Intervention]:
+    """The study's candidates, scaled."""
+    places = [(one.layer, one.unit) for one in study.findings if one.detector == "hneurons" and one.unit is not None]
+    return [scale(Site("neuron", layer), (unit,), factor) for layer, unit in places]

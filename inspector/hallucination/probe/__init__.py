@@ -1,0 +1,1 @@
+"""The probe: fitted, selected, and evaluated on answers that it was not fitted on."""

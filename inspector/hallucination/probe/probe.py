@@ -1,0 +1,56 @@
+"""A probe: a logistic regression on a few neurons' CETT; its log-odds are those of a made-up answer."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from inspector.hallucination.probe.lasso import Fit
+
+
+@dataclass(frozen=True)
+class Probe:
+    """The neurons, and the fit on their CETTs.
+
+    Args:
+        neurons: layer and number of each neuron, in the order of the fit's weights.
+        fit: its `columns` are the neurons' places in a flat [layer, neuron] array.
+    """
+
+    neurons: Int[np.ndarray, "neuron 2"]
+    fit: Fit
+
+    @classmethod
+    def of(cls, fit: Fit, layers: tuple[int, ...], d_mlp: int) -> "Probe":
+        """The probe of a fit on flattened [layer, neuron] columns, where `layers` are the layers with neurons."""
+        neurons = np.stack([np.array(layers)[fit.columns // d_mlp], fit.columns % d_mlp], axis=1)
+        return cls(neurons.astype(np.int64), fit)
+
+    def risk(self, values: Float[np.ndarray, "row neuron"]) -> Float[np.ndarray, " row"]:
+        """Probability in [0, 1] that an answer is made up, where made-up and right ones are equally many."""
+        return risk_of(self.fit.log_odds(values))
+
+    def terms(self, values: Float[np.ndarray, "row neuron"]) -> Float[np.ndarray, "row neuron"]:
+        """What each neuron adds to the log-odds; with the bias they add up to it."""
+        return (values.astype(np.float64) - self.fit.mean) / self.fit.scale * self.fit.weight
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The probe as arrays, to be saved."""
+        fit = self.fit
+        named = {"layer": self.neurons[:, 0], "neuron": self.neurons[:, 1], "column": fit.columns}
+        named |= {"weight": fit.weight, "mean": fit.mean, "scale": fit.scale, "bias": np.array([fit.bias])}
+        return {f"probe_{name}": array for name, array in named.items()}
+
+    @classmethod
+    def read(cls, arrays: Mapping[str, Any]) -> "Probe":
+        """The probe that `arrays` came from."""
+        named = {name: arrays[f"probe_{name}"] for name in ("column", "weight", "mean", "scale", "bias")}
+        fit = Fit(named["column"], named["weight"], named["mean"], named["scale"], float(named["bias"][0]))
+        return cls(np.stack([arrays["probe_layer"], arrays["probe_neuron"]], axis=1), fit)
+
+
+def risk_of(log_odds: Float[np.ndarray, "*rows"]) -> Float[np.ndarray, "*rows"]:
+    """Probabilities of log-odds."""
+    return np.asarray(1 / (1 + np.exp(-log_odds)))

@@ -1,0 +1,1 @@
+"""Questions with accepted answers, built in or from public sets, and prompts."""

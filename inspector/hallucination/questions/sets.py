@@ -1,0 +1,212 @@
+"""Questions with known answers: the built-in ones, those of files, and public sets from the hub."""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from inspector.errors import InputError
+from inspector.hallucination.questions.public import HUB, OWN, Row, Schema, fetch, recognise
+
+BUILT_IN = ("world_facts", "false_premises")
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question and every accepted name of its answer.
+
+    Attributes:
+        id: unique in its set.
+        question: the question as it is put to the model.
+        answers: every accepted alias; empty for a question without a right answer (a false premise).
+        subject: what the question is about, e.g. "France": questions of one subject belong to one side of a split.
+        relation: what it asks of the subject, e.g. "capital".
+    """
+
+    id: str
+    question: str
+    answers: tuple[str, ...]
+    subject: str | None = None
+    relation: str | None = None
+
+
+def built_in(name: str) -> list[Question]:
+    """A built-in set: "world_facts", each with a right answer, or "false_premises", none with one.
+
+    Raises:
+        InputError: a name that isn't in `BUILT_IN`.
+    """
+    if name not in BUILT_IN:
+        raise InputError(f"No built-in questions '{name}'. Built in: {', '.join(BUILT_IN)}.")
+    file = files("inspector").joinpath(f"data/{name}.jsonl")
+    return _questions(Path(f"{name}.jsonl"), OWN, _parsed(Path(file.name), file.read_text(encoding="utf-8")))
+
+
+def from_file(path: str | Path) -> list[Question]:
+    """The questions of a `.jsonl`, `.json` (a list of objects) or `.parquet` file, in its order.
+
+    The schema is told by the columns. Our own is question, answers (a list of strings), and where wanted id, subject,
+    relation; the line's number serves where there is no id. TriviaQA, NQ-open, PopQA and Natural Questions are read as
+    the hub has them; of the last only the questions with short answers.
+
+    Raises:
+        InputError: a file that is missing, isn't UTF-8, is empty, is of no known schema, or has a bad line, an empty
+            question, answers that are no list of strings, or an id twice.
+    """
+    path = Path(path)
+    if path.suffix not in (".jsonl", ".json", ".parquet"):
+        raise InputError(f"'{path}' is not .jsonl, .json or .parquet. Convert it to JSON Lines, a question a line.")
+    if path.suffix == ".parquet":
+        schema, rows = _parquet(path)
+        return _questions(path, schema, rows)
+    placed = list(_parsed(path, _content(path)))
+    if not placed:
+        raise InputError(f"'{path}' is empty. Give it questions, one a line.")
+    return _questions(path, recognise(path, placed[0][1]), placed)
+
+
+def load(source: str | Path, *, count: int | None = None, seed: int = 0) -> list[Question]:
+    """Questions by name or from a file, all of them or a random subset in the set's order.
+
+    Args:
+        source: a built-in set ("world_facts", "false_premises"), a public one that is fetched from the hub ("triviaqa",
+            "nq_open", "popqa"), or the path of a file.
+        count: how many to draw; None, or more than there are, takes all.
+        seed: of the draw; the same seed draws the same questions.
+
+    Raises:
+        InputError: a source that isn't there, can't be fetched or can't be read, or a count below 1.
+    """
+    if count is not None and count < 1:
+        raise InputError(f"{count} questions were asked for. Ask for at least 1, or leave the count out for all.")
+    name = str(source)
+    if name in BUILT_IN:
+        questions = built_in(name)
+    elif name in HUB:
+        questions = from_file(fetch(name))
+    elif Path(source).suffix or Path(source).exists():
+        questions = from_file(source)
+    else:
+        raise InputError(
+            f"No questions '{name}'. Built in: {', '.join(BUILT_IN)}; from the hub: {', '.join(HUB)}; "
+            "or give a .jsonl, .json or .parquet file."
+        )
+    return questions if count is None or count >= len(questions) else _draw(questions, count, seed)
+
+
+def _draw(questions: Sequence[Question], count: int, seed: int) -> list[Question]:
+    import numpy as np
+
+    chosen = np.random.default_rng(seed).choice(len(questions), size=count, replace=False)
+    return [questions[i] for i in sorted(chosen)]
+
+
+def _content(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(f"'{path}' is not UTF-8 (byte {error.start}). Convert it to UTF-8.") from error
+    except OSError as error:
+        raise InputError(f"'{path}' can't be read: {error.strerror}. Give a file of questions.") from error
+
+
+def _parsed(path: Path, content: str) -> Iterator[tuple[int, Row]]:
+    """The objects of a JSON Lines or JSON text, numbered by line or by their place in the list, from 1."""
+    if path.suffix == ".json" and content.strip():
+        try:
+            entries = json.loads(content)
+        except (ValueError, RecursionError) as error:
+            raise InputError(f"'{path}' is not JSON ({error}). Mend it, or use .jsonl for an object a line.") from error
+        if not isinstance(entries, list):
+            raise InputError(f"'{path}' holds one {type(entries).__name__}, not a list. Put the objects in a list.")
+        numbered: Iterable[tuple[int, Any]] = enumerate(entries, start=1)
+    else:
+        numbered = ((n, line) for n, line in enumerate(content.split("\n"), start=1) if line.strip())
+    for number, entry in numbered:
+        try:
+            row = json.loads(entry) if path.suffix == ".jsonl" else entry
+            if not isinstance(row, dict):
+                raise TypeError("not an object")
+        except (ValueError, TypeError, RecursionError) as error:
+            raise InputError(f"'{path}' {_place(path, number)} is not a JSON object. Mend it.") from error
+        yield number, row
+
+
+def _parquet(path: Path) -> tuple[Schema, Iterator[tuple[int, Row]]]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        columns = pq.read_schema(path).names
+        schema = recognise(path, columns)
+        wanted = [name for name in columns if name in schema.columns + schema.optional]
+        table = pq.read_table(path, columns=wanted)
+    except pa.ArrowException as error:
+        raise InputError(f"'{path}' is not a readable parquet file. Export it again, or as .jsonl.") from error
+    except OSError as error:
+        said = error.strerror or "No such file or directory"
+        raise InputError(f"'{path}' can't be read: {said}. Give a file of questions.") from error
+    if not table.num_rows:
+        raise InputError(f"'{path}' is empty. Give it questions, one a row.")
+    return schema, ((n, row) for n, row in enumerate(table.to_pylist(), start=1))
+
+
+def _questions(path: Path, schema: Schema, rows: Iterable[tuple[int, Row]]) -> list[Question]:
+    found: dict[str, tuple[int, Question]] = {}
+    for number, row in rows:
+        place = f"'{path}' {_place(path, number)}"
+        try:
+            fields = schema.read(row)
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            why = f"lacks {error}" if isinstance(error, KeyError) else f"can't be read as {schema.name}: {error}"
+            raise InputError(f"{place} {why}. Mend it.") from error
+        if fields is None:
+            continue
+        question = _question(place, number, fields)
+        if not question.answers and schema is not OWN:
+            raise InputError(f"{place} has no answers. Leave it out.")
+        first, same = found.setdefault(question.id, (number, question))
+        if first != number and not (schema.repeats and same.question == question.question):
+            raise InputError(
+                f"{place} has the id '{question.id}' of {_place(path, first)}. Give each question an id of its own."
+            )
+    if not found:
+        raise InputError(f"'{path}' has no question with a short answer. Give a set that has some.")
+    return [question for _, question in found.values()]
+
+
+def _question(place: str, number: int, fields: Row) -> Question:
+    for name in ("question", "answers"):
+        if name not in fields:
+            raise InputError(f'{place} lacks "{name}". Add it; the answers of a false premise are [].')
+    text, answers, key = fields["question"], fields["answers"], fields.get("id")
+    if not isinstance(text, str) or not text.strip():
+        raise InputError(f"{place} has {_shown(text)} for a question. Give it words.")
+    if not isinstance(answers, list) or not all(isinstance(one, str) and one.strip() for one in answers):
+        raise InputError(
+            f"{place} has {_shown(answers)} for answers, not a list of non-empty strings. "
+            "Write a list, [] for a false premise."
+        )
+    if key is not None and (isinstance(key, bool) or not isinstance(key, str | int) or not str(key).strip()):
+        raise InputError(f"{place} has {_shown(key)} for an id. Give a string, or leave it out.")
+    for name in ("subject", "relation"):
+        if not isinstance(fields.get(name), str | None):
+            raise InputError(f"{place} has {_shown(fields[name])} for a {name}. Give a string, or leave it out.")
+    return Question(
+        id=str(number if key is None else key),
+        question=text,
+        answers=tuple(dict.fromkeys(answers)),
+        subject=fields.get("subject"),
+        relation=fields.get("relation"),
+    )
+
+
+def _place(path: Path, number: int) -> str:
+    return f"{ {'.jsonl': 'line', '.json': 'entry'}.get(path.suffix, 'row') } {number}"
+
+
+def _shown(value: object) -> str:
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,0 +1,1 @@
+"""Changes of activations: what they are, how they are applied, and mean values for them."""

@@ -1,0 +1,80 @@
+"""Attention straight from the model's own attention modules, without whole patterns.
+
+For the length of a pass an attention function of ours is selected through transformers' attention
+interface. It attends by flash kernels or tiles, and tells the pass's listener each layer's inputs
+and log-sum-exp.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformer_lens.model_bridge import TransformerBridge
+from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS, sdpa_mask
+from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
+
+from inspector.models.attention import AttentionInputs, UnsupportedAttention, attend
+from inspector.models.attention_swap import own_attention
+
+OnAttention = Callable[[int, AttentionInputs, Tensor], None]
+"""Called with layer, inputs and log-sum-exp `[batch, head, pos]` after a layer's attention."""
+
+NAME = "inspector_streamed"
+
+IGNORED = frozenset({"use_cache", "position_ids", "sliding_window", "output_router_logits", "is_causal", "dropout"})
+"""Arguments that the mask already carries, or that change nothing in a forward pass."""
+
+_listeners: dict[int, tuple[int, OnAttention]] = {}
+"""Attention module's id → (layer, listener), only while a pass runs."""
+
+
+def _attention_function(
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    scaling: float | None = None,
+    softcap: float | None = None,
+    s_aux: Tensor | None = None,
+    **kwargs: Any,
+) -> tuple[Tensor, None]:
+    """The function registered with transformers: attends, and tells the pass's listener."""
+    unknown = unknown_arguments(kwargs)
+    if unknown or query.shape[2] != key.shape[2]:
+        raise UnsupportedAttention(f"attention with {', '.join(unknown) or 'a key-value cache'}")
+    if attention_mask is not None and attention_mask.dtype != torch.bool:
+        raise UnsupportedAttention("attention with an additive mask")
+    scale = query.shape[-1] ** -0.5 if scaling is None else scaling
+    inputs = AttentionInputs(query, key, value, attention_mask, scale, softcap, s_aux)
+    out, lse = attend(inputs)
+    layer, listen = _listeners[id(module)]
+    listen(layer, inputs, lse)
+    return out.transpose(1, 2).contiguous(), None
+
+
+def unknown_arguments(given: dict[str, Any]) -> list[str]:
+    """Names of arguments that might change attention in a way not known here."""
+    return [name for name, value in given.items() if value is not None and name not in IGNORED]
+
+
+ALL_ATTENTION_FUNCTIONS.register(NAME, _attention_function)
+ALL_MASK_ATTENTION_FUNCTIONS.register(NAME, sdpa_mask)
+
+
+@contextmanager
+def streamed_attention(bridge: TransformerBridge, listen: OnAttention) -> Iterator[None]:
+    """Run the model's own attention modules on our kernels; `listen` hears every layer.
+
+    Raises:
+        UnsupportedAttention: an attention module isn't where the bridge says it is.
+    """
+    with own_attention(bridge, NAME) as layer_of:
+        try:
+            _listeners.update({module: (layer, listen) for module, layer in layer_of.items()})
+            yield
+        finally:
+            for module in layer_of:
+                _listeners.pop(module, None)

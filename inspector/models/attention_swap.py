@@ -1,0 +1,90 @@
+"""Putting a model's own attention modules back in the bridge's place, for the length of a pass.
+
+TransformerBridge recomputes attention in Python and holds [head, query, key] in float32. Its hooks
+outside attention don't need that: they still fire, and so do those on attention's output.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from torch import nn
+from transformer_lens.hook_points import HookPoint
+from transformer_lens.model_bridge import TransformerBridge
+
+from inspector.models.attention import UnsupportedAttention
+from inspector.models.model import attention_layers
+
+
+@contextmanager
+def own_attention(bridge: TransformerBridge, implementation: str | None) -> Iterator[dict[int, int]]:
+    """Run the model's own attention modules; gives each one's `id` → its layer. All is undone afterwards.
+
+    Args:
+        bridge: the model.
+        implementation: the attention function to select in transformers' attention interface; what
+            the model's configuration says where None.
+
+    Raises:
+        UnsupportedAttention: an attention module isn't where the bridge says it is.
+    """
+    swapped: list[tuple[nn.Module, str, nn.Module]] = []
+    configs = _attention_configs(bridge) if implementation else []
+    before = [config._attn_implementation for config in configs]
+    layer_of: dict[int, int] = {}
+    handles: list[Any] = []
+    try:
+        for layer in attention_layers(bridge):
+            attn = bridge.blocks[layer].attn
+            own = attn.original_component
+            for parent, name in _places(bridge.blocks[layer].original_component, attn):
+                parent._modules[name] = own
+                swapped.append((parent, name, attn))
+            handles.append(own.register_forward_hook(_on_output(attn), with_kwargs=True))
+            layer_of[id(own)] = layer
+        for config in configs:
+            config._attn_implementation = implementation
+        yield layer_of
+    finally:
+        for parent, name, attn in swapped:
+            parent._modules[name] = attn
+        for config, chosen in zip(configs, before, strict=True):
+            config._attn_implementation = chosen
+        for handle in handles:
+            handle.remove()
+
+
+def hooks_inside_attention(bridge: TransformerBridge) -> list[str]:
+    """Names of hook points that only fire on the bridge's own attention, and that hold hooks."""
+    return [
+        str(point.name)
+        for layer in attention_layers(bridge)
+        for point in bridge.blocks[layer].attn.children()
+        if isinstance(point, HookPoint) and point.has_hooks() and point is not bridge.blocks[layer].attn.hook_out
+    ]
+
+
+def _on_output(attn: nn.Module) -> Any:
+    """Fires what the bridge's attention would: its `hook_out`, then the hooks on the module itself."""
+
+    def hook(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> Any:
+        out = (attn.hook_out(out[0]), *out[1:]) if isinstance(out, tuple) else attn.hook_out(out)
+        for key, own in attn._forward_hooks.items():
+            given = (attn, args, kwargs, out) if key in attn._forward_hooks_with_kwargs else (attn, args, out)
+            out = out if (changed := own(*given)) is None else changed
+        return out
+
+    return hook
+
+
+def _attention_configs(bridge: TransformerBridge) -> list[Any]:
+    """Every config object that modules of this model read their attention function from."""
+    found = {id(c): c for m in bridge.original_model.modules() if (c := getattr(m, "config", None)) is not None}
+    return [config for config in found.values() if hasattr(config, "_attn_implementation")]
+
+
+def _places(block: nn.Module, attn: nn.Module) -> list[tuple[nn.Module, str]]:
+    places = [(m, name) for m in block.modules() for name, child in m._modules.items() if child is attn]
+    if not places:
+        raise UnsupportedAttention("an attention module that is not in its layer's module table")
+    return places

@@ -1,0 +1,133 @@
+"""The one streaming loop: hooked forward passes whose activations are reduced as they come."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import psutil
+import torch
+from torch import Tensor
+
+from inspector.batches import Batch, PaddingSide, TokenSequence, batch_count
+from inspector.detectors.base import Listener
+from inspector.errors import InputError
+from inspector.models import Model, Prefix, hooks_inside_attention, reading, route_now
+from inspector.models.attention import StreamedAttention, WholeAttention, roll_rows
+from inspector.sites import Site
+
+Progress = Callable[[int], None]
+"""Called with the number of tokens that were just done."""
+
+CPU_BATCH_TOKENS, ACCELERATOR_BATCH_TOKENS = 2048, 16384
+"""Larger batches were not faster (a CPU's caches overflow), and cost memory."""
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What a pass will take, known before it starts."""
+
+    tokens: int
+    batches: int
+    tokens_per_batch: int
+    peak_bytes: int
+    free_bytes: int
+
+    def __str__(self) -> str:
+        memory = f"about {self.peak_bytes / 1e9:.2f} GB beside the model, {self.free_bytes / 1e9:.1f} GB free"
+        batched = f"{self.batches} batches of at most {self.tokens_per_batch:,}"
+        return f"{self.tokens:,} tokens in all, in {batched}; {memory}"
+
+
+def observe(
+    model: Model,
+    batches: Iterable[Batch],
+    reducers: Sequence[Listener],
+    *,
+    padding_side: PaddingSide = "right",
+    prefix: Prefix | None = None,
+    progress: Progress | None = None,
+) -> None:
+    """Run the batches through the model and feed the reducers while activations stream by.
+
+    Activations are never collected: each is reduced inside its hook. Hooks are removed whatever
+    happens, hooks of the user's stay, and the model's lock is held throughout. Reducers see
+    padding on the right, whichever side the model was given it on. With a `prefix` (of a `Decoder`)
+    every row goes on from it; reducers see the rows' own tokens only.
+
+    Raises:
+        ModelError: a reducer needs a kind of site that this model does not have.
+        InputError: attention is to be read, or padding on the left, with a prefix.
+    """
+    pass_ = _Pass(reducers)
+    kinds = sorted({kind for reducer in reducers for kind in reducer.kinds})
+    if prefix is not None and ("attention" in kinds or padding_side == "left"):
+        raise InputError("With a shared prefix attention can't be read, and padding is on the right.")
+    if prefix is not None and (inside := hooks_inside_attention(model.bridge)):
+        raise InputError(f"A hook at {inside[0]} would not fire with a shared prefix. Remove it, or feed whole rows.")
+    with model.lock, reading(model, kinds, pass_.deliver, prefix):
+        for batch in batches:
+            batch = Batch(*(x.to(model.device) for x in (batch.ids, batch.real, batch.text)))
+            pass_.batch, pass_.shift = batch, None
+            ids, mask = batch.ids, None
+            if padding_side == "left":
+                pass_.shift = batch.ids.shape[1] - batch.lengths
+                ids, mask = (roll_rows(x, -pass_.shift, dim=1) for x in (batch.ids, batch.real))
+            model.forward(ids, mask, logits="logits" in kinds, prefix=prefix)
+            if progress is not None:
+                progress(int(batch.real.sum()))
+
+
+class _Pass:
+    """Hands what the hooks bring to the reducers that want it."""
+
+    def __init__(self, reducers: Sequence[Listener]) -> None:
+        self.reducers = reducers
+        self.batch: Batch | None = None
+        self.shift: Tensor | None = None
+
+    def deliver(self, site: Site, x: Tensor | StreamedAttention | WholeAttention) -> None:
+        batch = self.batch
+        if batch is None:
+            return  # another user of this model runs it between our batches
+        if self.shift is not None:
+            x = roll_rows(x, self.shift, dim=1) if isinstance(x, Tensor) else x.padded_right(self.shift)
+        wanting = [reducer for reducer in self.reducers if site.kind in reducer.kinds]
+        for part in [x] if isinstance(x, Tensor) else x.blocks(batch.real):
+            for reducer in wanting:
+                reducer.update(batch, site, part)
+
+
+def forecast(model: Model, rows: Sequence[TokenSequence], tokens_per_batch: int | None = None) -> Forecast:
+    """Batch size in tokens, chosen from free memory, and what the pass will take.
+
+    Raises:
+        InputError: even the longest text alone does not fit.
+    """
+    longest = max(len(row.ids) for row in rows)
+    free = _free_bytes(model.device)
+    a_token = _bytes_per_token(model, longest)
+    on_cpu = model.device.type == "cpu"
+    most = CPU_BATCH_TOKENS if on_cpu else ACCELERATOR_BATCH_TOKENS
+    budget = tokens_per_batch or max(longest, min(most, int(0.5 * free / a_token)))
+    total = sum(len(row.ids) for row in rows)
+    peak = a_token * max(longest, min(budget, total))
+    if peak > 0.9 * free:
+        raise InputError(
+            f"A batch of {max(longest, budget):,} tokens needs about {peak / 1e9:.1f} GB and {free / 1e9:.1f} GB are "
+            "free. Use a smaller window or batch size."
+        )
+    return Forecast(total, batch_count(rows, budget), budget, peak, free)
+
+
+def _bytes_per_token(model: Model, longest: int) -> int:
+    """A generous bound on a pass's activations that live at once."""
+    shape = model.shape
+    widths = 16 * shape.d_model + 6 * max(shape.d_mlp, 4 * shape.d_model) + 8 * shape.heads * shape.d_head
+    if route_now(model) != "streamed":
+        widths += 4 * shape.heads * longest
+    return 4 * widths
+
+
+def _free_bytes(device: torch.device) -> int:
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    return psutil.virtual_memory().available

@@ -1,0 +1,1 @@
+"""A run on disk, its tables, and the report that holds both."""

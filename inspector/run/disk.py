@@ -1,0 +1,310 @@
+"""A record as a folder: safetensors, parquet and json; nothing is ever unpickled.
+
+The folder is written beside its place and renamed, and `run.json` is written last with the size
+and hash of every other file, so a folder that opens is whole.
+"""
+
+import hashlib
+import json
+import math
+import os
+import re
+import tempfile
+from collections.abc import Mapping
+from dataclasses import MISSING, asdict, fields
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from inspector.errors import InspectorError, RunError
+from inspector.records import Effect, Evidence, Finding, Record
+
+FORMAT = 1
+ABOUT = {"model": dict, "settings": dict, "notes": list, "files": dict, "created": str}
+SAFE_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*")
+INSIDE = re.compile(rf"(evidence/)?{SAFE_NAME.pattern}")
+"""Files of a run: tables, and arrays one folder down; nothing above or beside it."""
+TABLE = ".table.parquet"
+MAPPED_BYTES = 16 << 20
+DTYPES = {"F16": "<f2", "F32": "<f4", "F64": "<f8", "I64": "<i8", "I32": "<i4", "I8": "|i1", "BOOL": "|b1"}
+"""safetensors' names of the dtypes that large evidence is made of."""
+LIBRARIES = (
+    "activation-inspector",
+    "torch",
+    "transformers",
+    "transformer-lens",
+    "numpy",
+    "pandas",
+    "scipy",
+    "scikit-learn",
+)
+
+
+def save(record: Record, folder: str | Path, *, overwrite: bool = False) -> Path:
+    """Write a record as a run; an existing run is replaced only with `overwrite`.
+
+    Raises:
+        RunError: the place is taken, is not a run, or can't be written.
+    """
+    target = claim(folder, overwrite=overwrite)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".writing-", dir=target.parent) as scratch:
+            made = Path(scratch) / "new"
+            made.mkdir()
+            _write(record, made)
+            _swap_in(made, target, Path(scratch) / "old")
+    except OSError as error:
+        raise RunError(f"Run '{folder}' can't be written: {error.strerror or error}. Choose another place.") from error
+    return target
+
+
+def _swap_in(made: Path, target: Path, old: Path) -> None:
+    """Put the new run in the old one's place; if that fails, the old one is put back."""
+    if target.exists():
+        target.rename(old)
+    try:
+        made.rename(target)
+    except BaseException:
+        if old.exists():
+            old.rename(target)
+        raise
+
+
+def claim(folder: str | Path, *, overwrite: bool = False) -> Path:
+    """Check that a run can be written here; called before the work starts, so that none is lost.
+
+    Raises:
+        RunError: the place is taken, is not a run, or can't be written.
+    """
+    try:
+        target = Path(folder).expanduser().resolve()
+        taken = target.exists()
+    except (OSError, RuntimeError) as error:
+        raise RunError(f"'{str(folder)[:60]}' can't be written: {error}. Choose another place.") from error
+    if taken:
+        empty = target.is_dir() and not any(target.iterdir())
+        if not empty and not (target / "run.json").is_file():
+            raise RunError(f"'{folder}' exists and is not a run; nothing was touched. Choose another place.")
+        if not empty and not overwrite:
+            raise RunError(f"Run '{folder}' exists. Choose another place, or replace it with --overwrite.")
+    there = next(parent for parent in target.parents if parent.exists())
+    try:
+        with tempfile.TemporaryFile(dir=there):
+            pass
+    except OSError as error:
+        raise RunError(f"'{there}' can't be written: {error.strerror}. Choose another place.") from error
+    return target
+
+
+def _write(record: Record, folder: Path) -> None:
+    (folder / "evidence").mkdir()
+    for name, evidence in record.evidence.items():
+        if not SAFE_NAME.fullmatch(name):
+            raise RunError(f"Evidence can't be saved under the name '{name}'. Use letters, digits, '.', '_' and '-'.")
+        about = {name: getattr(evidence, name) for name in ("detector", "axes", "combine", "facts")}
+        arrays = {key: np.asarray(array, order="C") for key, array in evidence.arrays.items()}
+        path = folder / "evidence" / f"{name}.safetensors"
+        # One key: several are written in an order that changes from run to run.
+        save_file(arrays, path, metadata={"about": json.dumps(_plain(about))})
+        path.chmod((folder / "evidence").stat().st_mode & 0o666)
+    tokens = {**record.tokens, "token": [_writable(token) for token in record.tokens["token"]]}
+    pd.DataFrame(tokens).to_parquet(folder / "tokens.parquet", index=False)
+    for name, rows, kind in (("findings", record.findings, Finding), ("effects", record.effects, Effect)):
+        values = [{key: _writable(value) for key, value in asdict(row).items()} for row in rows]
+        frame = pd.DataFrame(values, columns=[f.name for f in fields(kind)])
+        for column in ("layer", "unit", "position"):
+            if column in frame:
+                frame[column] = frame[column].astype("Int64")
+        frame.to_parquet(folder / f"{name}.parquet", index=False)
+    for name, table in record.tables.items():
+        columns = {key: [_writable(value) for value in column] for key, column in table.items()}
+        pd.DataFrame(columns).to_parquet(folder / f"{name}{TABLE}", index=False)
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    about_run = {
+        "format": FORMAT,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "model": dict(record.card),
+        "settings": dict(record.settings),
+        "notes": list(record.notes),
+        "libraries": {name: _version(name) for name in LIBRARIES},
+        "input_sha256": _hash_tokens(record.tokens),
+        "files": {
+            path.relative_to(folder).as_posix(): {"bytes": path.stat().st_size, "sha256": _sha256(path)}
+            for path in files
+        },
+    }
+    (folder / "run.json").write_text(json.dumps(_plain(about_run), indent=1, ensure_ascii=False), encoding="utf-8")
+
+
+def open_run(folder: str | Path) -> Record:
+    """Open a saved run, after checking that it is whole.
+
+    Raises:
+        RunError: it is missing, of another format, or a file of it is missing or damaged.
+    """
+    root = Path(folder).expanduser()
+    about = describe(root)
+    wrong = damage(root, about["files"])
+    if wrong:
+        raise RunError(f"Run '{folder}': {wrong} Restore it or scan again.")
+    try:
+        evidence = {
+            Path(name).stem: _read_evidence(root / name) for name in about["files"] if name.startswith("evidence/")
+        }
+        tokens = pd.read_parquet(root / "tokens.parquet")
+        findings, effects = (_read_rows(root / f"{k.__name__.lower()}s.parquet", k) for k in (Finding, Effect))
+        return Record(
+            card=about["model"],
+            settings=about["settings"],
+            evidence=evidence,
+            findings=findings,
+            tokens=_columns(tokens),
+            effects=effects,
+            notes=tuple(about["notes"]),
+            tables={
+                name.removesuffix(TABLE): _columns(pd.read_parquet(root / name))
+                for name in about["files"]
+                if name.endswith(TABLE)
+            },
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
+        raise RunError(f"Run '{folder}' can't be read ({error}). Restore it or scan again.") from error
+
+
+def damage(root: Path, files: Mapping[str, Mapping[str, Any]], *, hashed: bool = True) -> str:
+    """The first of a run's listed files that is missing or changed, in words; by size alone unless hashed."""
+    for name, expected in files.items():
+        path = root / name
+        if not path.is_file():
+            return f"{name} is missing."
+        if path.stat().st_size != expected["bytes"]:
+            return f"{name} is damaged (its size differs)."
+        if hashed and _sha256(path) != expected["sha256"]:
+            return f"{name} is damaged (its hash differs)."
+    return ""
+
+
+def describe(folder: str | Path) -> dict[str, Any]:
+    """A run's `run.json`, checked for its format; fast, whatever the run's size.
+
+    Raises:
+        RunError: there is no run here, or one of another format.
+    """
+    path = Path(folder).expanduser() / "run.json"
+    try:
+        about = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise RunError(f"No run in '{folder}' (it has no run.json). Give the folder that --out named.") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise RunError(f"Run '{folder}': run.json is damaged ({error}). Restore it, or scan.") from error
+    if not isinstance(about, dict) or about.get("format") != FORMAT:
+        got = about.get("format") if isinstance(about, dict) else None
+        raise RunError(f"Run '{folder}' has format {got}, this version reads {FORMAT}. Scan again.")
+    wrong = [name for name, kind in ABOUT.items() if not isinstance(about.get(name), kind)]
+    if not wrong and not isinstance(about["settings"].get("detectors"), list):
+        wrong = ["settings"]
+    if not wrong and not _good_files(about["files"]):
+        wrong = ["files entries"]
+    outside = [name for name in about["files"] if not INSIDE.fullmatch(name)] if "files" not in wrong else []
+    if outside:
+        raise RunError(f"Run '{folder}': run.json names '{outside[0]}', outside the run. Don't trust it; scan again.")
+    if wrong:
+        raise RunError(f"Run '{folder}': run.json has no proper {', '.join(wrong)}. Restore it or scan again.")
+    return about
+
+
+def _good_files(files: Mapping[str, Any]) -> bool:
+    """Whether the three tables are listed, and every file with its size and hash."""
+    listed = all(isinstance(entry, dict) and {"bytes", "sha256"} <= entry.keys() for entry in files.values())
+    return listed and {"tokens.parquet", "findings.parquet", "effects.parquet"} <= files.keys()
+
+
+def _columns(table: pd.DataFrame) -> dict[str, np.ndarray]:
+    return {str(name): table[name].to_numpy() for name in table}
+
+
+def _read_evidence(path: Path) -> Evidence:
+    mapped = _mapped(path) if path.stat().st_size > MAPPED_BYTES else None
+    if mapped is not None:
+        about, arrays = mapped
+    else:
+        with safe_open(path, framework="numpy") as stored:
+            about = json.loads((stored.metadata() or {})["about"])
+            arrays = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 (not a dict)
+    axes = {name: tuple(names) for name, names in about["axes"].items()}
+    try:
+        return Evidence(about["detector"], arrays, axes, about["combine"], about["facts"])
+    except InspectorError as error:
+        raise ValueError(str(error)) from error
+
+
+def _mapped(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]] | None:
+    """A large file's arrays, left on disk until they are used; None where one is of an unknown dtype."""
+    with path.open("rb") as stream:
+        size = int.from_bytes(stream.read(8), "little")
+        header = json.loads(stream.read(size))
+    about = json.loads(header.pop("__metadata__")["about"])
+    if any(entry["dtype"] not in DTYPES for entry in header.values()):
+        return None
+    arrays: dict[str, np.ndarray] = {
+        name: np.memmap(path, DTYPES[entry["dtype"]], "r", 8 + size + entry["data_offsets"][0], tuple(entry["shape"]))
+        for name, entry in header.items()
+    }
+    return about, arrays
+
+
+def _read_rows(path: Path, kind: type[Any]) -> tuple[Any, ...]:
+    frame = pd.read_parquet(path)
+    added = {f.name for f in fields(kind) if f.default is not MISSING}  # by later versions, with a default
+    names = [f.name for f in fields(kind) if f.name in frame or f.name not in added]
+    columns = [frame[name].astype(object).tolist() for name in names]
+    optional = {"unit", "position", "token"}
+    return tuple(
+        kind(**{n: (None if n in optional and pd.isna(v) else v) for n, v in zip(names, row, strict=True)})
+        for row in zip(*columns, strict=True)
+    )
+
+
+def _writable(value: Any) -> Any:
+    """A text with what UTF-8 can't hold (half a surrogate pair) as a question mark; else the value."""
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
+
+
+def _version(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _hash_tokens(tokens: Mapping[str, np.ndarray]) -> str:
+    """SHA-256 of the tokens as fed: same hash, same input."""
+    digest = hashlib.sha256()
+    for name in ("text", "position", "id"):
+        digest.update(np.ascontiguousarray(tokens[name], dtype=np.int64).tobytes())
+    return digest.hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    """For JSON: NaN and infinity become null, paths and numpy numbers plain values."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [_plain(item) for item in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return os.fspath(value) if isinstance(value, os.PathLike) else value

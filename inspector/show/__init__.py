@@ -1,0 +1,1 @@
+"""A record as words, tables on a terminal, figures, and one page of HTML."""
