@@ -17,6 +17,9 @@ Text = str | Sequence[int]
 
 PaddingSide = Literal["right", "left"]
 
+WINDOW = 2048
+"""Tokens of a window where a model's context is longer; longer windows on request."""
+
 
 @dataclass(frozen=True)
 class TokenSequence:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from inspector.batches import Text, TokenSequence, batches, token_table, tokenise
+from inspector.batches import WINDOW, Text, TokenSequence, batches, token_table, tokenise
 from inspector.detectors.base import Detector, Reducer, load_detectors, refuse_studies
 from inspector.detectors.sinks import frames as sinks_judge
 from inspector.errors import InputError, ModelError
@@ -17,9 +17,6 @@ from inspector.models import Model, hooks_inside_attention, route_now
 from inspector.models.observe import Forecast, Progress, forecast, observe
 from inspector.records import Evidence
 from inspector.run.report import Report, judged
-
-WINDOW = 2048
-"""Tokens of a window where a model's context is longer; longer windows on request."""
 
 
 def examine(

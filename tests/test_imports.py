@@ -35,7 +35,7 @@ def test_a_saved_run_is_opened_judged_and_drawn_without_torch(tmp_path: Path) ->
     examine(planted_model(), random_texts(4, 64, 80)).save(tmp_path / "run")
     code = (
         f"import inspector; r = inspector.open_run({str(tmp_path / 'run')!r}); r.judge(massive={{'ratio': 5}});"
-        "[r.frame(n) for n in r.frames()]; from inspector.figures import figures; figures(r)"
+        "[r.frame(n) for n in r.frames()]; from inspector.show.figures import figures; figures(r)"
     )
     assert not loaded_after(code) & set(HEAVY)
 

@@ -26,9 +26,9 @@ from inspector.hallucination.probe import select as selecting
 from inspector.hallucination.probe.nested_cv import Answers
 from inspector.hallucination.probe.probe import risk_of
 from inspector.hallucination.probe.splits import key_numbers
-from inspector.hallucination.probe.transfer import between, with_transfers
 from inspector.hallucination.questions.prompts import Form
 from inspector.hallucination.questions.sets import Question, load
+from inspector.hallucination.transfer_studies import between, with_transfers
 from inspector.models import Model
 from inspector.show.html import render
 from inspector.show.sentences import paragraphs
@@ -373,7 +373,7 @@ def test_a_saved_study_is_opened_and_drawn_without_torch(saved: Path) -> None:
     code = (
         f"import inspector; r = inspector.open_run({str(saved)!r}); r.judge(hneurons={{'q': 0.5}});"
         "[r.frame(n) for n in r.frames() if not n.startswith('evidence')];"
-        "from inspector.figures import figures; assert len(figures(r)) == 3; assert r.probe.fit.bias is not None"
+        "from inspector.show.figures import figures; assert len(figures(r)) == 3; assert r.probe.fit.bias is not None"
     )
     assert not loaded_after(code) & set(HEAVY)
 

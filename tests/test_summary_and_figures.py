@@ -10,9 +10,10 @@ import torch
 
 import inspector
 from inspector.errors import InputError
-from inspector.figures import MAX_SIDE, figures, magnitude_map, token_label
+from inspector.figures import MAX_SIDE, magnitude_map, token_label
 from inspector.models import Model
 from inspector.run.report import Report
+from inspector.show.figures import figures
 from inspector.show.html import render
 from inspector.show.sentences import paragraphs
 from inspector.testing.laws import PlantedSink, PlantedSpike, planted_model, random_texts, tiny_hf, tiny_model

@@ -18,11 +18,10 @@ import pandas as pd
 from jaxtyping import Bool, Float, Int
 
 from inspector.analyses.logit_lens_reducer import LensReducer
-from inspector.batches import Text, batches, token_table, token_texts, tokenise
+from inspector.batches import WINDOW, Text, batches, token_table, token_texts, tokenise
 from inspector.errors import InputError
 from inspector.models import Model, check_readout
 from inspector.models.observe import Forecast, Progress, forecast, observe
-from inspector.scan import WINDOW
 
 G, RHO = 0.5, 0.85
 SHARE = 0.5

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from inspector.analyses.neurons_reducer import NeuronReducer
-from inspector.batches import Text, TokenSequence, batches, token_texts, tokenise
+from inspector.batches import WINDOW, Text, TokenSequence, batches, token_texts, tokenise
 from inspector.detectors.massive.detector import Massive
 from inspector.detectors.massive.plateaus import plateaus, writers
 from inspector.detectors.massive.thresholds import Thresholds
@@ -25,7 +25,6 @@ from inspector.errors import InputError, ModelError
 from inspector.models import Model, check_readout, direct_logits, written
 from inspector.models.observe import Forecast, Progress, forecast, observe
 from inspector.records import Evidence, Record
-from inspector.scan import WINDOW
 from inspector.stats import histogram_quantile, histogram_share
 from inspector.texts import built_in
 

@@ -98,8 +98,8 @@ def hallucinate(
     say(quiet, f"Loading {model} …")
     from inspector.hallucination.answers.ask import Sampling
     from inspector.hallucination.pipeline import study_hallucination
-    from inspector.hallucination.probe.transfer import with_transfers
     from inspector.hallucination.questions.prompts import Form
+    from inspector.hallucination.transfer_studies import with_transfers
     from inspector.models import asking_dtype, load_model
     from inspector.resume import working_folder
 

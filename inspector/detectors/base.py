@@ -20,10 +20,10 @@ Names = Mapping[int, str]
 
 
 @runtime_checkable
-class Listener(Protocol):
-    """Sees a stream of activations.
+class Reducer(Protocol):
+    """Turns a stream of activations into evidence; the only mutable thing in a scan.
 
-    `kinds` are the kinds of site it wants to see on this model. `update` is called for each batch
+    `kinds` are the kinds of site that it wants to see on this model. `update` is called for each batch
     and site in the order of the forward pass, with `[batch, pos, …]` padded on the right, or with
     one `AttentionBlock` after another for the kind `attention`. It must not write to `x`.
     """
@@ -32,11 +32,6 @@ class Listener(Protocol):
 
     def update(self, batch: "Batch", site: Site, x: Any) -> None:
         """Take in one site's activations, or one block of attention."""
-
-
-@runtime_checkable
-class Reducer(Listener, Protocol):
-    """Turns a stream of activations into evidence; the only mutable thing in a scan."""
 
     def evidence(self) -> Evidence:
         """The measurements so far."""

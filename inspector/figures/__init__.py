@@ -1,9 +1,5 @@
 """From DataFrames to plotly figures. A title says what is seen; axes carry units."""
 
-from collections.abc import Callable
-
-import plotly.graph_objects as go
-
 from inspector.figures.cells import carried_by, dim_over_layers, size_spread, top_dims, writing
 from inspector.figures.common import FONT, MASSIVE, MAX_SIDE, NEURON, NEUTRAL, SINK, rounded, token_label
 from inspector.figures.comparison import head_difference, heads_by_depth, two_over_depth, two_predictors
@@ -15,11 +11,8 @@ from inspector.figures.massive import colour_limits, life_cycle, magnitude_map
 from inspector.figures.patterns import attention_pattern
 from inspector.figures.sinks import head_keys, head_map, received_by_position, sink_controls, sink_curve, sink_map
 from inspector.figures.states import neuron_state
-from inspector.records import Record
-from inspector.run.tables import frame, names, thresholds
 
 __all__ = [
-    "FIGURES",
     "FONT",
     "MASSIVE",
     "MAX_SIDE",
@@ -32,7 +25,6 @@ __all__ = [
     "decoding_family",
     "dim_over_layers",
     "effect_intervals",
-    "figures",
     "head_difference",
     "head_keys",
     "head_map",
@@ -61,40 +53,3 @@ __all__ = [
     "window_losses",
     "writing",
 ]
-
-FIGURES: dict[str, tuple[tuple[str, ...], Callable[[Record], go.Figure]]] = {
-    "massive.life_cycle": (
-        ("massive.layers", "massive.plateaus"),
-        lambda r: life_cycle(frame(r, "massive.layers"), frame(r, "massive.plateaus")),
-    ),
-    "massive.map": (("massive.map",), lambda r: magnitude_map(frame(r, "massive.map"))),
-    "sinks.map": (("sinks.heads",), lambda r: sink_map(frame(r, "sinks.heads"), thresholds(r, "sinks").epsilon)),
-    "sinks.received": (
-        ("sinks.keys",),
-        lambda r: received_by_position(frame(r, "sinks.keys"), thresholds(r, "sinks").epsilon),
-    ),
-    "sinks.curve": (("sinks.curve",), lambda r: sink_curve(frame(r, "sinks.curve"), thresholds(r, "sinks").epsilon)),
-    "effects.loss": (("effects",), lambda r: effect_intervals(frame(r, "effects"))),
-    "effects.windows": (("windows",), lambda r: window_losses(frame(r, "windows"))),
-    "effects.alpha": (("alpha",), lambda r: over_alpha(frame(r, "alpha"))),
-    "effects.guard": (
-        ("guard", "guard_curve"),
-        lambda r: risk_coverage(frame(r, "guard_curve"), frame(r, "guard")),
-    ),
-    "effects.spike_sink": (("spike_sink",), lambda r: spike_by_sink(frame(r, "spike_sink"))),
-    "hneurons.predictors": (("hneurons.scores",), lambda r: predictors(frame(r, "hneurons.scores"))),
-    "hneurons.roc": (("hneurons.roc",), lambda r: roc_curves(frame(r, "hneurons.roc"))),
-    "hneurons.neurons": (("hneurons.candidates",), lambda r: neurons(frame(r, "hneurons.candidates"))),
-    "decoding": (("decoding",), lambda r: decoding_family(frame(r, "decoding"))),
-}
-"""Figures of a record by name: the frames each needs, and how it is made."""
-
-
-def figures(record: Record) -> dict[str, go.Figure]:
-    """Every figure whose frames this record has and fills."""
-    known = set(names(record))
-    return {
-        name: make(record)
-        for name, (needs, make) in FIGURES.items()
-        if known.issuperset(needs) and len(frame(record, needs[0]))
-    }

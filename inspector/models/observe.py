@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import psutil
 import torch
 from torch import Tensor
 
 from inspector.batches import Batch, PaddingSide, TokenSequence, batch_count
-from inspector.detectors.base import Listener
 from inspector.errors import InputError
 from inspector.models import Model, Prefix, hooks_inside_attention, reading, route_now
 from inspector.models.attention import StreamedAttention, WholeAttention, roll_rows
@@ -19,6 +19,20 @@ Progress = Callable[[int], None]
 
 CPU_BATCH_TOKENS, ACCELERATOR_BATCH_TOKENS = 2048, 16384
 """Larger batches were not faster (a CPU's caches overflow), and cost memory."""
+
+
+class Observer(Protocol):
+    """Sees a stream of activations: what `observe` calls. Every reducer is one.
+
+    `kinds` are the kinds of site that it wants to see on this model. `update` is called for each batch
+    and site in the order of the forward pass, with `[batch, pos, …]` padded on the right, or with
+    one `AttentionBlock` after another for the kind `attention`. It must not write to `x`.
+    """
+
+    kinds: tuple[str, ...]
+
+    def update(self, batch: Batch, site: Site, x: Any) -> None:
+        """Take in one site's activations, or one block of attention."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +54,7 @@ class Forecast:
 def observe(
     model: Model,
     batches: Iterable[Batch],
-    reducers: Sequence[Listener],
+    observers: Sequence[Observer],
     *,
     padding_side: PaddingSide = "right",
     prefix: Prefix | None = None,
@@ -57,8 +71,8 @@ def observe(
         ModelError: a reducer needs a kind of site that this model does not have.
         InputError: attention is to be read, or padding on the left, with a prefix.
     """
-    pass_ = _Pass(reducers)
-    kinds = sorted({kind for reducer in reducers for kind in reducer.kinds})
+    pass_ = _Pass(observers)
+    kinds = sorted({kind for observer in observers for kind in observer.kinds})
     if prefix is not None and ("attention" in kinds or padding_side == "left"):
         raise InputError("With a shared prefix attention can't be read, and padding is on the right.")
     if prefix is not None and (inside := hooks_inside_attention(model.bridge)):
@@ -79,8 +93,8 @@ def observe(
 class _Pass:
     """Hands what the hooks bring to the reducers that want it."""
 
-    def __init__(self, reducers: Sequence[Listener]) -> None:
-        self.reducers = reducers
+    def __init__(self, observers: Sequence[Observer]) -> None:
+        self.observers = observers
         self.batch: Batch | None = None
         self.shift: Tensor | None = None
 
@@ -90,10 +104,10 @@ class _Pass:
             return  # another user of this model runs it between our batches
         if self.shift is not None:
             x = roll_rows(x, self.shift, dim=1) if isinstance(x, Tensor) else x.padded_right(self.shift)
-        wanting = [reducer for reducer in self.reducers if site.kind in reducer.kinds]
+        wanting = [observer for observer in self.observers if site.kind in observer.kinds]
         for part in [x] if isinstance(x, Tensor) else x.blocks(batch.real):
-            for reducer in wanting:
-                reducer.update(batch, site, part)
+            for observer in wanting:
+                observer.update(batch, site, part)
 
 
 def forecast(model: Model, rows: Sequence[TokenSequence], tokens_per_batch: int | None = None) -> Forecast:

@@ -7,9 +7,9 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from inspector.errors import InputError
-from inspector.figures import figures
 from inspector.records import Record
 from inspector.run.tables import frame, names
+from inspector.show.figures import figures
 from inspector.show.sentences import paragraphs
 
 ROWS = 200

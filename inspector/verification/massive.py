@@ -10,14 +10,13 @@ import pandas as pd
 from jaxtyping import Float
 
 from inspector.batches import TokenSequence, batches
-from inspector.detectors.base import Listener
 from inspector.detectors.massive.detector import Massive
 from inspector.detectors.sinks.detector import Sinks
 from inspector.interventions.apply import intervene
 from inspector.interventions.means import means
 from inspector.interventions.values import Intervention, Target, drop, set_to, unattend, zero
 from inspector.models import Model
-from inspector.models.observe import observe
+from inspector.models.observe import Observer, observe
 from inspector.records import Claim, Effect, Verdict
 from inspector.run.report import Report
 from inspector.run.tables import thresholds
@@ -141,9 +140,9 @@ class MassiveTest:
         assert isinstance(bench, TextBench)
         massive = Massive().reducer(self.model)
         sinks = Sinks().reducer(self.model) if self.model.shape.has("attention") else None
-        listeners: list[Listener] = [massive] if sinks is None else [massive, sinks]
+        observers: list[Observer] = [massive] if sinks is None else [massive, sinks]
         with intervene(self.model, interventions):
-            observe(self.model, batches(bench.rows, BATCH_TOKENS, self.model.pad_id), listeners)
+            observe(self.model, batches(bench.rows, BATCH_TOKENS, self.model.pad_id), observers)
         found = massive.evidence()
         sizes = np.abs(found["value"])
         here = sizes if position is None else np.where(found["position"] == position, sizes, 0.0)

@@ -5,11 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from inspector.batches import TokenSequence, batches
-from inspector.detectors.base import Listener
 from inspector.detectors.massive.detector import Massive
 from inspector.detectors.sinks.detector import Sinks
 from inspector.models import Model
-from inspector.models.observe import observe
+from inspector.models.observe import Observer, observe
 from inspector.records import Finding
 from inspector.run.report import Report
 from inspector.run.tables import thresholds
@@ -35,9 +34,9 @@ class Presence:
     def __init__(self, report: Report, model: Model, rows: Sequence[TokenSequence]) -> None:
         massive = Massive().reducer(model) if "massive" in report.evidence else None
         sinks = Sinks().reducer(model) if "sinks" in report.evidence else None
-        listeners: list[Listener] = [one for one in (massive, sinks) if one is not None]
-        if listeners:
-            observe(model, batches(rows, BATCH_TOKENS, model.pad_id), listeners)
+        observers: list[Observer] = [one for one in (massive, sinks) if one is not None]
+        if observers:
+            observe(model, batches(rows, BATCH_TOKENS, model.pad_id), observers)
         self.massive = None if massive is None else massive.evidence()
         self.sinks = None if sinks is None else sinks.evidence()
         self.epsilon = np.nan if sinks is None else thresholds(report, "sinks").epsilon

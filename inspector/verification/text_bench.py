@@ -7,14 +7,13 @@ import numpy as np
 from torch import Tensor
 
 from inspector.batches import Batch, Text, TokenSequence, batches, tokenise
-from inspector.detectors.base import Listener
 from inspector.detectors.sinks import frames as sinks_judge
 from inspector.detectors.sinks.detector import Sinks
 from inspector.errors import InputError
 from inspector.interventions.apply import intervene
 from inspector.interventions.values import Intervention
 from inspector.models import Model
-from inspector.models.observe import observe
+from inspector.models.observe import Observer, observe
 from inspector.records import Evidence
 from inspector.resume import digest
 from inspector.sites import Site
@@ -51,12 +50,12 @@ class TextBench:
     def outcome(self, interventions: Sequence[Intervention], metrics: Collection[str]) -> Outcome:
         """One pass over the texts under these interventions."""
         predictions = _Predictions(self.reference if "kl" in metrics else None)
-        listeners: list[Listener] = [predictions]
+        observers: list[Observer] = [predictions]
         sinks = Sinks().reducer(self.model) if "sink_rate" in metrics and self.model.shape.has("attention") else None
         if sinks is not None:
-            listeners.append(sinks)
+            observers.append(sinks)
         with intervene(self.model, interventions):
-            self._watch(listeners)
+            self._watch(observers)
         found = {"loss": predictions.loss, "kl": predictions.kl}
         found["sink_rate"] = {} if sinks is None else _sink_rates(sinks.evidence())
         return {
@@ -71,8 +70,8 @@ class TextBench:
         self._watch([keep])
         return keep.by_text
 
-    def _watch(self, listeners: Sequence[Listener]) -> None:
-        observe(self.model, batches(self.rows, BATCH_TOKENS, self.model.pad_id), listeners)
+    def _watch(self, observers: Sequence[Observer]) -> None:
+        observe(self.model, batches(self.rows, BATCH_TOKENS, self.model.pad_id), observers)
 
 
 def rows_to_measure(

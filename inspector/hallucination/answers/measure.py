@@ -7,13 +7,12 @@ from pathlib import Path
 import numpy as np
 
 from inspector.batches import TokenSequence, batches
-from inspector.detectors.base import Listener
 from inspector.errors import InputError, ModelError
 from inspector.hallucination.answers.ask import check_prompt
 from inspector.hallucination.answers.cett import Contributions, Doubt, ResidualMeans, Span
 from inspector.hallucination.questions.prompts import Form
 from inspector.models import Decoder, Model, Prefix
-from inspector.models.observe import Progress, observe
+from inspector.models.observe import Observer, Progress, observe
 
 RESIDUAL_DEPTHS = (0.25, 0.5, 0.75)
 """Where the residual probe may look, as shares of the model's depth."""
@@ -91,12 +90,12 @@ class Meter:
             spans[number] = Span((self.head - skip, end - self.tail), (end, len(ids)))
         return Fed(rows, spans, prefix)
 
-    def watch(self, fed: Fed, listeners: Sequence[Listener], progress: Progress | None = None) -> None:
+    def watch(self, fed: Fed, observers: Sequence[Observer], progress: Progress | None = None) -> None:
         """Run the rows once, with these listening."""
         fed_in = batches(fed.rows, BATCH_TOKENS, self.model.pad_id)
-        observe(self.model, fed_in, listeners, prefix=fed.prefix, progress=progress)
+        observe(self.model, fed_in, observers, prefix=fed.prefix, progress=progress)
 
-    def contributions(self, fed: Fed, also: Sequence[Listener] = ()) -> np.ndarray:
+    def contributions(self, fed: Fed, also: Sequence[Observer] = ()) -> np.ndarray:
         """Mean CETT over each answer's tokens, `[answer, column]`, layer by layer, neuron by neuron.
 
         Others may listen to the same pass.
