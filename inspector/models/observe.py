@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import psutil
 import torch
@@ -21,6 +21,7 @@ CPU_BATCH_TOKENS, ACCELERATOR_BATCH_TOKENS = 2048, 16384
 """Larger batches were not faster (a CPU's caches overflow), and cost memory."""
 
 
+@runtime_checkable
 class Observer(Protocol):
     """Sees a stream of activations: what `observe` calls. Every reducer is one.
 
