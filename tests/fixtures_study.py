@@ -5,11 +5,15 @@ from pathlib import Path
 import pytest
 
 from inspector import Study, study_hallucination
+from inspector.hallucination import neuron_states
 from inspector.hallucination.answers.ask import Sampling
+from inspector.hallucination.probe import select
 from inspector.hallucination.questions.sets import Question, load
 from inspector.models import Model
 
 SAMPLING = Sampling(samples=2, longest=8)
+TEXTS = 8
+"""Built-in texts that its probe's neurons are looked for in."""
 
 
 @pytest.fixture(scope="session")
@@ -20,8 +24,12 @@ def questions() -> list[Question]:
 
 @pytest.fixture(scope="session")
 def study(smollm2: Model, questions: list[Question]) -> Study:
-    """The real model asked these."""
-    return study_hallucination(smollm2, questions, sampling=SAMPLING)
+    """The real model asked these; fewer bootstraps, shuffles and texts than a user's study has."""
+    with pytest.MonkeyPatch.context() as fewer:
+        fewer.setattr(select, "BOOTSTRAPS", 20)
+        fewer.setattr(select, "SHUFFLES", 4)
+        fewer.setattr(neuron_states, "TEXTS", TEXTS)
+        return study_hallucination(smollm2, questions, sampling=SAMPLING)
 
 
 @pytest.fixture(scope="session")

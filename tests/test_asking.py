@@ -120,6 +120,16 @@ def tiny() -> Model:
 QUESTIONS = [Question(str(n), " ".join(f"word{n}{k}" for k in range(1 + n % 3)) + " ?", ()) for n in range(20)]
 
 
+def test_a_short_question_answered_at_length_waits_for_a_longer_one(tiny: Model) -> None:
+    """Its answer has all the tokens that it may have while the other question is still being told."""
+    asker = Asker(tiny, Form(shots=()), Sampling(samples=0, longest=4))
+    short = Question("short", "who ?", ())
+    long = [Question(f"long{n}", " ".join(f"word{n}{k}" for k in range(9)), ()) for n in range(9)]
+    (alone,) = asker.ask([short])
+    assert len(alone.answers[0]) == 4
+    assert asker.ask([short, *long])[0] == alone
+
+
 def test_batches_hold_each_question_once_beside_others_of_its_length(
     tiny: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,11 @@ import pandas as pd
 import pytest
 from documented import undocumented
 from fixtures_cli import TEXT, Command
-from fixtures_study import SAMPLING
-from fixtures_tiny import loaded, with_words
+from fixtures_study import SAMPLING, TEXTS
+from fixtures_tiny import EVERY, loaded, with_words
 from test_imports import HEAVY, loaded_after
 
-from inspector import Study, describe_neurons, guard, open_run, study_hallucination, verify
+from inspector import Study, describe_neurons, guard, models, open_run, study_hallucination, verify
 from inspector.analyses import neurons as neurons_module
 from inspector.errors import InputError, ModelError, RunError
 from inspector.hallucination import neuron_states as describing
@@ -103,7 +104,7 @@ def test_held_out_answers_share_no_subject_and_no_answer_with_those_fitted_on(st
 def test_scoring_an_answer_is_measuring_it(study: Study, smollm2: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     """The risk of an answer scored alone is the one in the table, which was measured in a batch."""
     answers = study.frame("hneurons.answers")
-    rows = answers[answers["split"] != "fit"].head(6)
+    rows = answers[answers["split"] != "fit"].head(3)
     risks = study.scores(smollm2, rows["question"].tolist(), rows["answer"].tolist())
     alone = [study.score(smollm2, row.question, row.answer) for row in rows.itertuples()]
     assert np.allclose(risks, rows["risk"], atol=2e-3)
@@ -156,7 +157,7 @@ def test_a_study_keeps_the_states_of_its_probe_s_neurons(study: Study, smollm2: 
     states, tokens = study.frame("hneurons.states"), study.frame("hneurons.tokens")
     assert list(zip(states["layer"], states["neuron"], strict=True)) == neurons
     assert set(zip(tokens["layer"], tokens["neuron"], strict=True)) == set(neurons)
-    again = describe_neurons(smollm2, neurons[:2], built_in(32))
+    again = describe_neurons(smollm2, neurons[:2], built_in(TEXTS))
     assert states.head(2).equals(again.states) and tokens.head(len(again.tokens)).equals(again.tokens)
 
 
@@ -349,8 +350,18 @@ def tiny() -> Model:
     return with_words(loaded("GPT2LMHeadModel"))
 
 
+@pytest.fixture
+def answered(questions: list[Question], tmp_path: Path) -> Path:
+    """A folder with answers of three words to every question: a tiny model says nearly the same to all."""
+    rng, words = np.random.default_rng(0), [word for word in range(4, 100) if word % EVERY != EVERY - 1]
+    asked = [*questions[:110], *load("false_premises", count=4)]
+    lines = [json.dumps([one.id, [rng.choice(words, 3).tolist()]]) + "\n" for one in asked]
+    (tmp_path / "answers.jsonl").write_text("".join(lines), encoding="utf-8")
+    return tmp_path
+
+
 def test_the_pipeline_reports_every_step_it_said_it_would(
-    tiny: Model, questions: list[Question], monkeypatch: pytest.MonkeyPatch
+    tiny: Model, questions: list[Question], answered: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: dict[str, list[int]] = {}
 
@@ -359,17 +370,17 @@ def test_the_pipeline_reports_every_step_it_said_it_would(
         entry[0] += done
 
     monkeypatch.setattr(selecting, "BOOTSTRAPS", 2)
-    pipeline.study_hallucination(tiny, questions[:110], sampling=NONE, judge=InTurn(), step=step)
+    pipeline.study_hallucination(tiny, questions[:110], sampling=NONE, judge=InTurn(), folder=answered, step=step)
     assert set(seen) == {"asking", "judging", "measuring", "selecting", "describing"}
     assert all(done == total for done, total in seen.values()), seen
 
 
 def test_a_set_with_false_premises_in_it_can_be_studied(
-    tiny: Model, questions: list[Question], monkeypatch: pytest.MonkeyPatch
+    tiny: Model, questions: list[Question], answered: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(selecting, "BOOTSTRAPS", 2)
     mixed = [*questions[:110], *load("false_premises", count=4)]
-    study = study_hallucination(tiny, mixed, sampling=NONE, judge=InTurn())
+    study = study_hallucination(tiny, mixed, sampling=NONE, judge=InTurn(), folder=answered)
     marks = study.frame("hneurons.answers").set_index("id")["mark"]
     premises = [one.id for one in mixed[110:] if one.id in marks.index]
     assert premises and set(marks[premises]) <= {"wrong", "abstained"}
@@ -405,25 +416,35 @@ def test_the_command_shows_a_study(saved: Path, command: Command) -> None:
     assert {row["name"] for row in as_json["hneurons.scores"]} >= {"probe", "length", "entropy", "random"}
 
 
-def test_a_question_is_asked_and_its_answer_scored(saved: Path, command: Command) -> None:
-    told = command("ask", "What is the capital of France?", "--run", str(saved), "--json")
+@pytest.fixture
+def real(smollm2: Model, command: Command, monkeypatch: pytest.MonkeyPatch) -> Command:
+    """The command, which gets the real model as it is loaded already."""
+    monkeypatch.setattr(models, "load_model", lambda *names, **options: smollm2)
+    return command
+
+
+def test_a_question_is_asked_and_its_answer_scored(saved: Path, real: Command) -> None:
+    told = real("ask", "What is the capital of France?", "--run", str(saved), "--json")
     assert told.code == 0, told.err
     asked = json.loads(told.out)
     assert asked["answer"] == "Paris" and 0 <= asked["risk"] <= 1
     assert [row["token"] for row in asked["tokens"]] == [" Paris"]
-    table = command("ask", "What is the capital of France?", "--run", str(saved), "--answer", "Lyon or Nice")
+    table = real("ask", "What is the capital of France?", "--run", str(saved), "--answer", "Lyon or Nice")
     assert "Lyon or Nice" in table.out and "Risk:" in table.out
 
 
-def test_a_study_s_questions_are_decoded_every_way_and_kept(study: Study, command: Command, tmp_path: Path) -> None:
-    run, out = study.save(tmp_path / "run"), tmp_path / "out"
-    told = command("decode", str(run), "--samples", "1", "--out", str(out), "--json")
+def test_a_study_s_questions_are_decoded_every_way_and_kept(study: Study, real: Command, tmp_path: Path) -> None:
+    e = study.evidence["hneurons"]
+    fewer = np.where((e["split"] == 1) & (np.cumsum(e["split"] == 1) > 12), 0, e["split"])  # twelve held out
+    evidence = {**study.evidence, "hneurons": replace(e, arrays={**e.arrays, "split": fewer})}
+    run, out = replace(study, evidence=evidence).save(tmp_path / "run"), tmp_path / "out"
+    told = real("decode", str(run), "--samples", "1", "--out", str(out), "--json")
     assert told.code == 0, told.err
     rows = {row["member"]: row for row in json.loads(told.out)["decoding"]}
     assert {"greedy", "softmax", "sparsemax", "best of 1 by risk"} <= set(rows)
     assert rows["best of 1 by risk"]["accuracy"] == rows["best of 1 by logprob"]["accuracy"]
     assert rows["greedy"]["accuracy"] > 0.2 and 0 < rows["greedy"]["risk"] < 1
-    assert "best of 1 by risk" in command("show", str(out)).out
+    assert "best of 1 by risk" in real("show", str(out)).out
     assert "decoding" not in open_run(run).frames()
 
 
@@ -444,8 +465,6 @@ def test_a_study_s_questions_are_decoded_every_way_and_kept(study: Study, comman
 def test_a_mistake_is_one_line_before_a_model_is_loaded(
     arguments: list[str], words: str, command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from inspector import models
-
     def never(*args: object, **options: object) -> None:
         raise AssertionError("the model was loaded")
 
@@ -560,10 +579,10 @@ def test_a_study_without_candidates_is_verified_by_its_guard_alone(smollm2: Mode
     assert any("none was tested" in note for note in verified.notes)
 
 
-def test_ask_with_a_guard_says_what_it_did(saved: Path, command: Command) -> None:
+def test_ask_with_a_guard_says_what_it_did(saved: Path, real: Command) -> None:
     question = "What is the capital of Mongolia?"
-    told = json.loads(command("ask", question, "--run", saved, "--guard", "abstain", "--threshold", 0, "--json").out)
+    told = json.loads(real("ask", question, "--run", saved, "--guard", "abstain", "--threshold", 0, "--json").out)
     assert told["did"] == "abstained" and told["answer"] is None and told["threshold"] == 0
-    assert "too risky" in command("ask", question, "--run", saved, "--guard", "abstain", "--threshold", 0).out
-    assert command("ask", question, "--run", saved, "--threshold", 0.5).code == 2
-    assert command("ask", question, "--run", saved, "--guard", "least", "--answer", "Oslo").code == 2
+    assert "too risky" in real("ask", question, "--run", saved, "--guard", "abstain", "--threshold", 0).out
+    assert real("ask", question, "--run", saved, "--threshold", 0.5).code == 2
+    assert real("ask", question, "--run", saved, "--guard", "least", "--answer", "Oslo").code == 2

@@ -165,7 +165,7 @@ def _grow(
     answers: list[list[int]] = [[] for _ in range(len(logits))]
     for step in range(told.shape[1]):
         chosen, answered = told[rows_of, step], step - lengths[rows_of]
-        speaks = answered >= 0
+        speaks = (answered >= 0) & (answered < longest)
         if speaks.all():
             chosen = choose(logits, rows_of, answered)
         elif speaks.any():

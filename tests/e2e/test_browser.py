@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from fixtures_browser import PATIENCE, Served, Visit, Visitor, serving
 
+from inspector.models import embedded
+
 PROMPT = "Text (a blank line begins another)"
 SCREENS = ("", "massive", "sinks", "neurons", "interventions", "compare", "runs")
 
@@ -149,8 +151,15 @@ def test_cancel_ends_a_scan_and_nothing_is_kept(visit: Visit, tiny_folder: Path)
     says(me, re.compile("1 text, 70 tokens"))  # the worker was free, and not after forty thousand tokens
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 400])
+@pytest.mark.parametrize(
+    ("dark", "width"),
+    [
+        pytest.param(False, 1280, id="light and wide"),
+        pytest.param(True, 400, id="dark and narrow"),
+        pytest.param(True, 1280, id="dark and wide", marks=pytest.mark.slow),
+        pytest.param(False, 400, id="light and narrow", marks=pytest.mark.slow),
+    ],
+)
 def test_every_screen_can_be_read_and_fits(visit: Visit, dark: bool, width: int) -> None:
     me = visit("/?run=planted", dark=dark, width=width)
     for screen in SCREENS:
@@ -243,8 +252,9 @@ def test_other_host_names_are_turned_away(served: Served) -> None:
     assert answers[host] == 101 and answers["evil.example.org"] >= 400
 
 
-def test_ten_fresh_servers_start_clean_on_a_deep_link(visit: Visit, shelf: Path, tmp_path: Path) -> None:
-    for number in range(10):
+@pytest.mark.parametrize("count", [2, pytest.param(10, marks=pytest.mark.slow)])
+def test_fresh_servers_start_clean_on_a_deep_link(visit: Visit, shelf: Path, tmp_path: Path, count: int) -> None:
+    for number in range(count):
         log = tmp_path / f"log{number}.txt"
         with serving(shelf, log) as fresh:
             me = visit("/massive?run=planted&layer=2&position=0", address=fresh.address)
@@ -254,7 +264,8 @@ def test_ten_fresh_servers_start_clean_on_a_deep_link(visit: Visit, shelf: Path,
         assert "Error" not in log.read_text() and "Traceback" not in log.read_text()
 
 
-def test_the_real_model_end_to_end(smollm2: Any, visit: Visit) -> None:
+@pytest.mark.skipif(embedded.gguf_path() is None, reason=embedded.INSTALL)
+def test_the_real_model_end_to_end(visit: Visit) -> None:
     """The prompt and numbers of the literature's table for the built-in model."""
     me = visit("/?run=planted")
     me.page.get_by_role("textbox", name=PROMPT).fill("The capital of France is")
