@@ -18,7 +18,7 @@ from dashboards.jobs import Job, Jobs
 from dashboards.shelf import Shelf
 from dashboards.work import Scanned
 from inspector.errors import InspectorError, RunError
-from inspector.opening import open_run
+from inspector.run.report import open_run
 from inspector.run.report import Report
 from inspector.run.tables import VERDICT_OF
 

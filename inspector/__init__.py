@@ -17,9 +17,8 @@ if TYPE_CHECKING:
     from inspector.interventions.apply import intervene
     from inspector.interventions.values import Intervention
     from inspector.models import Model, load_model
-    from inspector.opening import open_run
     from inspector.records import Effect, Evidence, Finding
-    from inspector.run.report import Report
+    from inspector.run.report import Report, open_run
     from inspector.scan import examine
     from inspector.sites import Site
     from inspector.verification.verify import verify
@@ -29,7 +28,7 @@ _HOMES = {
     "Model": "inspector.models",
     "examine": "inspector.scan",
     "Report": "inspector.run.report",
-    "open_run": "inspector.opening",
+    "open_run": "inspector.run.report",
     "study_hallucination": "inspector.hallucination.pipeline",
     "Study": "inspector.hallucination.study",
     "guard": "inspector.hallucination.guard",

@@ -261,3 +261,9 @@ def calibration_error(
     part = np.searchsorted(edges, risks, side="right")  # equal risks are in one bin
     gaps = np.bincount(part, weights * (positive - risks))
     return float(np.abs(gaps).sum() / weights.sum())
+
+
+def mean_known(values: Float[np.ndarray, " _input"]) -> float:
+    """The mean over the inputs on which a metric is known; NaN without any."""
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if len(known) else float("nan")

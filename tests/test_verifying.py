@@ -12,13 +12,14 @@ from conftest import SINKS, SPIKES
 from inspector import Report, examine, open_run, verify
 from inspector.batches import tokenise
 from inspector.errors import InputError, RunError
+from inspector.interventions.trial import Doses, Trial, once
 from inspector.interventions.values import Intervention, drop, scale, zero
 from inspector.models import Model
 from inspector.records import Claim, Effect
 from inspector.sites import Site
 from inspector.testing.planted import PlantedSpike, planted_model, random_texts, tiny_model
 from inspector.verification.text_bench import TextBench
-from inspector.verification.trials import Doses, Outcomes, Trial, judged, once, run
+from inspector.verification.trials import Outcomes, judged, run
 
 TEXTS = random_texts(24, 64, 70, trigger=7)
 

@@ -17,7 +17,7 @@ from inspector.hallucination.risk_coverage import Selective, answered_crosswise,
 from inspector.hallucination.study import Study
 from inspector.models import Model
 
-Step = Callable[[str, int, int], None]
+Step = Callable[[str, int, int], object]
 
 MEASURES = ("coverage", "accuracy", "wrong", "aurc", "accuracy_50", "accuracy_80")
 

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from inspector.batches import token_table
-from inspector.detectors.hneurons.detector import LABELS, SCORE_COLUMNS, HNeurons
+from inspector.detectors.hneurons.detector import HNeurons
+from inspector.detectors.hneurons.frames import LABELS, SCORE_COLUMNS
 from inspector.hallucination.answers.ask import Sampling
 from inspector.hallucination.answers.measure import Measured, Meter
 from inspector.hallucination.answers.resume import Answered, Step, ask_all, mark_all, nothing, refuse
@@ -101,7 +102,7 @@ def study_hallucination(
         notes=_notes(labelled, [one.marks for one in everything], len(everything) - len(answered)),
         tables={"answers": _table(answered)},
     )
-    return with_states(replace(study, findings=judged(study, [HNeurons()], {})), model, step)
+    return with_states(replace(study, findings=judged(study, [HNeurons()])), model, step)
 
 
 @dataclass(frozen=True)

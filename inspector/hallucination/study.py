@@ -130,10 +130,3 @@ class Study(Report):
             self.form.answer_ids(model.tokenizer, question, answer) if isinstance(answer, str) else tuple(answer)
             for question, answer in zip(questions, answers, strict=True)
         ]
-
-
-def opened(report: Report) -> Report:
-    """The report as a `Study`, if it holds one."""
-    if "hneurons" not in report.evidence:
-        return report
-    return Study(**{name: getattr(report, name) for name in report.__dataclass_fields__})

@@ -14,7 +14,7 @@ from inspector.models import Model, Prefix, hooks_inside_attention, reading, rou
 from inspector.models.attention import StreamedAttention, WholeAttention, roll_rows
 from inspector.sites import Site
 
-Progress = Callable[[int], None]
+Progress = Callable[[int], object]
 """Called with the number of tokens that were just done."""
 
 CPU_BATCH_TOKENS, ACCELERATOR_BATCH_TOKENS = 2048, 16384

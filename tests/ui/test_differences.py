@@ -10,7 +10,7 @@ pytest.importorskip("streamlit", reason="pip install activation-inspector[dashbo
 
 from dashboards.differences import headlines
 from dashboards.state import View
-from inspector.opening import open_run
+from inspector.run.report import open_run
 
 
 def viewed(shelf: Path, name: str) -> View:

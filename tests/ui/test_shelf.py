@@ -12,7 +12,7 @@ from fixtures_runs import DAMAGED, shelf, tiny_folder  # noqa: F401
 
 from dashboards.shelf import Shelf
 from inspector.errors import RunError
-from inspector.opening import open_run
+from inspector.run.report import open_run
 
 
 @pytest.fixture

@@ -8,7 +8,8 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from inspector.errors import InputError
-from inspector.figures.common import NEURON, NEUTRAL, finish, token_label
+from inspector.figures.palette import NEUTRAL, VIOLET
+from inspector.figures.style import finish, token_label
 
 
 def neuron_state(states: pd.DataFrame, tokens: pd.DataFrame, layer: int, neuron: int) -> go.Figure:
@@ -23,12 +24,12 @@ def neuron_state(states: pd.DataFrame, tokens: pd.DataFrame, layer: int, neuron:
     rows = tokens[(tokens["layer"] == layer) & (tokens["neuron"] == neuron)]
     figure = make_subplots(cols=2, horizontal_spacing=0.16, subplot_titles=("top token of a text", "its output"))
     top = rows[rows["kind"] == "activates"]
-    colours = [NEURON if value > 0 else NEUTRAL for value in top["value"]]
+    colours = [VIOLET if value > 0 else NEUTRAL for value in top["value"]]
     _bars(figure, 1, top, colours, [_around(row) for row in top.itertuples()])
     promoted = rows[rows["kind"] == "promotes"]
     suppressed = rows[rows["kind"] == "suppresses"].iloc[::-1]
     both = pd.concat([promoted, suppressed])
-    colours = [NEURON] * len(promoted) + [NEUTRAL] * len(suppressed)
+    colours = [VIOLET] * len(promoted) + [NEUTRAL] * len(suppressed)
     _bars(figure, 2, both, colours, ["promoted"] * len(promoted) + ["suppressed"] * len(suppressed))
     figure.update_xaxes(title="z", col=1)
     figure.update_xaxes(title="logits (z > 0, stream of rms 1)", col=2)

@@ -2,27 +2,30 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 
 import numpy as np
+import pandas as pd
 from jaxtyping import Float, Int
 
+from inspector.detectors.trials import Bench, Case, Extras, Outcome, OutcomeOf, Planned, Step, Table, Trials
 from inspector.errors import InputError
 from inspector.hallucination.answers.ask import Asker, Sampling
 from inspector.hallucination.answers.resume import Answered, mark_all
+from inspector.hallucination.compare_guards import compare_policies, verdict
 from inspector.hallucination.grading.graders import WholeWords
 from inspector.hallucination.guard import questions_of, sampling_of
 from inspector.hallucination.questions.prompts import Form
 from inspector.hallucination.questions.sets import Question, built_in
 from inspector.hallucination.study import Study
 from inspector.interventions.apply import intervene
+from inspector.interventions.trial import Trial
 from inspector.interventions.values import Intervention, scale
 from inspector.models import Model
-from inspector.records import Claim, Effect, Finding
+from inspector.records import Claim, Finding, Verdict
 from inspector.resume import digest
 from inspector.sites import Site
 from inspector.stats import bootstrap_mean
-from inspector.verification.text_bench import TextBench
-from inspector.verification.trials import Doses, Outcome, Outcomes, Trial
 
 ALPHAS = (0.0, 0.5, 1.5, 2.0, 3.0)
 """What the candidates together are scaled by, beside 1; the paper's range."""
@@ -34,6 +37,9 @@ QUESTIONS = 200
 """Questions that the model is asked; every built-in false premise comes beside them."""
 
 FEWEST_UNSEEN = 100
+
+CONTROLS = 20
+"""Matched random controls of each neuron (fewer than of spikes, for each takes longer): p can be 1/21 at least."""
 
 MAKES_UP: dict[str, Claim] = {"made_up": "rise", "accuracy": "fall", "compliance": "rise", "loss": "none"}
 """The claims about a hallucination neuron scaled up, and that ordinary prose doesn't suffer."""
@@ -61,7 +67,7 @@ class AnswerBench:
         form: Form,
         questions: Sequence[Question],
         premises: Sequence[Question],
-        prose: TextBench,
+        prose: Bench,
         sampling: Sampling,
     ) -> None:
         self.model, self.questions, self.premises, self.prose = model, questions, premises, prose
@@ -69,6 +75,7 @@ class AnswerBench:
         self.name = f"answers {digest([prose.name, asdict(form), asdict(sampling), asked])}"
         self.asker = Asker(model, form, sampling)
         self.judge = WholeWords()
+        self.metrics = tuple(MAKES_UP)
 
     def outcome(self, interventions: Sequence[Intervention], metrics: Collection[str]) -> Outcome:
         """All questions asked, and the prose read, under these interventions."""
@@ -95,62 +102,72 @@ def _shares(answered: Sequence[Answered], mark: str) -> Float[np.ndarray, " ques
     return np.array([np.mean([one == mark for one in each.marks]) for each in answered])
 
 
-class NeuronTest:
-    """The trials of a study's candidates, together and one by one, and their curve over α.
+class NeuronTrials(Trials):
+    """The trials of a study's candidates, together and one by one, their curve over α, and policies of guards.
 
-    Twins of a neuron are neurons of its layer next to it in mean contribution (CETT) to the study's answers; twins of
-    all candidates together are as many neurons, one for each.
+    Controls of a neuron are neurons of its layer next to it in mean contribution (CETT) to the study's answers;
+    controls of all candidates together are as many neurons, one for each.
     """
 
-    def __init__(self, study: Study, model: Model, outcomes: Outcomes, twins: int, seed: int) -> None:
-        self.outcomes, self.candidates, self.seed = outcomes, candidates(study), seed
-        rng = np.random.default_rng(seed)
-        layers_of = model.shape.layers_of("neuron")
-        pools = [_near(study, layers_of, one, 2 * twins) for one in self.candidates]
-        drawn = [rng.choice(pool, min(twins, len(pool)), replace=False).tolist() for pool in pools]
-        places = [(one.layer, _unit(one)) for one in self.candidates]
-        each = [[(layer, neuron) for neuron in neurons] for (layer, _), neurons in zip(places, drawn, strict=True)]
-        together = list(zip(*each, strict=True))
-        self.trials = [scaling(_together(places), "scale", places, together, ALPHAS)]
-        if len(places) > 1:
-            self.trials += [
-                scaling(_name(*place), "scale alone", [place], [[twin] for twin in mine], ENDS)
-                for place, mine in zip(places, each, strict=True)
-            ]
-
-    def verified(self, effects: Sequence[Effect]) -> list[dict[str, object]]:
-        """A candidate's verdict is that of scaling it alone, by the share of made-up answers."""
-        of = {effect.target: effect.verdict for effect in effects if effect.metric == "made_up"}
-        found: list[dict[str, object]] = []
-        for one in self.candidates:
-            unit = _unit(one)
-            where = {"unit": unit, "first": one.layer, "last": one.layer, "position": None}
-            found.append({"detector": "hneurons", **where, "verdict": of[_name(one.layer, unit)]})
-        return found
-
-    def tables(self) -> dict[str, dict[str, np.ndarray]]:
-        """Each metric at every α, the candidates together beside their twins."""
-        trial = self.trials[0]
-        rows: list[tuple[object, ...]] = []
-        for alpha in sorted([trial.untouched, *trial.doses]):
-            mine = self._at(trial.doses, alpha, trial.claims)
-            twins = [self._at(doses, alpha, trial.claims) for doses in trial.twins]
-            for metric in trial.claims:
-                low, high = bootstrap_mean(mine[metric], seed=self.seed)
-                others = np.array([twin[metric].mean() for twin in twins])
-                ends = np.quantile(others, [0.025, 0.975])
-                value, count = float(mine[metric].mean()), len(mine[metric])
-                rows.append((alpha, metric, value, float(low), float(high), others.mean(), *ends, count))
-        names = ("alpha", "metric", "value", "low", "high", "twin_value", "twin_low", "twin_high", "n")
-        return {"alpha": {name: np.array(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)}}
-
-    def _at(self, doses: Doses, alpha: float, metrics: Collection[str]) -> Outcome:
-        return self.outcomes.of(doses.get(alpha, ()), metrics)
+    def planned(self, case: Case) -> Planned:
+        """All candidates together and one by one; then, whether or not there are any, policies of guards."""
+        study, settings = case.measured.record, case.settings
+        assert isinstance(study, Study)
+        if not case.claims:
+            note = "No neuron passes the thresholds as a candidate, so none was tested."
+            return Planned(extras=partial(_extras, study, case, None), later=("guard policies",), notes=(note,))
+        questions, where = unseen_questions(study, settings.seed)
+        bench = answer_bench(study, case.model, questions, case.bench, settings.samples, settings.seed)
+        trials = _trials(study, case)
+        note = f"Candidates were tested on {len(questions)} {where}, and on all built-in false premises."
+        extras = partial(_extras, study, case, trials[0])
+        return Planned(trials, bench, extras, ("guard policies",), (note,))
 
 
-def candidates(study: Study) -> list[Finding]:
-    """The candidates under the thresholds in force, the heaviest first."""
-    return [one for one in study.findings if one.detector == "hneurons"]
+def _trials(study: Study, case: Case) -> list[Trial]:
+    candidates, count, rng = case.claims, case.settings.twins or CONTROLS, case.rng
+    layers_of = case.model.shape.layers_of("neuron")
+    pools = [_near(study, layers_of, one, 2 * count) for one in candidates]
+    drawn = [rng.choice(pool, min(count, len(pool)), replace=False).tolist() for pool in pools]
+    places = [(one.layer, _unit(one)) for one in candidates]
+    each = [[(layer, neuron) for neuron in neurons] for (layer, _), neurons in zip(places, drawn, strict=True)]
+    together = list(zip(*each, strict=True))
+    alone = _findings(*places[0]) if len(places) == 1 else None
+    trials = [scaling(_together(places), "scale", places, together, ALPHAS, alone)]
+    if len(places) > 1:
+        trials += [
+            scaling(_name(*place), "scale alone", [place], [[control] for control in controls], ENDS, _findings(*place))
+            for place, controls in zip(places, each, strict=True)
+        ]
+    return trials
+
+
+def _extras(study: Study, case: Case, trial: Trial | None, outcome: OutcomeOf, step: Step) -> Extras:
+    """The curve over α, and what guards are worth on held-out questions."""
+    tables: dict[str, Table] = {} if trial is None else {"alpha": _over_alpha(trial, outcome, case.settings.seed)}
+    guarded = compare_policies(study, case.model, seed=case.settings.seed, step=step)
+    return Extras({**tables, **guarded}, (verdict(pd.DataFrame(guarded["guard"])),))
+
+
+def _over_alpha(trial: Trial, outcome: OutcomeOf, seed: int) -> Table:
+    """Each metric at every α, the candidates together beside their controls."""
+    rows: list[tuple[object, ...]] = []
+    for alpha in sorted([trial.untouched, *trial.doses]):
+        mine = outcome(trial.doses.get(alpha, ()), trial.claims.keys())
+        controls = [outcome(doses.get(alpha, ()), trial.claims.keys()) for doses in trial.twins]
+        for metric in trial.claims:
+            low, high = bootstrap_mean(mine[metric], seed=seed)
+            others = np.array([one[metric].mean() for one in controls])
+            ends = np.quantile(others, [0.025, 0.975])
+            value, count = float(mine[metric].mean()), len(mine[metric])
+            rows.append((alpha, metric, value, float(low), float(high), others.mean(), *ends, count))
+    names = ("alpha", "metric", "value", "low", "high", "twin_value", "twin_low", "twin_high", "n")
+    return {name: np.array(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)}
+
+
+def _findings(layer: int, unit: int) -> Verdict:
+    """The finding that a verdict on a neuron is on."""
+    return Verdict("hneurons", unit, layer, layer, None, "undecided")
 
 
 def unseen_questions(study: Study, seed: int) -> tuple[list[Question], str]:
@@ -177,7 +194,7 @@ def unseen_questions(study: Study, seed: int) -> tuple[list[Question], str]:
 
 
 def answer_bench(
-    study: Study, model: Model, questions: Sequence[Question], prose: TextBench, samples: int, seed: int
+    study: Study, model: Model, questions: Sequence[Question], prose: Bench, samples: int, seed: int
 ) -> AnswerBench:
     """A bench of these questions and the built-in false premises, asked as the study asked its own."""
     sampling = sampling_of(study, samples, seed)
@@ -190,13 +207,14 @@ def scaling(
     places: Sequence[tuple[int, int]],
     twins: Sequence[Sequence[tuple[int, int]]],
     alphas: Sequence[float],
+    on: Verdict | None = None,
 ) -> Trial:
     """A trial of neurons `(layer, neuron)` scaled by every α, beside twins of them."""
 
     def scaled(those: Sequence[tuple[int, int]]) -> Mapping[float, tuple[Intervention, ...]]:
         return {alpha: tuple(scale(Site("neuron", layer), (unit,), alpha) for layer, unit in those) for alpha in alphas}
 
-    return Trial(target, op, scaled(places), tuple(map(scaled, twins)), MAKES_UP, untouched=1.0)
+    return Trial(target, op, scaled(places), tuple(map(scaled, twins)), MAKES_UP, untouched=1.0, on=on, by="made_up")
 
 
 def _near(study: Study, layers: Sequence[int], finding: Finding, count: int) -> Int[np.ndarray, " neuron"]:

@@ -1,10 +1,28 @@
-"""Figures of attention sinks."""
+"""Figures of attention sinks, and which of them a record has."""
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from inspector.figures.common import NEUTRAL, NEUTRAL_TEXT, SINK, SINK_SCALE, finish, layer_ticks
+from inspector.detectors.measured import Measured
+from inspector.detectors.sinks.figures_two import head_difference, heads_by_depth
+from inspector.figures.comparison import two_over_depth
+from inspector.figures.drawing import Drawing, Source
+from inspector.figures.palette import BLUE, BLUES, NEUTRAL, NEUTRAL_TEXT
+from inspector.figures.style import finish, layer_ticks
+
+__all__ = [
+    "head_difference",
+    "head_keys",
+    "head_map",
+    "heads_by_depth",
+    "received_by_position",
+    "sink_controls",
+    "sink_curve",
+    "sink_map",
+    "window_losses",
+]
+"""What `inspector.figures` offers."""
 
 
 def sink_map(heads: pd.DataFrame, epsilon: float = 0.3) -> go.Figure:
@@ -20,7 +38,7 @@ def sink_map(heads: pd.DataFrame, epsilon: float = 0.3) -> go.Figure:
             customdata=where.to_numpy(),
             zmin=0,
             zmax=1,
-            colorscale=SINK_SCALE,
+            colorscale=BLUES,
             colorbar={"title": "received"},
             hovertemplate="layer %{y}, head %{x}<br>key %{customdata} receives %{z:.1%}<extra></extra>",
             xgap=1,
@@ -59,7 +77,7 @@ def head_map(heads: pd.DataFrame, measure: str = "received") -> go.Figure:
             y=grid.index,
             zmin=0,
             zmax=1 if share and measure != "spread" else None,
-            colorscale=SINK_SCALE,
+            colorscale=BLUES,
             colorbar={"title": measure.replace("_", " ")},
             hovertemplate=f"layer %{{y}}, head %{{x}}<br>{measure.replace('_', ' ')} {what}<extra></extra>",
             xgap=1,
@@ -83,7 +101,7 @@ def head_keys(received: pd.DataFrame, layer: int, head: int, epsilon: float = 0.
         go.Bar(
             x=rows["key"],
             y=rows["received"],
-            marker_color=SINK,
+            marker_color=BLUE,
             hovertemplate="key %{x} receives %{y:.1%}<extra></extra>",
         )
     )
@@ -106,7 +124,7 @@ def sink_curve(curve: pd.DataFrame, epsilon: float = 0.3) -> go.Figure:
             x=curve["epsilon"],
             y=curve["sink_rate"],
             mode="lines+markers",
-            line_color=SINK,
+            line_color=BLUE,
             hovertemplate="ε = %{x:g}: sink rate %{y:.1%}<extra></extra>",
         )
     )
@@ -126,7 +144,7 @@ def sink_controls(controls: pd.DataFrame) -> go.Figure:
         go.Bar(
             x=[f"{labels.get(row.input, row.input)}<br>{row.sink_rate:.1%}" for row in controls.itertuples()],
             y=controls["sink_rate"],
-            marker_color=[SINK if name == "texts" else NEUTRAL for name in controls["input"]],
+            marker_color=[BLUE if name == "texts" else NEUTRAL for name in controls["input"]],
             error_y={
                 "type": "data",
                 "symmetric": False,
@@ -151,7 +169,7 @@ def received_by_position(keys: pd.DataFrame, epsilon: float = 0.3) -> go.Figure:
     figure.add_bar(
         x=keys["key"],
         y=keys["received"],
-        marker_color=SINK,
+        marker_color=BLUE,
         name="received attention",
         hovertemplate="key %{x} receives %{y:.1%}<extra></extra>",
     )
@@ -173,3 +191,104 @@ def received_by_position(keys: pd.DataFrame, epsilon: float = 0.3) -> go.Figure:
         figure,
         f"Key {int(top['key'])} receives {top['received']:.0%} of all attention (mean over texts, layers, heads)",
     )
+
+
+def window_losses(windows: pd.DataFrame) -> go.Figure:
+    """The loss's change with a window that slides over the cache, by what is kept beside it (frame `windows`)."""
+    rows = windows[windows["kept"] != "everything"]
+    figure = go.Figure(
+        go.Bar(
+            x=rows["kept"],
+            y=rows["change"],
+            marker_color=[NEUTRAL if kept in ("nothing", "4 others") else BLUE for kept in rows["kept"]],
+            error_y={
+                "type": "data",
+                "symmetric": False,
+                "array": rows["change_high"] - rows["change"],
+                "arrayminus": rows["change"] - rows["change_low"],
+                "color": NEUTRAL_TEXT,
+            },
+            hovertemplate="%{x} kept: %{y:+.3f} nats<extra></extra>",
+        )
+    )
+    figure.update_xaxes(title="first tokens kept beside the window")
+    figure.update_yaxes(title="change of the loss (nats a token)")
+    change = rows.set_index("kept")["change"]
+    return finish(
+        figure,
+        f"With a sliding window the loss changes by {change['nothing']:+.2f}; with the first token kept by "
+        f"{change['the first']:+.2f}",
+    )
+
+
+def drawings(m: Measured) -> dict[str, Drawing]:
+    """The figures of one record."""
+    epsilon = {"epsilon": m.thresholds.epsilon}
+    return {
+        "sinks.map": Drawing(
+            sink_map,
+            ("sinks.heads",),
+            epsilon,
+            "One square for each head. Many rest on the first token when they have nothing to look for.",
+            ("attention sink", "received attention"),
+        ),
+        "sinks.received": Drawing(
+            received_by_position,
+            ("sinks.keys",),
+            epsilon,
+            "Averaged over all texts, layers and heads. A sink is a spike at one position, mostly the first.",
+            ("received attention", "sink rate"),
+        ),
+        "sinks.controls": Drawing(
+            sink_controls,
+            ("sinks.controls",),
+            {},
+            "If the rate stays on random tokens, the sink has nothing to do with what the texts say.",
+            ("sink rate",),
+        ),
+        "sinks.curve": Drawing(
+            sink_curve,
+            ("sinks.curve",),
+            epsilon,
+            "The rate depends on where the line is drawn. The dotted one is in force.",
+            ("sink rate",),
+        ),
+        "effects.windows": Drawing(
+            window_losses,
+            ("windows",),
+            {},
+            "Only a few recent tokens are kept. If keeping the first one repairs the loss and others don't, it is the "
+            "sink.",
+            ("attention sink", "loss"),
+        ),
+    }
+
+
+def comparison(first: Measured, second: Measured) -> dict[str, Drawing]:
+    """The figures of two runs: sources are of the reports `first` and `second`."""
+    names = ("first", "second")
+    one, two = (m.frame("heads") for m in (first, second))
+    heads = tuple(Source("sinks.heads", report=name) for name in names)
+    same = one[["layer", "head"]].equals(two[["layer", "head"]])
+    by_head = Drawing(
+        head_difference,
+        heads,
+        {},
+        "Orange: more attention on the strongest key in the first run; violet: in the second.",
+        ("received attention",),
+    )
+    by_depth = Drawing(
+        heads_by_depth,
+        heads,
+        {"names": names},
+        "The models differ in shape, so layers are aligned by relative depth.",
+        ("received attention",),
+    )
+    rate = Drawing(
+        two_over_depth,
+        tuple(Source("sinks.layers", report=name) for name in names),
+        {"column": "sink_rate", "names": names, "accent": BLUE, "axis": "sink rate at key 0"},
+        "Where heads begin to rest on the first token.",
+        ("sink rate",),
+    )
+    return {"sink_rate": rate, "heads": by_head if same else by_depth}

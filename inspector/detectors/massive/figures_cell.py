@@ -5,16 +5,9 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from inspector.errors import InputError
-from inspector.figures.common import (
-    MASSIVE,
-    MASSIVE_TEXT,
-    NEUTRAL,
-    finish,
-    layer_ticks,
-    log_ticks,
-    rounded,
-    token_label,
-)
+from inspector.figures.palette import NEUTRAL, ORANGE, ORANGE_TEXT
+from inspector.figures.style import finish, layer_ticks, log_ticks, token_label
+from inspector.figures.words import rounded
 
 
 def top_dims(kept: pd.DataFrame, text: int, layer: int, position: int) -> go.Figure:
@@ -27,7 +20,7 @@ def top_dims(kept: pd.DataFrame, text: int, layer: int, position: int) -> go.Fig
     shares = rows["value"].abs()
     floor = 1.0 if shares.max() >= 10 or not shares.any() else float(shares[shares > 0].min()) / 3
     shares = np.maximum(shares, floor)
-    colours = [MASSIVE if i == 0 else NEUTRAL for i in range(len(rows))]
+    colours = [ORANGE if i == 0 else NEUTRAL for i in range(len(rows))]
     figure = go.Figure(
         go.Bar(
             y=[f"dim {dim}" for dim in rows["dim"]],
@@ -66,7 +59,7 @@ def dim_over_layers(kept: pd.DataFrame, text: int, position: int, dim: int) -> g
             x=every,
             y=values,
             mode="lines+markers",
-            line={"color": MASSIVE},
+            line={"color": ORANGE},
             hovertemplate="layer %{x}: x = %{y:,.6~r}<extra></extra>",
         )
     )
@@ -95,7 +88,7 @@ def size_spread(sizes: pd.DataFrame, layer: int, size: float | None = None) -> g
     total = int(rows["entries"].sum())
     if size is None:
         return finish(figure, f"{total:,} entries of layer {layer}")
-    figure.add_vline(x=size, line_color=MASSIVE, line_width=2)
+    figure.add_vline(x=size, line_color=ORANGE, line_width=2)
     figure.add_annotation(
         x=np.log10(size),
         y=1,
@@ -103,7 +96,7 @@ def size_spread(sizes: pd.DataFrame, layer: int, size: float | None = None) -> g
         yanchor="bottom",
         text="this entry",
         showarrow=False,
-        font_color=MASSIVE_TEXT,
+        font_color=ORANGE_TEXT,
     )
     return finish(figure, f"Of {total:,} entries of layer {layer}, {_larger(rows, size)} larger than this one")
 
@@ -141,7 +134,7 @@ def writing(writers: pd.DataFrame, dim: int, layer: int) -> go.Figure:
             y=labels,
             x=values,
             orientation="h",
-            marker_color=[NEUTRAL, NEUTRAL, MASSIVE, *[MASSIVE] * len(neurons)],
+            marker_color=[NEUTRAL, NEUTRAL, ORANGE, *[ORANGE] * len(neurons)],
             marker_opacity=[1, 1, 1, *[0.55] * len(neurons)],
             text=[rounded(value) for value in values],
             textposition="auto",
@@ -170,7 +163,7 @@ def carried_by(carriers: pd.DataFrame, layer: int, dim: int) -> go.Figure:
             y=list(range(len(top))),
             x=top["share"],
             orientation="h",
-            marker_color=MASSIVE,
+            marker_color=ORANGE,
             customdata=[rounded(value) for value in top["value"]],
             hovertemplate="%{x:.0%} of texts, %{customdata} on average<extra></extra>",
         )

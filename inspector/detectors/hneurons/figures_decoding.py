@@ -4,7 +4,8 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from inspector.figures.common import NEURON, NEUTRAL, finish
+from inspector.figures.palette import NEUTRAL, VIOLET
+from inspector.figures.style import finish
 
 PANELS = {"accuracy": "right answers", "mixed": "mixed questions", "risk": "mean risk"}
 
@@ -19,7 +20,7 @@ def decoding_family(family: pd.DataFrame) -> go.Figure:
             x=value,
             y=places,
             mode="markers",
-            marker={"size": 9, "color": NEURON if measure == "risk" else NEUTRAL},
+            marker={"size": 9, "color": VIOLET if measure == "risk" else NEUTRAL},
             error_x={
                 "type": "data",
                 "symmetric": False,

@@ -1,4 +1,4 @@
-"""Figures of massive activations.
+"""Figures of massive activations, and which of them a record has.
 
 Magnitudes are shown as log10, nothing below 1 told apart unless all are small; the true value is on hover.
 """
@@ -9,22 +9,37 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from inspector.detectors.massive.figures_cell import carried_by, dim_over_layers, size_spread, top_dims, writing
+from inspector.detectors.massive.figures_ways import spike_by_sink
+from inspector.detectors.measured import Measured
 from inspector.errors import InputError
-from inspector.figures.common import (
-    MASSIVE,
-    MASSIVE_TEXT,
+from inspector.figures.comparison import two_over_depth
+from inspector.figures.drawing import Drawing, Source
+from inspector.figures.palette import NEUTRAL, NEUTRAL_TEXT, ORANGE, ORANGE_TEXT
+from inspector.figures.style import (
     MAX_SIDE,
-    NEUTRAL,
-    NEUTRAL_TEXT,
     finish,
     layer_ticks,
     log_ticks,
     max_pool,
     position_axis,
     round_sizes,
-    rounded,
     token_label,
 )
+from inspector.figures.words import rounded
+
+__all__ = [
+    "carried_by",
+    "colour_limits",
+    "dim_over_layers",
+    "life_cycle",
+    "magnitude_map",
+    "size_spread",
+    "spike_by_sink",
+    "top_dims",
+    "writing",
+]
+"""What `inspector.figures` offers."""
 
 SMALL = 10.0
 """Where all sizes are below this, those below 1 are told apart too."""
@@ -89,7 +104,7 @@ def magnitude_map(
 def life_cycle(layers: pd.DataFrame, plateaus: pd.DataFrame) -> go.Figure:
     """Largest and median |x| of each layer, with the plateaus marked (frames `massive.layers`, `.plateaus`)."""
     figure = go.Figure()
-    for name, colour in (("max", MASSIVE), ("median", NEUTRAL)):
+    for name, colour in (("max", ORANGE), ("median", NEUTRAL)):
         figure.add_scatter(
             x=layers["layer"],
             y=layers[name],
@@ -109,11 +124,11 @@ def life_cycle(layers: pd.DataFrame, plateaus: pd.DataFrame) -> go.Figure:
             showarrow=False,
             xanchor="left" if above and at["layer"] < layers["layer"].max() / 2 else "right",
             yshift=14 if above else -32,
-            font={"color": MASSIVE_TEXT if above else NEUTRAL_TEXT},
+            font={"color": ORANGE_TEXT if above else NEUTRAL_TEXT},
         )
     main = plateaus[plateaus["main"]]
     for plateau in main.itertuples():
-        figure.add_vrect(x0=plateau.first - 0.4, x1=plateau.last + 0.4, fillcolor=MASSIVE, opacity=0.08, line_width=0)
+        figure.add_vrect(x0=plateau.first - 0.4, x1=plateau.last + 0.4, fillcolor=ORANGE, opacity=0.08, line_width=0)
         figure.add_annotation(
             x=(plateau.first + plateau.last) / 2,
             y=1.02,
@@ -121,7 +136,7 @@ def life_cycle(layers: pd.DataFrame, plateaus: pd.DataFrame) -> go.Figure:
             yanchor="bottom",
             showarrow=False,
             text=f"dim {plateau.dim}",
-            font={"color": MASSIVE_TEXT, "size": 12},
+            font={"color": ORANGE_TEXT, "size": 12},
         )
     figure.update_xaxes(title="layer", range=[-0.5, float(layers["layer"].max()) + 0.5], **layer_ticks(len(layers)))
     figure.update_yaxes(title="|x| (log)", type="log", **_decades(layers[["max", "median"]].to_numpy(dtype=float)))
@@ -149,3 +164,53 @@ def _life_cycle_title(layers: pd.DataFrame, main: pd.DataFrame) -> str:
         f"Dim {int(first['dim'])} carries {rounded(abs(first['value']))} (mean over texts){where} "
         f"from layer {int(first['first'])} to {int(first['last'])}"
     )
+
+
+def drawings(m: Measured) -> dict[str, Drawing]:
+    """The figures of one record."""
+    return {
+        "massive.life_cycle": Drawing(
+            life_cycle,
+            ("massive.layers", "massive.plateaus"),
+            means="Largest and median |x| of each layer. Shaded: a dim is carried there. Its left edge is the block "
+            "that writes it (step-up), its right edge the block before the one that cancels it (step-down).",
+            terms=("life cycle", "massive activation"),
+        ),
+        "massive.map": Drawing(
+            magnitude_map,
+            ("massive.map",),
+            means="The largest number of each token's stream after each layer, on a log scale. A bright column is a "
+            "token that carries a spike.",
+            terms=("residual stream", "massive activation"),
+        ),
+        "effects.spike_sink": Drawing(
+            spike_by_sink,
+            ("spike_sink",),
+            means="Spikes and sinks come together, but they are two things. The largest |x| is that of any token and "
+            "layer: a spike can come up elsewhere.",
+            terms=("massive activation", "attention sink"),
+        ),
+    }
+
+
+def comparison(first: Measured, second: Measured) -> dict[str, Drawing]:
+    """The figures of two runs: sources are of the reports `first` and `second`."""
+    names = ("first", "second")
+    found = {
+        "largest": Drawing(
+            two_over_depth,
+            tuple(Source("massive.layers", report=name) for name in names),
+            {"column": "max", "names": names, "accent": ORANGE, "axis": "largest |x|"},
+            "Where the spikes are written and cancelled.",
+            ("massive activation",),
+        )
+    }
+    if not (first.has("map") and second.has("map")):
+        return found
+    texts = [int(m.frame("map")["text"].min()) for m in (first, second)]
+    maps = [m.frame("map").query(f"text == {text}") for m, text in zip((first, second), texts, strict=True)]
+    limits = colour_limits(*maps)
+    for name, text in zip(names, texts, strict=True):
+        source = Source("massive.map", f"text == {text}", name)
+        found[f"map-{name}"] = Drawing(magnitude_map, (source,), {"limits": limits}, f"The {name} run; same colours.")
+    return found

@@ -3,15 +3,12 @@
 import html
 import textwrap
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
 
-MASSIVE, SINK, NEURON, NEUTRAL = "#E8590C", "#1971C2", "#6741D9", "#868E96"
-MASSIVE_TEXT, SINK_TEXT, NEURON_TEXT, NEUTRAL_TEXT = "#B8430A", "#1864AB", "#5F3DC4", "#5C636A"
-"""The same accents, dark enough for words on white."""
-SINK_SCALE = [[0.0, "#F1F3F5"], [0.3, "#A5D8FF"], [0.6, "#4DABF7"], [1.0, "#0B4A86"]]
+from inspector.figures.words import rounded
+
 LOG_TICKS = [float(f"{step}e{power}") for power in range(-9, 9) for step in (1, 3)]
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif"
 TICKS = 40
@@ -64,11 +61,6 @@ def log_ticks(largest: float, smallest: float = 1.0) -> dict[str, list[object]]:
     return {"tickvals": [float(np.log10(t)) for t in shown], "ticktext": [rounded(t) for t in shown]}
 
 
-def rounded(value: float | np.number[Any]) -> str:
-    """A number in a sentence: whole from 10 on, else with three significant digits."""
-    return f"{value:,.0f}" if abs(float(value)) >= 9.995 else f"{value:.3g}"
-
-
 def layer_ticks(layers: int) -> dict[str, int]:
     """An axis of few layers names each: no layer 1.5."""
     return {"dtick": 1} if layers <= 12 else {}
@@ -89,3 +81,13 @@ def finish(figure: go.Figure, title: str) -> go.Figure:
         height=420,
     )
     return figure
+
+
+def on_lines(text: str, width: int = 24) -> str:
+    """A long label broken at blanks into lines of about this width."""
+    words, lines = text.split(), [""]
+    for word in words:
+        if len(lines[-1]) + len(word) > width:
+            lines.append("")
+        lines[-1] = f"{lines[-1]} {word}".strip()
+    return "<br>".join(lines)
