@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from inspector.models import Model, embedded, load_model
-from inspector.testing.laws import PlantedSink, PlantedSpike, planted_model, tiny_model
+from inspector.testing import PlantedSink, PlantedSpike, planted_model, tiny_model
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 if "PYTEST_XDIST_WORKER" in os.environ:

@@ -8,7 +8,7 @@ from typing import Any
 from zlib import crc32
 
 from inspector.models import Model
-from inspector.testing.laws import tiny_model
+from inspector.testing import tiny_model
 from inspector.testing.planted import VOCAB
 
 loaded = cache(tiny_model)

@@ -77,7 +77,7 @@ def test_the_detector_of_the_contributing_guide_keeps_the_laws() -> None:
 
 def test_every_table_and_its_columns_are_documented(tmp_path: Path) -> None:
     from inspector import examine
-    from inspector.testing.laws import planted_model, random_texts
+    from inspector.testing import planted_model, random_texts
 
     documented = (ROOT / "docs" / "run-format.md").read_text(encoding="utf-8")
     for name in examine(planted_model(), random_texts(4, 64, 70)).frames():
@@ -94,7 +94,7 @@ def test_an_installed_plugin_is_found_and_run(tmp_path: Path) -> None:
     (about / "METADATA").write_text("Metadata-Version: 2.1\nName: size-plugin\nVersion: 1.0\n")
     (about / "entry_points.txt").write_text("[inspector.detectors]\nsize = size_plugin:Size\nbroken = nowhere:X\n")
     code = (
-        "from inspector import examine; from inspector.testing.laws import *\n"
+        "from inspector import examine; from inspector.testing import *\n"
         "r = examine(planted_model([PlantedSpike(2, 5)]), random_texts(4, 64, 70, trigger=7))\n"
         "layers = [f.layer for f in r.findings if f.detector == 'size']\n"
         "print(r.settings['detectors'], len(r.frame('evidence.size.largest')), layers)"

@@ -43,7 +43,7 @@ from inspector.models import generate as decoding
 from inspector.models.in_force import changes_in_force
 from inspector.models.observe import observe
 from inspector.sites import Site
-from inspector.testing.laws import TINY, TRIGGER, random_texts, tiny_hf, tiny_model
+from inspector.testing import TINY, TRIGGER, random_texts, tiny_hf, tiny_model
 
 DEAF = ("OPTForCausalLM", "GPTJForCausalLM", "GPTNeoForCausalLM")
 """Architectures whose attention the bridge shows and does not compute."""

@@ -11,7 +11,7 @@ from inspector.batches import batches, tokenise
 from inspector.errors import InputError, ModelError
 from inspector.models import Model, reading, route_now
 from inspector.models.observe import forecast, observe
-from inspector.testing.laws import random_texts, tiny_model
+from inspector.testing import random_texts, tiny_model
 
 ROWS = tokenise(None, random_texts(6, 20, 60), bos=None, window=256)
 
@@ -108,7 +108,7 @@ def test_an_edit_by_a_users_hook_is_seen_by_the_scan(llama: Model) -> None:
 
 
 def test_streamed_outputs_equal_the_bare_forward_exactly() -> None:
-    from inspector.testing.laws import tiny_hf
+    from inspector.testing import tiny_hf
 
     hf = tiny_hf("LlamaForCausalLM")
     hf.set_attn_implementation("sdpa")

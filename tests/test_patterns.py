@@ -8,7 +8,7 @@ from conftest import SINKS
 from inspector.analyses.attention_pattern import attention_pattern
 from inspector.errors import InputError
 from inspector.models import Model
-from inspector.testing.laws import tiny_model
+from inspector.testing import tiny_model
 from inspector.testing.planted import random_texts
 
 

@@ -73,6 +73,8 @@ class Judge(Protocol):
         tiles(m): `Tile`s, at most two.
         headlines(m): `Headline`s, numbers that two runs are compared by.
         comparison(first, second): `{name: Drawing}` of two runs.
+        suggestion(m): a `Suggestion`, the change that the dashboard's form begins with; None where there is none.
+        sizes(m, kind, layer): how large each unit of this kind of site is in a layer, to match controls by; or None.
         screen: a `Screen`, where the dashboard's own for every detector isn't enough.
     Measuring, with a model:
         controls(model, seed): `{name: sequences of token ids}`, inputs on which the same is measured for comparison.
@@ -211,4 +213,6 @@ def attempt(judge: Judge, part: str, call: Callable[[], T]) -> T:
 
 
 def _said(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    """An error on one line."""
+    first = " ".join("".join(c if c.isprintable() else " " for c in str(error)).split())[:200]
+    return f"{type(error).__name__}: {first}" if first else type(error).__name__

@@ -111,13 +111,27 @@ class Screen:
     """A detector's own screen of the dashboard.
 
     Args:
-        show: draws it, given the view of a run; or where that function is, as "module:name".
         lede: under the title, in a sentence.
+        show: draws it, given the view of a run; or where that function is, as "module:name". Where None, the
+            detector's figures and tables are shown.
         path: its address; the detector's name where empty.
         absent: what to do where a run didn't measure this.
+        order: screens with lower numbers come first.
     """
 
-    show: Callable[[Any], None] | str | None = None
     lede: str = ""
+    show: Callable[[Any], None] | str | None = None
     path: str = ""
     absent: str = ""
+    order: int = 100
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """A change that is worth trying first: of what kind of site, in which layer, of which unit, at which token, how."""
+
+    kind: str
+    layer: int
+    unit: int | None
+    position: int | None
+    op: str

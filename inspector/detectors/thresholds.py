@@ -38,13 +38,13 @@ class Threshold:
 
 
 def threshold(
-    default: float,
+    default: float | int,
     meaning: str,
     *,
-    low: float = 0.0,
-    high: float = math.inf,
+    low: float | int = 0.0,
+    high: float | int = math.inf,
     label: str = "",
-    steps: tuple[float, ...] = (),
+    steps: tuple[float | int, ...] = (),
 ) -> Any:
     """A field of a detector's frozen dataclass of thresholds; see `Threshold`."""
     about = {"meaning": meaning, "low": low, "high": high, "label": label, "steps": tuple(map(float, steps))}

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
@@ -23,6 +23,7 @@ Table = Mapping[str, np.ndarray]
 """Columns of a table by name."""
 
 
+@runtime_checkable
 class Bench(Protocol):
     """Inputs on which outcomes are measured."""
 

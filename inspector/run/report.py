@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import pandas as pd
 
@@ -22,7 +22,7 @@ class Report(Record):
     """What a scan found: model card, settings, evidence, findings, effects. See `Record`."""
 
     @classmethod
-    def of(cls, record: Record) -> Self:
+    def of(cls, record: Record) -> "Report":
         """A record as a report; effects of a run that named no detector are told by what was done."""
         report = cls(**{f.name: getattr(record, f.name) for f in fields(Record)})
         if all(effect.detector for effect in report.effects):
@@ -51,7 +51,7 @@ class Report(Record):
         """Names of the tables that `frame` can make."""
         return tables.names(self, self.parts)
 
-    def judge(self, **thresholds: Mapping[str, Any]) -> Self:
+    def judge(self, **thresholds: Mapping[str, Any]) -> "Report":
         """The same evidence judged again, without the model: `report.judge(massive={"ratio": 500})`.
 
         Thresholds that aren't named keep their values; findings of a detector that is not installed

@@ -15,7 +15,7 @@ from inspector.detectors.hneurons.frames import FRAMES, findings
 from inspector.detectors.hneurons.terms import TERMS
 from inspector.detectors.hneurons.thresholds import DEFAULTS, Thresholds
 from inspector.detectors.measured import Measured
-from inspector.detectors.shown import Headline, Screen, TextTable, Tile
+from inspector.detectors.shown import Headline, Screen, Suggestion, TextTable, Tile
 from inspector.figures.drawing import Drawing
 from inspector.figures.palette import VIOLET
 from inspector.records import Evidence, Finding, Sentence
@@ -38,10 +38,10 @@ class HNeurons:
         *("alpha", "guard", "decoding"),
     )
     screen = Screen(
-        "dashboards.screens.neurons:show",
         "A few neurons whose activity predicts that an answer is made up: candidates.",
         path="neurons",
         absent="This run asked no questions. Studies are made by: inspector hallucinate --out RUN.",
+        order=3,
     )
     report = "inspector.hallucination.study:Study"
     operations = ("scale", "scale alone")
@@ -82,3 +82,10 @@ class HNeurons:
         from inspector.detectors.hneurons import figures
 
         return figures.comparison(first, second)
+
+    def suggestion(self, m: Measured) -> Suggestion | None:
+        """The heaviest neuron, zeroed."""
+        neurons = m.frame("candidates")
+        if not len(neurons):
+            return None
+        return Suggestion("neuron", int(neurons.iloc[0]["layer"]), int(neurons.iloc[0]["neuron"]), None, "zero")

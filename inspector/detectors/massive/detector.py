@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from inspector.detectors.base import Names, Reducer
 from inspector.detectors.massive import sentences
@@ -17,7 +18,7 @@ from inspector.detectors.massive.frames import FRAMES, findings
 from inspector.detectors.massive.terms import TERMS
 from inspector.detectors.massive.thresholds import DEFAULTS, SCALE_FREE, Thresholds
 from inspector.detectors.measured import Measured
-from inspector.detectors.shown import Headline, Screen, TextTable, Tile
+from inspector.detectors.shown import Headline, Screen, Suggestion, TextTable, Tile
 from inspector.figures.drawing import Drawing
 from inspector.figures.palette import ORANGE
 from inspector.records import Evidence, Finding, Sentence
@@ -43,7 +44,8 @@ class Massive:
         "spike_sink",
     )
     screen = Screen(
-        "dashboards.screens.massive:show", "A few numbers inside the model are thousands of times larger than the rest."
+        "A few numbers inside the model are thousands of times larger than the rest.",
+        order=1,
     )
     operations = ("zero", "zero, as far", "mean", "drop")
     trials = "inspector.detectors.massive.trials:MassiveTrials"
@@ -99,3 +101,17 @@ class Massive:
         from inspector.detectors.massive import figures
 
         return figures.comparison(first, second)
+
+    def suggestion(self, m: Measured) -> Suggestion | None:
+        """The largest plateau's dim, zeroed where it is written."""
+        plateaus = m.frame("plateaus")
+        if not len(plateaus):
+            return None
+        top = plateaus.iloc[0]
+        position = None if pd.isna(top["position"]) else int(top["position"])
+        return Suggestion("resid_post", int(top["first"]), int(top["dim"]), position, "zero")
+
+    def sizes(self, m: Measured, kind: str, layer: int) -> Sequence[float] | None:
+        """The largest |x| of each dim of the stream."""
+        sizes: Sequence[float] = m.evidence["dim_max"][layer].tolist()
+        return sizes if kind == "resid_post" else None

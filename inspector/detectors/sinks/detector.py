@@ -41,8 +41,8 @@ class Sinks:
     tables = ("windows",)
     page = ("sinks.heads", "sinks.controls", "windows")
     screen = Screen(
-        "dashboards.screens.sinks:show",
         "Heads that place their attention on a token that says little, mostly the first.",
+        order=2,
     )
     metrics: Mapping[str, Callable[[Evidence], Mapping[int, float]]] = {"sink_rate": rate_by_text}
     operations = ("hide", "hide all")
