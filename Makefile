@@ -7,7 +7,7 @@ TEXTS ?= 64
 QUESTIONS ?= 800
 SAMPLES ?= 4
 
-.PHONY: setup demo test check bench dashboard screens picture clean
+.PHONY: setup demo test test-all check bench dashboard screens picture clean
 .DEFAULT_GOAL := demo
 
 setup: $(VENV)/.done
@@ -32,7 +32,11 @@ $(RUNS)/demo/run.json: $(VENV)/.done
 $(RUNS)/demo-answers/run.json: $(VENV)/.done
 	$(BIN)/inspector hallucinate --count $(QUESTIONS) --samples $(SAMPLES) --out $(RUNS)/demo-answers --overwrite
 
+# What is slow and says little that the rest does not is left to `make test-all`.
 test: setup
+	$(BIN)/pytest -n 2 -m "not slow"
+
+test-all: setup
 	$(BIN)/pytest -n 2
 
 check: setup

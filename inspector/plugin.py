@@ -1,7 +1,7 @@
 """What a plugin imports, and all that is promised to it: this module's names keep their meaning between releases.
 
-A detector is a class with `name`, `kinds`, `reducer` and `judge` (`Detector`); everything else it can bring is listed in
-`Judge`: thresholds, frames, figures, sentences, tables, tiles, a screen, causal trials. Register it in your package:
+A detector is a class with `name`, `kinds`, `reducer` and `judge` (`Detector`); everything else it can bring is listed
+in `Judge`: thresholds, frames, figures, sentences, tables, tiles, a screen, causal trials. Register it in your package:
 
     [project.entry-points."inspector.detectors"]
     size = "your_package:Size"

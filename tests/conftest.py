@@ -2,19 +2,44 @@
 
 import os
 import socket
+from typing import Any
 
 import pytest
 import torch
+from fixtures_tiny import loaded
 
 from inspector.models import Model, embedded, load_model
-from inspector.testing import PlantedSink, PlantedSpike, planted_model, tiny_model
+from inspector.testing import PlantedSink, PlantedSpike, planted_model
+
+pytest_plugins = ("fixtures_cli", "fixtures_runs", "fixtures_browser")
+"""The files whose fixtures any test may ask for by name."""
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 if "PYTEST_XDIST_WORKER" in os.environ:
     torch.set_num_threads(1)  # a worker a core; more threads would wait for each other
 
+TOGETHER = {
+    "the real model": ("tests/test_study.py", "tests/test_real_model.py", "tests/test_docs.py"),
+    "the dashboard": ("tests/ui/", "tests/e2e/"),
+    "a comparison of decoders": ("tests/test_family.py",),
+    "a verified scan": ("tests/test_verifying.py",),
+}
+"""Files whose tests share what takes seconds to make."""
+
 SPIKES = (PlantedSpike(layer=2, dim=5), PlantedSpike(layer=4, dim=9, value=-3000.0))
 SINKS = (PlantedSink(layer=1, head=2), PlantedSink(layer=3, head=0))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """What takes seconds to make is made by one worker, and it begins with that; other tests go to whoever is free."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Scheduling(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return next((group for group, files in TOGETHER.items() if nodeid.startswith(files)), nodeid)
+
+    return Scheduling(config, log)
 
 
 @pytest.fixture(autouse=True)
@@ -46,7 +71,7 @@ def unplanted() -> Model:
 @pytest.fixture(scope="session")
 def llama() -> Model:
     """A tiny random Llama."""
-    return tiny_model("LlamaForCausalLM")
+    return loaded("LlamaForCausalLM")
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ from tokenizers.models import WordLevel
 from transformers import PreTrainedTokenizerFast
 
 import inspector
-from inspector.cli.main import main as cli
+from inspector.cli import main as cli
 from inspector.run.report import Report
 from inspector.testing.planted import VOCAB, tiny_hf
 

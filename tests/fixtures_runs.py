@@ -6,8 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import SINKS, SPIKES
-from fixtures_cli import TEXT, tiny_folder
+from fixtures_cli import TEXT
 
 from inspector import Evidence, Report, examine, load_model, verify
 from inspector.hallucination.study import Study
@@ -157,6 +156,3 @@ def neuron_tables() -> dict[str, pd.DataFrame]:
 def _evidence(detector: str, arrays: dict[str, np.ndarray], facts: dict[str, object]) -> Evidence:
     axes = {name: tuple(f"axis{i}" for i in range(array.ndim)) for name, array in arrays.items()}
     return Evidence(detector, arrays, axes, dict.fromkeys(arrays, "sum"), facts)
-
-
-__all__ = ["DAMAGED", "NASTY", "SINKS", "SPIKES", "made_up_study", "shelf", "tiny_folder"]

@@ -1,18 +1,40 @@
 """Tiny models that are loaded once, and a tokenizer of words for them."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import cache
 from typing import Any
 from zlib import crc32
 
+import pytest
+
 from inspector.models import Model
 from inspector.testing import tiny_model
-from inspector.testing.planted import VOCAB
+from inspector.testing.planted import TINY, VOCAB
 
 loaded = cache(tiny_model)
 """A tiny model by architecture; whoever hooks it unhooks it."""
+
+BEHAVIOURS = {
+    "LlamaForCausalLM": "streamed attention, keys shared by heads",
+    "GPT2LMHeadModel": "Conv1D, biases, learned positions",
+    "OPTForCausalLM": "ReLU; attention that no hook can change",
+    "MistralForCausalLM": "a window in every layer",
+    "Gemma2ForCausalLM": "norms after both parts, capped scores, a window in some layers",
+    "Olmo2ForCausalLM": "norms only after both parts",
+    "GptOssForCausalLM": "experts, learned sinks",
+    "GPTJForCausalLM": "both parts side by side, attention of its own",
+    "BloomForCausalLM": "ALiBi",
+    "MambaForCausalLM": "no attention",
+}
+"""An architecture for each way to behave; the others behave as one of these."""
+
+
+def architectures(names: Iterable[str] = TINY) -> list[Any]:
+    """These architectures, for `parametrize`: those that behave as another one are left to `make test-all`."""
+    return [pytest.param(name, marks=() if name in BEHAVIOURS else pytest.mark.slow) for name in names]
+
 
 FIRST_WORD, BREAK, EVERY = 4, 3, 10
 

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from fixtures_tiny import architectures, loaded
 
 from inspector import examine
 from inspector.detectors.massive import reducer as massive_reducer
@@ -13,15 +14,15 @@ from inspector.detectors.sinks.detector import Sinks
 from inspector.errors import ModelError
 from inspector.models import Model, catalogue, load_model
 from inspector.sites import Site
-from inspector.testing import TINY, assert_same, measure, random_texts, tiny_hf, tiny_model
+from inspector.testing import TINY, assert_same, measure, random_texts, tiny_hf
 
 WITH_ATTENTION = [name for name in TINY if name != "MambaForCausalLM"]
 TEXTS = random_texts(5, 20, 70)
 
 
-@pytest.fixture(scope="module", params=TINY)
+@pytest.fixture(params=TINY)
 def model(request: pytest.FixtureRequest) -> Model:
-    return tiny_model(request.param)
+    return loaded(request.param)
 
 
 def test_the_catalogue_and_the_tests_name_the_same_architectures() -> None:
@@ -41,7 +42,9 @@ def test_what_the_catalogue_says_of_attention_is_what_happens(model: Model) -> N
     assert ("neuron" in model.card["missing_sites"]) == ("experts" in says or model.route == "none")
 
 
-def test_batch_size_and_padding_side_do_not_change_the_evidence(model: Model) -> None:
+@pytest.mark.parametrize("architecture", architectures())
+def test_batch_size_and_padding_side_do_not_change_the_evidence(architecture: str) -> None:
+    model = loaded(architecture)
     for detector in [Massive(), Sinks()] if model.route != "none" else [Massive()]:
         whole = measure(detector, model, TEXTS)
         assert_same(whole, measure(detector, model, TEXTS, batch_tokens=1), "batch size")
@@ -81,9 +84,9 @@ def block_outputs(hf: Any, ids: list[int]) -> list[torch.Tensor]:
     return seen
 
 
-@pytest.mark.parametrize("architecture", WITH_ATTENTION)
+@pytest.mark.parametrize("architecture", architectures(WITH_ATTENTION))
 def test_received_attention_and_entropy_are_those_of_the_eager_pattern(architecture: str) -> None:
-    model = tiny_model(architecture)
+    model = loaded(architecture)
     evidence = measure(Sinks(), model, TEXTS)
     for text, ids in enumerate(TEXTS):
         with torch.no_grad():
@@ -105,7 +108,7 @@ def test_received_attention_and_entropy_are_those_of_the_eager_pattern(architect
 
 
 def test_learned_sinks_are_reported_as_mass_that_no_token_gets() -> None:
-    model = tiny_model("GptOssForCausalLM")
+    model = loaded("GptOssForCausalLM")
     heads = examine(model, TEXTS, ["sinks"]).frame("sinks.heads")
     with torch.no_grad():
         _, cache = model.bridge.run_with_cache(torch.tensor([TEXTS[0]]))
@@ -122,7 +125,7 @@ def test_writers_add_up_to_the_entry_whatever_norm_or_bias_follows_the_mlp(
     architecture: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(massive_reducer, "WRITERS", 128)  # all of them
-    model = tiny_model(architecture)
+    model = loaded(architecture)
     ids = TEXTS[0]
     evidence = measure(Massive(), model, [ids])
     layer = 1
@@ -158,17 +161,17 @@ def mlp_output(hf: Any, ids: list[int], layer: int) -> torch.Tensor:
 
 
 def test_gpt2_neurons_are_read_along_the_right_axis_of_its_conv1d() -> None:
-    model = tiny_model("GPT2LMHeadModel")
+    model = loaded("GPT2LMHeadModel")
     raw = tiny_hf("GPT2LMHeadModel").transformer.h[1].mlp.c_proj.weight
     assert model.w_out(1).shape == (128, 32)
     torch.testing.assert_close(model.w_out(1), raw)
     linear = tiny_hf("LlamaForCausalLM").model.layers[1].mlp.down_proj.weight
-    torch.testing.assert_close(tiny_model("LlamaForCausalLM").w_out(1), linear.T)
+    torch.testing.assert_close(loaded("LlamaForCausalLM").w_out(1), linear.T)
 
 
 def test_a_detector_that_needs_attention_refuses_a_model_without_by_name() -> None:
     with pytest.raises(ModelError, match="'sinks' needs attention, which MambaForCausalLM does not have"):
-        examine(tiny_model("MambaForCausalLM"), TEXTS, ["sinks"])
+        examine(loaded("MambaForCausalLM"), TEXTS, ["sinks"])
 
 
 def test_an_encoder_decoder_is_refused_by_name() -> None:

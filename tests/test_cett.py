@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from fixtures_tiny import loaded, with_words
+from fixtures_tiny import architectures, loaded, with_words
 from torch import Tensor
 from transformers.pytorch_utils import Conv1D
 
@@ -123,7 +123,7 @@ def test_the_architectures_with_neurons_are_these() -> None:
     assert [name for name in TINY if loaded(name).shape.has("neuron")] == WITH_NEURONS
 
 
-@pytest.mark.parametrize("architecture", WITH_NEURONS)
+@pytest.mark.parametrize("architecture", architectures(WITH_NEURONS))
 def test_measured_are_the_definitions_of_the_plain_modules_averaged_over_exactly_the_spans(architecture: str) -> None:
     model, fed = loaded(architecture), fed_of(5)
     texts = [row.ids for row in fed.rows]
@@ -137,7 +137,7 @@ def test_measured_are_the_definitions_of_the_plain_modules_averaged_over_exactly
         np.testing.assert_allclose(tokens.by_text[text], expected, rtol=1e-3, atol=1e-6)
 
 
-@pytest.mark.parametrize("architecture", WITH_NEURONS)
+@pytest.mark.parametrize("architecture", architectures(WITH_NEURONS))
 def test_a_meters_rows_go_on_from_the_shared_prefix_and_measure_the_same(architecture: str) -> None:
     model = with_words(loaded(architecture))
     form = Form(shots=(("first", "one"),))

@@ -1,6 +1,4 @@
 """The command line: one line for each mistake, nothing left behind, and what the commands print."""
-# ruff: noqa: F401, F811
-# Fixtures are imported by name: they serve two files and no other.
 
 import json
 import os
@@ -15,7 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from fixtures_cli import SCRIPT, TEXT, Command, Outcome, command, report, run, tiny_folder, tree
+from fixtures_cli import SCRIPT, TEXT, Command, Outcome, tree
 
 from inspector.run.report import Report, open_run
 

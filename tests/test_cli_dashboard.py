@@ -1,12 +1,10 @@
 """The command `dashboard`: what it starts, and what it says where it can't."""
-# ruff: noqa: F401, F811
 
 import socket
 from pathlib import Path
 from typing import Any
 
 import pytest
-from fixtures_cli import command
 
 from inspector.cli import dashboard as cli_dashboard
 

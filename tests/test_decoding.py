@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from fixtures_tiny import loaded
+from fixtures_tiny import architectures, loaded
 from torch import Tensor
 
 from inspector.batches import batches, tokenise
@@ -47,7 +47,7 @@ NEVER = torch.zeros(101, dtype=torch.bool)
 Answers = list[tuple[int, ...]]
 
 
-@pytest.fixture(params=TINY)
+@pytest.fixture(params=architectures())
 def model(request: pytest.FixtureRequest) -> Model:
     return loaded(request.param)
 
@@ -233,7 +233,7 @@ def test_prompts_of_different_lengths_are_answered_as_each_alone(architecture: s
     assert decoder.generate(prompts, copies, chosen_by_answer, stop, LONGEST) == cut(expected, stop)
 
 
-@pytest.mark.parametrize("architecture", [*(name for name in TINY if name != "Olmo2ForCausalLM"), OLMO2])
+@pytest.mark.parametrize("architecture", [*architectures(name for name in TINY if name != "Olmo2ForCausalLM"), OLMO2])
 def test_a_bfloat16_model_takes_the_same_road_and_its_tokens_are_the_likeliest_up_to_rounding(
     architecture: str,
 ) -> None:
@@ -408,7 +408,7 @@ class Keeping:
             self.seen[site.kind, site.layer, text] = x[row, : int(batch.lengths[row])].clone()
 
 
-@pytest.mark.parametrize("architecture", SHARED)
+@pytest.mark.parametrize("architecture", architectures(SHARED))
 def test_reading_with_a_prefix_gives_the_activations_of_the_whole_prompt(architecture: str) -> None:
     model = loaded(architecture)
     own = random_texts(5, 3, 16 - len(PREFIX))  # within the windows

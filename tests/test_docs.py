@@ -1,16 +1,27 @@
 """The documents' commands and code do what they say."""
 
+import inspect
 import re
 import shlex
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
+import typer
+from documented import undocumented
+from fixtures_cli import Command
+from fixtures_tiny import loaded
 
-from inspector.cli.main import main as cli
+import inspector
+from inspector import Study, examine, models
+from inspector.cli import main as cli
 from inspector.models import Model, catalogue
+from inspector.testing import random_texts
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -26,9 +37,9 @@ COMMANDS = [line for block in blocks(README, "console") for line in block.splitl
 
 def test_every_make_target_of_the_readme_is_in_the_makefile() -> None:
     targets = {line.split()[1] for line in COMMANDS if line.startswith("make ")} | set(
-        re.findall(r"`make (\w+)`", README)
+        re.findall(r"`make ([\w-]+)`", README)
     )
-    assert {"demo", "test", "bench", "dashboard", "picture"} <= targets
+    assert {"demo", "test", "test-all", "bench", "dashboard", "picture"} <= targets
     for target in targets:
         assert re.search(rf"^{target}:", MAKEFILE, flags=re.MULTILINE)
 
@@ -40,29 +51,83 @@ def test_ci_runs_the_readmes_test_command_after_the_checks() -> None:
     assert "make test" in COMMANDS
 
 
-def test_every_inspector_command_of_the_readme_works(
-    smollm2: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+INSPECTOR = [line for line in COMMANDS if line.startswith("inspector ")]
+MINUTES = ("hallucinate", "verify", "decode")
+"""Commands that take minutes on the real model."""
+
+
+@pytest.mark.parametrize("line", INSPECTOR)
+def test_every_inspector_command_of_the_readme_and_each_of_its_options_is_there(line: str) -> None:
+    program = typer.main.get_command(cli.app)
+    _, *words = shlex.split(line)
+    with program.make_context("inspector", words) as whole:
+        name, command, rest = program.resolve_command(whole, words)
+        command.make_context(name, rest, parent=whole).close()
+
+
+def test_the_readmes_commands_work(
+    smollm2: Model, saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: Command
+) -> None:
+    """All but those that take minutes; the study they would have made is the one that other tests made."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(models, "load_model", lambda *names, **options: smollm2)
+    shutil.copytree(saved, tmp_path / "runs" / "answers")
+    done = [shlex.split(line) for line in INSPECTOR if line.split()[1] not in MINUTES]
+    assert len(done) >= 9
+    for _, *words in done:
+        told = command(*words)
+        assert told.code == 0 and told.out.strip(), f"{words}: {told.err}"
+
+
+@pytest.mark.slow
+def test_the_readmes_commands_work_one_after_another(
+    smollm2: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: Command
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    mine = [line for line in COMMANDS if line.startswith("inspector ")]
-    assert len(mine) >= 7
-    for line in mine:
-        monkeypatch.setattr(sys, "argv", shlex.split(line))
-        with pytest.raises(SystemExit) as stop:
-            cli.main()
-        out, err = capsys.readouterr()
-        assert stop.value.code in (0, None), f"{line}: {err}"
-        assert out.strip(), line
+    for line in INSPECTOR:
+        told = command(*shlex.split(line)[1:])
+        assert told.code == 0 and told.out.strip(), f"{line}: {told.err}"
 
 
-def test_the_readmes_python_works(smollm2: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import inspector
+def test_the_readmes_python_works(
+    smollm2: Model, study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its study is the one that other tests made, and its decoders are compared by as many answers as are there."""
+    monkeypatch.setattr(inspector, "study_hallucination", fits(inspector.study_hallucination, study), raising=False)
+    monkeypatch.setattr(inspector, "compare_decoding", fits(inspector.compare_decoding, Decoded()), raising=False)
+    run_readme(smollm2, tmp_path, monkeypatch)
 
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(inspector, "load_model", lambda name: smollm2, raising=False)
+
+@pytest.mark.slow
+def test_the_readmes_python_works_as_it_stands(smollm2: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_readme(smollm2, tmp_path, monkeypatch)
+
+
+def run_readme(model: Model, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(inspector, "load_model", lambda name: model, raising=False)
     (code,) = blocks(README, "python")
     exec(compile(code, "README.md", "exec"), {})
-    assert (tmp_path / "runs" / "second" / "run.json").is_file()
+    assert (folder / "runs" / "second" / "run.json").is_file()
+
+
+def fits(function: Callable[..., object], result: object) -> Callable[..., object]:
+    """Something in a function's place that takes what it takes and gives this."""
+    signature = inspect.signature(function)
+
+    def called(*given: object, **named: object) -> object:
+        signature.bind(*given, **named)
+        return result
+
+    return called
+
+
+class Decoded:
+    """A study whose decoders were compared."""
+
+    def frame(self, name: str) -> pd.DataFrame:
+        assert name == "decoding"
+        return pd.DataFrame()
 
 
 def test_the_readmes_table_is_the_catalogue() -> None:
@@ -75,14 +140,20 @@ def test_the_detector_of_the_contributing_guide_keeps_the_laws() -> None:
     exec(compile(f"{detector}\n{laws}", "CONTRIBUTING.md", "exec"), {})
 
 
-def test_every_table_and_its_columns_are_documented(tmp_path: Path) -> None:
-    from inspector import examine
-    from inspector.testing import planted_model, random_texts
-
-    documented = (ROOT / "docs" / "run-format.md").read_text(encoding="utf-8")
-    for name in examine(planted_model(), random_texts(4, 64, 70)).frames():
+@pytest.mark.parametrize("architecture", ["GPT2LMHeadModel", "GptOssForCausalLM"])  # with learned sinks there is more
+def test_every_table_of_a_scan_and_its_columns_are_documented(architecture: str) -> None:
+    report = examine(loaded(architecture), random_texts(4, 64, 70))
+    assert "massive.layers" in report.frames() and "sinks.heads" in report.frames()
+    for name in report.frames():
         if not name.startswith("evidence."):
-            assert f"`{name}`" in documented or f"{name}.parquet" in documented
+            assert not undocumented(name, report.frame(name)), name
+
+
+def test_a_column_or_table_that_the_page_does_not_name_is_noticed() -> None:
+    table = pd.DataFrame(columns=["layer", "dim_ratio", "dim_ratio_low", "ratio_of_dims", "ratio_of_dims_low"])
+    assert undocumented("massive.layers", table) == ["ratio_of_dims", "ratio_of_dims_low"]
+    with pytest.raises(AssertionError, match=r"does not have the table massive\.layer"):
+        undocumented("massive.layer", table)
 
 
 def test_an_installed_plugin_is_found_and_run(tmp_path: Path) -> None:

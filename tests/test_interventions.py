@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import SINKS, SPIKES
+from fixtures_tiny import architectures, loaded
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
@@ -62,9 +63,9 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
-@pytest.fixture(scope="module", params=TINY)
+@pytest.fixture(params=architectures())
 def model(request: pytest.FixtureRequest) -> Model:
-    return tiny_model(request.param)
+    return loaded(request.param)
 
 
 class Keeping:
@@ -388,7 +389,7 @@ def test_a_prefix_that_was_taken_under_other_interventions_is_refused(llama: Mod
 
 
 def test_a_cache_of_the_users_with_padding_on_the_left_keeps_the_positions() -> None:
-    model = tiny_model("Qwen2ForCausalLM")
+    model = loaded("Qwen2ForCausalLM")
     hf, texts = model.bridge.original_model, random_texts(2, 9, 9)
     ids = torch.tensor([texts[0], [0, 0, 0, *texts[1][:6]]])
     mask = torch.tensor([[1] * 9, [0] * 3 + [1] * 6])
@@ -428,7 +429,7 @@ def test_where_positions_cannot_be_told_the_pass_is_refused_rather_than_changed_
         hf(input_ids=IDS, attention_mask=four, use_cache=False)
     with intervene(llama, [zero(RESID, (1,))]):
         close(hf(input_ids=IDS, attention_mask=four, use_cache=False).logits, llama.logits(IDS))
-    mamba = tiny_model("MambaForCausalLM")
+    mamba = loaded("MambaForCausalLM")
     with intervene(mamba, [zero(RESID, (1,), (0,))]), torch.no_grad():
         state = mamba.bridge.original_model(input_ids=IDS, use_cache=True).cache_params
         with pytest.raises(InputError, match="can't be told"):
@@ -456,9 +457,9 @@ def without(pattern: Tensor, heads: list[int], keys: list[int]) -> Tensor:
     return new.to(pattern.dtype)
 
 
-@pytest.mark.parametrize("architecture", HEARING)
+@pytest.mark.parametrize("architecture", architectures(HEARING))
 def test_unattended_keys_get_nothing_and_the_rest_is_renormalised(architecture: str) -> None:
-    model, heads, keys = tiny_model(architecture), [0, 3], [0, 4]
+    model, heads, keys = loaded(architecture), [0, 3], [0, 4]
     before = patterns(model)
     expected = without(before, heads, keys)
     with intervene(model, [unattend(1, heads, keys)]):
@@ -475,7 +476,7 @@ def test_unattended_keys_get_nothing_and_the_rest_is_renormalised(architecture: 
 
 @pytest.mark.parametrize("architecture", ["GPT2LMHeadModel", "LlamaForCausalLM"])
 def test_unattending_is_a_mask_of_these_heads_in_the_hugging_face_model(architecture: str) -> None:
-    hf, model = tiny_hf(architecture), tiny_model(architecture)
+    hf, model = tiny_hf(architecture), loaded(architecture)
     hf.set_attn_implementation("eager")
     mask = torch.zeros(1, 4, 12, 12)
     mask[:, [1, 2], 1:, 0] = torch.finfo(torch.float32).min
@@ -493,7 +494,7 @@ def test_unattending_is_a_mask_of_these_heads_in_the_hugging_face_model(architec
 
 @pytest.mark.parametrize("architecture", DEAF)
 def test_attention_that_no_hook_can_change_is_refused_by_name(architecture: str) -> None:
-    model = tiny_model(architecture)
+    model = loaded(architecture)
     before = trace_of(model)
     message = rf"{architecture} computes attention where no hook can change it \(layer 1\).* Drop attn_out instead"
     with pytest.raises(ModelError, match=message), intervene(model, [unattend(1, (0,), (0,))]):
@@ -533,7 +534,7 @@ def test_keys_are_the_texts_own_under_padding(llama: Model, side: Any) -> None:
 
 @pytest.mark.parametrize("architecture", ["LlamaForCausalLM", "GptOssForCausalLM", "BloomForCausalLM"])
 def test_answers_without_a_key_are_those_of_full_forwards(architecture: str) -> None:
-    model = tiny_model(architecture)
+    model = loaded(architecture)
     plain, early = by_full_forwards(model), Decoder(model, PREFIX)
     with intervene(model, [unattend(layer, None, ALONG) for layer in range(3)]):
         assert generated(early) == generated(Decoder(model, PREFIX)) == by_full_forwards(model) != plain
@@ -941,7 +942,7 @@ def test_what_does_not_fit_the_model_is_refused_before_anything_runs(
 
 
 def test_a_site_that_the_model_lacks_is_refused_by_name() -> None:
-    mamba, mixtral = tiny_model("MambaForCausalLM"), tiny_model("MixtralForCausalLM")
+    mamba, mixtral = loaded("MambaForCausalLM"), loaded("MixtralForCausalLM")
     for model, one in ((mamba, drop(MLP)), (mamba, unattend(1, (0,), (0,))), (mixtral, zero(NEURON, (0,)))):
         message = rf"{model.card['architecture']} has no {one.site.kind} in layer 1 .*\(layers that do: none\)"
         with pytest.raises(ModelError, match=message), intervene(model, [one]):

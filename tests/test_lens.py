@@ -1,5 +1,4 @@
 """Logit lens and deep-thinking ratio: every number agrees with brute force, and with the definition."""
-# ruff: noqa: F401, F811
 
 import json
 import math
@@ -9,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from fixtures_cli import SCRIPT, Command, command, tiny_folder
-from fixtures_tiny import loaded, with_words
+from fixtures_cli import SCRIPT, Command
+from fixtures_tiny import architectures, loaded, with_words
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.distance import jensenshannon
@@ -28,7 +27,7 @@ from inspector.models.model import hooked
 from inspector.models.observe import observe
 from inspector.sites import Site
 from inspector.testing import random_texts, tiny_model
-from inspector.testing.planted import TINY, tiny_hf
+from inspector.testing.planted import tiny_hf
 
 TEXTS = random_texts(5, 6, 30, seed=2)
 
@@ -42,7 +41,7 @@ def made(jsd: Any, g: float = 0.5, rho: float = 0.85) -> Lens:
     return Lens(tokens, {**whole, "jsd": jsd}, {0: "a"}, g, rho)
 
 
-@pytest.mark.parametrize("architecture", sorted(TINY))
+@pytest.mark.parametrize("architecture", architectures())
 def test_the_last_layer_says_what_the_model_says(architecture: str) -> None:
     model = loaded(architecture)
     (text,) = TEXTS[:1]

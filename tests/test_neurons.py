@@ -1,15 +1,13 @@
 """Neuron states: planted neurons are found exactly, every number agrees with brute force."""
-# ruff: noqa: F401, F811
 
 import json
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
-from fixtures_cli import Command, command, tiny_folder
-from fixtures_tiny import loaded, with_words
+from fixtures_cli import Command
+from fixtures_tiny import architectures, loaded, with_words
 
 from inspector import InspectorError, describe_neurons, examine, load_model
 from inspector.analyses.neurons_reducer import NeuronReducer
@@ -22,7 +20,7 @@ from inspector.models.observe import observe
 from inspector.models.unembed import check_readout, direct_logits, written
 from inspector.sites import Site
 from inspector.testing import TRIGGER, PlantedSpike, planted_model, random_texts, tiny_model
-from inspector.testing.planted import TINY, VOCAB, tiny_hf
+from inspector.testing.planted import tiny_hf
 
 TEXTS = random_texts(12, 20, 60, seed=3)
 
@@ -185,7 +183,7 @@ def test_a_neuron_that_writes_a_token_s_own_direction_promotes_it_first() -> Non
     assert tokens[tokens["kind"] == "promotes"].iloc[0]["token"] == "#42"
 
 
-@pytest.mark.parametrize("architecture", sorted(TINY))
+@pytest.mark.parametrize("architecture", architectures())
 def test_the_last_layer_is_read_as_the_model_reads_it(architecture: str) -> None:
     check_readout(loaded(architecture))
 

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 from conftest import SINKS
+from fixtures_tiny import loaded
 
 from inspector.analyses.attention_pattern import attention_pattern
 from inspector.errors import InputError
 from inspector.models import Model
-from inspector.testing import tiny_model
 from inspector.testing.planted import random_texts
 
 
@@ -21,7 +21,7 @@ def test_a_planted_sinks_pattern_is_all_on_key_0(planted: Model) -> None:
 
 @pytest.mark.parametrize("architecture", ["LlamaForCausalLM", "GPT2LMHeadModel", "GPTJForCausalLM"])
 def test_every_row_is_what_the_model_says_itself(architecture: str) -> None:
-    model = tiny_model(architecture)
+    model = loaded(architecture)
     ids = [int(i) for i in np.random.default_rng(0).integers(4, 60, size=90)]
     with torch.no_grad():
         _, cache = model.bridge.run_with_cache(torch.tensor([ids]))

@@ -1,6 +1,4 @@
 """Runs: bit for bit through the disk, damage is named, and a failed save leaves the old run."""
-# ruff: noqa: F401, F811
-# Fixtures are imported by name: they serve two files and no other.
 
 import json
 import os
@@ -11,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from fixtures_cli import TEXT, report, run, tiny_folder, tree
+from fixtures_cli import TEXT, tree
 
 import inspector
 from inspector.errors import InputError, RunError
@@ -354,7 +352,7 @@ def test_another_input_has_another_hash(report: Report, tmp_path: Path) -> None:
     assert digest("one", one) == digest("same", tokens_of("a", "b")) != digest("other", shifted)
 
 
-def test_a_whole_number_is_a_threshold_too(report: Report) -> None:
+def test_another_threshold_leaves_as_many_layers_to_look_at(report: Report) -> None:
     again = report.judge(massive={"ratio": 500})
     assert len(again.frame("massive.layers")) == len(report.frame("massive.layers"))
 

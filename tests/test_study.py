@@ -1,15 +1,13 @@
 """A hallucination study on the real model: what it says of itself, and that scoring is measuring."""
-# ruff: noqa: F401, F811
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from fixtures_cli import TEXT, Command, command, tiny_folder
+from fixtures_cli import TEXT, Command
 from test_imports import HEAVY, loaded_after
 
 from inspector import Study, describe_neurons, guard, open_run, study_hallucination, verify

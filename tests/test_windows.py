@@ -12,7 +12,6 @@ from inspector.detectors.sinks import cache_windows as windows
 from inspector.models import Model, load_model
 from inspector.models.attention import UnsupportedAttention
 from inspector.models.attention_window import shifted_keys, windowed_attention
-from inspector.testing import tiny_model
 from inspector.testing.planted import TINY, random_texts
 
 SIZE, LENGTH = 12, 40
@@ -78,7 +77,7 @@ def test_the_model_is_as_it_was_afterwards() -> None:
 @pytest.mark.parametrize("architecture", ["GPT2LMHeadModel", "OPTForCausalLM"])
 def test_positions_in_the_stream_are_refused(architecture: str) -> None:
     with pytest.raises(UnsupportedAttention, match="positions"):
-        shifted_keys(tiny_model(architecture), IDS[:8], 4)
+        shifted_keys(loaded(architecture), IDS[:8], 4)
 
 
 def test_the_table_has_a_row_for_each_way_of_keeping_tokens(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,13 +1,11 @@
 """The dashboard in a real browser: what a visitor clicks, types and sees."""
-# ruff: noqa: F811
 
 import re
 from pathlib import Path
 from typing import Any
 
 import pytest
-from fixtures_browser import PATIENCE, Served, Visit, Visitor, chromium, served, serving, visit  # noqa: F401
-from fixtures_runs import shelf, tiny_folder  # noqa: F401
+from fixtures_browser import PATIENCE, Served, Visit, Visitor, serving
 
 PROMPT = "Text (a blank line begins another)"
 SCREENS = ("", "massive", "sinks", "neurons", "interventions", "compare", "runs")

@@ -1,5 +1,4 @@
 """The code behind every chart draws that chart: run as a notebook would run it, in a fresh namespace."""
-# ruff: noqa: F811
 
 import ast
 import sys
@@ -10,7 +9,6 @@ from typing import Any
 
 import plotly.graph_objects as go
 import pytest
-from fixtures_runs import shelf, tiny_folder  # noqa: F401
 
 testing = pytest.importorskip("streamlit.testing.v1", reason="pip install activation-inspector[dashboard]")
 

@@ -1,10 +1,8 @@
 """Two runs beside each other: the same gives no difference, and what was planted is one."""
-# ruff: noqa: F811
 
 from pathlib import Path
 
 import pytest
-from fixtures_runs import shelf, tiny_folder  # noqa: F401
 
 from inspector.run.differences import headlines
 from inspector.run.report import Report, open_run

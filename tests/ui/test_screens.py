@@ -1,5 +1,4 @@
 """Every screen, drawn by AppTest: it shows the run's own numbers, and lives through odd and damaged runs."""
-# ruff: noqa: F811
 
 import html
 import json
@@ -12,7 +11,8 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from fixtures_runs import DAMAGED, NASTY, SPIKES, shelf, tiny_folder  # noqa: F401
+from conftest import SPIKES
+from fixtures_runs import DAMAGED, NASTY
 
 testing = pytest.importorskip("streamlit.testing.v1", reason="pip install activation-inspector[dashboard]")
 

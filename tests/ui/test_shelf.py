@@ -1,5 +1,4 @@
 """The folder of runs: nothing outside it is read, written or removed, whatever names and archives say."""
-# ruff: noqa: F811
 
 import io
 import shutil
@@ -8,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from fixtures_runs import DAMAGED, shelf, tiny_folder  # noqa: F401
+from fixtures_runs import DAMAGED
 
 from dashboards.shelf import Shelf
 from inspector.errors import RunError
