@@ -6,6 +6,8 @@ The public names are imported when they are first used, so that `import inspecto
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from inspector import moved
+
 if TYPE_CHECKING:
     from inspector.analyses.logit_lens import Lens, logit_lens
     from inspector.analyses.neurons import NeuronStates, describe_neurons
@@ -82,3 +84,6 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return __all__
+
+
+moved.install()

@@ -98,8 +98,10 @@ def _thresholds(judge: Judge | None) -> list[dict[str, Any]]:
 
 def print_listed() -> None:
     """Print the installed detectors with their thresholds to stdout."""
-    for row in listed():
-        typer.echo(f"{row['name']:<12}{row['package']:<24}{row['class']}")
+    rows = listed()
+    wide = {key: 2 + max((len(row[key]) for row in rows), default=0) for key in ("name", "package")}
+    for row in rows:
+        typer.echo(f"{row['name']:<{wide['name']}}{row['package']:<{wide['package']}}{row['class']}")
         if row["fault"]:
             typer.echo(f"    {row['fault']}")
         for one in row["thresholds"]:

@@ -151,11 +151,12 @@ def load_judges(names: Iterable[str] | None = None) -> tuple[list[Judge], list[s
             loaded += [_load(found[name])] if name in found else []
         except InputError as error:
             faults.append(str(error))
-            logging.getLogger(__name__).warning(str(error))
     return loaded, faults
 
 
 _loaded: dict[EntryPoint, Judge] = {}
+_failed: dict[EntryPoint, str] = {}
+"""What was loaded, or failed to, once for this process."""
 
 
 def _load(entry: EntryPoint) -> Judge:
@@ -166,15 +167,19 @@ def _load(entry: EntryPoint) -> Judge:
     """
     if entry in _loaded:
         return _loaded[entry]
+    if entry in _failed:
+        raise InputError(_failed[entry])
     try:
         judge = entry.load()()
         if not isinstance(judge, Judge):
             raise TypeError("it lacks name or judge")
     except Exception as error:  # a plugin can fail in any way, and must not take the rest down
         origin = entry.dist.name if entry.dist else "an unknown distribution"
-        raise InputError(
+        _failed[entry] = (
             f"Detector '{entry.name}' of {origin} failed to load ({_said(error)}). Update or remove {origin}."
-        ) from error
+        )
+        logging.getLogger(__name__).warning(_failed[entry])
+        raise InputError(_failed[entry]) from error
     _loaded[entry] = judge
     return judge
 

@@ -32,7 +32,12 @@ def of_part(part: Measured) -> tuple[Sentence, ...]:
 
 
 def _plain(part: Measured) -> tuple[Sentence, ...]:
-    """What there is to say of a detector that says nothing itself."""
+    """What there is to say of a detector that says nothing itself.
+
+    Raises:
+        DetectorError: it can't judge, so that having no findings means nothing.
+    """
+    part.judged()
     count = len(part.findings)
     top = max(part.findings, key=lambda one: one.score, default=None)
     if top is None:

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from inspector.detectors.base import attempt
 from inspector.detectors.measured import Measured
 from inspector.detectors.shown import TextTable, token_text
 from inspector.errors import DetectorError
