@@ -40,7 +40,7 @@ from inspector.interventions.values import (
 from inspector.models import Decoder, Model, load_model
 from inspector.models import attention_prefix as sharing
 from inspector.models import generate as decoding
-from inspector.models.in_force import changes_in_force
+from inspector.models.changes import changes_in_force
 from inspector.models.observe import observe
 from inspector.sites import Site
 from inspector.testing.laws import TINY, TRIGGER, random_texts, tiny_hf, tiny_model
@@ -99,7 +99,7 @@ def trace_of(model: Model) -> list[object]:
     found += [id(module) for module in model.bridge.original_model.modules()]
     for module in model.bridge.original_model.modules():
         found += [id(hook) for hook in (*module._forward_hooks.values(), *module._forward_pre_hooks.values())]
-    return [*found, changes_in_force(model.bridge), dict(sharing._prefixes)]
+    return [*found, changes_in_force(model), dict(sharing._prefixes)]
 
 
 @contextmanager
@@ -663,7 +663,7 @@ def test_contexts_that_end_in_another_order_than_they_began_leave_each_other_alo
     for context in (one, other, again):
         context.__enter__()
     one.__exit__(None, None, None)
-    assert changes_in_force(llama.bridge) == (drop(MLP), *same)
+    assert changes_in_force(llama) == (drop(MLP), *same)
     with_two = llama.logits(IDS)
     other.__exit__(None, None, None)
     again.__exit__(None, None, None)

@@ -8,7 +8,6 @@ from typing import Any, Literal, Protocol, runtime_checkable
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
-from transformer_lens.model_bridge import TransformerBridge
 from transformers.cache_utils import Cache, DynamicCache
 
 from inspector.errors import InputError, ModelError
@@ -16,7 +15,7 @@ from inspector.models import checks
 from inspector.models.attention import UnsupportedAttention
 from inspector.models.attention_prefix import Prefix, compute_prefix, shared_prefix
 from inspector.models.attention_swap import hooks_inside_attention, own_attention
-from inspector.models.in_force import changes_in_force
+from inspector.models.changes import changes_in_force
 from inspector.models.model import Model
 
 Road = Literal["shared", "cached", "recomputed"]
@@ -77,7 +76,7 @@ class Decoder:
     def _prepare(self) -> tuple[tuple[Road, ...], Prefix | None]:
         """Roads and prefix, found anew where interventions or hooks came or went since the last time."""
         with self.model.lock:
-            changes = (*changes_in_force(self.model.bridge), *_hooks(self.model))
+            changes = (*changes_in_force(self.model), *_hooks(self.model))
             if changes != self._changes:
                 self._ready, self._changes = self._found(), changes
             return self._ready
@@ -124,7 +123,7 @@ class Decoder:
         room = max(map(len, prompts)) + longest
         with self.model.lock:
             roads, prefix = self._prepare()
-            for road in ("recomputed",) if hooks_inside_attention(self.model.bridge) else roads:
+            for road in ("recomputed",) if hooks_inside_attention(self.model) else roads:
                 try:
                     with _rows(self.model, road, prefix, self.ids, room) as rows:
                         return _grow(rows, prompts, copies, choose, stop, longest)
@@ -137,16 +136,16 @@ class Decoder:
 class _Prefix(Prefix):
     """A prefix that is refused under other interventions than it was computed under."""
 
-    bridge: TransformerBridge = field(repr=False)
+    model: Model = field(repr=False)
     changes: tuple[object, ...]
 
     @classmethod
     def computed(cls, model: Model, ids: tuple[int, ...]) -> "_Prefix":
         prefix = compute_prefix(model.bridge, ids)
-        return cls(prefix.ids, prefix.keys, prefix.values, model.bridge, changes_in_force(model.bridge))
+        return cls(prefix.ids, prefix.keys, prefix.values, model, changes_in_force(model))
 
     def cache(self, room: int) -> Cache:
-        if changes_in_force(self.bridge) != self.changes:
+        if changes_in_force(self.model) != self.changes:
             raise InputError("This prefix was computed under other interventions. Take it from the decoder again.")
         return super().cache(room)
 
@@ -269,7 +268,7 @@ def _hooks(model: Model) -> tuple[int, ...]:
 
 def _roads(model: Model) -> tuple[Road, ...]:
     """The roads whose logits after a prefix, a prompt and a token are the full forward's, fastest first."""
-    if hooks_inside_attention(model.bridge):
+    if hooks_inside_attention(model):
         return ("recomputed",)
     ids = checks.check_ids(model.tokenizer, model.shape.vocab).to(model.device)[:, :16]
     with own_attention(model.bridge, None):

@@ -76,7 +76,7 @@ def observe(
     kinds = sorted({kind for observer in observers for kind in observer.kinds})
     if prefix is not None and ("attention" in kinds or padding_side == "left"):
         raise InputError("With a shared prefix attention can't be read, and padding is on the right.")
-    if prefix is not None and (inside := hooks_inside_attention(model.bridge)):
+    if prefix is not None and (inside := hooks_inside_attention(model)):
         raise InputError(f"A hook at {inside[0]} would not fire with a shared prefix. Remove it, or feed whole rows.")
     with model.lock, reading(model, kinds, pass_.deliver, prefix):
         for batch in batches:

@@ -173,7 +173,7 @@ class MassiveReducer:
         columns = self.model.w_out(layer)[:, dim.reshape(-1)].T.reshape(*dim.shape, -1).float()
         written = held.neuron[rows, position].float() * columns
         # A norm after the MLP (Gemma, OLMo-2) scales every neuron's share of this entry alike.
-        bias = getattr(self.model.bridge.blocks[layer].mlp.out.original_component, "bias", None)
+        bias = self.model.b_out(layer)
         direct = written.sum(dim=-1) + (0.0 if bias is None else bias[dim].float())
         gain = held.mlp_out[rows, position, dim].float() / direct
         written = written * gain.nan_to_num(1.0, 1.0, 1.0).unsqueeze(-1)
