@@ -10,7 +10,7 @@ from torch import Tensor
 
 from inspector.batches import Batch
 from inspector.detectors.tally import Tally, histogram
-from inspector.models import Model
+from inspector.models import Backend, Model
 from inspector.records import Evidence
 from inspector.sites import Site
 
@@ -218,7 +218,8 @@ def _moments(x: Float[Tensor, "token d"]) -> Float[Tensor, " 5"]:
     flat = x.reshape(-1)
     square = flat * flat
     sums = [flat.sum(), square.sum(), torch.dot(square, flat), torch.dot(square, square)]
-    return torch.stack([torch.tensor(float(flat.numel()), device=x.device), *sums]).double()
+    counted = torch.stack([torch.tensor(float(flat.numel()), device=x.device), *sums])
+    return Backend.of(x.device).widened(counted)
 
 
 def _unit(x: Float[Tensor, "batch d"]) -> Float[Tensor, "batch d"]:
