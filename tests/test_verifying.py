@@ -12,7 +12,9 @@ from conftest import SINKS, SPIKES
 from inspector import Report, examine, open_run, verify
 from inspector.batches import tokenise
 from inspector.errors import InputError, RunError
-from inspector.interventions.values import Intervention, drop, scale, zero
+from inspector.interventions.values import Intervention, scale
+from inspector.interventions.values import ablate_output as drop
+from inspector.interventions.values import zero_ablate as zero
 from inspector.models import Model
 from inspector.records import Claim, Effect
 from inspector.sites import Site

@@ -14,7 +14,7 @@ from inspector.detectors.massive.detector import Massive
 from inspector.detectors.sinks.detector import Sinks
 from inspector.interventions.apply import intervene
 from inspector.interventions.means import means
-from inspector.interventions.values import Intervention, Target, drop, set_to, unattend, zero
+from inspector.interventions.values import Intervention, Target, ablate_output, knock_out_attention, set_to, zero_ablate
 from inspector.models import Model
 from inspector.models.observe import Observer, observe
 from inspector.records import Claim, Effect, Verdict
@@ -109,12 +109,12 @@ class MassiveTest:
         if not self.written:
             return {}
         biggest = self.spikes[0]
-        dropped = tuple(drop(Site("mlp_out", layer), (position,)) for layer, position in self.written)
+        dropped = tuple(ablate_output(Site("mlp_out", layer), (position,)) for layer, position in self.written)
         ways: dict[str, tuple[Intervention, ...]] = {
             "untouched": (),
             "writers dropped": dropped,
             "spike zeroed after it is written": (
-                zero(Site("resid_post", biggest.first), (biggest.dim,), biggest.positions),
+                zero_ablate(Site("resid_post", biggest.first), (biggest.dim,), biggest.positions),
             ),
         }
         if self.sinks:
@@ -170,7 +170,7 @@ def _trials(spike: Spike, typical: Float[np.ndarray, " dim"], twins: int, rng: n
     chosen = rng.choice(pool, min(twins, len(pool)), replace=False).tolist()
 
     def zeroed(dim: int) -> Doses:
-        return once(zero(site, (dim,), spike.positions))
+        return once(zero_ablate(site, (dim,), spike.positions))
 
     def at_mean(dim: int) -> Doses:
         return once(set_to(site, (dim,), (float(typical[dim]),), spike.positions))
@@ -220,7 +220,7 @@ def _dropped(model: Model, written: Sequence[tuple[int, int]], twins: int, rng: 
 
     def left_out(those: Sequence[int]) -> Doses:
         placed = zip(those, written, strict=True)
-        return once(*(drop(Site("mlp_out", layer), (position,)) for layer, (_, position) in placed))
+        return once(*(ablate_output(Site("mlp_out", layer), (position,)) for layer, (_, position) in placed))
 
     draws = _sets(rest, len(layers), twins, rng)
     target = f"what {_mlps(layers)} at position {', '.join(map(str, sorted({at for _, at in written})))}"
@@ -250,4 +250,4 @@ def _hidden(report: Report) -> tuple[Intervention, ...]:
     for finding in report.findings:
         if finding.detector == "sinks" and finding.position == 0 and finding.unit is not None:
             heads.setdefault(finding.layer, []).append(finding.unit)
-    return tuple(unattend(layer, those, (0,)) for layer, those in sorted(heads.items()))
+    return tuple(knock_out_attention(layer, those, (0,)) for layer, those in sorted(heads.items()))

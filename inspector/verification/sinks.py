@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from inspector.interventions.values import unattend
+from inspector.interventions.values import knock_out_attention
 from inspector.records import Claim, Effect, Finding
 from inspector.run.report import Report
 from inspector.verification.text_bench import LENGTH
@@ -113,7 +113,7 @@ def _hide(places: Sequence[tuple[int, int, int]]) -> Doses:
     by_key: dict[tuple[int, int], list[int]] = {}
     for layer, unit, key in places:
         by_key.setdefault((layer, key), []).append(unit)
-    return once(*(unattend(layer, units, (key,)) for (layer, key), units in sorted(by_key.items())))
+    return once(*(knock_out_attention(layer, units, (key,)) for (layer, key), units in sorted(by_key.items())))
 
 
 def _name(head: Finding) -> str:
