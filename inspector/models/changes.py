@@ -22,6 +22,9 @@ Begin = Callable[[Any, tuple[Any, ...], dict[str, Any]], None]
 _changes: WeakKeyDictionary[TransformerBridge, list[list[object]]] = WeakKeyDictionary()
 """What each open context changes, the outermost first; read and written under the model's lock."""
 
+_own_hooks: set[int] = set()
+"""Ids of the hooks by which that is done; torch never gives an id again."""
+
 
 def changes_in_force(model: Model) -> tuple[object, ...]:
     """Everything that open contexts change in this model's activations, in the order it is applied."""
@@ -42,6 +45,16 @@ def in_force(model: Model, changes: tuple[object, ...]) -> Iterator[None]:
     finally:
         # By identity: contexts held by generators may end in any order, and two may change the same.
         contexts[:] = [context for context in contexts if context is not mine]
+
+
+def state_of(model: Model) -> tuple[object, ...]:
+    """What a model computes depends on: the changes in force, and all other hooks on it, by their ids.
+
+    Nothing that was found in one state holds in another.
+    """
+    modules = {id(m): m for part in (model.bridge, model.bridge.original_model) for m in part.modules()}
+    hooks = {key for m in modules.values() for key in (*m._forward_hooks, *m._forward_pre_hooks)}
+    return *changes_in_force(model), frozenset(hooks - _own_hooks)
 
 
 @contextmanager
@@ -65,6 +78,7 @@ def before_passes(model: Model, begin: Begin) -> Iterator[None]:
         for module in dict.fromkeys((hf, getattr(hf, "base_model", hf))):
             handle = module.register_forward_pre_hook(begin, with_kwargs=True)
             stack.callback(handle.remove)
+            stack.enter_context(_known(handle.id))
         yield
 
 
@@ -105,7 +119,17 @@ def _hooked(point: Any, change: Change) -> Iterator[None]:
     """Have `change` change what passes this point; permanent, for `reset_hooks` of the user's would take it away."""
     handle = point.add_hook(change, is_permanent=True)
     try:
-        yield
+        with _known(handle.hook.id):
+            yield
     finally:
         handle.hook.remove()
         point.fwd_hooks = [kept for kept in point.fwd_hooks if kept is not handle]
+
+
+@contextmanager
+def _known(hook: int) -> Iterator[None]:
+    _own_hooks.add(hook)
+    try:
+        yield
+    finally:
+        _own_hooks.discard(hook)

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
+from weakref import WeakKeyDictionary
 from zlib import crc32
 
 import numpy as np
@@ -156,13 +157,20 @@ class _Chooser:
         return chosen
 
 
+_stops: WeakKeyDictionary[Any, dict[tuple[object, ...], Tensor]] = WeakKeyDictionary()
+"""By tokenizer: a vocabulary takes a while to decode."""
+
+
 def stop_tokens(model: Model) -> Bool[Tensor, " vocab"]:
-    """True at token ids that end an answer: special ones, and those with a line break in them."""
+    """True at token ids that end an answer: special ones, and those with a line break in them. Don't write to it."""
     tokenizer: Any = model.tokenizer
-    known = min(len(tokenizer), model.shape.vocab)
-    stop = torch.ones(model.shape.vocab, dtype=torch.bool)
-    texts = tokenizer.batch_decode([[i] for i in range(known)], clean_up_tokenization_spaces=False)
-    stop[:known] = torch.tensor(["\n" in text for text in texts])
-    special = {*tokenizer.all_special_ids, *tokenizer.added_tokens_decoder}
-    stop[[i for i in special if i < model.shape.vocab]] = True
-    return stop.to(model.device)
+    known, vocab = min(len(tokenizer), model.shape.vocab), model.shape.vocab
+    special = sorted({*tokenizer.all_special_ids, *tokenizer.added_tokens_decoder})
+    found, key = _stops.setdefault(tokenizer, {}), (known, vocab, model.device, *special)
+    if key not in found:
+        stop = torch.ones(vocab, dtype=torch.bool)
+        texts = tokenizer.batch_decode([[i] for i in range(known)], clean_up_tokenization_spaces=False)
+        stop[:known] = torch.tensor(["\n" in text for text in texts])
+        stop[[i for i in special if i < vocab]] = True
+        found[key] = stop.to(model.device)
+    return found[key]
