@@ -12,7 +12,7 @@ from inspector.hallucination.answers.resume import Answered, mark_all
 from inspector.hallucination.grading.graders import WholeWords
 from inspector.hallucination.guard import questions_of, sampling_of
 from inspector.hallucination.questions.prompts import Form
-from inspector.hallucination.questions.sets import Question, built_in
+from inspector.hallucination.questions.sets import Question, built_in, subjects
 from inspector.hallucination.study import Study
 from inspector.interventions.apply import intervene
 from inspector.interventions.values import Intervention, scale
@@ -85,6 +85,11 @@ class AnswerBench:
         }
         return {metric: found[metric] for metric in metrics}
 
+    def clusters(self, metric: str) -> Int[np.ndarray, " question"] | None:
+        """Questions on one subject are drawn together, as in a study; texts of prose each alone."""
+        of = {"accuracy": self.questions, "compliance": self.premises, "made_up": (*self.questions, *self.premises)}
+        return subjects(of[metric]) if metric in of else None
+
     def _ask(self, questions: Sequence[Question]) -> list[Answered]:
         asked = {one.id: one for batch in self.asker.batches(questions) for one in self.asker.ask(batch)}
         return mark_all(self.model, questions, [asked[question.id] for question in questions], self.judge)
@@ -136,7 +141,7 @@ class NeuronTest:
             mine = self._at(trial.doses, alpha, trial.claims)
             twins = [self._at(doses, alpha, trial.claims) for doses in trial.twins]
             for metric in trial.claims:
-                low, high = bootstrap_mean(mine[metric], seed=self.seed)
+                low, high = bootstrap_mean(mine[metric], self.outcomes.clusters(metric), seed=self.seed)
                 others = np.array([twin[metric].mean() for twin in twins])
                 ends = np.quantile(others, [0.025, 0.975])
                 value, count = float(mine[metric].mean()), len(mine[metric])

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from inspector.errors import RunError
 from inspector.interventions.values import Intervention, as_json
@@ -53,6 +53,15 @@ class Bench(Protocol):
 
     def outcome(self, interventions: Sequence[Intervention], metrics: Collection[str]) -> Outcome:
         """One pass over the inputs under these interventions."""
+        ...
+
+
+@runtime_checkable
+class Grouped(Protocol):
+    """A bench some of whose inputs belong together, such as questions on one subject."""
+
+    def clusters(self, metric: str) -> Int[np.ndarray, " _input"] | None:
+        """For each input of a metric what it belongs to, as a number; None where each is its own."""
         ...
 
 
@@ -128,6 +137,10 @@ class Outcomes:
             self._note(key)
         return self._known[key]
 
+    def clusters(self, metric: str) -> Int[np.ndarray, " _input"] | None:
+        """Which inputs of a metric belong together, and are drawn together; None where none do."""
+        return self.bench.clusters(metric) if isinstance(self.bench, Grouped) else None
+
     def _note(self, key: str) -> None:
         if self.log is None:
             return
@@ -177,21 +190,28 @@ def run(outcomes: Outcomes, trials: Sequence[Trial], *, seed: int = 0, step: Ste
         for doses in (trial.doses, *trial.twins):
             changes.append(outcomes.slopes(doses, trial.untouched, trial.claims.keys()))
             step(len(doses))
-        effects += [
-            _effect(trial, metric, before[metric], [change[metric] for change in changes], seed)
-            for metric in trial.claims
-        ]
+        for metric in trial.claims:
+            mine = [change[metric] for change in changes]
+            effects.append(_effect(trial, metric, before[metric], mine, outcomes.clusters(metric), seed))
     return judged(effects)
 
 
-def _effect(trial: Trial, metric: str, before: np.ndarray, changes: Sequence[np.ndarray], seed: int) -> Effect:
+def _effect(
+    trial: Trial,
+    metric: str,
+    before: np.ndarray,
+    changes: Sequence[np.ndarray],
+    clusters: Int[np.ndarray, " _input"] | None,
+    seed: int,
+) -> Effect:
     """The change of one metric, the target's first, beside the twins' changes; and what it is `before`."""
     known = np.isfinite(changes[0])
     nothing = float("nan")
     others = np.array([change[known].mean() for change in changes[1:]] if known.any() else [])
     finite = others[np.isfinite(others)]
     mean = float(changes[0][known].mean()) if known.any() else nothing
-    low, high = bootstrap_mean(changes[0][known], seed=seed) if known.any() else (nothing, nothing)
+    together = None if clusters is None else clusters[known]
+    low, high = bootstrap_mean(changes[0][known], together, seed=seed) if known.any() else (nothing, nothing)
     ends = np.quantile(finite, [0.025, 0.975]) if len(finite) else (nothing, nothing)
     return Effect(
         target=trial.target,
