@@ -223,7 +223,7 @@ def _of_model(model: Model) -> Iterator[str]:
         kinds = [f"{kind} (in {n} of {model.shape.layers} layers)" for kind, n in model.card["missing_sites"].items()]
         yield f"Not measured, because {model.card['architecture']} has no such site: {', '.join(kinds)}."
     if route_now(model) == "eager":
-        inside = hooks_inside_attention(model.bridge)
+        inside = hooks_inside_attention(model)
         why = f"hooks at {inside[0]}" if model.route == "streamed" else model.card["attention"]
         yield f"Attention was read as whole patterns: {why}."
     if changes := interventions_in_force(model):

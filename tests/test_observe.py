@@ -9,7 +9,7 @@ import torch
 from inspector import examine
 from inspector.batches import batches, tokenise
 from inspector.errors import InputError, ModelError
-from inspector.models import Model, reading, route_now
+from inspector.models import Backend, Model, reading, route_now
 from inspector.models.observe import forecast, observe
 from inspector.testing import random_texts, tiny_model
 
@@ -171,18 +171,14 @@ def test_progress_counts_every_real_token(llama: Model) -> None:
 
 
 def test_a_text_that_cannot_fit_is_refused_with_what_it_needs(llama: Model, monkeypatch: pytest.MonkeyPatch) -> None:
-    from inspector.models import observe as module
-
-    monkeypatch.setattr(module, "_free_bytes", lambda device: 1000)
+    monkeypatch.setattr(Backend, "free_bytes", lambda backend: 1000)
     with pytest.raises(InputError, match="Use a smaller window or batch size"):
         forecast(llama, ROWS)
 
 
 def test_the_batch_shrinks_with_free_memory(llama: Model, monkeypatch: pytest.MonkeyPatch) -> None:
-    from inspector.models import observe as module
-
     roomy = forecast(llama, ROWS).tokens_per_batch
-    monkeypatch.setattr(module, "_free_bytes", lambda device: 4_000_000)
+    monkeypatch.setattr(Backend, "free_bytes", lambda backend: 4_000_000)
     assert forecast(llama, ROWS).tokens_per_batch < roomy
 
 

@@ -13,7 +13,9 @@ from inspector import Report, examine, open_run, verify
 from inspector.batches import tokenise
 from inspector.errors import InputError, RunError
 from inspector.interventions.trial import Doses, Trial, once
-from inspector.interventions.values import Intervention, drop, scale, zero
+from inspector.interventions.values import Intervention, scale
+from inspector.interventions.values import ablate_output as drop
+from inspector.interventions.values import zero_ablate as zero
 from inspector.models import Model
 from inspector.records import Claim, Effect
 from inspector.sites import Site

@@ -11,7 +11,8 @@ from inspector.hallucination.questions.prompts import Form
 from inspector.hallucination.questions.sets import Question
 from inspector.hallucination.trials import ALPHAS, AnswerBench, scaling
 from inspector.interventions.apply import intervene
-from inspector.interventions.values import scale, zero
+from inspector.interventions.values import scale
+from inspector.interventions.values import zero_ablate as zero
 from inspector.models import Model
 from inspector.sites import Site
 from inspector.testing import tiny_model

@@ -1,5 +1,6 @@
 """`study_hallucination`: ask, judge, measure, select; what comes out is a `Study`."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -234,6 +235,7 @@ def _table(answered: Sequence[Answered]) -> dict[str, np.ndarray]:
         "answer": [one.texts[0] for one in answered],
         "mark": [one.marks[0] for one in answered],
         "accepted": ["; ".join(one.question.answers) for one in answered],
+        "aliases": [json.dumps(one.question.answers, ensure_ascii=False) for one in answered],
         "samples": ["; ".join(one.texts[1:]) for one in answered],
         "relation": [one.question.relation or "" for one in answered],
         "subject": [one.question.subject or "" for one in answered],

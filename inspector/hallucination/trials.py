@@ -16,7 +16,7 @@ from inspector.hallucination.compare_guards import compare_policies, verdict
 from inspector.hallucination.grading.graders import WholeWords
 from inspector.hallucination.guard import questions_of, sampling_of
 from inspector.hallucination.questions.prompts import Form
-from inspector.hallucination.questions.sets import Question, built_in
+from inspector.hallucination.questions.sets import Question, built_in, subjects
 from inspector.hallucination.study import Study
 from inspector.interventions.apply import intervene
 from inspector.interventions.trial import Trial
@@ -92,6 +92,11 @@ class AnswerBench:
         }
         return {metric: found[metric] for metric in metrics}
 
+    def clusters(self, metric: str) -> Int[np.ndarray, " question"] | None:
+        """Questions on one subject are drawn together, as in a study; texts of prose each alone."""
+        of = {"accuracy": self.questions, "compliance": self.premises, "made_up": (*self.questions, *self.premises)}
+        return subjects(of[metric]) if metric in of else None
+
     def _ask(self, questions: Sequence[Question]) -> list[Answered]:
         asked = {one.id: one for batch in self.asker.batches(questions) for one in self.asker.ask(batch)}
         return mark_all(self.model, questions, [asked[question.id] for question in questions], self.judge)
@@ -115,12 +120,12 @@ class NeuronTrials(Trials):
         assert isinstance(study, Study)
         if not case.claims:
             note = "No neuron passes the thresholds as a candidate, so none was tested."
-            return Planned(extras=partial(_extras, study, case, None), later=("guard policies",), notes=(note,))
+            return Planned(extras=partial(_extras, study, case, None, None), later=("guard policies",), notes=(note,))
         questions, where = unseen_questions(study, settings.seed)
         bench = answer_bench(study, case.model, questions, case.bench, settings.samples, settings.seed)
         trials = _trials(study, case)
         note = f"Candidates were tested on {len(questions)} {where}, and on all built-in false premises."
-        extras = partial(_extras, study, case, trials[0])
+        extras = partial(_extras, study, case, trials[0], bench)
         return Planned(trials, bench, extras, ("guard policies",), (note,))
 
 
@@ -142,21 +147,25 @@ def _trials(study: Study, case: Case) -> list[Trial]:
     return trials
 
 
-def _extras(study: Study, case: Case, trial: Trial | None, outcome: OutcomeOf, step: Step) -> Extras:
+def _extras(
+    study: Study, case: Case, trial: Trial | None, bench: AnswerBench | None, outcome: OutcomeOf, step: Step
+) -> Extras:
     """The curve over α, and what guards are worth on held-out questions."""
-    tables: dict[str, Table] = {} if trial is None else {"alpha": _over_alpha(trial, outcome, case.settings.seed)}
+    tables: dict[str, Table] = {}
+    if trial is not None and bench is not None:
+        tables["alpha"] = _over_alpha(trial, bench, outcome, case.settings.seed)
     guarded = compare_policies(study, case.model, seed=case.settings.seed, step=step)
     return Extras({**tables, **guarded}, (verdict(pd.DataFrame(guarded["guard"])),))
 
 
-def _over_alpha(trial: Trial, outcome: OutcomeOf, seed: int) -> Table:
+def _over_alpha(trial: Trial, bench: AnswerBench, outcome: OutcomeOf, seed: int) -> Table:
     """Each metric at every α, the candidates together beside their controls."""
     rows: list[tuple[object, ...]] = []
     for alpha in sorted([trial.untouched, *trial.doses]):
         mine = outcome(trial.doses.get(alpha, ()), trial.claims.keys())
         controls = [outcome(doses.get(alpha, ()), trial.claims.keys()) for doses in trial.twins]
         for metric in trial.claims:
-            low, high = bootstrap_mean(mine[metric], seed=seed)
+            low, high = bootstrap_mean(mine[metric], bench.clusters(metric), seed=seed)
             others = np.array([one[metric].mean() for one in controls])
             ends = np.quantile(others, [0.025, 0.975])
             value, count = float(mine[metric].mean()), len(mine[metric])

@@ -13,9 +13,10 @@ import json
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from inspector.detectors.trials import Bench, Outcome
 from inspector.errors import RunError
@@ -31,6 +32,15 @@ LEVEL = 0.05
 
 SAID = {"kl": "divergence", "sink_rate": "sink rate", "made_up": "the share of made-up answers"}
 """A metric in a reason, where its name isn't said so."""
+
+
+@runtime_checkable
+class Grouped(Protocol):
+    """A bench some of whose inputs belong together, such as questions on one subject."""
+
+    def clusters(self, metric: str) -> Int[np.ndarray, " _input"] | None:
+        """For each input of a metric what it belongs to, as a number; None where each is its own."""
+        ...
 
 
 class Outcomes:
@@ -67,6 +77,10 @@ class Outcomes:
             self._known[key] = self.bench.outcome(interventions, metrics)
             self._note(key)
         return self._known[key]
+
+    def clusters(self, metric: str) -> Int[np.ndarray, " _input"] | None:
+        """Which inputs of a metric belong together, and are drawn together; None where none do."""
+        return self.bench.clusters(metric) if isinstance(self.bench, Grouped) else None
 
     def _note(self, key: str) -> None:
         if self.log is None:
@@ -124,15 +138,20 @@ def run(
         for doses in (trial.doses, *trial.twins):
             changes.append(outcomes.slopes(doses, trial.untouched, trial.claims.keys()))
             step(len(doses))
-        effects += [
-            _effect(trial, metric, before[metric], [change[metric] for change in changes], seed, detector)
-            for metric in trial.claims
-        ]
+        for metric in trial.claims:
+            mine = [change[metric] for change in changes]
+            effect = _effect(trial, metric, before[metric], mine, outcomes.clusters(metric), seed)
+            effects.append(replace(effect, detector=detector))
     return judged(effects)
 
 
 def _effect(
-    trial: Trial, metric: str, before: np.ndarray, changes: Sequence[np.ndarray], seed: int, detector: str
+    trial: Trial,
+    metric: str,
+    before: np.ndarray,
+    changes: Sequence[np.ndarray],
+    clusters: Int[np.ndarray, " _input"] | None,
+    seed: int,
 ) -> Effect:
     """The change of one metric, the target's first, beside the twins' changes; and what it is `before`."""
     known = np.isfinite(changes[0])
@@ -140,7 +159,8 @@ def _effect(
     others = np.array([change[known].mean() for change in changes[1:]] if known.any() else [])
     finite = others[np.isfinite(others)]
     mean = float(changes[0][known].mean()) if known.any() else nothing
-    low, high = bootstrap_mean(changes[0][known], seed=seed) if known.any() else (nothing, nothing)
+    together = None if clusters is None else clusters[known]
+    low, high = bootstrap_mean(changes[0][known], together, seed=seed) if known.any() else (nothing, nothing)
     ends = np.quantile(finite, [0.025, 0.975]) if len(finite) else (nothing, nothing)
     return Effect(
         target=trial.target,
@@ -159,7 +179,6 @@ def _effect(
         claim=trial.claims[metric],
         margin=trial.margin,
         untouched=mean_known(before),
-        detector=detector,
     )
 
 

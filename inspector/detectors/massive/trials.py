@@ -15,7 +15,7 @@ from inspector.detectors.measured import Measured
 from inspector.detectors.trials import Case, Extras, OutcomeOf, Planned, Step, Trials
 from inspector.interventions.means import means
 from inspector.interventions.trial import Doses, Trial, once
-from inspector.interventions.values import Intervention, Target, drop, set_to, zero
+from inspector.interventions.values import Intervention, Target, ablate_output, set_to, zero_ablate
 from inspector.models import Model
 from inspector.records import Claim, Evidence, Verdict
 from inspector.sites import Site
@@ -134,12 +134,12 @@ def _kept_or_not(case: Case, written: Sequence[tuple[int, int]], outcome: Outcom
 def _ways(case: Case, written: Sequence[tuple[int, int]]) -> Iterator[tuple[str, tuple[Intervention, ...]]]:
     """What is taken away, in words and as interventions."""
     biggest: Spike = case.claims[0]
-    dropped = tuple(drop(Site("mlp_out", layer), (position,)) for layer, position in written)
+    dropped = tuple(ablate_output(Site("mlp_out", layer), (position,)) for layer, position in written)
     yield "untouched", ()
     yield "writers dropped", dropped
     yield (
         "spike zeroed after it is written",
-        (zero(Site("resid_post", biggest.first), (biggest.dim,), biggest.positions),),
+        (zero_ablate(Site("resid_post", biggest.first), (biggest.dim,), biggest.positions),),
     )
     for other in case.removals:
         yield other.words, other.interventions
@@ -166,7 +166,7 @@ def _trials(
     chosen = rng.choice(pool, min(twins, len(pool)), replace=False).tolist()
 
     def zeroed(dim: int) -> Doses:
-        return once(zero(site, (dim,), spike.positions))
+        return once(zero_ablate(site, (dim,), spike.positions))
 
     def at_mean(dim: int) -> Doses:
         return once(set_to(site, (dim,), (float(typical[dim]),), spike.positions))
@@ -221,7 +221,7 @@ def _dropped(
 
     def left_out(those: Sequence[int]) -> Doses:
         placed = zip(those, written, strict=True)
-        return once(*(drop(Site("mlp_out", layer), (position,)) for layer, (_, position) in placed))
+        return once(*(ablate_output(Site("mlp_out", layer), (position,)) for layer, (_, position) in placed))
 
     draws = _sets(rest, len(layers), twins, rng)
     target = f"what {_mlps(layers)} at position {', '.join(map(str, sorted({at for _, at in written})))}"

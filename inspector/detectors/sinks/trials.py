@@ -11,7 +11,7 @@ from inspector.detectors.sinks.cache_windows import windows
 from inspector.detectors.sinks.thresholds import DEFAULTS
 from inspector.detectors.trials import Case, Extras, OutcomeOf, Planned, Removal, Step, Trials
 from inspector.interventions.trial import Doses, Trial, once
-from inspector.interventions.values import unattend
+from inspector.interventions.values import knock_out_attention
 from inspector.models.attention import UnsupportedAttention
 from inspector.records import Claim, Evidence, Finding, Verdict
 
@@ -113,7 +113,7 @@ def _hide(places: Sequence[tuple[int, int, int]]) -> Doses:
     by_key: dict[tuple[int, int], list[int]] = {}
     for layer, unit, key in places:
         by_key.setdefault((layer, key), []).append(unit)
-    return once(*(unattend(layer, units, (key,)) for (layer, key), units in sorted(by_key.items())))
+    return once(*(knock_out_attention(layer, units, (key,)) for (layer, key), units in sorted(by_key.items())))
 
 
 def _name(head: Finding) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from inspector.interventions.values import zero
+from inspector.interventions.values import zero_ablate
 from inspector.plugin import Case, Finding, Planned, Site, Trial, Trials, Verdict, once
 
 CONTROLS, MOST = 20, 32
@@ -38,4 +38,4 @@ class DeadNeuronTrials(Trials):
         )
 
     def _ablated(self, layer: int, units: Sequence[Any]) -> Any:
-        return once(zero(Site("neuron", layer), units))
+        return once(zero_ablate(Site("neuron", layer), units))
