@@ -11,7 +11,7 @@ from fixtures_tiny import loaded
 from inspector.models import Model, embedded, load_model
 from inspector.testing import PlantedSink, PlantedSpike, planted_model
 
-pytest_plugins = ("fixtures_cli", "fixtures_runs", "fixtures_browser")
+pytest_plugins = ("fixtures_cli", "fixtures_runs", "fixtures_study", "fixtures_browser")
 """The files whose fixtures any test may ask for by name."""
 
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -20,9 +20,8 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 
 TOGETHER = {
     "the real model": ("tests/test_study.py", "tests/test_real_model.py", "tests/test_docs.py"),
-    "the dashboard": ("tests/ui/", "tests/e2e/"),
+    "a verified scan": ("tests/test_verifying.py", "tests/ui/", "tests/e2e/"),
     "a comparison of decoders": ("tests/test_family.py",),
-    "a verified scan": ("tests/test_verifying.py",),
 }
 """Files whose tests share what takes seconds to make."""
 

@@ -1,5 +1,7 @@
 """Runs for the dashboard's tests: one with all there is, and ones that something is wrong or odd with."""
 
+import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,12 +9,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from fixtures_cli import TEXT
+from fixtures_tiny import loaded
 
 from inspector import Evidence, Report, examine, load_model, verify
 from inspector.hallucination.study import Study
 from inspector.models import Model
 from inspector.records import Effect, Verdict
-from inspector.testing.planted import random_texts, tiny_model
+from inspector.testing.planted import random_texts
 
 NASTY = [
     "<script>alert(1)</script>",
@@ -31,23 +34,40 @@ DAMAGED = "damaged"
 QUESTIONS, NEURONS = 60, 8
 
 
+TEXTS = random_texts(24, 64, 70, trigger=7)
+
+
 @pytest.fixture(scope="session")
-def shelf(planted: Model, unplanted: Model, tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def scanned(planted: Model) -> Report:
+    """A scan that finds what was planted."""
+    return examine(planted, TEXTS, ["massive", "sinks"])
+
+
+@pytest.fixture(scope="session")
+def verified(planted: Model, scanned: Report) -> Report:
+    """The same scan, its findings tested."""
+    return verify(scanned, planted, TEXTS, twins=20)
+
+
+@pytest.fixture(scope="session")
+def shelf(
+    scanned: Report, verified: Report, unplanted: Model, tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Path]:
     """Runs: planted and tested-study (verified), empty, nasty, two-layers, study, tiny (with a model), damaged."""
     folder = tmp_path_factory.mktemp("shelf")
-    texts = random_texts(24, 64, 70, trigger=7)
-    report = examine(planted, texts, ["massive", "sinks"])
-    verify(report, planted, texts, twins=20, heads=2).save(folder / "planted")
-    examine(unplanted, texts[:8], ["massive", "sinks"]).save(folder / "empty")
-    _nasty(report).save(folder / "nasty")
-    examine(tiny_model("LlamaForCausalLM"), random_texts(4, 64, 70), ["massive", "sinks"]).save(folder / "two-layers")
-    study = made_up_study(report)
+    verified.save(folder / "planted")
+    examine(unplanted, TEXTS[:8], ["massive", "sinks"]).save(folder / "empty")
+    _nasty(scanned).save(folder / "nasty")
+    examine(loaded("LlamaForCausalLM"), random_texts(4, 64, 70), ["massive", "sinks"]).save(folder / "two-layers")
+    study = made_up_study(scanned)
     study.save(folder / "study")
     _tested(study).save(folder / "tested-study")
     examine(load_model(tiny_folder, device="cpu"), [TEXT], ["massive", "sinks"]).save(folder / "tiny")
-    _nasty(report).save(folder / DAMAGED)
+    _nasty(scanned).save(folder / DAMAGED)
     (folder / DAMAGED / "findings.parquet").write_bytes(b"")
-    return folder
+    yield folder
+    if "streamlit" in sys.modules:  # it keeps what it opened of these, from test to test
+        sys.modules["streamlit"].cache_resource.clear()
 
 
 def _nasty(report: Report) -> Report:

@@ -554,7 +554,7 @@ def test_a_public_set_is_read_from_the_file_the_hub_gives(tmp_path: Path, monkey
 
 def test_questions_are_read_without_torch() -> None:
     code = (
-        "import sys; from inspector.hallucination import questions; questions.load('world_facts', count=3)\n"
+        "import sys; from inspector.hallucination.questions import sets; sets.load('world_facts', count=3)\n"
         "print({'torch', 'transformers', 'pyarrow', 'huggingface_hub'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

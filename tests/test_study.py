@@ -1,13 +1,17 @@
 """A hallucination study on the real model: what it says of itself, and that scoring is measuring."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from documented import undocumented
 from fixtures_cli import TEXT, Command
+from fixtures_study import SAMPLING
+from fixtures_tiny import loaded, with_words
 from test_imports import HEAVY, loaded_after
 
 from inspector import Study, describe_neurons, guard, open_run, study_hallucination, verify
@@ -18,6 +22,7 @@ from inspector.hallucination import pipeline
 from inspector.hallucination.answers import resume as answering
 from inspector.hallucination.answers.ask import Sampling
 from inspector.hallucination.compare_guards import compare_policies, verdict
+from inspector.hallucination.grading.graders import Mark, WholeWords
 from inspector.hallucination.grading.labels import Label, label, label_all
 from inspector.hallucination.guard import held_out
 from inspector.hallucination.probe import select as selecting
@@ -34,22 +39,8 @@ from inspector.show.sentences import paragraphs
 from inspector.testing import tiny_model
 from inspector.texts import built_in
 
-SAMPLING = Sampling(samples=2, longest=8)
-
-
-@pytest.fixture(scope="module")
-def questions() -> list[Question]:
-    return load("world_facts", count=170, seed=1)
-
-
-@pytest.fixture(scope="module")
-def study(smollm2: Model, questions: list[Question]) -> Study:
-    return study_hallucination(smollm2, questions, sampling=SAMPLING)
-
-
-@pytest.fixture(scope="module")
-def saved(study: Study, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return study.save(tmp_path_factory.mktemp("studies") / "facts")
+NONE = Sampling(samples=0, longest=6)
+"""Greedy answers alone."""
 
 
 def test_a_study_counts_every_question_once(study: Study, questions: list[Question]) -> None:
@@ -253,9 +244,12 @@ def test_too_few_usable_questions_give_no_number(smollm2: Model, questions: list
         study_hallucination(smollm2, questions[:8])
     with pytest.raises(InputError, match="0 of them with a right answer"):
         study_hallucination(smollm2, load("false_premises"))
+
+
+def test_questions_that_none_answers_rightly_give_no_number(tiny: Model, questions: list[Question]) -> None:
     impossible = [Question(q.id, q.question, ("no such thing as this",)) for q in questions[:90]]
     with pytest.raises(InputError, match=r"insufficient data: \d+ usable of 90 \(0 right, .*at least 40 of each kind"):
-        study_hallucination(smollm2, impossible, sampling=Sampling(samples=0, longest=4))
+        study_hallucination(tiny, impossible, sampling=NONE)
 
 
 def test_what_can_not_be_studied_is_refused_before_any_work(smollm2: Model, questions: list[Question]) -> None:
@@ -337,8 +331,26 @@ def test_shuffled_labels_leave_no_candidate() -> None:
     assert survivors <= 1
 
 
+class InTurn:
+    """A judge to whom every second question with an answer is answered rightly, whatever is said."""
+
+    name = "in turn"
+
+    def __init__(self) -> None:
+        self.asked: dict[str, Mark] = {}
+
+    def __call__(self, question: str, answers: Sequence[str], answer: str) -> Mark:
+        turn: Mark = "right" if len(self.asked) % 2 else "wrong"
+        return self.asked.setdefault(question, turn) if answers else WholeWords()(question, answers, answer)
+
+
+@pytest.fixture(scope="module")
+def tiny() -> Model:
+    return with_words(loaded("GPT2LMHeadModel"))
+
+
 def test_the_pipeline_reports_every_step_it_said_it_would(
-    smollm2: Model, questions: list[Question], monkeypatch: pytest.MonkeyPatch
+    tiny: Model, questions: list[Question], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: dict[str, list[int]] = {}
 
@@ -347,24 +359,28 @@ def test_the_pipeline_reports_every_step_it_said_it_would(
         entry[0] += done
 
     monkeypatch.setattr(selecting, "BOOTSTRAPS", 2)
-    pipeline.study_hallucination(smollm2, questions[:110], sampling=Sampling(samples=0, longest=6), step=step)
+    pipeline.study_hallucination(tiny, questions[:110], sampling=NONE, judge=InTurn(), step=step)
     assert set(seen) == {"asking", "judging", "measuring", "selecting", "describing"}
     assert all(done == total for done, total in seen.values()), seen
 
 
-def test_a_set_with_false_premises_in_it_can_be_studied(smollm2: Model, questions: list[Question]) -> None:
+def test_a_set_with_false_premises_in_it_can_be_studied(
+    tiny: Model, questions: list[Question], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(selecting, "BOOTSTRAPS", 2)
     mixed = [*questions[:110], *load("false_premises", count=4)]
-    study = study_hallucination(smollm2, mixed, sampling=Sampling(samples=0, longest=6))
-    asked = study.frame("hneurons.answers").set_index("id")
-    premises = [one.id for one in mixed[110:]]
-    assert set(asked.loc[asked.index.isin(premises), "mark"]) <= {"wrong", "abstained"}
+    study = study_hallucination(tiny, mixed, sampling=NONE, judge=InTurn())
+    marks = study.frame("hneurons.answers").set_index("id")["mark"]
+    premises = [one.id for one in mixed[110:] if one.id in marks.index]
+    assert premises and set(marks[premises]) <= {"wrong", "abstained"}
+    assert set(marks.drop(premises)) == {"right", "wrong"}
 
 
 def test_every_table_of_a_study_and_its_columns_are_documented(study: Study) -> None:
-    documented = (Path(__file__).parents[1] / "docs" / "run-format.md").read_text(encoding="utf-8")
-    for name in study.frames():
-        if name.startswith("hneurons."):
-            assert f"`{name}`" in documented
+    tables = [name for name in study.frames() if not name.startswith("evidence.")]
+    assert {"hneurons.scores", "hneurons.answers", "hneurons.states", "hneurons.fires_on"} <= set(tables)
+    for name in tables:
+        assert not undocumented(name, study.frame(name)), name
 
 
 def test_a_saved_study_is_opened_and_drawn_without_torch(saved: Path) -> None:
@@ -507,6 +523,8 @@ def test_a_guard_that_makes_no_sense_is_refused(
 def test_policies_are_compared_on_the_same_questions(smollm2: Model, study: Study) -> None:
     tables = compare_policies(study.judge(hneurons={"q": 1.1, "stability": 0.0}), smollm2)
     table = pd.DataFrame(tables["guard"]).set_index(["policy", "by"])
+    for name, columns in tables.items():
+        assert not undocumented(name, pd.DataFrame(columns)), name
     assert set(table.index) == {
         ("greedy", "nothing"),
         *((policy, by) for policy in ("abstain", "again") for by in ("probe", "entropy")),

@@ -2,12 +2,16 @@
 
 import json
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from conftest import SINKS, SPIKES
+from documented import undocumented
+from fixtures_runs import TEXTS
+from fixtures_tiny import loaded
 
 from inspector import Report, examine, open_run, verify
 from inspector.batches import tokenise
@@ -19,24 +23,28 @@ from inspector.interventions.values import zero_ablate as zero
 from inspector.models import Model
 from inspector.records import Claim, Effect
 from inspector.sites import Site
-from inspector.testing.planted import PlantedSpike, planted_model, random_texts, tiny_model
+from inspector.testing.planted import PlantedSpike, planted_model, random_texts
 from inspector.verification.text_bench import TextBench
 from inspector.verification.trials import Outcomes, judged, run
 
-TEXTS = random_texts(24, 64, 70, trigger=7)
+
+@dataclass(frozen=True)
+class Again:
+    """The same verification in a folder: what it said is ahead, and its report."""
+
+    folder: Path
+    said: list[str]
+    report: Report
 
 
 @pytest.fixture(scope="module")
-def report(planted: Model) -> Report:
-    return examine(planted, TEXTS, ["massive", "sinks"])
+def again(planted: Model, scanned: Report, tmp_path_factory: pytest.TempPathFactory) -> Again:
+    folder, said = tmp_path_factory.mktemp("again"), []
+    found = verify(scanned, planted, TEXTS, twins=20, folder=folder, on_forecast=said.append)
+    return Again(folder, said, found)
 
 
-@pytest.fixture(scope="module")
-def verified(planted: Model, report: Report) -> Report:
-    return verify(report, planted, TEXTS, twins=20)
-
-
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", [pytest.param(seed, marks=pytest.mark.slow if seed > 3 else ()) for seed in range(20)])
 def test_a_planted_cause_is_confirmed_and_an_unplanted_one_refuted(seed: int) -> None:
     spike = PlantedSpike(layer=2, dim=5)
     model = planted_model([spike], seed=seed)
@@ -74,6 +82,13 @@ def test_a_verified_scan_has_effects_with_twins_intervals_and_reasons(verified: 
     assert effects["q"].dropna().between(1 / 21, 1).all()
 
 
+def test_every_table_of_a_verified_scan_and_its_columns_are_documented(verified: Report) -> None:
+    tables = [name for name in verified.frames() if not name.startswith("evidence.")]
+    assert {"effects", "spike_sink"} <= set(tables)
+    for name in tables:
+        assert not undocumented(name, verified.frame(name)), name
+
+
 def test_the_dropped_writer_takes_the_spike_away(verified: Report) -> None:
     ways = verified.frame("spike_sink").set_index("done")
     assert ways.loc["untouched", "here"] > 1000 > ways.loc["writers dropped", "here"]
@@ -92,28 +107,30 @@ def test_verdicts_of_the_test_reach_the_findings_and_survive_judging(verified: R
     assert opened.frame("effects").equals(verified.frame("effects"))
 
 
-def test_the_model_is_as_it_was_to_the_bit(planted: Model, report: Report) -> None:
-    ids = torch.tensor([TEXTS[0]])
-    before = planted.logits(ids)
-    hooks = [len(point.fwd_hooks) for point in planted.bridge.hook_dict.values()]
-    verify(report, planted, TEXTS, twins=20)
-    assert (planted.logits(ids) == before).all()
-    assert [len(point.fwd_hooks) for point in planted.bridge.hook_dict.values()] == hooks
+def test_the_model_is_as_it_was_to_the_bit(planted: Model, verified: Report) -> None:
+    """As one that was made now, and that nothing was ever done to."""
+    assert verified.effects
+    untouched, ids = planted_model(SPIKES, SINKS), torch.tensor([TEXTS[0]])
+    assert (planted.logits(ids) == untouched.logits(ids)).all()
+    hooks, expected = (
+        [len(point.fwd_hooks) for point in model.bridge.hook_dict.values()] for model in (planted, untouched)
+    )
+    assert hooks == expected
 
 
-def test_the_same_seed_gives_the_same_effects(planted: Model, report: Report, verified: Report) -> None:
-    again = verify(report, planted, TEXTS, twins=20)
-    assert again.frame("effects").equals(verified.frame("effects"))
+def test_the_same_seed_gives_the_same_effects(verified: Report, again: Again) -> None:
+    assert again.report.frame("effects").equals(verified.frame("effects"))
 
 
-def test_the_forecast_measures_nothing_that_is_measured_again(planted: Model, report: Report, tmp_path: Path) -> None:
-    said: list[str] = []
-    for _ in range(2):
-        verify(report, planted, TEXTS, twins=20, folder=tmp_path, on_forecast=said.append)
-        keys = [json.loads(line)[0] for line in (tmp_path / "texts.jsonl").read_text().splitlines()]
-        assert len(keys) == len(set(keys))
-    assert " passes, about 1 min" in said[0]
-    assert said[1].startswith("all passes are known")
+def test_the_forecast_measures_nothing_that_is_measured_again(planted: Model, scanned: Report, again: Again) -> None:
+    log, said = again.folder / "texts.jsonl", []
+    lines = log.read_text(encoding="utf-8").splitlines()
+    keys = [json.loads(line)[0] for line in lines]
+    assert len(keys) == len(set(keys)) > 100
+    verify(scanned, planted, TEXTS, twins=20, folder=again.folder, on_forecast=said.append)
+    assert log.read_text(encoding="utf-8").splitlines() == lines
+    assert " passes, about 1 min" in again.said[0]
+    assert said[0].startswith("all passes are known")
 
 
 def test_an_outcome_of_nothing_is_the_untouched_one(planted: Model) -> None:
@@ -179,19 +196,19 @@ def test_a_twin_that_gives_nan_counts_as_one_that_changes_as_much() -> None:
     assert nan.twin_change == pytest.approx(0.1)
 
 
-def test_what_does_not_show_in_the_measured_texts_is_not_tested(planted: Model, report: Report) -> None:
+def test_what_does_not_show_in_the_measured_texts_is_not_tested(planted: Model, scanned: Report) -> None:
     without = random_texts(24, 64, 70, seed=3)
-    found = verify(report, planted, without, twins=20)
+    found = verify(scanned, planted, without, twins=20)
     assert not found.effects and all(one.verdict == "candidate" for one in found.findings)
     assert any(f"{len(SPIKES)} spikes and {len(SINKS)} sink heads" in note for note in found.notes)
 
 
-def test_outcomes_of_other_texts_are_not_taken_for_these(planted: Model, report: Report, tmp_path: Path) -> None:
-    others = random_texts(24, 64, 70, seed=5, trigger=7)
-    verify(report, planted, TEXTS, twins=20, heads=1, folder=tmp_path)
-    beside = verify(report, planted, others, twins=20, heads=1, folder=tmp_path)
-    fresh = verify(report, planted, others, twins=20, heads=1)
-    assert beside.frame("effects").equals(fresh.frame("effects"))
+def test_outcomes_of_other_texts_are_not_taken_for_these(planted: Model, tmp_path: Path) -> None:
+    heads, others = examine(planted, TEXTS, ["sinks"]), random_texts(16, 64, 70, seed=5, trigger=7)
+    these = verify(heads, planted, TEXTS[:16], twins=20, heads=1, folder=tmp_path).frame("effects")
+    beside = verify(heads, planted, others, twins=20, heads=1, folder=tmp_path).frame("effects")
+    fresh = verify(heads, planted, others, twins=20, heads=1).frame("effects")
+    assert beside.equals(fresh) and not beside.equals(these)
 
 
 def test_a_log_that_can_not_be_written_is_a_run_error(tmp_path: Path) -> None:
@@ -251,12 +268,12 @@ def test_an_outcome_is_measured_once_and_found_again_after_a_kill(tmp_path: Path
         Outcomes(bench, log)
 
 
-def test_what_can_not_be_verified_is_refused(planted: Model, unplanted: Model, report: Report) -> None:
+def test_what_can_not_be_verified_is_refused(planted: Model, unplanted: Model, scanned: Report) -> None:
     with pytest.raises(InputError, match="20 or more"):
-        verify(report, planted, TEXTS, twins=5)
+        verify(scanned, planted, TEXTS, twins=5)
     with pytest.raises(InputError, match="other weights"):
-        verify(report, tiny_model(), TEXTS)
+        verify(scanned, loaded("LlamaForCausalLM"), TEXTS)
     with pytest.raises(InputError, match="at least 16"):
-        verify(report, planted, TEXTS[:10])
+        verify(scanned, planted, TEXTS[:10])
     with pytest.raises(InputError, match="Nothing passes"):
         verify(examine(unplanted, TEXTS, ["massive"]), unplanted, TEXTS)

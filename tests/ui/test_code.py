@@ -3,7 +3,6 @@
 import ast
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ Drawn = dict[str, tuple[go.Figure, str]]
 
 
 @pytest.fixture
-def drawn(shelf: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Drawn]:
+def drawn(shelf: Path, monkeypatch: pytest.MonkeyPatch) -> Drawn:
     """What was drawn since the test began, by chart."""
     found: Drawn = {}
     draw = charts.chart
@@ -33,8 +32,7 @@ def drawn(shelf: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Drawn]:
 
     monkeypatch.setattr(charts, "chart", noted)
     monkeypatch.setattr(sys, "argv", ["app.py", str(shelf)])
-    yield found
-    state.st.cache_resource.clear()
+    return found
 
 
 def screen(name: str, run: str, **address: object) -> Any:

@@ -5,7 +5,7 @@ import json
 import re
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +23,8 @@ Open = Callable[..., Any]
 
 
 @pytest.fixture
-def draw(shelf: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
+def draw(shelf: Path, monkeypatch: pytest.MonkeyPatch) -> Open:
     """Draws a screen of a run, with more parameters of the address; gives back the AppTest."""
-    import streamlit as st
-
     monkeypatch.setattr(sys, "argv", ["app.py", str(shelf)])
 
     def run(screen: str, name: str = "planted", **address: object) -> Any:
@@ -37,8 +35,7 @@ def draw(shelf: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
             at.switch_page(f"screens/{screen}.py")
         return at.run()
 
-    yield run
-    st.cache_resource.clear()
+    return run
 
 
 def said(at: Any) -> str:
