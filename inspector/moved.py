@@ -2,11 +2,11 @@
 
 import sys
 import warnings
-from collections.abc import Sequence
 from importlib import import_module, util
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
+from typing import Any
 
 MOVED = {
     "inspector.batching": "inspector.batches",
@@ -27,7 +27,7 @@ MOVED = {
 
 
 class _Finder(MetaPathFinder, Loader):
-    def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
+    def find_spec(self, name: str, path: Any, target: ModuleType | None = None) -> ModuleSpec | None:
         """A spec for a module that moved."""
         return util.spec_from_loader(name, self) if name in MOVED else None
 

@@ -11,10 +11,11 @@ from inspector.hallucination.guard import questions_of
 from inspector.hallucination.pipeline import _table
 from inspector.hallucination.questions.sets import Question, subjects
 from inspector.hallucination.risk_coverage import Selective
+from inspector.interventions.trial import Trial, once
 from inspector.interventions.values import Intervention, zero_ablate
 from inspector.sites import Site
 from inspector.stats import bootstrap, bootstrap_mean, interval
-from inspector.verification.trials import Outcomes, Trial, once, run
+from inspector.verification.trials import Outcomes, run
 
 SUBJECTS, EACH = 12, 10
 RNG = np.random.default_rng(5)
