@@ -1,10 +1,12 @@
 """From a study's evidence to findings and tables: numpy and pandas, no model."""
 
 from collections.abc import Mapping
+from dataclasses import asdict, fields
 
 import numpy as np
 import pandas as pd
 
+from inspector.detectors.hneurons.schema import ProbeArrays, Scores, Tested, Transfer, transfers_of
 from inspector.detectors.hneurons.thresholds import Thresholds
 from inspector.detectors.measured import Measured
 from inspector.detectors.shown import Frame, verdict_by
@@ -16,10 +18,8 @@ SPLITS = ("fit", "held out", "not used")
 
 def candidates(evidence: Evidence, t: Thresholds) -> pd.DataFrame:
     """The probe's neurons, the heaviest first; `verdict` is empty where one is no candidate."""
-    e = evidence
-    columns = {"layer": e["probe_layer"], "neuron": e["probe_neuron"], "weight": e["probe_weight"]}
-    columns |= {name: e[f"tested_{name}"] for name in ("stability", "auroc", "low", "high", "within", "p", "q")}
-    table = pd.DataFrame(columns)
+    probe, tested = ProbeArrays.of(evidence.arrays), Tested.of(evidence.arrays)
+    table = pd.DataFrame({"layer": probe.layer, "neuron": probe.neuron, "weight": probe.weight, **vars(tested)})
     passed = (table["weight"] > 0) & (table["stability"] >= t.stability) & (table["q"] < t.q)
     table["verdict"] = np.where(passed, "candidate", "")
     return table.sort_values("weight", ascending=False, ignore_index=True)
@@ -28,7 +28,7 @@ def candidates(evidence: Evidence, t: Thresholds) -> pd.DataFrame:
 def scores(evidence: Evidence) -> pd.DataFrame:
     """Every predictor on answers not fitted on; of `random` and `shuffled` the mean, 5 % and 95 % of the draws."""
     e = evidence
-    table = pd.DataFrame({"name": e.facts["predictors"], **{n: e[f"score_{n}"] for n in SCORE_COLUMNS}})
+    table = pd.DataFrame({"name": e.facts["predictors"], **vars(Scores.of(e.arrays))})
     draws = {"random": e["random_auroc"], "shuffled": e["shuffled_auroc"]}
     rows = [
         {"name": name, "auroc": areas.mean(), "low": np.quantile(areas, 0.05), "high": np.quantile(areas, 0.95)}
@@ -36,9 +36,6 @@ def scores(evidence: Evidence) -> pd.DataFrame:
         if len(areas)
     ]
     return pd.concat([table, pd.DataFrame(rows)], ignore_index=True)
-
-
-SCORE_COLUMNS = ("auroc", "low", "high", "accuracy", "accuracy_low", "accuracy_high", "brier", "calibration_error", "n")
 
 
 def counts(evidence: Evidence) -> pd.DataFrame:
@@ -51,8 +48,8 @@ def counts(evidence: Evidence) -> pd.DataFrame:
 
 def transfers(evidence: Evidence) -> pd.DataFrame:
     """Probes tried on relations that they were not fitted on."""
-    columns = ("source", "target", "right", "wrong", "auroc", "low", "high", "logprob")
-    return pd.DataFrame(evidence.facts["transfers"], columns=list(columns))
+    names_of = [field.name for field in fields(Transfer)]
+    return pd.DataFrame([asdict(one) for one in transfers_of(evidence.facts)], columns=names_of)
 
 
 def roc(evidence: Evidence) -> pd.DataFrame:
@@ -89,13 +86,14 @@ FIRES_ON = 10
 def fires_on(evidence: Evidence, contributions: Evidence, table: Mapping[str, np.ndarray]) -> pd.DataFrame:
     """For each of the probe's neurons the answers with its largest CETT: layer, neuron, rank, cett, and the answer."""
     flat = contributions["answer"].reshape(len(contributions["answer"]), -1)
-    cett = flat[:, evidence["probe_column"]].astype(np.float32)
+    probe = ProbeArrays.of(evidence.arrays)
+    cett = flat[:, probe.column].astype(np.float32)
     rows = np.argsort(-cett, axis=0, kind="stable")[:FIRES_ON]
     told = answers(evidence, table)
     parts = []
     for column, best in enumerate(rows.T):
         part = told.loc[best, ["id", "question", "answer", "label", "risk"]].reset_index(drop=True)
-        place = {"layer": evidence["probe_layer"][column], "neuron": evidence["probe_neuron"][column]}
+        place = {"layer": probe.layer[column], "neuron": probe.neuron[column]}
         parts.append(part.assign(**place, rank=range(len(best)), cett=cett[best, column]))
     columns = ["layer", "neuron", "rank", "cett", "id", "question", "answer", "label", "risk"]
     return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
