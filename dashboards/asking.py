@@ -26,7 +26,7 @@ def ask(view: View, candidates: list[tuple[int, int]]) -> None:
     if asked and st.session_state.question.strip():
         what = partial(
             work.ask,
-            study=view.measured,
+            study=view.report,
             where=view.place,
             question=st.session_state.question.strip()[:500],
             factor=float(st.session_state.alpha) if candidates else None,
@@ -51,7 +51,7 @@ def _answer(scored: Any, name: str) -> None:
     widgets.tile(name, f"Risk {scored.risk:.2f}", "that the answer is made up; 0.5 is undecided", "hneurons")
     widgets.quote(scored.answer)
     widgets.reading("Its tokens, with the risk of each:")
-    widgets.tokens(scored.tokens["token"].tolist(), scored.tokens["risk"].tolist())
+    widgets.tokens(scored.tokens["token"].tolist(), scored.tokens["risk"].tolist(), "hneurons")
     widgets.reading("Neurons that speak for it most, over the whole answer:")
     top = scored.neurons[scored.neurons["term"] > 0].head(5)
     widgets.plain_table(top[["layer", "neuron", "term"]].rename(columns={"term": "adds to the log-odds"}))

@@ -3,9 +3,10 @@
 import pandas as pd
 import streamlit as st
 
-from dashboards import charts, notebook, state, widgets
+from dashboards import charts, state, widgets
 from dashboards.state import View
-from inspector.figures import carried_by, dim_over_layers, size_spread, top_dims, writing
+from inspector.detectors.massive.figures import carried_by, dim_over_layers, size_spread, top_dims, writing
+from inspector.figures.drawing import Drawing
 
 
 def cell(view: View, text: int, layer: int, position: int) -> None:
@@ -22,25 +23,26 @@ def cell(view: View, text: int, layer: int, position: int) -> None:
     dim = state.number("dim", set(here["dim"])) or strongest
     left, right = st.columns(2)
     with left:
-        charts.chart(
-            "cell-dims",
-            top_dims(kept, text, layer, position),
-            here,
-            notebook.drawn(view, "top_dims", notebook.table("massive.kept"), str(text), str(layer), str(position)),
-            "The largest numbers of this token's stream. Click a bar to follow that dim.",
+        dims = Drawing(
+            top_dims,
+            ("massive.kept",),
+            {"text": text, "layer": layer, "position": position},
+            "The largest numbers of this token's stream.",
             ("residual stream", "massive activation"),
-            pick={"dim": here.sort_values("value", key=abs, ascending=False)["dim"].head(8).tolist()},
+            f"text == {text} and layer == {layer} and position == {position}",
         )
+        largest = here.sort_values("value", key=abs, ascending=False)["dim"].head(8).tolist()
+        charts.draw(view, "cell-dims", dims, hint="Click a bar to follow that dim.", pick={"dim": largest})
     with right:
-        over = kept[(kept["text"] == text) & (kept["position"] == position) & (kept["dim"] == dim)]
-        charts.chart(
-            "dim-over-layers",
-            dim_over_layers(kept, text, position, dim),
-            over,
-            notebook.drawn(view, "dim_over_layers", notebook.table("massive.kept"), str(text), str(position), str(dim)),
-            "Where this dim is written, carried and taken back, on this text. A gap: it was not among the largest.",
+        over = Drawing(
+            dim_over_layers,
+            ("massive.kept",),
+            {"text": text, "position": position, "dim": dim},
+            "Where this dim is written, carried and cancelled, on this text. A gap: it was not among the largest.",
             ("life cycle",),
+            f"text == {text} and position == {position} and dim == {dim}",
         )
+        charts.draw(view, "dim-over-layers", over)
     link_to_test(layer, position, dim)
     value = float(here.loc[here["dim"] == dim, "value"].abs().max())
     _around(view, layer, dim, value)
@@ -51,7 +53,7 @@ def link_to_test(layer: int, position: int | None, dim: int) -> None:
     where = "" if position is None else f" at token {position}"
     widgets.link(
         "interventions",
-        f"Test it: zero dim {dim}{where} after layer {layer}, beside a random twin →",
+        f"Test it: zero dim {dim}{where} after layer {layer}, beside a matched random control →",
         kind="resid_post",
         layer=layer,
         unit=dim,
@@ -65,39 +67,33 @@ def _around(view: View, layer: int, dim: int, value: float) -> None:
     with left:
         step = _step_up(view.frame("massive.plateaus"), dim, layer)
         if step is not None and view.has("massive.writers"):
-            writers = view.frame("massive.writers")
-            charts.chart(
+            means = "Direct contributions in the block where it steps up, not what made them fire."
+            where = f"dim == {dim} and layer == {step}"
+            arguments = {"dim": dim, "layer": step}
+            charts.draw(
+                view,
                 "writers",
-                writing(writers, dim, step),
-                writers[(writers["dim"] == dim) & (writers["layer"] == step)],
-                notebook.drawn(view, "writing", notebook.table("massive.writers"), str(dim), str(step)),
-                "Who wrote it: direct contributions in the block where it steps up, not what made them fire.",
-                ("writer",),
+                Drawing(writing, ("massive.writers",), arguments, means, ("direct contributor",), where),
             )
         else:
-            widgets.note(f"Dim {dim} is no plateau that covers layer {layer}, so nobody is named as its writer.")
+            widgets.note(f"Dim {dim} is no plateau that covers layer {layer}, so no direct contributor is named.")
     with right:
-        sizes = view.frame("massive.sizes")
-        charts.chart(
-            "size-spread",
-            size_spread(sizes, layer, value),
-            sizes[sizes["layer"] == layer],
-            notebook.drawn(view, "size_spread", notebook.table("massive.sizes"), str(layer), repr(value)),
-            "All entries of this layer by size. A massive one stands alone, far to the right.",
-            ("massive activation",),
-        )
+        means = "All entries of this layer by size. A massive one stands alone, far to the right."
+        spread = {"layer": layer, "size": value}
+        drawing = Drawing(size_spread, ("massive.sizes",), spread, means, ("massive activation",), f"layer == {layer}")
+        charts.draw(view, "size-spread", drawing)
     carriers = view.frame("massive.carriers")
-    mine = carriers[(carriers["layer"] == layer) & (carriers["dim"] == dim)]
-    if len(mine):
-        charts.chart(
-            "carriers",
-            carried_by(carriers, layer, dim),
-            mine,
-            notebook.drawn(view, "carried_by", notebook.table("massive.carriers"), str(layer), str(dim)),
-            "Which tokens carry it, and where. If the position is always 0 and the token varies, the place matters and "
-            "not the word.",
+    if len(carriers[(carriers["layer"] == layer) & (carriers["dim"] == dim)]):
+        drawing = Drawing(
+            carried_by,
+            ("massive.carriers",),
+            {"layer": layer, "dim": dim},
+            "At which tokens it occurs, and where. If the position is always 0 and the token varies, the place matters "
+            "and not the word.",
             ("massive activation",),
+            f"layer == {layer} and dim == {dim}",
         )
+        charts.draw(view, "carriers", drawing)
 
 
 def _step_up(plateaus: pd.DataFrame, dim: int, layer: int) -> int | None:

@@ -11,9 +11,11 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from dashboards import state
-from dashboards.glossary import TERMS
+from dashboards import notebook, state
+from dashboards.glossary import terms as glossary
+from dashboards.state import View
 from dashboards.theme import themed
+from inspector.figures.drawing import Drawing, title_of
 
 ROWS_SHOWN = 2000
 
@@ -41,7 +43,7 @@ def chart(
         pick: makes each point of the last trace clickable; what a click chooses, a value for each point.
         crop: called with the ranges (x, y) of a box that is drawn on the figure.
     """
-    title = str(figure.layout.title.text).replace("<br>", " ")
+    title = title_of(figure)
     with st.container(border=True):
         st.html(f"<h2 class=figure>{title}</h2><p class=reading>{html.escape(means)}</p>")
         boxes = crop is not None and pick is None  # while boxes are drawn, Streamlit hears no clicks
@@ -60,6 +62,41 @@ def chart(
             **options,
         )
         _behind(key, table, code, terms)
+
+
+def draw(
+    view: View,
+    key: str,
+    drawing: Drawing,
+    *,
+    change: Callable[[go.Figure], go.Figure] = lambda figure: figure,
+    hint: str = "",
+    **clicks: Any,
+) -> None:
+    """One of a run's figures, as `chart`: its table, words and code follow from the drawing.
+
+    Args:
+        view: the run.
+        key: names the widgets and the files.
+        drawing: the figure.
+        change: what the page adds to the picture.
+        hint: what can be done with it, after what it means.
+        clicks: `pick` and `crop`, see `chart`.
+    """
+    frame_of = lambda source: view.frame(source.frame)  # noqa: E731
+    figure, means = change(drawing.figure(frame_of)), f"{drawing.means} {hint}".strip()
+    chart(key, figure, drawing.table(frame_of), notebook.drawn(view, drawing), means, drawing.terms, **clicks)
+
+
+def draw_two(views: Mapping[str, View], key: str, drawing: Drawing) -> None:
+    """A figure of several runs, each under the name that the drawing's sources have for it."""
+    frame_of = lambda source: views[source.report].frame(source.frame)  # noqa: E731
+    tables = [
+        frame_of(source).query(source.query or "index == index").assign(run=views[source.report].name)
+        for source in drawing.sources
+    ]
+    code = notebook.drawn_of_two({source.report: views[source.report] for source in drawing.sources}, drawing)
+    chart(key, drawing.figure(frame_of), pd.concat(tables), code, drawing.means, drawing.terms)
 
 
 def _selected(key: str, pick: Mapping[str, Sequence[Any]], crop: Callable[[Mapping[str, Any]], None] | None) -> None:
@@ -145,7 +182,8 @@ def _behind(key: str, table: pd.DataFrame, code: str, terms: Sequence[str]) -> N
 
 def words(terms: Sequence[str]) -> None:
     """What terms mean, their formulas and papers."""
-    for term in (TERMS[name] for name in terms):
+    known = glossary()
+    for term in (known[name] for name in terms if name in known):
         st.html(f"<b>{html.escape(term.name)}</b><p class=reading>{html.escape(term.plain)}</p>")
         if term.formula:
             st.code(term.formula, language=None)

@@ -2,34 +2,30 @@
 
 import sys
 import traceback
-from pathlib import Path
 
 import streamlit as st
 
-from dashboards import state, tour, widgets
+from dashboards import pages, state, tour, widgets
 from dashboards.theme import style
+from inspector.detectors.base import load_judges
 from inspector.errors import InspectorError
-
-HERE = Path(__file__).parent / "screens"
-"""Not `pages`: a folder of that name beside app.py is served by Streamlit without app.py, on a fresh server."""
 
 
 def show() -> None:
     """Draw the frame and the page of this address."""
     style()
-    pages = [
-        st.Page(
-            HERE / f"{name}.py", title=title, url_path="" if name == "overview" else name, default=name == "overview"
-        )
-        for name, title in widgets.PAGES.items()
-    ]
-    page = st.navigation(pages, position="hidden")
+    every = pages.by_path()
+    page = st.navigation([one.page for one in every.values()], position="hidden")
     with st.sidebar:
         st.html("<p class=brand>inspector<small>What goes on inside a language model</small></p>")
-        for name, title in widgets.PAGES.items():
-            widgets.link(name, title)
+        for path, one in every.items():
+            widgets.link(path, one.title)
         _choose_run()
-    tour.show(page.url_path or "overview")
+        for fault in load_judges()[1]:
+            widgets.trouble(fault)
+    path = page.url_path or next(iter(every))
+    tour.show(path)
+    st.session_state["page"] = path
     try:
         page.run()
     except InspectorError as error:

@@ -10,7 +10,9 @@ import streamlit as st
 
 from dashboards import charts, notebook, progress, state, widgets, work
 from dashboards.state import View
-from inspector.figures import attention_pattern, head_keys
+from inspector.detectors.sinks.figures import head_keys
+from inspector.figures import attention_pattern
+from inspector.figures.drawing import Drawing
 
 AT_ONCE = 512
 """Tokens of a live text up to which its pattern is measured without being asked for."""
@@ -23,27 +25,27 @@ def sentence(row: pd.Series, epsilon: float) -> str:
         return f"{name}: insufficient data."
     key = "a token that moves with the text" if pd.isna(row["key"]) else f"token {int(row['key'])}"
     if row["received"] > epsilon:
-        parked = f"{row['received']:.0%} of its attention on {key}"
-        return f"{name} parks {parked}: a sink, not evidence that the token matters."
+        placed = f"{row['received']:.0%} of its attention on {key}"
+        return f"{name} places {placed}: a sink, not evidence that the token matters."
     return f"{name} gives its strongest key, {key}, {row['received']:.0%}: no sink at ε = {epsilon:g}."
 
 
 def head(view: View, row: pd.Series) -> None:
     """What is known of one head."""
     layer, number = int(row["layer"]), int(row["head"])
-    epsilon = state.in_force(view.measured)["epsilon"]
+    epsilon = state.in_force(view.report)["sinks.epsilon"]
     widgets.finding(sentence(row, epsilon), "sinks")
     left, right = st.columns([3, 2])
     with left:
-        received = view.frame("sinks.received")
-        charts.chart(
-            "head-keys",
-            head_keys(received, layer, number, epsilon),
-            received[(received["layer"] == layer) & (received["head"] == number)],
-            notebook.drawn(view, "head_keys", notebook.table("sinks.received"), str(layer), str(number)),
+        drawing = Drawing(
+            head_keys,
+            ("sinks.received",),
+            {"layer": layer, "head": number, "epsilon": epsilon},
             "What each of the first 64 positions receives from this head, averaged over the texts.",
             ("received attention", "attention sink"),
+            f"layer == {layer} and head == {number}",
         )
+        charts.draw(view, "head-keys", drawing)
     with right, st.container(border=True):
         st.html("<h2 class=figure>In numbers</h2>")
         widgets.plain_table(_numbers(row))
@@ -84,7 +86,7 @@ def _pattern(view: View, layer: int, number: int) -> None:
     wanted = (view.key, view.place, text, layer, number)
     measure = partial(
         work.pattern,
-        card=view.measured.card,
+        card=view.report.card,
         where=view.place,
         ids=mine["id"].tolist(),
         layer=layer,

@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from dashboards import progress, state, widgets, work
-from inspector.detectors.base import installed
+from inspector.detectors.base import load_detectors
 from inspector.errors import InputError
 from inspector.models.catalogue import BUILT_IN
 from inspector.texts import from_uploaded
@@ -40,7 +40,7 @@ def form() -> None:
             left.text_input("Model", BUILT_IN, key="model", help="The built-in one, a folder, a .gguf, or a hub id.")
             left.selectbox("Number format", ("auto", "float32", "bfloat16", "float16"), key="dtype")
             right.selectbox("Beginning-of-text token", list(BOS), key="bos", help="Whether one is fed changes numbers.")
-            scanning = [name for name in installed() if name != "hneurons"]
+            scanning = [one.name for one in load_detectors()]
             right.multiselect("Detectors", scanning, scanning, key="detectors")
             st.file_uploader(
                 'Or a text file (.txt: one text; .jsonl: one a line under "text")', ["txt", "jsonl"], key="file"

@@ -1,16 +1,19 @@
-"""A neuron that was chosen: what is known of it, the answers it speaks up in, and the tokens it deals with."""
+"""A neuron that was chosen: what is known of it, the answers it activates in, and the tokens it deals with."""
 
 import pandas as pd
 import streamlit as st
 
-from dashboards import charts, notebook, widgets
+from dashboards import charts, widgets
 from dashboards.state import View
-from inspector.figures import neuron_state
+from inspector.detectors.hneurons.figures import neuron_state
+from inspector.figures.drawing import Drawing
 
 CAUSES = {
     "candidate": "That it causes them is not said: an intervention must tell.",
-    "confirmed": "It causes some of them too: scaling it changes their number more than scaling random twins does.",
-    "refuted": "No sign that it causes them: scaling it changes their number no more than scaling random twins does.",
+    "confirmed": "It causes some of them too: scaling it changes their number more than scaling matched random "
+    "controls does.",
+    "refuted": "No sign that it causes them: scaling it changes their number no more than scaling matched random "
+    "controls does.",
     "undecided": "Whether it causes them was tested and is not decided.",
 }
 """What a verdict says of a candidate."""
@@ -29,7 +32,7 @@ def neuron(view: View, row: pd.Series) -> None:
         widgets.plain_table(pd.DataFrame(facts, columns=["", "value"]))
         widgets.link(
             "interventions",
-            "Test it: scale this neuron beside a random twin →",
+            "Test it: scale this neuron beside a matched random control →",
             kind="neuron",
             layer=layer,
             unit=number,
@@ -37,7 +40,7 @@ def neuron(view: View, row: pd.Series) -> None:
             at=None,
         )
     with right, st.container(border=True):
-        st.html("<h2 class=figure>Answers in which it speaks loudest</h2>")
+        st.html("<h2 class=figure>Answers in which it activates most</h2>")
         found = of(view, "hneurons.fires_on", layer, number)
         if len(found):
             widgets.plain_table(found[["question", "answer", "label", "cett"]].rename(columns={"cett": "CETT"}))
@@ -51,7 +54,7 @@ def sentence(row: pd.Series) -> str:
     name = f"Neuron {int(row['neuron'])} of layer {int(row['layer'])}"
     if row["verdict"]:
         return (
-            f"{name} is a candidate: it speaks up in made-up answers more than in right ones (AUROC {row['auroc']:.2f} "
+            f"{name} is a candidate: it activates in made-up answers more than in right ones (AUROC {row['auroc']:.2f} "
             f"alone). {CAUSES.get(row['verdict'], CAUSES['candidate'])}"
         )
     raises = "raises" if row["weight"] > 0 else "lowers"
@@ -71,19 +74,12 @@ def _state(view: View, layer: int, number: int) -> None:
     states, tokens = (of(view, name, layer, number) for name in ("hneurons.states", "hneurons.tokens"))
     if not len(states) or not len(tokens):
         return
-    charts.chart(
-        "neuron-state",
-        neuron_state(states, tokens, layer, number),
-        tokens,
-        notebook.drawn(
-            view,
-            "neuron_state",
-            notebook.table("hneurons.states"),
-            notebook.table("hneurons.tokens"),
-            str(layer),
-            str(number),
-        ),
+    drawing = Drawing(
+        neuron_state,
+        ("hneurons.states", "hneurons.tokens"),
+        {"layer": layer, "neuron": number},
         f"On ordinary text it fires at {float(states['fires'].iloc[0]):.1%} of the tokens. Left: the tokens it is "
         "strongest on. Right: the tokens whose logit its output raises and lowers. None of it says why it predicts.",
         ("residual stream", "candidate"),
     )
+    charts.draw(view, "neuron-state", drawing)

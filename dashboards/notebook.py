@@ -1,6 +1,9 @@
 """The code that recreates a view in a notebook."""
 
+from collections.abc import Mapping
+
 from dashboards.state import View
+from inspector.figures.drawing import Drawing
 
 
 def code(view: View, *lines: str) -> str:
@@ -8,19 +11,20 @@ def code(view: View, *lines: str) -> str:
     return "\n".join(["import inspector", "", *opened(view), "", *lines])
 
 
-def drawn(view: View, function: str, *arguments: str) -> str:
-    """A notebook cell that ends in one of `inspector.figures`."""
-    return code(view, f"from inspector.figures import {function}", "", f"{function}({', '.join(arguments)})")
+def drawn(view: View, drawing: Drawing) -> str:
+    """A notebook cell that ends in a figure."""
+    return code(view, drawing.imports, "", drawing.code)
 
 
-def table(name: str, report: str = "report") -> str:
-    """How a table is asked for."""
-    return f'{report}.frame("{name}")'
+def drawn_of_two(views: Mapping[str, View], drawing: Drawing) -> str:
+    """A notebook cell that ends in a figure of several runs, each under its name."""
+    lines = [line for name, view in views.items() for line in opened(view, name)]
+    return "\n".join(["import inspector", drawing.imports, "", *lines, "", drawing.code])
 
 
 def opened(view: View, name: str = "report") -> list[str]:
     """Lines that end with the run under this name, under the thresholds in force."""
-    judged = view.measured.settings.get("thresholds", {})
+    judged = view.report.settings.get("thresholds", {})
     again = ", ".join(f"{detector}={dict(values)!r}" for detector, values in judged.items() if values)
     lines = [f"{name} = inspector.open_run({view.key[0]!r})"] if view.saved else _scan(view, name)
     return [*lines, *([f"{name} = {name}.judge({again})"] if again else [])]
@@ -28,18 +32,18 @@ def opened(view: View, name: str = "report") -> list[str]:
 
 def model(view: View) -> str:
     """A line that loads the run's model from where the visitor said it is, else by its name."""
-    card = view.measured.card
+    card = view.report.card
     revision = f", revision={card['revision']!r}" if card.get("revision") else ""
     return f"model = inspector.load_model({view.place or card['name']!r}, dtype={card['dtype']!r}{revision})"
 
 
 def _scan(view: View, name: str) -> list[str]:
     """A live scan once more, on exactly the tokens that were fed."""
-    tokens = view.measured.tokens
+    tokens = view.report.tokens
     texts: dict[int, list[int]] = {}
     for text, token in zip(tokens["text"].tolist(), tokens["id"].tolist(), strict=True):
         texts.setdefault(text, []).append(token)
-    detectors = list(view.measured.settings["detectors"])
+    detectors = list(view.report.settings["detectors"])
     return [
         model(view),
         f"texts = {list(texts.values())!r}  # token ids, exactly as fed",

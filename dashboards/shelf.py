@@ -100,7 +100,7 @@ class Shelf:
             made = Path(scratch) / "new"
             _unpack(content, made)
             try:
-                runs.open_run(made)
+                runs.read(made)
             except RunError as error:
                 raise RunError(str(error).replace(str(made), name)) from error
             made.rename(target)

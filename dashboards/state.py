@@ -6,7 +6,7 @@ else remembers a choice.
 
 import sys
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,22 +17,18 @@ import streamlit as st
 from dashboards.jobs import Job, Jobs
 from dashboards.shelf import Shelf
 from dashboards.work import Scanned
+from inspector.detectors.base import load_judges
+from inspector.detectors.thresholds import Threshold, thresholds_of
 from inspector.errors import InspectorError, RunError
-from inspector.opening import open_run
-from inspector.run.report import Report
-from inspector.run.tables import VERDICT_OF
+from inspector.run.report import Report, open_run
 
 LIVE = "live-"
 
-THRESHOLDS: dict[str, tuple[str, tuple[float, ...], float]] = {
-    "ratio": ("massive", (10, 30, 100, 300, 1000, 3000, 10_000), 1000),
-    "magnitude": ("massive", (0, 10, 30, 100, 300, 1000, 3000), 100),
-    "dim_ratio": ("massive", (0, 3, 10, 30, 100), 0),
-    "epsilon": ("sinks", tuple(round(0.05 * i, 2) for i in range(1, 20)), 0.3),
-    "stability": ("hneurons", tuple(round(0.05 * i, 2) for i in range(21)), 0.5),
-    "q": ("hneurons", (0.001, 0.01, 0.05, 0.1, 0.2, 1.0), 0.05),
-}
-"""A threshold's detector, the values that a slider offers, and the default."""
+
+def thresholds() -> dict[str, tuple[str, Threshold]]:
+    """Every installed detector's thresholds by `detector.name`, as the address names them."""
+    judges = load_judges()[0]
+    return {f"{judge.name}.{one.name}": (judge.name, one) for judge in judges for one in thresholds_of(judge)}
 
 
 @st.cache_resource
@@ -75,26 +71,37 @@ def choose(**changes: Any) -> None:
 
 def another_run(name: str | None) -> dict[str, str | None]:
     """The choice of another run, which forgets layers, heads and tokens: of another run they mean something else."""
-    kept = {*THRESHOLDS, "pin", "picture", "tour"}
+    kept = {*thresholds(), *_short(), "pin", "picture", "tour"}
     return {**dict.fromkeys(set(st.query_params) - kept), "run": name}
 
 
 def threshold(name: str) -> float | None:
-    """A threshold that the address names, if it is one that a slider can hold."""
+    """A threshold (`detector.name`) that the address names, if it is one that a slider can hold.
+
+    Addresses of earlier versions have its last part alone.
+    """
+    short = name.rpartition(".")[2]
+    given = st.query_params.get(name, st.query_params.get(short, "none") if short in _short() else "none")
     try:
-        given = float(st.query_params.get(name, "none"))
+        number = float(given)
     except ValueError:
         return None
-    return next((float(value) for value in THRESHOLDS[name][1] if value == given), None)
+    return next((value for value in thresholds()[name][1].steps if value == number), None)
+
+
+def _short() -> set[str]:
+    """The last parts of thresholds' names that only one detector has."""
+    last = [name.rpartition(".")[2] for name in thresholds()]
+    return {name for name in last if last.count(name) == 1}
 
 
 @dataclass(frozen=True)
 class View:
-    """A run that is looked at: under the thresholds in force, and where it comes from.
+    """A run that is looked at, judged by the thresholds in force, and where it comes from.
 
     Args:
         name, key: of the run; the key tells it from others and from what it was before.
-        measured: the run with the thresholds in its settings: tables heed them, findings are those of before.
+        report: the run.
         saved: whether it is in the folder of runs.
         created: when, in words.
         place: where the model is, if the visitor said so: a name, a folder or a file.
@@ -102,25 +109,18 @@ class View:
 
     name: str
     key: tuple[str, float]
-    measured: Report
+    report: Report
     saved: bool
     created: str
     place: str | None = None
 
-    @property
-    def report(self) -> Report:
-        """The run judged again where thresholds were moved: slower than `measured`, for findings have intervals."""
-        moved = any(threshold(name) is not None for name in THRESHOLDS)
-        return _judged(self.key, _thresholds(self.measured), self.measured) if moved else self.measured
-
     def frame(self, name: str) -> pd.DataFrame:
         """A table of the run; kept, so don't write to it."""
-        source = self.report if name in VERDICT_OF else self.measured  # a verdict is that of a finding
-        return _frame(self.key, _thresholds(self.measured), name, source)
+        return _frame(self.key, _thresholds(self.report), name, self.report)
 
     def has(self, name: str) -> bool:
         """Whether the run has this table, with anything in it."""
-        return name in self.measured.frames() and len(self.frame(name)) > 0
+        return name in self.report.frames() and len(self.frame(name)) > 0
 
 
 def view(name: str | None = None) -> View:
@@ -144,7 +144,7 @@ def view(name: str | None = None) -> View:
     except RunError as error:
         raise RunError(str(error).replace(str(run.folder), run.name)) from error
     made = said_time(datetime.fromisoformat(run.about["created"]))
-    return View(run.name, key, _under(report), True, made, st.query_params.get("model"))
+    return View(run.name, key, _under(key, report), True, made, st.query_params.get("model"))
 
 
 def said_time(moment: datetime) -> str:
@@ -157,7 +157,7 @@ def _live(name: str) -> View:
     if job is None or not isinstance(job.result, Scanned):
         raise RunError("This live run is gone: the server was restarted, or newer ones took its place. Run it again.")
     report, made = job.result.report, said_time(datetime.fromtimestamp(job.ended, UTC))
-    return View(name, (name, job.ended), _under(report), False, made, job.result.place)
+    return View(name, (name, job.ended), _under((name, job.ended), report), False, made, job.result.place)
 
 
 def mine(kind: str, of: Hashable = None) -> Job | None:
@@ -186,14 +186,14 @@ def submit(kind: str, label: str, work: Any, of: Hashable = None) -> Job | None:
     return job
 
 
-def _under(report: Report) -> Report:
-    """The report with the thresholds of the address in its settings."""
-    merged = {name: dict(values) for name, values in report.settings.get("thresholds", {}).items()}
-    for name, (detector, _, _) in THRESHOLDS.items():
+def _under(key: tuple[str, float], report: Report) -> Report:
+    """The report, judged again where the address moves its thresholds."""
+    moved: dict[str, dict[str, float]] = {}
+    for name, (detector, one) in thresholds().items():
         value = threshold(name)
-        if value is not None and detector in report.evidence:
-            merged.setdefault(detector, {})[name] = value
-    return replace(report, settings={**report.settings, "thresholds": merged})
+        if value is not None and report.part(detector) is not None and detector in report.settings["detectors"]:
+            moved.setdefault(detector, {})[one.name] = value
+    return _judged(key, repr(moved), moved, report) if moved else report
 
 
 def _thresholds(report: Report) -> str:
@@ -206,8 +206,8 @@ def _opened(folder: str, changed: float) -> Report:
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
-def _judged(key: tuple[str, float], thresholds: str, _report: Report) -> Report:
-    return _report.judge()
+def _judged(key: tuple[str, float], thresholds: str, _moved: Mapping[str, Any], _report: Report) -> Report:
+    return _report.judge(**_moved)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
@@ -216,10 +216,9 @@ def _frame(key: tuple[str, float], thresholds: str, name: str, _report: Report) 
 
 
 def in_force(report: Report) -> Mapping[str, float]:
-    """The thresholds that the findings were judged by, for the detectors of this run."""
-    own = report.settings.get("thresholds", {})
+    """The thresholds that the findings were judged by, for the detectors of this run, by `detector.name`."""
     return {
-        name: own.get(detector, {}).get(name, default)
-        for name, (detector, _, default) in THRESHOLDS.items()
-        if detector in report.evidence
+        f"{part.name}.{one.name}": float(part.chosen.get(one.name, one.default))
+        for part in report.parts
+        for one in thresholds_of(part.detector)
     }

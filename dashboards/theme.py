@@ -1,10 +1,26 @@
 """Colours and type, for light and dark: server options, the page's style sheet, and figures that follow."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 import plotly.graph_objects as go
 import streamlit as st
+
+from inspector.detectors.base import load_judges
+from inspector.figures.palette import (
+    BLUE,
+    BLUE_TEXT,
+    NEUTRAL,
+    NEUTRAL_TEXT,
+    ORANGE,
+    ORANGE_TEXT,
+    VIOLET,
+    VIOLET_TEXT,
+)
+
+TEXT_OF = {ORANGE: ORANGE_TEXT, BLUE: BLUE_TEXT, VIOLET: VIOLET_TEXT, NEUTRAL: NEUTRAL_TEXT}
+"""The accents that have a variant of their own for words."""
 
 MONO = "ui-monospace, 'SFMono-Regular', Menlo, Consolas, monospace"
 
@@ -30,8 +46,7 @@ IN_THE_DARK = {
 """What the figures' colours become on a dark page: light enough for words, scales that rise from the page's own."""
 
 SHEET = """
-:root { --massive: %(massive)s; --sinks: %(sinks)s; --hneurons: %(hneurons)s; --muted: %(muted)s; --line: %(line)s;
-  --on-primary: %(on_primary)s; }
+:root { %(accents)s --muted: %(muted)s; --line: %(line)s; --warning: %(warning)s; --on-primary: %(on_primary)s; }
 [data-testid^=stBaseButton-primary], [data-testid^=stBaseButton-primary] p, [data-tag],
 [data-tag] * { color: var(--on-primary) !important; }
 [data-testid=stMainBlockContainer] { max-width: 1240px; padding: 2.2rem 2rem 4rem; }
@@ -61,7 +76,7 @@ dl.card dt { color: var(--muted); font-size: .8rem; margin: 0 !important; }
 dl.card dd { margin: 0 !important; padding: 0 !important; overflow-wrap: anywhere; }
 .note { border-left: 3px solid var(--muted); background: color-mix(in srgb, currentColor 5%%, transparent);
   padding: .7rem .9rem; border-radius: 0 6px 6px 0; line-height: 1.5; overflow-wrap: anywhere; }
-.trouble { border-left-color: var(--massive); }
+.trouble { border-left-color: var(--warning); }
 [data-testid=stPageLink] p { white-space: normal; overflow-wrap: anywhere; }
 .scroll { overflow-x: auto; }
 .answer { font-size: 1.1rem; font-weight: 600; overflow-wrap: anywhere; }
@@ -76,7 +91,47 @@ table.plain .n { text-align: right; }
 }
 """
 
-ACCENTS = {"massive": "#B8430A", "sinks": "#1864AB", "hneurons": "#5F3DC4", "muted": "#5C636A", "line": "#DDE1E6"}
+COLOURS = {"muted": "#5C636A", "line": "#DDE1E6", "warning": ORANGE_TEXT}
+READABLE = 4.5
+"""Contrast that words need on the page."""
+
+
+def accents() -> dict[str, str]:
+    """The colour that words about each installed detector's phenomenon have, by its CSS name."""
+    page = "#14171B" if is_dark() else "#FFFFFF"
+    found = {}
+    for judge in load_judges()[0]:
+        accent = str(getattr(judge, "accent", NEUTRAL))
+        known = TEXT_OF.get(accent, accent)
+        found[css_name(judge.name)] = readable(IN_THE_DARK.get(known, known) if is_dark() else known, page)
+    return found
+
+
+def css_name(detector: str) -> str:
+    """A detector's name as a part of a style sheet."""
+    return "d-" + re.sub("[^a-zA-Z0-9]", "-", detector)
+
+
+def readable(colour: str, page: str) -> str:
+    """The colour, moved towards black or white until words in it can be read on a page of this colour."""
+    if not re.fullmatch("#[0-9a-fA-F]{6}", colour):
+        colour = NEUTRAL
+    target = 0 if _luminance(page) > 0.5 else 255
+    parts = [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
+    for step in range(21):
+        mixed = [round(part + (target - part) * step / 20) for part in parts]
+        found = "#{:02X}{:02X}{:02X}".format(*mixed)
+        light, dark = sorted((_luminance(found), _luminance(page)), reverse=True)
+        if (light + 0.05) / (dark + 0.05) >= READABLE:
+            return found
+    return found
+
+
+def _luminance(colour: str) -> float:
+    """Relative luminance by WCAG 2."""
+    shares = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [share / 12.92 if share <= 0.04045 else ((share + 0.055) / 1.055) ** 2.4 for share in shares]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
 def is_dark() -> bool:
@@ -86,11 +141,12 @@ def is_dark() -> bool:
 
 def style() -> None:
     """Send the style sheet."""
-    colours = {**ACCENTS, "on_primary": "#FFFFFF"}
+    colours = {**COLOURS, "on_primary": "#FFFFFF"}
     if is_dark():
-        colours = {name: IN_THE_DARK.get(colour, "#353B44") for name, colour in ACCENTS.items()}
+        colours = {name: IN_THE_DARK.get(colour, "#353B44") for name, colour in COLOURS.items()}
         colours["on_primary"] = "#14171B"
-    st.html(f"<style>{SHEET % {**colours, 'mono': MONO}}</style>")
+    own = " ".join(f"--{name}: {colour};" for name, colour in accents().items())
+    st.html(f"<style>{SHEET % {**colours, 'mono': MONO, 'accents': own}}</style>")
 
 
 def themed(figure: go.Figure) -> go.Figure:

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from dashboards import state, widgets
+from dashboards import pages, state, widgets
 
 STOPS = (
     ("overview", "Run the example below: it loads a small model and reads one paragraph, in about half a minute."),
@@ -13,13 +13,13 @@ STOPS = (
     ),
     (
         "sinks",
-        "Each square is an attention head. A dark one parks its attention on one token. Click one to see where it "
+        "Each square is an attention head. A dark one places its attention on one token. Click one to see where it "
         "looks. It is a resting place, not a sign that the token matters.",
     ),
     (
         "interventions",
-        "Seeing is not proof. Take the spike away, beside a random twin (another of its kind, as near in size as there "
-        "is), and compare what the model then says.",
+        "Seeing is not proof. Take the spike away, beside a matched random control (another of its kind, as near in "
+        "size as there is), and compare what the model then says.",
     ),
 )
 
@@ -43,8 +43,8 @@ def show(page: str) -> None:
         widgets.finding(text)
         with st.container(horizontal=True, gap="small", vertical_alignment="center"):
             if page != where:
-                widgets.link(where, f"Go to {widgets.PAGES[where]}")
+                widgets.link(where, f"Go to {pages.by_path()[where].title}")
             elif at < len(STOPS):
                 following = STOPS[at][0]
-                widgets.link(following, f"Next: {widgets.PAGES[following]}", tour=at + 1)
+                widgets.link(following, f"Next: {pages.by_path()[following].title}", tour=at + 1)
             st.button("End the tour", on_click=state.choose, kwargs={"tour": None}, type="tertiary")

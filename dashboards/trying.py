@@ -1,18 +1,20 @@
 """Try a change: the form, prefilled from what was clicked, and three answers side by side."""
 
 import math
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
-import pandas as pd
 import streamlit as st
 
 from dashboards import progress, state, twins, widgets, work
 from dashboards.state import View
 from dashboards.twins import Change
-from inspector.errors import InputError
+from inspector.detectors.base import attempt
+from inspector.detectors.measured import Measured
+from inspector.detectors.shown import Suggestion
+from inspector.errors import DetectorError, InputError
 
 PROMPT = "The capital of France is"
 SEEDS = 10_001
@@ -20,7 +22,7 @@ SEEDS = 10_001
 
 def prefilled(view: View) -> Change:
     """The target and op that the address names; else the run's largest spike zeroed; else its first candidate."""
-    card, kind = view.measured.card, state.chosen("kind")
+    card, kind = view.report.card, state.chosen("kind")
     if kind not in twins.KINDS:
         return _found(view)
     layer = state.number("layer", range(card["layers"])) or 0
@@ -52,14 +54,30 @@ def address(change: Change) -> dict[str, Any]:
 
 
 def _found(view: View) -> Change:
-    if view.has("massive.plateaus"):
-        top = view.frame("massive.plateaus").iloc[0]
-        position = None if pd.isna(top["position"]) else int(top["position"])
-        return Change("resid_post", int(top["first"]), int(top["dim"]), position, "zero", factor())
-    if view.has("hneurons.candidates"):
-        top = view.frame("hneurons.candidates").iloc[0]
-        return Change("neuron", int(top["layer"]), int(top["neuron"]), None, "zero", factor())
+    """What the run's detectors suggest first."""
+    for part in view.report.parts:
+        one = _suggested(part)
+        if one is not None and one.kind in twins.KINDS:
+            return Change(one.kind, one.layer, one.unit, one.position, one.op, factor())
     return Change("resid_post", 0, 0, 0, "zero", factor())
+
+
+def _suggested(part: Measured) -> Suggestion | None:
+    suggest = getattr(part.detector, "suggestion", None)
+    try:
+        return None if suggest is None else attempt(part.detector, "suggestion", partial(suggest, part))
+    except DetectorError:
+        return None
+
+
+def _sizes(view: View, change: Change) -> Sequence[float] | None:
+    """How large each unit like the changed one is, by the first detector that measured it."""
+    for part in view.report.parts:
+        sizes = getattr(part.detector, "sizes", None)
+        found = None if sizes is None else sizes(part, change.kind, change.layer)
+        if found is not None:
+            return list(found)
+    return None
 
 
 def form(view: View) -> None:
@@ -70,7 +88,7 @@ def form(view: View) -> None:
         st.html("<h2 class=figure>Change one thing</h2>")
         near = ", as near in size as there is" if now.kind in twins.SIZES else "; sizes of these are not measured"
         widgets.reading(f"The same is done to a random twin: another of its kind{near}.")
-        _target(now, seed, view.measured.card)
+        _target(now, seed, view.report.card)
         with st.form("change", border=False):
             prompt = st.text_input("Prompt to continue", PROMPT)
             asked = st.form_submit_button("Run beside a twin (loads the model)", type="primary")
@@ -118,11 +136,10 @@ def _submit(view: View, change: Change, prompt: str, seed: int, of: Hashable) ->
         raise InputError("The prompt is empty. Type the beginning of a sentence.")
     if change.kind == "attention" and change.position is None:
         raise InputError("No key was named. Say which token to hide, 0 for the first.")
-    evidence = view.measured.evidence.get("massive")
-    largest = None if evidence is None else evidence["dim_max"][change.layer].tolist()
+    largest = _sizes(view, change)
     what = partial(
         work.compare,
-        card=view.measured.card,
+        card=view.report.card,
         where=view.place,
         prompt=prompt.strip()[:2000],
         change=change,
@@ -140,14 +157,12 @@ def shown(result: work.Compared) -> None:
         f"{changed.name[0].upper()}{changed.name[1:]}: the loss goes from {untouched.loss:.2f} to {changed.loss:.2f} "
         f"({did:+.2f}); with the twin, {twin.name}, to {twin.loss:.2f} ({twins_did:+.2f}). "
         f"{result.twin} One twin and {work.TEXTS} texts show; `inspector verify` tests, with many twins and intervals.",
-        "massive",
     )
     for column, way, role in zip(st.columns(3), ways, ("Untouched", "Changed", "Random twin"), strict=True):
         with column, st.container(border=True):
             rate = "sink rate not measured" if math.isnan(way.sink_rate) else f"sink rate {way.sink_rate:.0%}"
             more = rate if way is untouched else f"{rate}; divergence {way.kl:.2f} nats"
-            accent = "massive" if role == "Changed" else "muted"
-            widgets.tile(role if way is untouched else f"{role}: {way.name}", f"Loss {way.loss:.2f}", more, accent)
+            widgets.tile(role if way is untouched else f"{role}: {way.name}", f"Loss {way.loss:.2f}", more)
             widgets.reading(f"“{result.prompt[:80]}” goes on with")
             widgets.quote(way.continuation)
             widgets.reading("Likeliest next tokens")

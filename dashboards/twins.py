@@ -8,7 +8,7 @@ import numpy as np
 
 from inspector.errors import InputError
 from inspector.figures import rounded
-from inspector.interventions.values import Intervention, drop, scale, unattend, zero
+from inspector.interventions.values import Intervention, ablate_output, knock_out_attention, scale, zero_ablate
 from inspector.sites import Site
 
 KINDS = {
@@ -80,12 +80,14 @@ class Change:
         site, units = Site(self.kind, self.layer), None if self.unit is None else (self.unit,)
         positions = None if self.position is None else (self.position,)
         if self.op == "unattend":
-            return (unattend(self.layer, units, positions or (0,)),)
+            return (knock_out_attention(self.layer, units, positions or (0,)),)
         if self.op == "drop":
-            return (drop(site, positions),)
+            return (ablate_output(site, positions),)
         if self.op == "scale":
             return (scale(site, units, self.factor, positions),)
-        return (zero(site, units, positions),) if self.op == "zero" else (_at_mean(model, site, units, positions),)
+        return (
+            (zero_ablate(site, units, positions),) if self.op == "zero" else (_at_mean(model, site, units, positions),)
+        )
 
     @property
     def index(self) -> int:
@@ -110,12 +112,12 @@ class Change:
 def _at_mean(model: Any, site: Site, units: Any, positions: Any) -> Intervention:
     from inspector.batches import batches, tokenise
     from inspector.interventions.means import means
-    from inspector.interventions.values import Target, to_mean
+    from inspector.interventions.values import Target, mean_ablate
     from inspector.texts import built_in
 
     rows = tokenise(model.tokenizer, built_in(8), bos=None, window=96)[:8]
     (mean,) = means(model, batches(rows, 512, model.pad_id), [Target(site, units, positions)])
-    return to_mean(mean)
+    return mean_ablate(mean)
 
 
 def width(kind: str, card: Mapping[str, Any]) -> int | None:

@@ -10,21 +10,15 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from dashboards import state
+from dashboards import pages, state
 from dashboards.state import View
+from dashboards.theme import css_name
+from inspector.detectors.shown import TextTable
+from inspector.detectors.thresholds import Threshold
 from inspector.errors import InspectorError
 from inspector.figures import token_label
-from inspector.records import verdict_word
+from inspector.records import Sentence, verdict_word
 
-PAGES = {
-    "overview": "Overview",
-    "massive": "Massive activations",
-    "sinks": "Attention sinks",
-    "neurons": "Hallucination neurons",
-    "interventions": "Interventions",
-    "compare": "Compare",
-    "runs": "Runs",
-}
 VERDICTS = {
     "confirmed": ("●", "confirmed"),
     "undecided": ("◇", "undecided"),
@@ -39,7 +33,7 @@ VERDICTS = {
 
 def link(page: str, label: str, **choices: Any) -> None:
     """A link to a page that keeps what is chosen, with these choices more."""
-    st.page_link(f"screens/{page}.py", label=label, query_params=state.address(**choices))
+    st.page_link(pages.by_path()[page].page, label=label, query_params=state.address(**choices))
 
 
 def head(title: str, lede: str) -> None:
@@ -49,11 +43,11 @@ def head(title: str, lede: str) -> None:
 
 def banner(view: View) -> None:
     """Live or saved, which model, when; and the thresholds in force."""
-    card = view.measured.card
+    card = view.report.card
     where = f"run {view.name}" if view.saved else "this session, not saved"
     revision = card.get("revision") or f"weights {card['fingerprint'][:12]}"
     facts = [where, f"<b>{html.escape(str(card['name']))}</b>", str(card["dtype"]), revision, view.created]
-    limits = ", ".join(f"{name} {value:g}" for name, value in state.in_force(view.measured).items())
+    limits = ", ".join(f"{name} {value:g}" for name, value in state.in_force(view.report).items())
     said = [fact if fact.startswith("<b>") else html.escape(fact) for fact in facts]
     said.append(html.escape(f"thresholds: {limits}"))
     chip = "Saved run" if view.saved else "Live run"
@@ -73,18 +67,19 @@ def open_view() -> View | None:
     return view
 
 
-def finding(text: str, accent: str = "muted") -> None:
-    """A plain sentence about what was found; its text is shown as it is."""
-    st.html(f'<p class=finding style="--accent: var(--{accent})">{html.escape(text)}</p>')
+def finding(text: str, detector: str = "") -> None:
+    """A plain sentence about what a detector found; its text is shown as it is."""
+    st.html(f'<p class=finding style="--accent: {_accent(detector)}">{html.escape(text)}</p>')
 
 
-def accent_of(line: str) -> str:
-    """The accent of the phenomenon that a sentence is about."""
-    if line.removeprefix("Tested: ").startswith(("Massive", "Dim", "dim", "what the MLP")):
-        return "massive"
-    if line.startswith(("Hallucination", "Beside it", "Guarding")) or "neuron" in line or "made-up" in line:
-        return "hneurons"
-    return "sinks" if "sink" in line.lower() or "window" in line else "muted"
+def _accent(detector: str) -> str:
+    """The colour of words about a detector's phenomenon; grey where there is none of this name."""
+    return f"var(--{css_name(detector)}, var(--muted))"
+
+
+def sentence(one: Sentence) -> None:
+    """A sentence of a run, in the colour of what it is about."""
+    trouble(str(one)) if one.section == "fault" else finding(str(one), one.section)
 
 
 def reading(text: str) -> None:
@@ -118,7 +113,7 @@ def plain(text: str) -> str:
 
 def model_place(view: View) -> None:
     """Where the run's model is, asked for where its name doesn't tell."""
-    card = view.measured.card
+    card = view.report.card
     if not view.saved or card.get("source") not in ("folder", "file", "object", "bridge"):
         return
     st.session_state["model place"] = str(state.chosen("model", ""))
@@ -137,22 +132,21 @@ def verdict(name: str, claim: str = "change") -> str:
     return f"<span class=verdict>{sign} {html.escape(word)}</span>"
 
 
-def tile(what: str, number: str, more: str, accent: str) -> None:
+def tile(what: str, number: str, more: str, detector: str = "") -> None:
     """A number with what it is and what to know of it."""
     st.html(
-        f'<div class=tile style="--tile: var(--{accent})"><div class=what>{html.escape(what)}</div>'
+        f'<div class=tile style="--tile: {_accent(detector)}"><div class=what>{html.escape(what)}</div>'
         f"<div class=number>{html.escape(number)}</div><div class=more>{html.escape(more)}</div></div>"
     )
 
 
-def tokens(texts: Sequence[object], values: Sequence[float] | None = None) -> None:
-    """Tokens as fed, one box each; with values in [0, 1] each is shaded and says its own."""
+def tokens(texts: Sequence[object], values: Sequence[float] | None = None, detector: str = "") -> None:
+    """Input tokens, one box each; with values in [0, 1] each is shaded in a detector's colour and says its own."""
     boxes = []
     for i, text in enumerate(texts):
         value = None if values is None else float(values[i])
-        shade = (
-            "" if value is None else f' style="background: color-mix(in srgb, var(--hneurons) {value:.0%}, #fff 0%)"'
-        )
+        colour = f"color-mix(in srgb, {_accent(detector)} {value:.0%}, #fff 0%)" if value is not None else ""
+        shade = f' style="background: {colour}"' if colour else ""
         note = "" if value is None else f" <small>{value:.2f}</small>"
         boxes.append(f"<span{shade}>{token_label(text, 40)}{note}</span>")
     st.html(f"<div class=tokens>{''.join(boxes)}</div>")
@@ -181,6 +175,22 @@ def plain_table(table: pd.DataFrame) -> None:
     st.html(f"<div class=scroll><table class=plain>{body}</table></div>")
 
 
+def text_table(table: TextTable) -> None:
+    """A table as the terminal shows it; everything in it is escaped."""
+    st.html(f"<h2 class=figure>{html.escape(table.title)}</h2>")
+    names = "".join(_cell("th", name, name in table.left) for name in table.columns)
+    rows = [
+        "".join(_cell("td", cell, name in table.left) for name, cell in zip(table.columns, row, strict=True))
+        for row in table.rows()
+    ]
+    body = "".join(f"<tr>{row}</tr>" for row in rows)
+    st.html(f"<div class=scroll><table class=plain><thead><tr>{names}</tr></thead><tbody>{body}</tbody></table></div>")
+
+
+def _cell(tag: str, text: str, words: bool) -> str:
+    return f"<{tag}{'' if words else ' class=n'}>{html.escape(text)}</{tag}>"
+
+
 def _said(value: Any) -> str:
     if value is None or value is pd.NA or (isinstance(value, float) and np.isnan(value)):
         return "–"
@@ -189,19 +199,26 @@ def _said(value: Any) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
-def slider(view: View, name: str, label: str, help_text: str) -> None:
-    """A threshold: the run is judged again at once; the address keeps it."""
-    now = float(state.in_force(view.measured)[name])
-    values = sorted({*map(float, state.THRESHOLDS[name][1]), now})
+def sliders(view: View, detector: str) -> None:
+    """A detector's thresholds; moved, the run is judged again at once, without its model."""
+    mine = {name: one for name, (owner, one) in state.thresholds().items() if owner == detector}
+    for column, (name, one) in zip(st.columns(max(1, len(mine))), mine.items(), strict=False):
+        with column:
+            _slider(view, name, one)
+
+
+def _slider(view: View, name: str, one: Threshold) -> None:
+    """One threshold; the address keeps it."""
+    now = float(state.in_force(view.report)[name])
     key = f"slider {name}"
     st.session_state[key] = now
     st.select_slider(
-        label,
-        values,
+        one.label or one.name,
+        sorted({*one.steps, now, one.default}),
         key=key,
         format_func=lambda value: f"{value:g}",
-        help=help_text,
-        on_change=lambda: state.choose(**{name: f"{st.session_state[key]:g}"}),
+        help=f"{one.meaning[:1].upper()}{one.meaning[1:]}. Default {one.default:g}.",
+        on_change=lambda: state.choose(**{name.rpartition(".")[2]: None, name: f"{st.session_state[key]:g}"}),
     )
 
 

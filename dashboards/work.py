@@ -48,12 +48,20 @@ def model_of(job: Job, name: str, dtype: str = "auto", revision: str | None = No
         from inspector.models import load_model
 
         _models[key] = load_model(name, dtype=dtype, revision=revision)
-        gc.freeze()  # Streamlit collects garbage after every script, and torch's objects would be walked each time
-        while len(_models) > MODELS_KEPT:
-            _models.popitem(last=False)
+        _forget(len(_models) - MODELS_KEPT)
     _models.move_to_end(key)
     job.check()
     return _models[key]
+
+
+def _forget(models: int) -> None:
+    """Let go of the models used longest ago, and of their memory."""
+    if models > 0:
+        gc.unfreeze()  # a model is full of circles, and what is frozen is never collected
+        for _ in range(models):
+            _models.popitem(last=False)
+        gc.collect()
+    gc.freeze()  # Streamlit collects garbage after every script, and torch's objects would be walked each time
 
 
 def model_of_run(job: Job, card: Mapping[str, Any], where: str | None = None) -> "Model":

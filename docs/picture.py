@@ -4,8 +4,7 @@ import sys
 
 from plotly.subplots import make_subplots
 
-from inspector.figures import life_cycle, sink_map
-from inspector.figures.common import FONT
+from inspector.figures import FONT, life_cycle, sink_map
 from inspector.run.report import open_run
 
 

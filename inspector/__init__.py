@@ -6,6 +6,8 @@ The public names are imported when they are first used, so that `import inspecto
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from inspector import moved
+
 if TYPE_CHECKING:
     from inspector.analyses.logit_lens import Lens, logit_lens
     from inspector.analyses.neurons import NeuronStates, describe_neurons
@@ -17,9 +19,8 @@ if TYPE_CHECKING:
     from inspector.interventions.apply import intervene
     from inspector.interventions.values import Intervention
     from inspector.models import Model, load_model
-    from inspector.opening import open_run
     from inspector.records import Effect, Evidence, Finding
-    from inspector.run.report import Report
+    from inspector.run.report import Report, open_run
     from inspector.scan import examine
     from inspector.sites import Site
     from inspector.verification.verify import verify
@@ -29,7 +30,7 @@ _HOMES = {
     "Model": "inspector.models",
     "examine": "inspector.scan",
     "Report": "inspector.run.report",
-    "open_run": "inspector.opening",
+    "open_run": "inspector.run.report",
     "study_hallucination": "inspector.hallucination.pipeline",
     "Study": "inspector.hallucination.study",
     "guard": "inspector.hallucination.guard",
@@ -83,3 +84,6 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return __all__
+
+
+moved.install()

@@ -15,3 +15,7 @@ class ModelError(InspectorError):
 
 class RunError(InspectorError):
     """A saved run that is missing, damaged, or in the way."""
+
+
+class DetectorError(InspectorError):
+    """A part of a detector that failed; the other parts and the other detectors go on."""

@@ -1,4 +1,4 @@
-"""What a scan yields: `Evidence`, `Finding`, `Effect` and the `Record` that holds them, all frozen."""
+"""What a scan yields: `Evidence`, `Finding`, `Effect`, `Verdict` and the `Record` that holds them, all frozen."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -14,7 +14,7 @@ Combine = Literal["sum", "max", "text"]
 Claim = Literal["change", "none", "rise", "fall"]
 """What is claimed of a metric: that the target changes it, that it doesn't, or which way it goes."""
 
-Verdict = Literal["candidate", "observed", "confirmed", "refuted", "undecided"]
+VerdictWord = Literal["candidate", "observed", "confirmed", "refuted", "undecided"]
 """`candidate`: flagged, not yet tested. `observed`: a plain fact (NaN was seen). The rest: tested."""
 
 
@@ -112,7 +112,7 @@ class Finding:
     low: float
     high: float
     threshold: float
-    verdict: Verdict = "candidate"
+    verdict: VerdictWord = "candidate"
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ class Effect:
     hold 95 % of the twins' changes; `p` is (1 + twins that change as much) / (1 + twins), `q` that
     adjusted over the targets of one op, metric and claim; `verdict` is on the claim, and `reason` says why;
     a change within ±`margin` is too small to matter;
-    `untouched` is the metric's mean without the change.
+    `untouched` is the metric's mean without the change; `detector` names whose finding was tested.
     """
 
     target: str
@@ -138,12 +138,53 @@ class Effect:
     n: int
     p: float
     q: float
-    verdict: Verdict = "undecided"
+    verdict: VerdictWord = "undecided"
     reason: str = ""
     twins: int = 0
     claim: Claim = "change"
     margin: float = 0.05
     untouched: float = float("nan")
+    detector: str = ""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a tested change says of findings: those of one unit, from layer `first` to `last`.
+
+    `unit` and `position` are as in `Finding`; a position of None covers findings at any.
+    """
+
+    detector: str
+    unit: int | None
+    first: int
+    last: int
+    position: int | None
+    verdict: VerdictWord
+
+    def covers(self, finding: Finding) -> bool:
+        """Whether the verdict is on this finding."""
+        same = (finding.detector, finding.unit) == (self.detector, self.unit)
+        return same and self.first <= finding.layer <= self.last and self.position in (None, finding.position)
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """One statement about a run, in plain words.
+
+    Args:
+        section: the detector that says it, or what it is about: `model`, `input`, `note`, `fault`.
+        text: a whole sentence or a few.
+        caveat: what it doesn't mean.
+        tested: whether it tells the result of an intervention.
+    """
+
+    section: str
+    text: str
+    caveat: str = ""
+    tested: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.text} {self.caveat}".rstrip()
 
 
 HARMLESS = {"confirmed": "harmless", "refuted": "not harmless"}
@@ -167,6 +208,7 @@ class Record:
         effects: tested changes, empty before verification.
         notes: what a reader must know: texts cut, tokens left out, sites absent.
         tables: columns of text and numbers that a study keeps beside its arrays, by name.
+        verdicts: what the tested changes say of which findings, empty before verification.
     """
 
     card: Mapping[str, Any]
@@ -177,3 +219,4 @@ class Record:
     effects: tuple[Effect, ...] = ()
     notes: tuple[str, ...] = ()
     tables: Mapping[str, Mapping[str, np.ndarray]] = field(default_factory=dict)
+    verdicts: tuple[Verdict, ...] = ()

@@ -1,22 +1,25 @@
 """`examine`: scan texts with detectors and get a report."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from inspector.batches import WINDOW, Text, TokenSequence, batches, token_table, tokenise
-from inspector.detectors.base import Detector, Reducer, load_detectors, refuse_studies
-from inspector.detectors.sinks import frames as sinks_judge
-from inspector.errors import InputError, ModelError
+from inspector.batches import WINDOW, Batch, Text, TokenSequence, batches, token_table, tokenise
+from inspector.detectors.base import Detector, Reducer, attempt, load_detectors, load_judges
+from inspector.detectors.measured import Measured
+from inspector.detectors.thresholds import in_force
+from inspector.errors import DetectorError, InputError, ModelError
 from inspector.interventions.apply import interventions_in_force
 from inspector.interventions.values import as_json
 from inspector.models import Model, hooks_inside_attention, route_now
 from inspector.models.observe import Forecast, Progress, forecast, observe
 from inspector.records import Evidence
 from inspector.run.report import Report, judged
+from inspector.sites import Site
 
 
 def examine(
@@ -57,12 +60,13 @@ def examine(
             raise InputError(f"{name} is {value}. Use 1 or more, or leave it out.")
     if seed < 0:
         raise InputError(f"seed is {seed}. Use 0 or more.")
-    chosen = load_detectors(detectors)
-    refuse_studies(chosen)
+    chosen, faults = load_detectors(detectors), [] if detectors is not None else load_judges()[1]
     _refuse(model, chosen)
     unknown = set(thresholds or {}) - {detector.name for detector in chosen}
     if unknown:
         raise InputError(f"Thresholds for '{unknown.pop()}', which is not among the detectors of this scan.")
+    for detector in chosen:
+        in_force(detector, (thresholds or {}).get(detector.name, {}))
     window = min(window or WINDOW, model.shape.context)
     rows = tokenise(model.tokenizer, texts, bos=bos, window=window, first_text=first_text)
     for row in rows:
@@ -70,16 +74,20 @@ def examine(
             raise InputError(
                 f"Text {row.source} has a token id outside 0–{model.shape.vocab - 1}. Use the model's ids."
             )
-    controls = _controls(model, chosen, seed)
+    scan = _Scan(model, chosen, faults, progress)
+    controls = scan.controls(seed)
     plan = forecast(model, rows + [row for _, _, control in controls for row in control], batch_tokens)
     if on_forecast is not None:
         on_forecast(plan)
-    evidence = _measure(model, rows, [(d.name, d) for d in chosen], plan, progress)
+    evidence = scan.measured(rows, {detector.name: detector for detector in chosen}, plan)
     for name, detector, control in controls:
-        evidence |= _measure(model, control, [(name, detector)], plan, progress)
+        if detector.name in evidence:
+            evidence |= scan.measured(control, {name: detector}, plan)
+    if not evidence:
+        raise DetectorError(scan.faults[0] if scan.faults else "No detector measured anything.")
     chosen_thresholds = {name: dict(values) for name, values in (thresholds or {}).items()}
     settings = {
-        "detectors": [detector.name for detector in chosen],
+        "detectors": [detector.name for detector in chosen if detector.name in evidence],
         "thresholds": chosen_thresholds,
         "bos": {None: "as the tokenizer does", True: "one", False: "none"}[bos],
         "window": window,
@@ -89,9 +97,11 @@ def examine(
     }
     if changes := interventions_in_force(model):
         settings["interventions"] = json.loads(as_json(changes))
-    tokens = token_table(rows, model.tokenizer)
-    report = Report(model.card, settings, evidence, (), tokens, notes=_notes(model, rows, evidence, window))
-    return replace(report, findings=judged(report, chosen, chosen_thresholds))
+    report = Report(model.card, settings, evidence, (), token_table(rows, model.tokenizer))
+    brought = scan.notes(report)
+    notes = (*_of_input(model, rows, window), *brought, *_of_model(model), *dict.fromkeys(scan.faults))
+    report = replace(report, notes=notes)
+    return replace(report, findings=judged(report, scan.measured_by(report)))
 
 
 def _refuse(model: Model, detectors: Sequence[Detector]) -> None:
@@ -104,29 +114,83 @@ def _refuse(model: Model, detectors: Sequence[Detector]) -> None:
                 )
 
 
-def _controls(
-    model: Model, detectors: Sequence[Detector], seed: int
-) -> list[tuple[str, Detector, list[TokenSequence]]]:
-    """Name, detector and rows of every control input that the detectors ask for."""
-    return [
-        (f"{detector.name}.{name}", detector, tokenise(None, ids, bos=None, window=model.shape.context))
-        for detector in detectors
-        if (make := getattr(detector, "controls", None)) is not None
-        for name, ids in make(model, seed).items()
-    ]
+class _Scan:
+    """The detectors of one scan, each apart: one that fails loses its own part, and `faults` says so."""
+
+    def __init__(self, model: Model, detectors: Sequence[Detector], faults: Sequence[str], progress: Progress | None):
+        self.model, self.detectors, self.faults, self.progress = model, detectors, list(faults), progress
+
+    def controls(self, seed: int) -> list[tuple[str, Detector, list[TokenSequence]]]:
+        """Name, detector and rows of every control input that the detectors ask for."""
+        found: list[tuple[str, Detector, list[TokenSequence]]] = []
+        context = self.model.shape.context
+        for detector in self.detectors:
+            make = getattr(detector, "controls", None)
+            given = {} if make is None else self._tried(detector, "controls", partial(make, self.model, seed))
+            for name, ids in (given or {}).items():
+                found.append((f"{detector.name}.{name}", detector, tokenise(None, ids, bos=None, window=context)))
+        return found
+
+    def measured(
+        self, rows: Sequence[TokenSequence], named: Mapping[str, Detector], plan: Forecast
+    ) -> dict[str, Evidence]:
+        """One pass over the rows: the evidence of each detector that didn't fail."""
+        made = {name: self._tried(d, "reducer", partial(d.reducer, self.model)) for name, d in named.items()}
+        apart = {name: _Apart(named[name], reducer) for name, reducer in made.items() if reducer is not None}
+        if apart:
+            parts = batches(rows, plan.tokens_per_batch, self.model.pad_id)
+            observe(self.model, parts, list(apart.values()), progress=self.progress)
+        found: dict[str, Evidence] = {}
+        for name, one in apart.items():
+            if one.fault:
+                self.faults.append(one.fault)
+                continue
+            evidence = self._tried(named[name], "evidence", partial(_evidence, one.reducer, rows, self.model))
+            if evidence is not None:
+                found[name] = evidence
+        return found
+
+    def measured_by(self, report: Report) -> list[Detector]:
+        """The detectors that measured something."""
+        return [detector for detector in self.detectors if detector.name in report.evidence]
+
+    def notes(self, report: Report) -> list[str]:
+        """What each detector says of its measurements; judging is tried, so that a failure is named."""
+        found: list[str] = []
+        for detector in self.measured_by(report):
+            part = Measured(detector, report)
+            self._tried(detector, "judge", part.judged)
+            found += self._tried(detector, "notes", partial(part.ask, "notes")) or ()
+        return found
+
+    def _tried(self, detector: Detector, part: str, call: Callable[[], Any]) -> Any:
+        """What a part gives, or None where it failed, which is noted."""
+        try:
+            return attempt(detector, part, call)
+        except DetectorError as error:
+            self.faults.append(str(error))
+            return None
 
 
-def _measure(
-    model: Model,
-    rows: Sequence[TokenSequence],
-    named: Sequence[tuple[str, Detector]],
-    plan: Forecast,
-    progress: Progress | None,
-) -> dict[str, Evidence]:
-    reducers: list[Reducer] = [detector.reducer(model) for _, detector in named]
-    observe(model, batches(rows, plan.tokens_per_batch, model.pad_id), reducers, progress=progress)
-    measured = (with_sources(reducer.evidence(), rows, model) for reducer in reducers)
-    return {name: evidence for (name, _), evidence in zip(named, measured, strict=True)}
+class _Apart:
+    """A reducer whose failure costs its own evidence and nothing else."""
+
+    def __init__(self, detector: Detector, reducer: Reducer) -> None:
+        self.detector, self.reducer, self.kinds = detector, reducer, reducer.kinds
+        self.fault = ""
+
+    def update(self, batch: Batch, site: Site, x: Any) -> None:
+        """Take in one site's activations, unless it failed before."""
+        if self.fault:
+            return
+        try:
+            attempt(self.detector, "update", lambda: self.reducer.update(batch, site, x))
+        except DetectorError as error:
+            self.fault = str(error)
+
+
+def _evidence(reducer: Reducer, rows: Sequence[TokenSequence], model: Model) -> Evidence:
+    return with_sources(reducer.evidence(), rows, model)
 
 
 def with_sources(evidence: Evidence, rows: Sequence[TokenSequence], model: Model) -> Evidence:
@@ -143,39 +207,24 @@ def with_sources(evidence: Evidence, rows: Sequence[TokenSequence], model: Model
     )
 
 
-def _notes(
-    model: Model, rows: Sequence[TokenSequence], evidence: Mapping[str, Evidence], window: int
-) -> tuple[str, ...]:
-    """What a reader must know before trusting a number."""
-    notes = []
+def _of_input(model: Model, rows: Sequence[TokenSequence], window: int) -> Iterator[str]:
+    """What a reader must know of the texts."""
     cut = len({row.source for row in rows if row.start})
     if cut:
-        notes.append(f"{cut} of {len({row.source for row in rows})} texts were cut to windows of {window} tokens.")
+        yield f"{cut} of {len({row.source for row in rows})} texts were cut to windows of {window} tokens."
     if rows[0].ids[0] == getattr(model.tokenizer, "bos_token_id", None):
         later = ", nor have a text's windows after its first" if cut else ""
-        notes.append(f"A BOS was fed before each text; the control inputs have none{later}.")
-    for name, e in evidence.items():
-        if "nonfinite" in e.arrays and (lost := e["nonfinite"]).any():
-            where = f"{np.count_nonzero(lost)} of {len(lost)} layers"
-            notes.append(f"NaN or infinity in {where}, at up to {lost.max()} tokens: there they are in no statistic.")
-        if "skipped" in e.arrays and (lost := e["skipped"]).any():
-            notes.append(
-                f"{name}: attention was not finite in {np.count_nonzero(lost)} of {len(lost)} layers, in up to "
-                f"{lost.max()} texts; there these texts are left out, and rates are over what remains."
-            )
-    if "sinks" in evidence and (short := int((~sinks_judge.enough(evidence["sinks"])).sum())):
-        facts = evidence["sinks"].facts
-        notes.append(
-            f"sinks: {short} of {len(evidence['sinks']['text'])} sequences have fewer than {facts['shortest']} tokens "
-            "(or no finite attention) and are in no rate: received attention grows as texts get shorter."
-        )
+        yield f"A BOS was fed before each text; the control inputs have none{later}."
+
+
+def _of_model(model: Model) -> Iterator[str]:
+    """What a reader must know of the model, and how it was read."""
     if model.card["missing_sites"]:
         kinds = [f"{kind} (in {n} of {model.shape.layers} layers)" for kind, n in model.card["missing_sites"].items()]
-        notes.append(f"Not measured, because {model.card['architecture']} has no such site: {', '.join(kinds)}.")
+        yield f"Not measured, because {model.card['architecture']} has no such site: {', '.join(kinds)}."
     if route_now(model) == "eager":
-        inside = hooks_inside_attention(model.bridge)
+        inside = hooks_inside_attention(model)
         why = f"hooks at {inside[0]}" if model.route == "streamed" else model.card["attention"]
-        notes.append(f"Attention was read as whole patterns: {why}.")
+        yield f"Attention was read as whole patterns: {why}."
     if changes := interventions_in_force(model):
-        notes.append(f"Scanned under interventions, which are in the settings: {', '.join(map(str, changes))}.")
-    return tuple(notes)
+        yield f"Scanned under interventions, which are in the settings: {', '.join(map(str, changes))}."

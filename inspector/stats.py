@@ -5,10 +5,12 @@ A histogram here counts |x| in bins whose edges are the float32 numbers with a 7
 of a distribution: medians, tails and quantisation errors are read from it after the run.
 """
 
+import warnings
+from collections.abc import Callable
 from functools import lru_cache
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 from scipy.special import ndtr, stdtrit
 
 FEWEST_CLUSTERS = 8
@@ -90,6 +92,43 @@ def excess_kurtosis(moments: Float[np.ndarray, "*rows 5"]) -> Float[np.ndarray, 
         return np.asarray(central / variance**2 - 3)
 
 
+def bootstrap(
+    statistic: Callable[[Float[np.ndarray, "draw cluster"]], Float[np.ndarray, "draw *columns"]],
+    clusters: int,
+    *,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> Float[np.ndarray, "draw *columns"]:
+    """A statistic's bootstrap draws: so many clusters are drawn with replacement, again and again.
+
+    Args:
+        statistic: called with how often each cluster is in each draw; gives its value for each draw. One of rows takes
+            each row's weight from its cluster's: `weights[:, cluster]`.
+        clusters: how many there are: texts, questions, or what keeps several of them together (see `numbered`).
+        resamples: draws.
+        seed: the same seed and number of clusters give the same draws.
+    """
+    shares = np.full(clusters, 1 / clusters)
+    weights = np.random.default_rng(seed).multinomial(clusters, shares, size=resamples)
+    return statistic(weights.astype(np.float64))
+
+
+def interval(
+    draws: Float[np.ndarray, "draw *columns"], ends: tuple[float, float] = (0.025, 0.975)
+) -> tuple[Float[np.ndarray, "*columns"], Float[np.ndarray, "*columns"]]:
+    """What bootstrap draws lie between: two of their quantiles. NaNs are left out, and all NaN gives NaN."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "All-NaN slice", RuntimeWarning)
+        low, high = np.nanquantile(draws, ends, axis=0)
+    return np.asarray(low), np.asarray(high)
+
+
+def numbered(cluster: Shaped[np.ndarray, " row"] | None, rows: int) -> tuple[Int[np.ndarray, " row"], int]:
+    """Each row's cluster as a number from 0, and how many there are; where None each row is its own."""
+    groups = np.arange(rows) if cluster is None else np.unique(cluster, return_inverse=True)[1]
+    return groups, int(groups.max()) + 1 if len(groups) else 0
+
+
 def bootstrap_mean(
     values: Float[np.ndarray, "text *columns"],
     cluster: Int[np.ndarray, " text"] | None = None,
@@ -107,27 +146,28 @@ def bootstrap_mean(
     """
     shape = values.shape[1:]
     flat = values.reshape(len(values), -1).astype(np.float64)
-    groups = np.arange(len(flat)) if cluster is None else np.unique(cluster, return_inverse=True)[1]
-    size = int(groups.max()) + 1 if len(groups) else 0
+    groups, size = numbered(cluster, len(flat))
     present = np.isfinite(flat)
     sums, counts = np.zeros((size, flat.shape[1])), np.zeros((size, flat.shape[1]))
     np.add.at(sums, groups, np.where(present, flat, 0.0))
     np.add.at(counts, groups, present)
-    empty = np.full(shape, np.nan)
-    if size < FEWEST_CLUSTERS:
-        return empty, empty.copy()
-    rng = np.random.default_rng(seed)
-    weights = rng.multinomial(size, np.full(size, 1 / size), size=resamples).astype(np.float64)
     held = (counts > 0).sum(axis=0)
     enough = held >= FEWEST_CLUSTERS
     low, high = np.full(flat.shape[1], np.nan), np.full(flat.shape[1], np.nan)
+    if not enough.any():
+        return low.reshape(shape), high.reshape(shape)
     with np.errstate(invalid="ignore"):
-        means = (weights @ sums[:, enough]) / (weights @ counts[:, enough])
+        means = bootstrap(
+            lambda weights: (weights @ sums[:, enough]) / (weights @ counts[:, enough]),
+            size,
+            resamples=resamples,
+            seed=seed,
+        )
     columns = np.nonzero(enough)[0]
     for n in np.unique(held[enough]):
         mine = held[columns] == n
         tail = float(ndtr(np.sqrt(n / (n - 1)) * stdtrit(n - 1, (1 - level) / 2)))
-        low[columns[mine]], high[columns[mine]] = np.nanquantile(means[:, mine], [tail, 1 - tail], axis=0)
+        low[columns[mine]], high[columns[mine]] = interval(means[:, mine], (tail, 1 - tail))
     return low.reshape(shape), high.reshape(shape)
 
 
@@ -162,24 +202,21 @@ def bootstrap_auroc(
     kinds are left out. NaN with fewer than `FEWEST_CLUSTERS` clusters that hold either kind.
     """
     empty = np.full(scores.shape[1:], np.nan)
-    draws = _draws(positive, cluster, resamples, seed)
-    if draws is None:
+    groups, size = numbered(cluster, len(positive))
+    if _too_few(groups, positive):
         return empty, empty.copy()
     flat = scores.reshape(len(scores), -1).astype(np.float64)
-    columns = [_weighted_auroc(column, positive, draws.astype(np.float64)) for column in flat.T]
-    low, high = np.nanquantile(np.stack(columns), [(1 - level) / 2, (1 + level) / 2], axis=1)
+
+    def areas(weights: Float[np.ndarray, "draw cluster"]) -> Float[np.ndarray, "draw column"]:
+        return np.stack([_weighted_auroc(column, positive, weights[:, groups]) for column in flat.T], axis=1)
+
+    low, high = interval(bootstrap(areas, size, resamples=resamples, seed=seed), ((1 - level) / 2, (1 + level) / 2))
     return low.reshape(empty.shape), high.reshape(empty.shape)
 
 
-def _draws(
-    positive: Bool[np.ndarray, " row"], cluster: Int[np.ndarray, " row"] | None, resamples: int, seed: int
-) -> Int[np.ndarray, "sample row"] | None:
-    """How often each row is drawn in each bootstrap sample; None with too few clusters that hold either kind."""
-    groups = np.arange(len(positive)) if cluster is None else np.unique(cluster, return_inverse=True)[1]
-    if min(len(np.unique(groups[kind])) for kind in (positive, ~positive)) < FEWEST_CLUSTERS:
-        return None
-    size = int(groups.max()) + 1
-    return np.random.default_rng(seed).multinomial(size, np.full(size, 1 / size), size=resamples)[:, groups]
+def _too_few(groups: Int[np.ndarray, " row"], positive: Bool[np.ndarray, " row"]) -> bool:
+    """Whether fewer than `FEWEST_CLUSTERS` clusters hold one of the two kinds."""
+    return min(len(np.unique(groups[kind])) for kind in (positive, ~positive)) < FEWEST_CLUSTERS
 
 
 def _weighted_auroc(
@@ -209,12 +246,17 @@ def bootstrap_balanced_mean(
 
     Rows of one `cluster` are drawn together. NaN with fewer than `FEWEST_CLUSTERS` clusters of either kind.
     """
-    draws = _draws(positive, cluster, resamples, seed)
-    if draws is None:
+    groups, size = numbered(cluster, len(positive))
+    if _too_few(groups, positive):
         return float("nan"), float("nan")
-    with np.errstate(invalid="ignore"):
-        means = [(draws[:, kind] @ values[kind]) / draws[:, kind].sum(axis=1) for kind in (positive, ~positive)]
-    low, high = np.nanquantile(np.mean(means, axis=0), [(1 - level) / 2, (1 + level) / 2])
+
+    def balanced(weights: Float[np.ndarray, "draw cluster"]) -> Float[np.ndarray, " draw"]:
+        rows = weights[:, groups]
+        with np.errstate(invalid="ignore"):
+            means = [(rows[:, kind] @ values[kind]) / rows[:, kind].sum(axis=1) for kind in (positive, ~positive)]
+        return np.asarray(np.mean(means, axis=0))
+
+    low, high = interval(bootstrap(balanced, size, resamples=resamples, seed=seed), ((1 - level) / 2, (1 + level) / 2))
     return float(low), float(high)
 
 
@@ -261,3 +303,9 @@ def calibration_error(
     part = np.searchsorted(edges, risks, side="right")  # equal risks are in one bin
     gaps = np.bincount(part, weights * (positive - risks))
     return float(np.abs(gaps).sum() / weights.sum())
+
+
+def mean_known(values: Float[np.ndarray, " _input"]) -> float:
+    """The mean over the inputs on which a metric is known; NaN without any."""
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if len(known) else float("nan")

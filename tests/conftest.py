@@ -9,7 +9,7 @@ import torch
 from fixtures_tiny import loaded
 
 from inspector.models import Model, embedded, load_model
-from inspector.testing.laws import PlantedSink, PlantedSpike, planted_model
+from inspector.testing import PlantedSink, PlantedSpike, planted_model
 
 pytest_plugins = ("fixtures_cli", "fixtures_runs", "fixtures_study", "fixtures_browser")
 """The files whose fixtures any test may ask for by name."""

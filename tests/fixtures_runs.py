@@ -14,7 +14,7 @@ from fixtures_tiny import loaded
 from inspector import Evidence, Report, examine, load_model, verify
 from inspector.hallucination.study import Study
 from inspector.models import Model
-from inspector.records import Effect
+from inspector.records import Effect, Verdict
 from inspector.testing.planted import random_texts
 
 NASTY = [
@@ -153,9 +153,9 @@ def _tested(study: Study) -> Study:
     curve = guard.merge(pd.DataFrame({"coverage": [0.5, 1.0], "error": [0.1, 0.5]}), how="cross", suffixes=("_", ""))
     tables = {"alpha": alpha, "guard": guard, "guard_curve": curve[["policy", "by", "coverage", "error"]]}
     plain = {name: {column: table[column].to_numpy() for column in table} for name, table in tables.items()}
-    verified = {"detector": "hneurons", "unit": 3, "first": 1, "last": 1, "position": None, "verdict": "refuted"}
-    tested = replace(study, effects=tuple(effects), tables={**study.tables, **plain})
-    return replace(tested, settings={**study.settings, "verified": [verified]}).judge()  # type: ignore[return-value]
+    verdict = Verdict("hneurons", unit=3, first=1, last=1, position=None, verdict="refuted")
+    tables = {**study.tables, **plain}
+    return replace(study, effects=tuple(effects), tables=tables, verdicts=(verdict,)).judge()  # type: ignore[return-value]
 
 
 def neuron_tables() -> dict[str, pd.DataFrame]:

@@ -10,7 +10,7 @@ from zlib import crc32
 import pytest
 
 from inspector.models import Model
-from inspector.testing.laws import tiny_model
+from inspector.testing import tiny_model
 from inspector.testing.planted import TINY, VOCAB
 
 loaded = cache(tiny_model)

@@ -14,7 +14,7 @@ from inspector.detectors.sinks.detector import Sinks
 from inspector.errors import ModelError
 from inspector.models import Model, catalogue, load_model
 from inspector.sites import Site
-from inspector.testing.laws import TINY, assert_same, measure, random_texts, tiny_hf
+from inspector.testing import TINY, assert_same, measure, random_texts, tiny_hf
 
 WITH_ATTENTION = [name for name in TINY if name != "MambaForCausalLM"]
 TEXTS = random_texts(5, 20, 70)

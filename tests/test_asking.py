@@ -1,5 +1,6 @@
 """Asking: what is drawn is the distribution that was asked for, and a question's answers are its own."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,11 +9,10 @@ from fixtures_tiny import BREAK, EVERY, Words, loaded, with_words
 from torch import Tensor
 
 from inspector.errors import InputError
-from inspector.hallucination.answers import ask as asking
 from inspector.hallucination.answers.ask import Asked, Asker, Sampling, stop_tokens
 from inspector.hallucination.questions.prompts import SHOTS, Form
 from inspector.hallucination.questions.sets import Question, built_in
-from inspector.models import Model
+from inspector.models import Backend, Model
 from inspector.testing.planted import VOCAB
 
 FEW = Sampling(samples=2, longest=6)
@@ -134,7 +134,8 @@ def test_batches_hold_each_question_once_beside_others_of_its_length(
     tiny: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asker = Asker(tiny, Form(), FEW)
-    monkeypatch.setattr(asking, "CPU_ROWS", 15)
+    few = replace(Backend.of("cpu"), answer_rows=15)
+    monkeypatch.setattr(Backend, "of", lambda device: few)
     found = list(asker.batches(QUESTIONS))
     assert sorted(q.id for batch in found for q in batch) == sorted(q.id for q in QUESTIONS)
     for batch in found:

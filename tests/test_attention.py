@@ -5,7 +5,16 @@ import torch
 from torch import Tensor
 
 from inspector.models import attention
-from inspector.models.attention import AttentionInputs, StreamedAttention, WholeAttention, attend
+from inspector.models.attention import (
+    AttentionInputs,
+    StreamedAttention,
+    WholeAttention,
+    attend,
+    attend_by_flash,
+    attend_by_fused,
+    attend_part,
+    attend_part_in_full,
+)
 
 
 def inputs_of(
@@ -74,27 +83,24 @@ def test_output_and_tiles_equal_attention_in_full(kind: dict[str, object]) -> No
             torch.testing.assert_close(block.pattern.sum(-1) + block.sink_mass, torch.ones_like(block.sink_mass))
 
 
-def test_off_the_cpu_the_log_sum_exp_is_computed_and_the_output_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    inputs = inputs_of()
-    out, lse = attend(inputs)
+PLAIN = [kind for kind in KINDS if not {"softcap", "sink"} & set(kind)]
 
-    class Elsewhere:
-        type = "cuda"
 
-    monkeypatch.setattr(torch.Tensor, "device", property(lambda self: Elsewhere()))
-    with monkeypatch.context() as patched:
-        patched.setattr(attention, "score_tiles", _tiles_on_cpu(attention.score_tiles, monkeypatch))
-        again, lse_again = attend(inputs)
+@pytest.mark.parametrize("kind", PLAIN, ids=str)
+def test_off_the_cpu_the_log_sum_exp_is_computed_and_the_output_is_the_same(kind: dict[str, object]) -> None:
+    inputs = inputs_of(**kind)  # type: ignore[arg-type]
+    out, lse = attend_by_flash(inputs)
+    again, lse_again = attend_by_fused(inputs)
     torch.testing.assert_close(again, out)
     torch.testing.assert_close(lse_again, lse)
 
 
-def _tiles_on_cpu(make: object, monkeypatch: pytest.MonkeyPatch) -> object:
-    def tiles(inputs: AttentionInputs) -> object:
-        monkeypatch.undo()
-        return make(inputs)  # type: ignore[operator]
-
-    return tiles
+@pytest.mark.parametrize("causal", [False, True])
+def test_off_the_cpu_a_part_of_the_keys_gives_the_same(causal: bool) -> None:
+    inputs = inputs_of(length=20)
+    part = (inputs.query, inputs.key, inputs.value, inputs.scale)
+    for got, expected in zip(attend_part_in_full(*part, causal=causal), attend_part(*part, causal=causal), strict=True):
+        torch.testing.assert_close(got, expected)
 
 
 def test_padding_has_no_probability_and_blocks_never_straddle_token_64(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,7 @@ from inspector.hallucination.questions.prompts import Form
 from inspector.models import Decoder, Model
 from inspector.models.observe import observe
 from inspector.sites import Site
-from inspector.testing.laws import TINY, random_texts, tiny_hf
+from inspector.testing import TINY, random_texts, tiny_hf
 
 WITH_NEURONS = [name for name in TINY if name not in ("GptOssForCausalLM", "MixtralForCausalLM", "MambaForCausalLM")]
 LAST_MATRIX = {

@@ -18,7 +18,7 @@ from inspector.models import attention_streamed as streaming
 from inspector.models import generate as decoding
 from inspector.models.attention import UnsupportedAttention, attend_part
 from inspector.models.observe import observe
-from inspector.testing.laws import TINY, random_texts, tiny_hf
+from inspector.testing import TINY, random_texts, tiny_hf
 
 ROADS = dict.fromkeys(TINY, "shared") | {
     "Gemma2ForCausalLM": "cached",  # soft-capped scores

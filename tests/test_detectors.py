@@ -20,7 +20,7 @@ from inspector.models.attention import WholeAttention
 from inspector.records import Finding
 from inspector.scan import with_sources
 from inspector.sites import Site
-from inspector.testing.laws import TRIGGER, PlantedSpike, check_detector, measure, planted_model, random_texts
+from inspector.testing import TRIGGER, PlantedSpike, check_detector, measure, planted_model, random_texts
 
 AT_START = random_texts(12, 64, 90, trigger=TRIGGER)
 IN_MIDDLE = [[*ids[:5], TRIGGER, *ids[5:]] for ids in random_texts(12, 64, 90)]
@@ -170,7 +170,7 @@ def test_uniform_attention_scores_0_and_all_to_the_first_key_1(unplanted: Model,
         for block in WholeAttention(whole.expand(4, 4, 64, 64), torch.ones(4, 4, 64)).blocks(batch.real):
             reducer.update(batch, Site("attention", layer), block)
     evidence = with_sources(reducer.evidence(), rows, unplanted)
-    keys = sinks_judge.keys(evidence, {}, sinks_judge.Thresholds())
+    keys = sinks_judge.keys(evidence, sinks_judge.Thresholds())
     assert keys["sink_rate"].iloc[0] == rate
     entropy = sinks_judge.heads(evidence, {}, sinks_judge.Thresholds())["entropy"].iloc[0]
     expected = np.log(np.arange(1, 65)).mean() if pattern == "uniform" else 0.0

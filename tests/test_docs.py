@@ -21,7 +21,7 @@ import inspector
 from inspector import Study, examine, models
 from inspector.cli import main as cli
 from inspector.models import Model, catalogue
-from inspector.testing.laws import random_texts
+from inspector.testing import random_texts
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -165,7 +165,7 @@ def test_an_installed_plugin_is_found_and_run(tmp_path: Path) -> None:
     (about / "METADATA").write_text("Metadata-Version: 2.1\nName: size-plugin\nVersion: 1.0\n")
     (about / "entry_points.txt").write_text("[inspector.detectors]\nsize = size_plugin:Size\nbroken = nowhere:X\n")
     code = (
-        "from inspector import examine; from inspector.testing.laws import *\n"
+        "from inspector import examine; from inspector.testing import *\n"
         "r = examine(planted_model([PlantedSpike(2, 5)]), random_texts(4, 64, 70, trigger=7))\n"
         "layers = [f.layer for f in r.findings if f.detector == 'size']\n"
         "print(r.settings['detectors'], len(r.frame('evidence.size.largest')), layers)"

@@ -9,8 +9,8 @@ from documented import undocumented
 from fixtures_tiny import loaded, with_words
 
 from inspector import compare_decoding, open_run
+from inspector.detectors.hneurons.figures import decoding_family
 from inspector.errors import InputError
-from inspector.figures.decoding import decoding_family
 from inspector.hallucination import compare_decoding as family
 from inspector.hallucination.answers.ask import Asker, Sampling
 from inspector.hallucination.answers.cett import Doubt
@@ -24,7 +24,7 @@ from inspector.hallucination.questions.prompts import Form
 from inspector.hallucination.questions.sets import Question
 from inspector.hallucination.study import Study
 from inspector.models import Model
-from inspector.testing.laws import tiny_model
+from inspector.testing import tiny_model
 
 COUNT, LONGEST, SAMPLES = 12, 5, 3
 OWN = Member("top-k 20, top-p 0.9", 2.0, top_k=20, top_p=0.9)

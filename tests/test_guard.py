@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inspector.hallucination.risk_coverage import Selective, answered_crosswise, best_threshold, curve, draws
+from inspector.hallucination.risk_coverage import Selective, answered_crosswise, best_threshold, curve
+from inspector.stats import bootstrap
 
 
 def policy(risk: list[float], wrong: list[bool], answered: list[bool] | None = None) -> Selective:
@@ -50,7 +51,7 @@ def test_the_area_is_the_mean_of_the_curve_and_ends_at_the_error_rate(rows: list
 @given(st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=2, max_size=30), st.integers(0, 5))
 def test_a_draw_counts_a_question_as_often_as_it_was_drawn(rows: list[tuple[float, bool]], seed: int) -> None:
     one = policy([risk for risk, _ in rows], [wrong for _, wrong in rows])
-    weights = draws(len(rows), seed)[:1]
+    weights = bootstrap(lambda weights: weights, len(rows), resamples=1, seed=seed)
     repeated = np.repeat(np.arange(len(rows)), weights[0].astype(int))
     again = policy(one.risk[repeated].tolist(), one.wrong[repeated].tolist())
     for name in ("coverage", "wrong", "accuracy"):

@@ -28,7 +28,7 @@ def test_modules_for_saved_runs_never_import_torch() -> None:
 
 def test_a_saved_run_is_opened_judged_and_drawn_without_torch(tmp_path: Path) -> None:
     from inspector import examine
-    from inspector.testing.laws import planted_model, random_texts
+    from inspector.testing import planted_model, random_texts
 
     examine(planted_model(), random_texts(4, 64, 80)).save(tmp_path / "run")
     code = (

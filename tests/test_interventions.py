@@ -30,21 +30,29 @@ from inspector.interventions.values import (
     Target,
     as_json,
     clamp,
-    drop,
     from_json,
     scale,
     set_to,
-    to_mean,
-    unattend,
-    zero,
+)
+from inspector.interventions.values import (
+    ablate_output as drop,
+)
+from inspector.interventions.values import (
+    knock_out_attention as unattend,
+)
+from inspector.interventions.values import (
+    mean_ablate as to_mean,
+)
+from inspector.interventions.values import (
+    zero_ablate as zero,
 )
 from inspector.models import Decoder, Model, load_model
 from inspector.models import attention_prefix as sharing
 from inspector.models import generate as decoding
-from inspector.models.in_force import changes_in_force
+from inspector.models.changes import changes_in_force
 from inspector.models.observe import observe
 from inspector.sites import Site
-from inspector.testing.laws import TINY, TRIGGER, random_texts, tiny_hf, tiny_model
+from inspector.testing import TINY, TRIGGER, random_texts, tiny_hf, tiny_model
 
 DEAF = ("OPTForCausalLM", "GPTJForCausalLM", "GPTNeoForCausalLM")
 """Architectures whose attention the bridge shows and does not compute."""
@@ -100,7 +108,7 @@ def trace_of(model: Model) -> list[object]:
     found += [id(module) for module in model.bridge.original_model.modules()]
     for module in model.bridge.original_model.modules():
         found += [id(hook) for hook in (*module._forward_hooks.values(), *module._forward_pre_hooks.values())]
-    return [*found, changes_in_force(model.bridge), dict(sharing._prefixes)]
+    return [*found, changes_in_force(model), dict(sharing._prefixes)]
 
 
 @contextmanager
@@ -496,7 +504,7 @@ def test_unattending_is_a_mask_of_these_heads_in_the_hugging_face_model(architec
 def test_attention_that_no_hook_can_change_is_refused_by_name(architecture: str) -> None:
     model = loaded(architecture)
     before = trace_of(model)
-    message = rf"{architecture} computes attention where no hook can change it \(layer 1\).* Drop attn_out instead"
+    message = rf"{architecture} computes attention where no hook can change it \(layer 1\).* Ablate attn_out instead"
     with pytest.raises(ModelError, match=message), intervene(model, [unattend(1, (0,), (0,))]):
         pass
     assert trace_of(model) == before
@@ -540,7 +548,9 @@ def test_answers_without_a_key_are_those_of_full_forwards(architecture: str) -> 
         assert generated(early) == generated(Decoder(model, PREFIX)) == by_full_forwards(model) != plain
         assert early.roads == ("recomputed",)
         assert early.prefix is None
-        with pytest.raises(ModelError, match="'unattend' needs the bridge's attention, and this pass runs without it"):
+        with pytest.raises(
+            ModelError, match="Attention knockout needs the bridge's attention, and this pass runs without it"
+        ):
             sharing.compute_prefix(model.bridge, PREFIX)
     assert generated(early) == plain
 
@@ -664,7 +674,7 @@ def test_contexts_that_end_in_another_order_than_they_began_leave_each_other_alo
     for context in (one, other, again):
         context.__enter__()
     one.__exit__(None, None, None)
-    assert changes_in_force(llama.bridge) == (drop(MLP), *same)
+    assert changes_in_force(llama) == (drop(MLP), *same)
     with_two = llama.logits(IDS)
     other.__exit__(None, None, None)
     again.__exit__(None, None, None)
@@ -707,7 +717,7 @@ def test_a_scan_under_interventions_says_so(planted: Model) -> None:
     with intervene(planted, [zero(Site("resid_post", 3), (5,), (0,))]):
         changed = examine(planted, texts, ["massive"])
     assert from_json(json.dumps(changed.settings["interventions"])) == (zero(Site("resid_post", 3), (5,), (0,)),)
-    assert any("zero at resid_post 3" in note for note in changed.notes)
+    assert any("zero ablation at resid_post 3" in note for note in changed.notes)
     plain = examine(planted, texts, ["massive"])
     assert "interventions" not in plain.settings and len(plain.findings) > len(changed.findings)
 
@@ -863,7 +873,7 @@ def test_numbers_and_sequences_of_any_make_are_settled_into_plain_ones() -> None
     assert made == Intervention(Site("neuron", 2), "set", (3, 1), (0, 1), (0.5, 2.0))
     assert from_json(as_json([made])) == (made,)
     assert hash(made) == hash(from_json(as_json([made]))[0])
-    assert str(made) == "set at neuron 2"
+    assert str(made) == "setting at neuron 2"
     assert clamp(RESID, None, 0, None).value == (0.0, None)
     assert to_mean(Mean(Target(RESID, (1,), (0,)), ((2.0,),), (1,))).value == ((2.0,),)
 
@@ -883,16 +893,25 @@ WRONG: list[tuple[Callable[[], object], str]] = [
     (lambda: from_json(as_json([zero(RESID, (3,))]).replace("[3]", "[1.5]")), r"units: got \[1\.5\]\. Give whole numb"),
     (lambda: zero(RESID, None, [0, 0]), r"positions: 0 is named twice"),
     (lambda: zero(RESID, None, []), r"positions: none were named"),
-    (lambda: Intervention(OUT, "drop", (1, 2)), "'drop' takes a whole output, and 2 units were named. Use zero"),
-    (lambda: Intervention(Site("attention", 1), "unattend", (1,)), "'unattend' without keys"),
-    (lambda: Intervention(RESID, "zero", None, None, 1.0), r"zero at resid_post 1: 'zero' takes no value, and got 1"),
-    (lambda: scale(RESID, None, float("nan")), r"scale at resid_post 1: got nan\. Give a finite number"),
-    (lambda: scale(RESID, None, 10**400), r"scale at resid_post 1: got 1000.*\. Give a finite number"),
-    (lambda: Intervention(RESID, "scale"), r"scale at resid_post 1: got None\. Give a finite number"),
-    (lambda: set_to(RESID, (1, 2), (1.0,)), r"set at resid_post 1: 1 values for 2 units\. Give one for each"),
-    (lambda: set_to(RESID, None, ()), r"set at resid_post 1: 0 values for all units\. Give one for each"),
+    (
+        lambda: Intervention(OUT, "drop", (1, 2)),
+        "MLP ablation at .*whole output, and 2 units were named",
+    ),
+    (
+        lambda: Intervention(Site("attention", 1), "unattend", (1,)),
+        "attention knockout at attention 1: without keys",
+    ),
+    (
+        lambda: Intervention(RESID, "zero", None, None, 1.0),
+        r"zero ablation at .* it takes no value, and got 1",
+    ),
+    (lambda: scale(RESID, None, float("nan")), r"scaling at resid_post 1: got nan\. Give a finite number"),
+    (lambda: scale(RESID, None, 10**400), r"scaling at resid_post 1: got 1000.*\. Give a finite number"),
+    (lambda: Intervention(RESID, "scale"), r"scaling at resid_post 1: got None\. Give a finite number"),
+    (lambda: set_to(RESID, (1, 2), (1.0,)), r"setting at resid_post 1: 1 values for 2 units\. Give one for each"),
+    (lambda: set_to(RESID, None, ()), r"setting at resid_post 1: 0 values for all units\. Give one for each"),
     (lambda: set_to(RESID, (1,), (float("inf"),)), r"got inf\. Give a finite number"),
-    (lambda: Intervention(RESID, "set"), r"set at resid_post 1: got None\. Give a sequence of numbers"),
+    (lambda: Intervention(RESID, "set"), r"setting at resid_post 1: got None\. Give a sequence of numbers"),
     (lambda: clamp(RESID, None, 2.0, 1.0), r"low 2\.0 is above high 1\.0\. Give the lower bound first"),
     (lambda: clamp(RESID, None, None, None), r"got \(None, None\)\. Give \(low, high\), one of which may be None"),
     (lambda: Intervention(RESID, "clamp", None, None, (1.0,)), r"got \(1\.0,\)\. Give \(low, high\)"),
@@ -927,9 +946,9 @@ UNFIT: list[tuple[Intervention, type[Exception], str]] = [
     (unattend(1, (4,), (0,)), InputError, "attention 1: head 4 is outside 0–3"),
     (unattend(1, (0,), (256,)), InputError, "attention 1: position 256 is outside 0–255"),
     (zero(RESID, None, (0, 256)), InputError, "resid_post 1: position 256 is outside 0–255"),
-    (set_to(RESID, None, (1.0, 2.0)), InputError, r"set at resid_post 1: 2 values for 32 dims\. Give one for each"),
-    (set_to(RESID, (1,), 1e39), InputError, r"set at resid_post 1: 1e\+39 is beyond torch.float32"),
-    (clamp(RESID, (1,), None, -1e39), InputError, r"clamp at resid_post 1: 1e\+39 is beyond torch.float32"),
+    (set_to(RESID, None, (1.0, 2.0)), InputError, r"setting at resid_post 1: 2 values for 32 dims\. Give one for each"),
+    (set_to(RESID, (1,), 1e39), InputError, r"setting at resid_post 1: 1e\+39 is beyond torch.float32"),
+    (clamp(RESID, (1,), None, -1e39), InputError, r"clamping at resid_post 1: 1e\+39 is beyond torch.float32"),
 ]
 
 

@@ -26,7 +26,7 @@ from inspector.models import Model
 from inspector.models.model import hooked
 from inspector.models.observe import observe
 from inspector.sites import Site
-from inspector.testing.laws import random_texts, tiny_model
+from inspector.testing import random_texts, tiny_model
 from inspector.testing.planted import tiny_hf
 
 TEXTS = random_texts(5, 6, 30, seed=2)

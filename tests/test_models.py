@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 from inspector import examine
 from inspector.errors import ModelError
 from inspector.models import embedded, load_model
-from inspector.testing.laws import random_texts, tiny_hf, tiny_model
+from inspector.testing import random_texts, tiny_hf, tiny_model
 
 
 @pytest.fixture

@@ -12,14 +12,14 @@ from fixtures_tiny import architectures, loaded, with_words
 from inspector import InspectorError, describe_neurons, examine, load_model
 from inspector.analyses.neurons_reducer import NeuronReducer
 from inspector.batches import batches, tokenise
+from inspector.detectors.hneurons.figures import neuron_state
 from inspector.errors import InputError, ModelError
-from inspector.figures.states import neuron_state
 from inspector.models import Model
 from inspector.models.model import hooked
 from inspector.models.observe import observe
 from inspector.models.unembed import check_readout, direct_logits, written
 from inspector.sites import Site
-from inspector.testing.laws import TRIGGER, PlantedSpike, planted_model, random_texts, tiny_model
+from inspector.testing import TRIGGER, PlantedSpike, planted_model, random_texts, tiny_model
 from inspector.testing.planted import tiny_hf
 
 TEXTS = random_texts(12, 20, 60, seed=3)

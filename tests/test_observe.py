@@ -9,9 +9,9 @@ import torch
 from inspector import examine
 from inspector.batches import batches, tokenise
 from inspector.errors import InputError, ModelError
-from inspector.models import Model, reading, route_now
+from inspector.models import Backend, Model, reading, route_now
 from inspector.models.observe import forecast, observe
-from inspector.testing.laws import random_texts, tiny_model
+from inspector.testing import random_texts, tiny_model
 
 ROWS = tokenise(None, random_texts(6, 20, 60), bos=None, window=256)
 
@@ -108,7 +108,7 @@ def test_an_edit_by_a_users_hook_is_seen_by_the_scan(llama: Model) -> None:
 
 
 def test_streamed_outputs_equal_the_bare_forward_exactly() -> None:
-    from inspector.testing.laws import tiny_hf
+    from inspector.testing import tiny_hf
 
     hf = tiny_hf("LlamaForCausalLM")
     hf.set_attn_implementation("sdpa")
@@ -171,18 +171,14 @@ def test_progress_counts_every_real_token(llama: Model) -> None:
 
 
 def test_a_text_that_cannot_fit_is_refused_with_what_it_needs(llama: Model, monkeypatch: pytest.MonkeyPatch) -> None:
-    from inspector.models import observe as module
-
-    monkeypatch.setattr(module, "_free_bytes", lambda device: 1000)
+    monkeypatch.setattr(Backend, "free_bytes", lambda backend: 1000)
     with pytest.raises(InputError, match="Use a smaller window or batch size"):
         forecast(llama, ROWS)
 
 
 def test_the_batch_shrinks_with_free_memory(llama: Model, monkeypatch: pytest.MonkeyPatch) -> None:
-    from inspector.models import observe as module
-
     roomy = forecast(llama, ROWS).tokens_per_batch
-    monkeypatch.setattr(module, "_free_bytes", lambda device: 4_000_000)
+    monkeypatch.setattr(Backend, "free_bytes", lambda backend: 4_000_000)
     assert forecast(llama, ROWS).tokens_per_batch < roomy
 
 

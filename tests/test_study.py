@@ -33,12 +33,12 @@ from inspector.hallucination.probe.splits import key_numbers
 from inspector.hallucination.questions.prompts import Form
 from inspector.hallucination.questions.sets import Question, load
 from inspector.hallucination.transfer_studies import between, with_transfers
+from inspector.hallucination.trials import unseen_questions
 from inspector.models import Model
 from inspector.show.html import render
 from inspector.show.sentences import paragraphs
-from inspector.testing.laws import tiny_model
+from inspector.testing import tiny_model
 from inspector.texts import built_in
-from inspector.verification.hneurons import unseen_questions
 
 NONE = Sampling(samples=0, longest=6)
 """Greedy answers alone."""

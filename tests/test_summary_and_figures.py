@@ -16,7 +16,7 @@ from inspector.run.report import Report
 from inspector.show.figures import figures
 from inspector.show.html import render
 from inspector.show.sentences import paragraphs
-from inspector.testing.laws import PlantedSink, PlantedSpike, planted_model, random_texts, tiny_hf, tiny_model
+from inspector.testing import PlantedSink, PlantedSpike, planted_model, random_texts, tiny_hf, tiny_model
 
 SCRIPT = "<script>alert(1)</script>"
 LONG = list(range(8, 48))

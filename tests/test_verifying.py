@@ -16,13 +16,16 @@ from fixtures_tiny import loaded
 from inspector import Report, examine, open_run, verify
 from inspector.batches import tokenise
 from inspector.errors import InputError, RunError
-from inspector.interventions.values import Intervention, drop, scale, zero
+from inspector.interventions.trial import Doses, Trial, once
+from inspector.interventions.values import Intervention, scale
+from inspector.interventions.values import ablate_output as drop
+from inspector.interventions.values import zero_ablate as zero
 from inspector.models import Model
 from inspector.records import Claim, Effect
 from inspector.sites import Site
 from inspector.testing.planted import PlantedSpike, planted_model, random_texts
 from inspector.verification.text_bench import TextBench
-from inspector.verification.trials import Doses, Outcomes, Trial, judged, once, run
+from inspector.verification.trials import Outcomes, judged, run
 
 
 @dataclass(frozen=True)

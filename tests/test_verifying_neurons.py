@@ -9,13 +9,14 @@ from inspector.batches import tokenise
 from inspector.hallucination.answers.ask import Asker, Sampling
 from inspector.hallucination.questions.prompts import Form
 from inspector.hallucination.questions.sets import Question
+from inspector.hallucination.trials import ALPHAS, AnswerBench, scaling
 from inspector.interventions.apply import intervene
-from inspector.interventions.values import scale, zero
+from inspector.interventions.values import scale
+from inspector.interventions.values import zero_ablate as zero
 from inspector.models import Model
 from inspector.sites import Site
-from inspector.testing.laws import tiny_model
+from inspector.testing import tiny_model
 from inspector.testing.planted import random_texts
-from inspector.verification.hneurons import ALPHAS, AnswerBench, scaling
 from inspector.verification.text_bench import TextBench
 from inspector.verification.trials import Outcomes, run
 

@@ -8,11 +8,11 @@ import torch
 import transformers
 from fixtures_tiny import loaded
 
+from inspector.detectors.sinks import cache_windows as windows
 from inspector.models import Model, load_model
 from inspector.models.attention import UnsupportedAttention
 from inspector.models.attention_window import shifted_keys, windowed_attention
 from inspector.testing.planted import TINY, random_texts
-from inspector.verification import cache_windows as windows
 
 SIZE, LENGTH = 12, 40
 IDS = random_texts(1, LENGTH, LENGTH, seed=3)[0]

@@ -1,121 +1,48 @@
 """Compare: two runs with the same colour limits, their differences, and models of other shapes by depth."""
 
-import pandas as pd
+from collections.abc import Mapping
+from functools import partial
+
 import streamlit as st
 
-from dashboards import charts, notebook, state, widgets
-from dashboards.differences import headlines
+from dashboards import charts, state, widgets
 from dashboards.state import View
-from inspector.errors import RunError
-from inspector.figures import (
-    MASSIVE,
-    SINK,
-    colour_limits,
-    head_difference,
-    heads_by_depth,
-    magnitude_map,
-    two_over_depth,
-    two_predictors,
-)
+from inspector.detectors.base import attempt
+from inspector.detectors.measured import Measured
+from inspector.errors import DetectorError, RunError
+from inspector.figures.drawing import Drawing
+from inspector.run.differences import headlines
 
 
-def code(first: View, second: View, function: str, *arguments: str) -> str:
-    """A notebook cell with both runs."""
-    opened = [line for name, view in (("first", first), ("second", second)) for line in notebook.opened(view, name)]
-    lines = ["import inspector", f"from inspector.figures import {function}", "", *opened, ""]
-    return "\n".join([*lines, f"{function}({', '.join(arguments)})"])
-
-
-def both(table: str) -> tuple[str, str]:
-    """How a table of both runs is asked for."""
-    return notebook.table(table, "first"), notebook.table(table, "second")
-
-
-def layers(first: View, second: View) -> None:
-    """What runs over the layers, in one picture."""
-    names = (first.name, second.name)
-    for table, column, accent, said, axis, means in (
-        ("massive.layers", "max", "MASSIVE", MASSIVE, "largest |x|", "Where the spikes are written and taken back."),
-        (
-            "sinks.layers",
-            "sink_rate",
-            "SINK",
-            SINK,
-            "sink rate at key 0",
-            "Where heads begin to rest on the first token.",
-        ),
-    ):
-        if first.has(table) and second.has(table):
-            one, two = first.frame(table), second.frame(table)
-            charts.chart(
-                f"compare-{column}",
-                two_over_depth(one, two, column, names, said, axis),
-                pd.concat([one.assign(run=names[0]), two.assign(run=names[1])]),
-                code(first, second, "two_over_depth", *both(table), repr(column), repr(names), repr(said), repr(axis)),
-                means,
-                ("massive activation",) if accent == "MASSIVE" else ("sink rate",),
-            )
-
-
-def heads(first: View, second: View) -> None:
-    """The heads of both: their difference where shapes are equal, else side by side by depth."""
-    if not (first.has("sinks.heads") and second.has("sinks.heads")):
-        return
-    one, two = first.frame("sinks.heads"), second.frame("sinks.heads")
-    same = one[["layer", "head"]].equals(two[["layer", "head"]])
-    names = (first.name, second.name)
-    figure = head_difference(one, two) if same else heads_by_depth(one, two, names)
-    more = () if same else (repr(names),)
-    charts.chart(
-        "compare-heads",
-        figure,
-        pd.concat([one.assign(run=names[0]), two.assign(run=names[1])]),
-        code(first, second, "head_difference" if same else "heads_by_depth", *both("sinks.heads"), *more),
-        "Orange: more attention on the strongest key in the first run; violet: in the second."
-        if same
-        else "The models differ in shape, so layers are aligned by relative depth.",
-        ("received attention",),
-    )
-
-
-def maps(first: View, second: View) -> None:
-    """The maps of both runs' first texts, with the same colour limits."""
-    if not (first.has("massive.map") and second.has("massive.map")):
-        return
-    tables = [view.frame("massive.map") for view in (first, second)]
-    tables = [table[table["text"] == table["text"].min()] for table in tables]
-    limits = colour_limits(*tables)
-    for column, table, view, name in zip(st.columns(2), tables, (first, second), ("first", "second"), strict=True):
+def figures(first: View, second: View) -> None:
+    """What each detector that measured both compares them by: both in one picture, then one beside the other."""
+    views = {"first": first, "second": second}
+    found = {name: one for part in first.report.parts for name, one in _of(part, second.report.part(part.name)).items()}
+    single = {name: one for name, one in found.items() if len(one.sources) == 1}
+    for name, drawing in found.items():
+        if name not in single:
+            charts.draw_two(views, f"compare-{name}", drawing)
+    for column, (name, drawing) in zip(st.columns(max(1, len(single))), single.items(), strict=False):
         with column:
-            source = notebook.table("massive.map", name)
-            charts.chart(
-                f"map-{name}",
-                magnitude_map(table, limits=limits),
-                table,
-                code(first, second, "magnitude_map", source, f"limits={limits!r}"),
-                f"{view.name}; same colours.",
-            )
+            charts.draw_two(views, name, drawing)
 
 
-def studies(first: View, second: View) -> None:
-    """The predictors of two studies."""
-    if not (first.has("hneurons.scores") and second.has("hneurons.scores")):
-        return
-    one, two = first.frame("hneurons.scores"), second.frame("hneurons.scores")
-    names = (first.name, second.name)
-    charts.chart(
-        "compare-predictors",
-        two_predictors(one, two, names),
-        pd.concat([one.assign(run=names[0]), two.assign(run=names[1])]),
-        code(first, second, "two_predictors", *both("hneurons.scores"), repr(names)),
-        "Each interval is of one run alone: where two overlap much, no difference is seen.",
-        ("AUROC",),
-    )
+def _of(part: Measured, other: Measured | None) -> Mapping[str, Drawing]:
+    """A detector's figures of two runs, if both have it."""
+    compare = getattr(part.detector, "comparison", None)
+    if other is None or compare is None:
+        return {}
+    try:
+        found: Mapping[str, Drawing] = attempt(part.detector, "comparison", partial(compare, part, other))
+        return found
+    except DetectorError as error:
+        widgets.trouble(str(error))
+        return {}
 
 
 def other(view: View) -> View | None:
     """The run to compare with: the one that is pinned, else the latest other one with the same detectors."""
-    mine = set(view.measured.settings["detectors"])
+    mine = set(view.report.settings["detectors"])
     others = [run for run in state.shelf().all() if run.name != view.name and not run.fault]
     if not others:
         widgets.note("There is only one run here. Make another, then compare.")
@@ -152,15 +79,12 @@ def page() -> None:
         return
     with st.container(border=True):
         st.html("<h2 class=figure>Numbers that both have</h2>")
-        table = headlines(view, second)
+        table = headlines(view.report, second.report)
         if not len(table):
             widgets.note("These runs measured different things, so there is nothing to set side by side.")
             return
         widgets.plain_table(table.rename(columns={"first": view.name, "second": second.name}))
-    layers(view, second)
-    heads(view, second)
-    maps(view, second)
-    studies(view, second)
+    figures(view, second)
 
 
 page()

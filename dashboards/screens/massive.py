@@ -1,25 +1,20 @@
-"""Massive activations: the map of sizes, a clicked cell, the life cycle, and the thresholds."""
+"""Massive activations: the map of sizes, a clicked cell, the life cycle, and neighbouring definitions."""
 
 import html
 
-import pandas as pd
 import streamlit as st
 
-from dashboards import cell, charts, notebook, state, widgets
+from dashboards import cell, charts, detector, state, widgets
 from dashboards.state import View
-from inspector.figures import life_cycle, magnitude_map, token_label
-from inspector.show.sentences import massive
+from inspector.detectors.massive.figures import drawings, magnitude_map
+from inspector.figures import token_label
+from inspector.figures.drawing import Drawing, Source
 
-
-def thresholds(view: View) -> None:
-    """The sliders; a run is judged again at once, without its model."""
-    columns = st.columns(3)
-    with columns[0]:
-        widgets.slider(view, "ratio", "At least this many medians", "The paper's 1,000 was set on 7B models.")
-    with columns[1]:
-        widgets.slider(view, "magnitude", "And |x| above", "The paper's 100; 0 switches it off for small models.")
-    with columns[2]:
-        widgets.slider(view, "dim_ratio", "And × the layer's other dims", "Off at 0. 10 is a scale-free choice.")
+MEANS = (
+    "The largest number of each token's stream after each layer, on a log scale. A bright column is a token that "
+    "carries a spike."
+)
+HINT = "Click a cell to open it; the box tool at the top right shows a part at full resolution."
 
 
 def size_map(view: View) -> tuple[int, int, int] | None:
@@ -36,65 +31,71 @@ def size_map(view: View) -> tuple[int, int, int] | None:
     with columns[2]:
         said = lambda at: f"{at}: {html.unescape(token_label(names[at]))}"  # noqa: E731
         position = widgets.pick("position", "Token", names.index.tolist(), said, dim=None)
-    _drawn(view, table, text, layer, position)
+    _drawn(view, int(table["position"].max()) + 1, text, layer, position)
     return None if layer is None or position is None else (text, layer, position)
 
 
-def _drawn(view: View, table: pd.DataFrame, text: int, layer: int | None, position: int | None) -> None:
+def _drawn(view: View, length: int, text: int, layer: int | None, position: int | None) -> None:
     """The picture, with the chosen cell framed."""
-    first, last = charts.cropped(int(table["position"].max()) + 1)
-    shown = table[table["position"].between(first, last)]
-    part = notebook.table("massive.map")
-    if len(shown) < len(table):
-        part += f".query({f'{first} <= position <= {last}'!r})"
-    figure = magnitude_map(shown, text)
-    cells = figure.data[0]
+    first, last = charts.cropped(length)
+    part = f"text == {text}" + (f" and {first} <= position <= {last}" if last - first + 1 < length else "")
+    drawing = Drawing(
+        magnitude_map,
+        (Source("massive.map", part),),
+        {"text": text},
+        MEANS,
+        ("residual stream", "massive activation"),
+    )
+    cells = drawing.figure(lambda source: view.frame(source.frame)).data[0]
     columns = [int(at) for at in cells.customdata[..., 1].reshape(-1)]
     layers = [int(layer) for layer in cells.y for _ in cells.x]
     width = int(cells.x[1] - cells.x[0]) if len(cells.x) > 1 else 1
-    figure = charts.clickable(figure)
-    if layer is not None and position is not None and first <= position <= last:
-        charts.mark(figure, first + (position - first) // width * width, layer, width)
-    charts.chart(
+
+    def clickable(figure: object) -> object:
+        figure = charts.clickable(figure)
+        if layer is not None and position is not None and first <= position <= last:
+            charts.mark(figure, first + (position - first) // width * width, layer, width)
+        return figure
+
+    charts.draw(
+        view,
         "size-map",
-        figure,
-        shown,
-        notebook.drawn(view, "magnitude_map", part, f"text={text}"),
-        "The largest number of each token's stream after each layer, on a log scale. A bright column is a token that "
-        "carries a spike. Click a cell to open it; the box tool at the top right shows a part at full resolution.",
-        ("residual stream", "massive activation"),
+        drawing,
+        change=clickable,
+        hint=HINT,
         pick={"layer": layers, "position": columns, "text": [text] * len(layers), "dim": [None] * len(layers)},
         crop=lambda box: state.choose(crop=charts.box_of(box, "x")),
     )
 
 
-def page() -> None:
-    """Draw the page."""
-    widgets.head("Massive activations", "A few numbers inside the model are thousands of times larger than the rest.")
-    view = widgets.open_view()
-    if view is None:
-        return
-    if not view.has("massive.layers"):
-        widgets.note(
-            "This run did not look for massive activations. Choose one that did, or inspect a text on the overview."
-        )
-        return
-    thresholds(view)
-    for line in massive(view.measured):
-        widgets.finding(line, "massive")
+def show(view: View) -> None:
+    """What comes after the thresholds and the sentences."""
     chosen = size_map(view) if view.has("massive.map") else None
     if chosen is not None:
         cell.cell(view, *chosen)
-    layers, plateaus = view.frame("massive.layers"), view.frame("massive.plateaus")
-    charts.chart(
-        "life-cycle",
-        life_cycle(layers, plateaus),
-        layers,
-        notebook.drawn(view, "life_cycle", notebook.table("massive.layers"), notebook.table("massive.plateaus")),
-        "Largest and median |x| of each layer. Shaded: a dim is carried there. Its left edge is the block that writes "
-        "it (step-up), its right edge the block before the one that takes it back (step-down).",
-        ("life cycle", "massive activation"),
-    )
+    part = view.report.part("massive")
+    assert part is not None
+    charts.draw(view, "life-cycle", drawings(part)["massive.life_cycle"])
+    _neighbours(view)
+
+
+def _neighbours(view: View) -> None:
+    """Tables of neighbouring definitions: int8 by layer, outlier dims and tokens, the spike's direction."""
+    layers = view.frame("massive.layers")
+    columns = ["layer", "int8_error", "int8_error_without", "kurtosis"]
+    tables = {
+        "What int8 would cost each layer's stream, and how heavy its tails are": layers[columns],
+        "Outlier dims (LLM.int8)": view.frame("massive.outliers").head(ROWS),
+        "Outlier tokens at an MLP's last matrix (PrefixQuant)": view.frame("massive.token_outliers").head(ROWS),
+        "The spike token's direction after the norm": view.frame("massive.directions"),
+    }
+    with st.expander("Neighbouring definitions: what quantising would meet"):
+        for title, table in tables.items():
+            st.html(f"<h2 class=figure>{html.escape(title)}</h2>")
+            widgets.plain_table(table) if len(table) else widgets.note("None.")
+
+
+ROWS = 12
 
 
 def _opening(view: View, text: int) -> str:
@@ -103,4 +104,4 @@ def _opening(view: View, text: int) -> str:
     return f"{text}: {words.strip()[:60]}…"
 
 
-page()
+detector.page(show)

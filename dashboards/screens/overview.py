@@ -5,51 +5,30 @@ from collections.abc import Iterator
 
 import streamlit as st
 
-from dashboards import live, state, widgets
+from dashboards import live, pages, state, widgets
 from dashboards.state import View
+from inspector.detectors.shown import Tile
+from inspector.errors import DetectorError
 from inspector.figures import rounded
-from inspector.show.sentences import paragraphs
+from inspector.show.sentences import sentences
 
 
-def tiles(view: View) -> Iterator[tuple[str, str, str, str, str]]:
-    """Page, accent, what, number and more, of each phenomenon that was measured."""
-    if view.has("massive.layers"):
-        layers = view.frame("massive.layers").dropna(subset=["ratio"])
-        flagged = int(layers["n_flagged"].sum())
-        where = f"in {int((layers['n_flagged'] > 0).sum())} of {len(layers)} layers"
-        yield "massive", "massive", "Massive activations", f"{flagged:,}", f"entries of the stream, {where}"
-        if len(layers):
-            top = layers.loc[layers["max"].idxmax()]
-            more = f"{rounded(top['ratio'])} × the median, dim {int(top['dim'])}, layer {int(top['layer'])}"
-            yield "massive", "massive", "Largest |x|", rounded(top["max"]), more
-    if view.has("sinks.heads"):
-        heads, epsilon = view.frame("sinks.heads"), state.in_force(view.measured)["epsilon"]
-        count = int((heads["received"] > epsilon).sum())
-        yield "sinks", "sinks", "Sink heads", f"{count:,}", f"of {len(heads):,} park over {epsilon:.0%} on one token"
-    if view.has("hneurons.candidates"):
-        found, scores = view.frame("hneurons.candidates"), view.frame("hneurons.scores").set_index("name")["auroc"]
-        verdicts = found.loc[found["verdict"] != "", "verdict"].replace("candidate", "not tested").value_counts()
-        told = ", ".join(f"{count} {verdict}" for verdict, count in verdicts.items()) or "none"
-        count = int(verdicts.sum())
-        yield (
-            "neurons",
-            "hneurons",
-            "Candidate neurons",
-            f"{count:,}",
-            f"of the probe's {len(found)}; as causes: {told}",
-        )
-        yield (
-            "neurons",
-            "hneurons",
-            "Probe's AUROC",
-            f"{scores['probe']:.2f}",
-            f"first-token entropy {scores['entropy']:.2f}",
-        )
+def tiles(view: View) -> Iterator[tuple[str, str, Tile]]:
+    """Page, detector and tile, of each phenomenon that was measured; two of each at most."""
+    for part in view.report.parts:
+        try:
+            brought = part.ask("tiles", None)
+        except DetectorError:  # said among the sentences
+            continue
+        if brought is None:
+            brought = (Tile(part.title, f"{len(part.findings):,}", "findings"),)
+        for one in brought[:2]:
+            yield pages.path_of(part.detector), part.name, one
 
 
 def card(view: View) -> None:
     """The model, and how it was read."""
-    about, settings = view.measured.card, view.measured.settings
+    about, settings = view.report.card, view.report.settings
     facts = {
         "Model": about["name"],
         "Architecture": about["architecture"],
@@ -65,13 +44,13 @@ def card(view: View) -> None:
         st.html(f"<h2 class=figure>The model</h2><dl class=card>{rows}</dl>")
 
 
-def fed(view: View) -> None:
+def input_tokens(view: View) -> None:
     """The first text's tokens, exactly as the model got them."""
     table = view.frame("tokens")
     first = table[table["text"] == table["text"].min()]
     with st.container(border=True):
         more = "" if table["text"].nunique() == 1 else f" (the first of {table['text'].nunique():,} texts)"
-        st.html(f"<h2 class=figure>The tokens as fed{more}</h2>")
+        st.html(f"<h2 class=figure>Input tokens{more}</h2>")
         widgets.tokens(first["token"].tolist()[:160])
         if len(first) > 160:
             st.caption(f"The first 160 of {len(first):,} tokens.")
@@ -95,17 +74,18 @@ def page() -> None:
 
 def found(view: View) -> None:
     """What is known of a run, from the numbers to the model."""
-    shown = list(tiles(view))[:4]
-    for column, (where, accent, what, number, more) in zip(st.columns(max(1, len(shown))), shown, strict=False):
-        with column:
-            widgets.tile(what, number, more, accent)
-            widgets.link(where, f"Look closer: {widgets.PAGES[where].lower()}")
+    shown = list(tiles(view))
+    for row in range(0, len(shown), 4):
+        for column, (where, detector, one) in zip(st.columns(min(4, len(shown))), shown[row : row + 4], strict=False):
+            with column:
+                widgets.tile(one.what, one.number, one.more, detector)
+                widgets.link(where, f"Look closer: {pages.by_path()[where].title.lower()}")
     if not view.saved:
         with widgets.told():
             live.save(view)
-    for line in paragraphs(view.report)[1:]:
-        widgets.finding(line, widgets.accent_of(line))
-    fed(view)
+    for one in sentences(view.report)[1:]:
+        widgets.sentence(one)
+    input_tokens(view)
     card(view)
 
 

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from inspector.batches import Batch
 from inspector.detectors.tally import histogram
+from inspector.models import Backend
 from inspector.sites import Site
 from inspector.stats import HISTOGRAM_BINS
 
@@ -49,7 +50,7 @@ class NeuronReducer:
         z = x[..., [self.neurons[row][1] for row in rows]].float()
         told = z[real]
         self._count(rows, told)
-        self.sums[rows] += told.double().sum(dim=0).cpu().numpy()
+        self.sums[rows] += Backend.of(told.device).widened(told).sum(dim=0).cpu().numpy()
         self.lowest[rows] = np.fmin(self.lowest[rows], told.amin(dim=0).cpu().numpy())
         self.highest[rows] = np.fmax(self.highest[rows], told.amax(dim=0).cpu().numpy())
         self._raise(rows, batch, torch.where(real.unsqueeze(-1), z, 0.0))

@@ -35,8 +35,8 @@ def decode(
     quiet: Quiet = False,
 ) -> None:
     """Answer the same questions greedily, by softmax, top-k, top-p, sparsemax and best-of-k; compare them."""
-    from inspector.opening import open_run
     from inspector.run import disk as runs
+    from inspector.run.report import open_run
 
     if out is not None and in_place:
         raise InputError("Both --out and --in-place were given. Give one of them, or neither.")
@@ -55,9 +55,6 @@ def decode(
     if as_json:
         typer.echo(json.dumps({"decoding": rows_of(family)}, ensure_ascii=False, indent=1))
     else:
-        from rich.console import Console
+        from inspector.show.terminal import print_decoding
 
-        from inspector.show.terminal_effects import decoding
-
-        console = Console(soft_wrap=False, width=None if Console().is_terminal else 100)
-        console.print(decoding(family))
+        print_decoding(compared)

@@ -86,8 +86,8 @@ def hallucinate(
     """
     from inspector.hallucination.grading.graders import judge_named
     from inspector.hallucination.questions import sets
-    from inspector.opening import open_run
     from inspector.run import disk as runs
+    from inspector.run.report import open_run
 
     runs.claim(out, overwrite=overwrite)
     asked = sets.load(questions, count=count, seed=seed)
@@ -159,7 +159,7 @@ def ask(
     quiet: Quiet = False,
 ) -> None:
     """Ask a question; see the answer's risk of being made up, token by token."""
-    from inspector.opening import open_run
+    from inspector.run.report import open_run
 
     study = as_study(open_run(run), run)
     if not question.strip():

@@ -16,6 +16,7 @@ from inspector.cli import hallucinate as cli_study
 from inspector.cli import lens as cli_lens
 from inspector.cli import neuron as cli_neuron
 from inspector.cli import verify as cli_verify
+from inspector.cli.detectors import Thresholds, chosen_thresholds, parsed_thresholds
 from inspector.cli.options import Json, Overwrite, Quiet, rows_of, say, token_progress
 from inspector.errors import InputError, InspectorError
 from inspector.models.catalogue import BUILT_IN
@@ -65,7 +66,12 @@ def examine(
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, mps.")] = None,
     revision: Annotated[str | None, typer.Option(help="Branch, tag or commit on the hub.")] = None,
     trust_remote_code: Annotated[bool, typer.Option(help="Run code that comes with the model.")] = False,
-    scale_free: Annotated[bool, typer.Option(help="Flag by ratios alone, for models of any scale.")] = False,
+    threshold: Thresholds = None,
+    preset: Annotated[
+        list[str] | None,
+        typer.Option(help="Thresholds that have a name, 'scale-free' for example; `inspector detectors` lists them."),
+    ] = None,
+    scale_free: Annotated[bool, typer.Option(help="The same as --preset scale-free.")] = False,
     seed: Annotated[int, typer.Option(help="Of the control inputs.", min=0)] = 0,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
@@ -76,20 +82,18 @@ def examine(
     runs.claim(out, overwrite=overwrite)
     chosen = _texts(text, file, texts)
     names = None if detectors is None else [name.strip() for name in detectors.split(",") if name.strip()]
-    _check_detectors(names, scale_free)
+    thresholds = chosen_thresholds(names, [*(preset or []), *(["scale-free"] if scale_free else [])], threshold or [])
     say(quiet, f"Loading {model} …")
     from inspector.models import load_model
     from inspector.scan import examine as scan
 
     loaded = load_model(model, dtype=dtype, device=device, revision=revision, trust_remote_code=trust_remote_code)
-    from inspector.detectors.massive.thresholds import SCALE_FREE
-
     with token_progress(quiet) as (advance, begin):
         report = scan(
             loaded,
             chosen,
             names,
-            thresholds={"massive": SCALE_FREE} if scale_free else None,
+            thresholds=thresholds,
             bos={Bos.tokenizer: None, Bos.one: True, Bos.none: False}[bos],
             window=window,
             batch_tokens=batch_tokens,
@@ -107,11 +111,14 @@ def show(
     run: Annotated[Path, typer.Argument(help="Folder of a run.")],
     as_json: Json = False,
     frame: Annotated[str | None, typer.Option(help="Print one table whole; a wrong name lists them.")] = None,
+    threshold: Thresholds = None,
 ) -> None:
-    """Print what a run found."""
-    from inspector.opening import open_run
+    """Print what a run found, by its own thresholds or by others."""
+    from inspector.run.report import open_run
 
     report = open_run(run)
+    if threshold:
+        report = report.judge(**parsed_thresholds(threshold))
     if as_json:
         typer.echo(json.dumps(_as_json(report, frame), ensure_ascii=False, indent=1))
     elif frame is not None:
@@ -128,7 +135,7 @@ def export(
     page: Annotated[Path, typer.Option("--html", help="File to write.")],
 ) -> None:
     """Write a run as one HTML page that opens offline."""
-    from inspector.opening import open_run
+    from inspector.run.report import open_run
     from inspector.show.html import write
 
     typer.echo(write(open_run(run), page))
@@ -152,18 +159,13 @@ def models(as_json: Json = False) -> None:
 
 @app.command()
 def detectors(as_json: Json = False) -> None:
-    """List the installed detectors and the packages they come from."""
-    from inspector.detectors.base import installed
+    """List the installed detectors, the packages they come from, and their thresholds."""
+    from inspector.cli.detectors import listed, print_listed
 
-    found = [
-        {"name": name, "package": entry.dist.name if entry.dist else "unknown", "class": entry.value}
-        for name, entry in installed().items()
-    ]
     if as_json:
-        typer.echo(json.dumps(found, indent=1))
-        return
-    for row in found:
-        typer.echo(f"{row['name']:<12}{row['package']:<24}{row['class']}")
+        typer.echo(json.dumps(listed(), indent=1))
+    else:
+        print_listed()
 
 
 def main() -> None:
@@ -212,20 +214,10 @@ def _texts(text: list[str] | None, file: list[Path] | None, count: int) -> list[
     return given or built_in(count)
 
 
-def _check_detectors(names: list[str] | None, scale_free: bool) -> None:
-    """Refuse an unknown name, or an option for a detector that doesn't run, before the model is loaded."""
-    from inspector.detectors.base import load_detectors, refuse_studies
-
-    if names is not None:
-        refuse_studies(load_detectors(names))
-        if scale_free and "massive" not in names:
-            raise InputError("--scale-free is for 'massive', which is not among --detectors. Leave one of them out.")
-
-
 def _as_json(report: "Report", frame: str | None) -> dict[str, Any]:
     """The stable JSON of `show`: card, settings, notes, and the main tables as lists of rows."""
     wanted = [frame] if frame else [n for n in report.frames() if n != "tokens" and not n.startswith("evidence.")]
-    wanted = [name for name in wanted if frame or name != "massive.map"]
+    wanted = [name for name in wanted if frame or not name.endswith(".map")]  # a number for every token and layer
     tables = {name: rows_of(report.frame(name)) for name in wanted}
     return {"model": dict(report.card), "settings": dict(report.settings), "notes": list(report.notes), **tables}
 

@@ -36,9 +36,9 @@ def verify(
 
     What was measured so far is kept beside the run: the same command goes on after a kill.
     """
-    from inspector.opening import open_run
     from inspector.resume import working_folder
     from inspector.run import disk as runs
+    from inspector.run.report import open_run
     from inspector.texts import from_files
     from inspector.verification.verify import refuse
     from inspector.verification.verify import verify as test

@@ -1,11 +1,12 @@
-"""What a detector is (`Detector`, `Reducer`), and how installed ones are found."""
+"""What a detector is, part by part, and how installed ones are found. Ours come in by this door too."""
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
-from inspector.errors import InputError
+from inspector.errors import DetectorError, InputError, InspectorError
 from inspector.records import Evidence, Finding
 from inspector.sites import Site
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:  # nothing here may need torch: a saved run is judged without 
     from inspector.models import Model
 
 GROUP = "inspector.detectors"
+
+T = TypeVar("T")
 
 Names = Mapping[int, str]
 """Text of the token ids that evidence mentions."""
@@ -42,26 +45,61 @@ class Reducer(Protocol):
 
 
 @runtime_checkable
-class Detector(Protocol):
-    """One phenomenon: what to measure, and what to make of it.
+class Judge(Protocol):
+    """One phenomenon, seen on saved evidence: what a run of it says.
 
-    `kinds` are the kinds of site it can't do without. `judge` is pure: the same evidence and
-    thresholds give the same findings, without a model. Its keyword arguments are the thresholds.
+    `judge` is pure: the same evidence and thresholds give the same findings, without a model.
 
-    A detector whose evidence isn't measured on texts names the `command` that gets it; a scan leaves
-    it out. A detector may also have `controls(model, seed) → {name: sequences of token ids}`: inputs on
-    which the same evidence is measured for comparison.
+    Everything else is optional, and found by its name. A detector that brings nothing more still has its
+    findings, its evidence and a screen of its own. `m` is a `Measured`: the detector's part of a record.
+
+    Names and words:
+        title: the phenomenon's name for people; `name` where it is missing.
+        accent: its colour, as `#rrggbb`.
+        terms: `{word: Term}`, for the glossary.
+    Judging:
+        thresholds: a frozen dataclass whose fields are made by `threshold(…)`: default, range, meaning.
+            `judge` gets one. Options of the command line, sliders and documentation follow from it.
+        presets: `{name: {threshold: value}}`, choices of all thresholds that have a name.
+    Showing:
+        frames: `{name: Frame}`, tables; `report.frame("DETECTOR.NAME")` gives them.
+        tables: names of the record's own tables that belong to this detector's part.
+        sources: those of them that its frames are made from, and which are no frames themselves.
+        page: names of the frames on the offline page; all of `frames` where it is missing.
+        figures(m): `{name: Drawing}`.
+        sentences(m): `Sentence`s.
+        notes(m): what to know before trusting a number; asked for once, after a scan.
+        text_tables(m): `TextTable`s, for a terminal.
+        tiles(m): `Tile`s, at most two.
+        headlines(m): `Headline`s, numbers that two runs are compared by.
+        comparison(first, second): `{name: Drawing}` of two runs.
+        suggestion(m): a `Suggestion`, the change that the dashboard's form begins with; None where there is none.
+        sizes(m, kind, layer): how large each unit of this kind of site is in a layer, to match controls by; or None.
+        screen: a `Screen`, where the dashboard's own for every detector isn't enough.
+    Measuring, with a model:
+        controls(model, seed): `{name: sequences of token ids}`, inputs on which the same is measured for comparison.
+        command: the command that measures it, where that isn't a scan of texts.
+        metrics: `{name: function(evidence) → {text: value}}`, what it measures on texts under an intervention.
+        trials: a class of `Trials`: how its findings are tested by intervening; or where it is, as "module:name".
+        operations: names of the operations (`Trial.op`) that they test.
+        report: a class of `Report` for runs of this detector, as "module:name".
     """
 
     name: str
+
+    def judge(self, evidence: Evidence, names: Names, thresholds: Any) -> Sequence[Finding]:
+        """Findings of this evidence under these thresholds."""
+        ...
+
+
+@runtime_checkable
+class Detector(Judge, Protocol):
+    """A phenomenon that is measured on texts while they stream. `kinds` are the kinds of site it can't do without."""
+
     kinds: tuple[str, ...]
 
     def reducer(self, model: "Model") -> Reducer:
         """A reducer for one scan of this model."""
-        ...
-
-    def judge(self, evidence: Evidence, names: Names, **thresholds: float) -> Sequence[Finding]:
-        """Findings of this evidence under these thresholds."""
         ...
 
 
@@ -73,54 +111,113 @@ def installed() -> dict[str, EntryPoint]:
 def load_detectors(wanted: Iterable[str | Detector] | None = None) -> list[Detector]:
     """Detectors by name; objects that are detectors already are taken as they are.
 
-    Without names all that are installed and measure texts; one that fails to load is named in a warning, with its
-    distribution, and skipped.
+    Without names all that are installed and measure texts; one that fails to load is left out (see `load_judges`).
 
     Raises:
-        InputError: a name that isn't installed, or one asked for by name that fails to load.
+        InputError: a name that isn't installed or doesn't measure texts, or one asked for that fails to load.
     """
-    found = installed()
     if isinstance(wanted, str):
         raise InputError(f"Got one string where a list of detectors is needed. Pass ['{wanted}'].")
     if wanted is None:
-        loaded = [_load(entry, strict=False) for entry in found.values()]
-        return [one for one in loaded if one is not None and not hasattr(one, "command")]
-    detectors: list[Detector] = []
-    for name in dict.fromkeys(wanted):
-        if isinstance(name, Detector):
-            detectors.append(name)
-        elif not isinstance(name, str):
-            raise InputError(f"{type(name).__name__} is not a detector: it lacks name, kinds, reducer or judge.")
-        elif name not in found:
-            raise InputError(f"No detector '{name}'. Installed: {', '.join(found) or 'none'}.")
-        elif (detector := _load(found[name], strict=True)) is not None:
-            detectors.append(detector)
+        return [one for one in load_judges()[0] if isinstance(one, Detector)]
+    detectors = [_wanted(one) for one in dict.fromkeys(wanted)]
     if not detectors:
-        raise InputError(f"No detector was named. Installed: {', '.join(found) or 'none'}.")
+        raise InputError(f"No detector was named. Installed: {', '.join(installed()) or 'none'}.")
     return detectors
 
 
-def refuse_studies(detectors: Iterable[Detector]) -> None:
-    """Refuse detectors whose evidence doesn't come from texts.
+def _wanted(one: Any) -> Detector:
+    if isinstance(one, Detector):
+        return one
+    found = installed()
+    if isinstance(one, str) and one not in found:
+        raise InputError(f"No detector '{one}'. Installed: {', '.join(found) or 'none'}.")
+    judge = _load(found[one]) if isinstance(one, str) else one
+    if command := getattr(judge, "command", None):
+        raise InputError(f"Detector '{judge.name}' doesn't scan texts. Run: inspector {command} --out RUN.")
+    if not isinstance(judge, Detector):
+        raise InputError(f"{type(one).__name__} is not a detector: it lacks name, kinds, reducer or judge.")
+    return judge
+
+
+def load_judges(names: Iterable[str] | None = None) -> tuple[list[Judge], list[str]]:
+    """What judges and shows evidence under these names (all where None), as far as it is installed and loads.
+
+    Also says, in a sentence each, which failed to load.
+    """
+    found, loaded, faults = installed(), [], []
+    for name in found if names is None else names:
+        try:
+            loaded += [_load(found[name])] if name in found else []
+        except InputError as error:
+            faults.append(str(error))
+    return loaded, faults
+
+
+_loaded: dict[EntryPoint, Judge] = {}
+_failed: dict[EntryPoint, str] = {}
+"""What was loaded, or failed to, once for this process."""
+
+
+def _load(entry: EntryPoint) -> Judge:
+    """The entry point's detector, made once.
 
     Raises:
-        InputError: there is one; it names the command that gets its evidence.
+        InputError: it fails to load; the message names it and its distribution.
     """
-    for detector in detectors:
-        if command := getattr(detector, "command", None):
-            raise InputError(f"Detector '{detector.name}' doesn't scan texts. Run: inspector {command} --out RUN.")
-
-
-def _load(entry: EntryPoint, *, strict: bool) -> Detector | None:
+    if entry in _loaded:
+        return _loaded[entry]
+    if entry in _failed:
+        raise InputError(_failed[entry])
     try:
-        detector = entry.load()()
-        if not isinstance(detector, Detector):
-            raise TypeError("it lacks name, kinds, reducer or judge")
-        return detector
+        judge = entry.load()()
+        if not isinstance(judge, Judge):
+            raise TypeError("it lacks name or judge")
     except Exception as error:  # a plugin can fail in any way, and must not take the rest down
         origin = entry.dist.name if entry.dist else "an unknown distribution"
-        message = f"Detector '{entry.name}' of {origin} failed to load ({error}). Update or remove {origin}."
-        if strict:
-            raise InputError(message) from error
-        logging.getLogger(__name__).warning(message)
-        return None
+        _failed[entry] = (
+            f"Detector '{entry.name}' of {origin} failed to load ({_said(error)}). Update or remove {origin}."
+        )
+        logging.getLogger(__name__).warning(_failed[entry])
+        raise InputError(_failed[entry]) from error
+    _loaded[entry] = judge
+    return judge
+
+
+def resolve(where: Any) -> Any:
+    """What a detector brings, itself or as "module:name", which is imported only now."""
+    if not isinstance(where, str):
+        return where
+    module, _, name = where.partition(":")
+    return getattr(import_module(module), name)
+
+
+def origin_of(judge: Judge) -> str:
+    """The distribution that a detector comes from, or the module of one that was never installed."""
+    entry = installed().get(judge.name)
+    return entry.dist.name if entry is not None and entry.dist is not None else type(judge).__module__
+
+
+def attempt(judge: Judge, part: str, call: Callable[[], T]) -> T:
+    """What a part of a detector gives.
+
+    Raises:
+        DetectorError: it failed; the message names the detector, its distribution and the part.
+        InspectorError: as it raised it.
+    """
+    try:
+        return call()
+    except InspectorError:
+        raise
+    except Exception as error:
+        origin = origin_of(judge)
+        raise DetectorError(
+            f"Detector '{judge.name}' of {origin} failed in {part} ({_said(error)}). What else there is goes on "
+            f"without that part. Update or remove {origin}."
+        ) from error
+
+
+def _said(error: Exception) -> str:
+    """An error on one line."""
+    first = " ".join("".join(c if c.isprintable() else " " for c in str(error)).split())[:200]
+    return f"{type(error).__name__}: {first}" if first else type(error).__name__

@@ -1,55 +1,71 @@
-"""From DataFrames to plotly figures. A title says what is seen; axes carry units."""
+"""From DataFrames to plotly figures. A title says what is seen; axes carry units.
 
-from inspector.figures.cells import carried_by, dim_over_layers, size_spread, top_dims, writing
-from inspector.figures.common import FONT, MASSIVE, MAX_SIDE, NEURON, NEUTRAL, SINK, rounded, token_label
-from inspector.figures.comparison import head_difference, heads_by_depth, two_over_depth, two_predictors
-from inspector.figures.decoding import decoding_family
-from inspector.figures.effects import effect_intervals, over_alpha, risk_coverage, spike_by_sink, window_losses
-from inspector.figures.hneurons import neurons, predictors, roc_curves
-from inspector.figures.lens import lens_map, settling
-from inspector.figures.massive import colour_limits, life_cycle, magnitude_map
-from inspector.figures.patterns import attention_pattern
-from inspector.figures.sinks import head_keys, head_map, received_by_position, sink_controls, sink_curve, sink_map
-from inspector.figures.states import neuron_state
+The names are imported when they are first used. Beside those that stand here, every public function in the module
+`figures` of an installed detector's package is one of ours: `from inspector.figures import life_cycle`.
+"""
 
-__all__ = [
-    "FONT",
-    "MASSIVE",
-    "MAX_SIDE",
-    "NEURON",
-    "NEUTRAL",
-    "SINK",
-    "attention_pattern",
-    "carried_by",
-    "colour_limits",
-    "decoding_family",
-    "dim_over_layers",
-    "effect_intervals",
-    "head_difference",
-    "head_keys",
-    "head_map",
-    "heads_by_depth",
-    "lens_map",
-    "life_cycle",
-    "magnitude_map",
-    "neuron_state",
-    "neurons",
-    "over_alpha",
-    "predictors",
-    "received_by_position",
-    "risk_coverage",
-    "roc_curves",
-    "rounded",
-    "settling",
-    "sink_controls",
-    "sink_curve",
-    "sink_map",
-    "size_spread",
-    "spike_by_sink",
-    "token_label",
-    "top_dims",
-    "two_over_depth",
-    "two_predictors",
-    "window_losses",
-    "writing",
-]
+import inspect
+from collections.abc import Iterator
+from importlib import import_module, util
+from types import ModuleType
+from typing import Any
+
+_HOMES = {
+    "Drawing": "drawing",
+    "Source": "drawing",
+    "attention_pattern": "patterns",
+    "effect_intervals": "effects",
+    "lens_map": "lens",
+    "settling": "lens",
+    "two_over_depth": "comparison",
+    "FONT": "style",
+    "MAX_SIDE": "style",
+    "rounded": "words",
+    "token_label": "style",
+    "BLUE": "palette",
+    "NEUTRAL": "palette",
+    "ORANGE": "palette",
+    "VIOLET": "palette",
+}
+_OLD = {"MASSIVE": "ORANGE", "SINK": "BLUE", "NEURON": "VIOLET"}
+"""What these were called when each phenomenon's colour had its name."""
+
+
+def __getattr__(name: str) -> Any:
+    if name in _OLD:
+        return getattr(import_module("inspector.figures.palette"), _OLD[name])
+    if name in _HOMES:
+        return getattr(import_module(f"inspector.figures.{_HOMES[name]}"), name)
+    if name == "figures":  # all of a record's figures; its home is above
+        return import_module("inspector.show.figures").figures
+    if name.startswith("_") or util.find_spec(f"inspector.figures.{name}") is not None:
+        raise AttributeError(name)
+    for module in _of_detectors():
+        if name in _public(module):
+            return getattr(module, name)
+    raise AttributeError(f"No figure '{name}' in inspector.figures. There are: {', '.join(__dir__())}.")
+
+
+def __dir__() -> list[str]:
+    return sorted({*_HOMES, *(name for module in _of_detectors() for name in _public(module))})
+
+
+def _of_detectors() -> Iterator[ModuleType]:
+    """The modules `figures` of installed detectors' packages, as far as there are any and they load."""
+    from importlib.metadata import entry_points
+
+    for entry in sorted(entry_points(group="inspector.detectors"), key=lambda one: one.name):
+        package = entry.module.rpartition(".")[0] or entry.module
+        try:
+            yield import_module(f"{package}.figures")
+        except Exception:  # a plugin without figures, or one that is broken: it has none to offer
+            continue
+
+
+def _public(module: ModuleType) -> list[str]:
+    """Names of the functions that a module defines, or that `__all__` names."""
+    named = getattr(module, "__all__", None)
+    if named is not None:
+        return list(named)
+    found = inspect.getmembers(module, inspect.isfunction)
+    return [name for name, one in found if one.__module__ == module.__name__ and not name.startswith("_")]

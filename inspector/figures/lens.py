@@ -5,7 +5,8 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from inspector.errors import InputError
-from inspector.figures.common import NEUTRAL, finish, token_label
+from inspector.figures.palette import NEUTRAL
+from inspector.figures.style import finish, token_label
 
 MOST = 256
 """Tokens of one map; of a longer text a part is shown."""

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from inspector.figures.common import SINK_SCALE, finish, position_axis
+from inspector.figures.palette import BLUES
+from inspector.figures.style import finish, position_axis
 
 SIDE = 400
 """Longer patterns are max-pooled: 512² float32 numbers are more than a megabyte once they are sent as text."""
@@ -46,7 +47,7 @@ def attention_pattern(
             y=positions,
             zmin=-4 if log else 0,
             zmax=0 if log else 1,
-            colorscale=SINK_SCALE,
+            colorscale=BLUES,
             colorbar={"title": "attention", **(LOG_BAR if log else {"tickformat": ".0%"})},
             hovertemplate="query %{y} to key %{x}: " + ("10^%{z:.2f}" if log else "%{z:.1%}") + "<extra></extra>",
         )

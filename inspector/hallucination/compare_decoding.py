@@ -23,7 +23,7 @@ from inspector.stats import bootstrap_mean
 SAMPLES = 5
 """Answers drawn a question; also the k of best-of-k."""
 SCORED = 256
-"""Answers measured at once; the CETTs of all their neurons are in memory together."""
+"""Answers measured at once."""
 MEASURES = ("accuracy", "wrong", "mixed", "risk", "accuracy_change", "risk_change")
 
 Answers = tuple[tuple[int, ...], ...]
@@ -147,7 +147,7 @@ def _known(
         part = spoken[start : start + SCORED]
         fed = meter.feed([questions[number].question for number, _ in part], [ids for _, ids in part])
         doubt = Doubt(fed.spans)
-        risk = study.probe.risk(meter.contributions(fed, [doubt])[:, study.probe.fit.columns])
+        risk = study.probe.risk(meter.contributions_of(study.probe.neurons, fed, [doubt]))
         for pair, one, logprob in zip(part, risk.tolist(), doubt.logprob.tolist(), strict=True):
             told[pair] = _Told(told[pair].mark, one, logprob)
         step("measuring", len(part), len(spoken))

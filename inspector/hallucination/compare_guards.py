@@ -5,19 +5,20 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from inspector.hallucination.answers.cett import Doubt
 from inspector.hallucination.answers.measure import Meter
 from inspector.hallucination.answers.resume import nothing
 from inspector.hallucination.grading.graders import Judge, WholeWords
 from inspector.hallucination.guard import Guard, guard, held_out, questions_of
-from inspector.hallucination.questions.sets import Question
-from inspector.hallucination.risk_coverage import Selective, answered_crosswise, best_threshold, curve, draws
+from inspector.hallucination.questions.sets import Question, subjects
+from inspector.hallucination.risk_coverage import Selective, answered_crosswise, best_threshold, curve
 from inspector.hallucination.study import Study
 from inspector.models import Model
+from inspector.stats import interval
 
-Step = Callable[[str, int, int], None]
+Step = Callable[[str, int, int], object]
 
 MEASURES = ("coverage", "accuracy", "wrong", "aurc", "accuracy_50", "accuracy_80")
 
@@ -36,6 +37,7 @@ class _Asked:
     doubt: Mapping[str, Float[np.ndarray, " question"]]
     wrong: Bool[np.ndarray, " question"]
     right: Bool[np.ndarray, " question"]
+    subject: Int[np.ndarray, " question"]
 
 
 def compare_policies(
@@ -53,7 +55,7 @@ def compare_policies(
     """
     asked, marker = _asked(study, seed), judge or WholeWords()
     watched = guard(model, study, seed=seed)
-    always = _always(np.zeros(len(asked.wrong)), asked.wrong, asked.right)
+    always = _always(np.zeros(len(asked.wrong)), asked.wrong, asked.right, asked.subject)
     policies: dict[tuple[str, str], Selective] = {GREEDY: always}
     for by, risk in {"probe": asked.risk, **asked.doubt}.items():
         answered = answered_crosswise(risk, asked.wrong, seed)
@@ -103,11 +105,12 @@ def _asked(study: Study, seed: int) -> _Asked:
     table = study.frame("hneurons.answers").iloc[held_out(study, seed)]
     doubt = {"entropy": table["entropy"].to_numpy(np.float64), "logprob": -table["logprob"].to_numpy(np.float64)}
     wrong, right = ((table["mark"] == mark).to_numpy() for mark in ("wrong", "right"))
-    return _Asked(questions_of(table), table["risk"].to_numpy(np.float64), doubt, wrong, right)
+    questions = questions_of(table)
+    return _Asked(questions, table["risk"].to_numpy(np.float64), doubt, wrong, right, subjects(questions))
 
 
-def _always(risk: np.ndarray, wrong: np.ndarray, right: np.ndarray) -> Selective:
-    return Selective(risk, wrong.astype(np.float64), right.astype(np.float64), np.ones(len(wrong)))
+def _always(risk: np.ndarray, wrong: np.ndarray, right: np.ndarray, subject: np.ndarray) -> Selective:
+    return Selective(risk, wrong.astype(np.float64), right.astype(np.float64), np.ones(len(wrong)), subject)
 
 
 def _again(
@@ -136,6 +139,7 @@ def _again(
             _between(asked.wrong, second["wrong"], share),
             _between(asked.right, second["right"], share),
             always,
+            asked.subject,
         )
         for by, share in taken.items()
     }
@@ -159,17 +163,17 @@ def _least(
     pairs = [(i, ids) for i, mine in enumerate(samples) for ids in dict.fromkeys([greedy[i], *mine]) if ids]
     owner = np.array([i for i, _ in pairs])
     texts = [asked.questions[i].question for i in owner]
-    risk = study.scores(model, texts, [ids for _, ids in pairs])
     meter = Meter(model, study.form)
     fed = meter.feed(texts, [ids for _, ids in pairs])
     doubt = Doubt(fed.spans)
-    meter.watch(fed, [doubt])
+    risk = study.probe.risk(meter.contributions_of(study.probe.neurons, fed, [doubt]))
     found = {}
     for by, measure in (("probe", risk), ("logprob", -doubt.logprob)):
         chosen = [np.flatnonzero(owner == i)[measure[owner == i].argmin()] for i in np.unique(owner)]
         answers = [pairs[row] for row in chosen]
         marks = np.array([_mark(model, asked.questions[i], ids, judge) for i, ids in answers])
-        found["least", by] = _always(measure[chosen], marks == "wrong", marks == "right")
+        subject = asked.subject[owner[chosen]]
+        found["least", by] = _always(measure[chosen], marks == "wrong", marks == "right", subject)
     return found
 
 
@@ -180,21 +184,21 @@ def _mark(model: Model, question: Question, ids: tuple[int, ...], judge: Judge) 
 def _table(policies: dict[tuple[str, str], Selective], seed: int) -> dict[str, np.ndarray]:
     rows = []
     for (name, by), policy in policies.items():
-        once, weights = np.ones((1, len(policy.wrong))), draws(len(policy.wrong), seed)
+        once = np.ones((1, len(policy.wrong)))
         row: dict[str, object] = {
             "policy": name,
             "by": by,
             "n": len(policy.wrong),
             "threshold": _threshold(name, policy),
         }
-        value, drawn = policy.measures(once), policy.measures(weights)
+        value, drawn = policy.measures(once), policy.draws(seed)
         for change, reference in AGAINST.items():
             other = policies[reference]
             if len(other.wrong) == len(policy.wrong):  # the same questions in the same draws
                 value[change] = value["aurc"] - other.measures(once)["aurc"]
-                drawn[change] = drawn["aurc"] - other.measures(weights)["aurc"]
+                drawn[change] = drawn["aurc"] - other.draws(seed)["aurc"]
         for measure in (*MEASURES, *AGAINST):
-            ends = np.nanquantile(drawn[measure], [0.025, 0.975]) if measure in drawn else (np.nan, np.nan)
+            ends = interval(drawn[measure]) if measure in drawn else (np.nan, np.nan)
             row[measure] = float(value[measure][0]) if measure in value else np.nan
             row[f"{measure}_low"], row[f"{measure}_high"] = map(float, ends)
         rows.append(row)

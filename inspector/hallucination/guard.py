@@ -1,5 +1,6 @@
 """`guard`: answers at test time, with an eye on their risk of being made up."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, cast, get_args
@@ -196,8 +197,18 @@ def held_out(study: Study, seed: int) -> np.ndarray:
 
 def questions_of(table: pd.DataFrame) -> list[Question]:
     """The questions of these rows of `hneurons.answers`."""
-    columns = zip(table["id"], table["question"], table["accepted"], strict=True)
-    return [Question(str(name), text, tuple(a for a in told.split("; ") if a)) for name, text, told in columns]
+    rows = table.reindex(columns=["id", "question", "subject", "relation"], fill_value="").itertuples(index=False)
+    return [
+        Question(str(row.id), row.question, accepted, row.subject or None, row.relation or None)
+        for row, accepted in zip(rows, _accepted(table), strict=True)
+    ]
+
+
+def _accepted(table: pd.DataFrame) -> list[tuple[str, ...]]:
+    """Each row's accepted answers; of a run made before they were kept one by one, what lies between semicolons."""
+    if "aliases" in table:
+        return [tuple(json.loads(aliases)) for aliases in table["aliases"]]
+    return [tuple(alias for alias in accepted.split("; ") if alias) for accepted in table["accepted"]]
 
 
 def scaled(study: Study, factor: float) -> list[Intervention]:

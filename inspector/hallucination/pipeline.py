@@ -1,5 +1,6 @@
 """`study_hallucination`: ask, judge, measure, select; what comes out is a `Study`."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -8,7 +9,9 @@ from typing import Any
 import numpy as np
 
 from inspector.batches import token_table
-from inspector.detectors.hneurons.detector import LABELS, SCORE_COLUMNS, HNeurons
+from inspector.detectors.hneurons.detector import HNeurons
+from inspector.detectors.hneurons.frames import LABELS
+from inspector.detectors.hneurons.schema import Scores, as_facts, axes_of
 from inspector.hallucination.answers.ask import Sampling
 from inspector.hallucination.answers.measure import Measured, Meter
 from inspector.hallucination.answers.resume import Answered, Step, ask_all, mark_all, nothing, refuse
@@ -101,7 +104,7 @@ def study_hallucination(
         notes=_notes(labelled, [one.marks for one in everything], len(everything) - len(answered)),
         tables={"answers": _table(answered)},
     )
-    return with_states(replace(study, findings=judged(study, [HNeurons()], {})), model, step)
+    return with_states(replace(study, findings=judged(study, [HNeurons()])), model, step)
 
 
 @dataclass(frozen=True)
@@ -147,9 +150,9 @@ class _Found:
     ) -> Evidence:
         """Everything found, as arrays."""
         probe = Probe.of(selection.fit, model.shape.layers_of("neuron"), model.shape.d_mlp)
-        tested = {f"tested_{name}": array for name, array in vars(selection.tested).items()}
         m = self.measured
-        arrays = {**probe.arrays(), **tested, **self._scores(answers, selection), **self._answers(selection, probe)}
+        scores = self._scores(answers, selection)
+        arrays = {**probe.arrays(), **selection.tested.arrays(), **scores.arrays(), **self._answers(selection, probe)}
         arrays |= {"tokens": m.tokens, "entropy": m.entropy, "logprob": m.logprob, "label": self.labels}
         arrays |= {"random_auroc": selection.random, "shuffled_auroc": selection.shuffled}
         shares = sorted({*AGREEMENTS, labelled.agreement}, reverse=True)
@@ -159,23 +162,19 @@ class _Found:
             "neurons_by_fold": list(selection.neurons),
             "grouped_by": selection.folds.by,
             "agreement": labelled.agreement,
-            "transfers": [list(vars(one).values()) for one in selection.transfers],
+            **as_facts(selection.transfers),
             "model": model.card["fingerprint"],
         }
         return _evidence(arrays, facts)
 
-    def _scores(self, answers: Answers, selection: Selection) -> dict[str, np.ndarray]:
+    def _scores(self, answers: Answers, selection: Selection) -> Scores:
         """Each predictor's measures over the usable answers, by its out-of-fold log-odds."""
         rows = [_measures(odds, answers, self.seed) for odds in selection.odds.values()]
-        table = {
-            f"score_{name}": np.array(column)
-            for name, column in zip(SCORE_COLUMNS, zip(*rows, strict=True), strict=True)
-        }
+        measured = Scores(*(np.array(column) for column in zip(*rows, strict=True)))
         # Its odds are against right answers and all questions together, so only their order means something here.
-        three = list(selection.odds).index("probe 3-vs-1")
-        for name in ("accuracy", "accuracy_low", "accuracy_high", "brier", "calibration_error"):
-            table[f"score_{name}"][three] = np.nan
-        return table
+        says = np.array(list(selection.odds)) != "probe 3-vs-1"
+        by_risk = ("accuracy", "accuracy_low", "accuracy_high", "brier", "calibration_error")
+        return replace(measured, **{name: np.where(says, getattr(measured, name), np.nan) for name in by_risk})
 
     def _answers(self, selection: Selection, probe: Probe) -> dict[str, np.ndarray]:
         """By answer: risk (never by a probe that was fitted on it), side of the split, and out-of-fold log-odds."""
@@ -233,6 +232,7 @@ def _table(answered: Sequence[Answered]) -> dict[str, np.ndarray]:
         "answer": [one.texts[0] for one in answered],
         "mark": [one.marks[0] for one in answered],
         "accepted": ["; ".join(one.question.answers) for one in answered],
+        "aliases": [json.dumps(one.question.answers, ensure_ascii=False) for one in answered],
         "samples": ["; ".join(one.texts[1:]) for one in answered],
         "relation": [one.question.relation or "" for one in answered],
         "subject": [one.question.subject or "" for one in answered],
@@ -244,27 +244,9 @@ def _evidence(arrays: dict[str, np.ndarray], facts: dict[str, Any]) -> Evidence:
     """Arrays with their axes; studies can't be added up, so none says how shards combine but by text."""
     count = len(arrays["answer"]) if "answer" in arrays else len(arrays["label"])
     arrays = {"text": np.arange(count), **arrays}
-    axes = {name: AXES.get(name) or (_axis(name),) for name in arrays}
+    axes = {name: axes_of(name) for name in arrays}
     combine: dict[str, Combine] = {name: "text" if axes[name][0] == "text" else "max" for name in arrays}
     return Evidence("hneurons", arrays, axes, combine, facts)
-
-
-AXES = {
-    "answer": ("text", "layer", "neuron"),
-    "odds": ("predictor", "text"),
-    "counts": ("agreement", "label"),
-    "agreements": ("agreement",),
-    "random_auroc": ("draw",),
-    "shuffled_auroc": ("draw",),
-    "probe_bias": ("one",),
-}
-
-
-def _axis(name: str) -> str:
-    for start, axis in (("probe_", "candidate"), ("tested_", "candidate"), ("score_", "predictor")):
-        if name.startswith(start):
-            return axis
-    return "text"
 
 
 def _notes(labelled: Labelled, marks: Sequence[Sequence[Mark]], empty: int) -> tuple[str, ...]:

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
-RESAMPLES = 2000
+from inspector.stats import bootstrap, numbered
 
 SPLITS = 200
 
@@ -22,12 +22,23 @@ class Selective:
         wrong: whether its answer is wrong.
         right: whether it is right; one that declines by itself is neither.
         answered: whether the policy answered, by a threshold that wasn't chosen on this question.
+        subject: what each question is about, as a number: one subject's are drawn together; each alone where None.
     """
 
     risk: Float[np.ndarray, " question"]
     wrong: Float[np.ndarray, " question"]
     right: Float[np.ndarray, " question"]
     answered: Float[np.ndarray, " question"]
+    subject: Int[np.ndarray, " question"] | None = None
+
+    def draws(self, seed: int) -> dict[str, Float[np.ndarray, " draw"]]:
+        """Bootstrap draws of all measures, over subjects; policies on the same questions have the same draws."""
+        subject, subjects = numbered(self.subject, len(self.wrong))
+        names = self.measures(np.ones((1, len(subject)))).keys()
+        drawn = bootstrap(
+            lambda weights: np.stack(list(self.measures(weights[:, subject]).values()), axis=1), subjects, seed=seed
+        )
+        return dict(zip(names, drawn.T, strict=True))
 
     def measures(self, weights: Float[np.ndarray, "draw question"]) -> dict[str, Float[np.ndarray, " draw"]]:
         """Coverage, accuracy of what is answered, share of wrong answers, area under the curve, accuracy at coverages.
@@ -67,12 +78,6 @@ def curve(policy: Selective) -> tuple[Float[np.ndarray, " question"], Float[np.n
     order = np.argsort(policy.risk, kind="stable")
     counted = np.arange(1, len(order) + 1)
     return counted / len(order), policy.wrong[order].cumsum() / counted
-
-
-def draws(questions: int, seed: int) -> Float[np.ndarray, "draw question"]:
-    """Bootstrap draws of questions, as how often each is in a draw."""
-    shares = np.full(questions, 1 / questions)
-    return np.random.default_rng(seed).multinomial(questions, shares, size=RESAMPLES).astype(np.float64)
 
 
 def best_threshold(risk: Float[np.ndarray, " question"], wrong: Bool[np.ndarray, " question"]) -> float:

@@ -70,7 +70,7 @@ class Study(Report):
     def scores(self, model: "Model", questions: Sequence[str], answers: Sequence[str | Sequence[int]]) -> np.ndarray:
         """Risks of several answers at once, `[answer]`."""
         meter, ids = self._meter(model), self._ids(model, questions, answers)
-        return self.probe.risk(meter.contributions(meter.feed(questions, ids))[:, self.probe.fit.columns])
+        return self.probe.risk(meter.contributions_of(self.probe.neurons, meter.feed(questions, ids)))
 
     def explain(self, model: "Model", question: str, answer: str | Sequence[int]) -> Scored:
         """An answer's risk, that of each of its tokens, and the neurons that speak for it.
@@ -84,7 +84,7 @@ class Study(Report):
         (ids,) = self._ids(model, [question], [answer])
         fed = meter.feed([question], [ids])
         listener = TokenContributions(model, fed.spans, probe.neurons)
-        risk = probe.risk(meter.contributions(fed, [listener])[:, probe.fit.columns])[0]
+        risk = probe.risk(meter.contributions_of(probe.neurons, fed, [listener]))[0]
         by_token = listener.by_text[0]
         terms = probe.terms(by_token)
         tokens = pd.DataFrame(
@@ -130,10 +130,3 @@ class Study(Report):
             self.form.answer_ids(model.tokenizer, question, answer) if isinstance(answer, str) else tuple(answer)
             for question, answer in zip(questions, answers, strict=True)
         ]
-
-
-def opened(report: Report) -> Report:
-    """The report as a `Study`, if it holds one."""
-    if "hneurons" not in report.evidence:
-        return report
-    return Study(**{name: getattr(report, name) for name in report.__dataclass_fields__})

@@ -4,11 +4,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 
+from inspector.detectors.hneurons.schema import Transfer, as_facts, transfers_of
 from inspector.errors import InputError
 from inspector.hallucination.grading.labels import Label
 from inspector.hallucination.grading.normalise import words
-from inspector.hallucination.probe.transfer import Transfer, transfer
+from inspector.hallucination.guard import questions_of
+from inspector.hallucination.probe.transfer import transfer
 from inspector.hallucination.study import Study
 
 
@@ -25,7 +28,7 @@ def with_transfers(study: Study, name: str, others: Mapping[str, Study]) -> Stud
     """
     mine = study.evidence["hneurons"]
     tried = [one for other in others for one in between(study, others[other], (name, other))]
-    facts = {**mine.facts, "transfers": [*mine.facts["transfers"], *(list(vars(one).values()) for one in tried)]}
+    facts = {**mine.facts, **as_facts([*transfers_of(mine.facts), *tried])}
     return replace(study, evidence={**study.evidence, "hneurons": replace(mine, facts=facts)})
 
 
@@ -59,6 +62,6 @@ def _tried(source: Study, target: Study, names: tuple[str, str]) -> Transfer:
 def _texts(study: Study) -> np.ndarray:
     """Each row's question, given answer, first accepted answer and subject, `[row, 4]`, as words."""
     table = study.tables["answers"]
-    accepted = [text.split("; ")[0] for text in table["accepted"]]
+    accepted = [next(iter(question.answers), "") for question in questions_of(pd.DataFrame(dict(table)))]
     columns = (table["question"], table["answer"], accepted, table["subject"])
     return np.array([[" ".join(words(text)) or text for text in column] for column in columns]).T

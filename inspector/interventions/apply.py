@@ -1,27 +1,31 @@
 """Interventions on a model: hooks for the length of a context, always undone."""
 
 import inspect
-import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from threading import get_ident
 from typing import Any
 
 import torch
-from einops import rearrange
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from inspector.errors import InputError, ModelError
 from inspector.interventions.values import UNIT_OF, Intervention, Target
 from inspector.models import Model
-from inspector.models.in_force import changes_in_force, in_force
-
-Hook = Callable[..., Tensor | None]
+from inspector.models.changes import (
+    Change,
+    before_passes,
+    bridge_attends,
+    change_at,
+    changes_in_force,
+    in_force,
+    unchangeable_scores,
+)
 
 
 @contextmanager
-def intervene(model: Model, interventions: Sequence[Intervention]) -> Iterator[None]:
+def intervene(model: Model, interventions: Intervention | Iterable[Any]) -> Iterator[None]:
     """Change activations, in the order of the list, in every pass that this thread runs in the context.
 
     `observe`, `examine`, `Model.logits` and `Decoder.generate` see what was changed, and so do hooks
@@ -30,38 +34,39 @@ def intervene(model: Model, interventions: Sequence[Intervention]) -> Iterator[N
     model's lock is held throughout.
 
     Positions are told from each pass's mask and cache, so they are the text's own under padding on
-    either side and in generation. `unattend` makes the bridge compute attention, which is slow.
+    either side and in generation. Attention knockout makes the bridge compute attention, which is slow.
 
     Raises:
         InputError: a layer, unit, position or number that the model does not have.
         ModelError: the model has no such site, or its attention can't be changed through the bridge.
     """
+    interventions = _listed(interventions)
     for one in interventions:
         check_target(model, one)
         _check_value(model, one)
-    # A factor of 1 changes nothing. Registered, it would cost time, and a rounding where a site is rescaled.
-    active = tuple(one for one in interventions if not (one.op == "scale" and one.value == 1.0))
-    layers = sorted({one.site.layer for one in active if one.op == "unattend"})
-    hf = model.bridge.original_model
-    running = _Pass([model.bridge.blocks[layer] for layer in layers])
+    active = tuple(one for one in interventions if not one.operation.idle(one.value))
+    layers = sorted({one.site.layer for one in active if one.site.kind == "attention"})
+    running = _Pass(model, layers)
     with model.lock, _ended(running), ExitStack() as stack:
-        _refuse_deaf(model, layers)
-        # Some models run their core without calling it, and some passes call the core alone.
-        for module in {id(m): m for m in (hf, getattr(hf, "base_model", hf))}.values() if active else ():
-            handle = module.register_forward_pre_hook(running.begin, with_kwargs=True)
-            stack.callback(handle.remove)
+        _check_scores_can_be_changed(model, layers)
+        if active:
+            stack.enter_context(before_passes(model, running.begin))
         for one in active:
-            attends = one.op == "unattend"
-            hook = _unattending(one, running) if attends else _changing(one, running)
-            point = model.bridge.blocks[one.site.layer].attn.hook_attn_scores if attends else model.hooks[one.site]
-            stack.enter_context(_hooked(point, running.only_here(hook)))
-        stack.enter_context(in_force(model.bridge, active))
+            stack.enter_context(change_at(model, one.site, running.only_here(_hook(one, running))))
+        stack.enter_context(in_force(model, active))
         yield
 
 
 def interventions_in_force(model: Model) -> tuple[Intervention, ...]:
     """What open contexts change in this model, in the order it is applied."""
-    return tuple(one for one in changes_in_force(model.bridge) if isinstance(one, Intervention))
+    return tuple(one for one in changes_in_force(model) if isinstance(one, Intervention))
+
+
+def _listed(given: Any) -> tuple[Intervention, ...]:
+    found = (given,) if isinstance(given, Intervention) else tuple(given) if isinstance(given, Iterable) else given
+    if not isinstance(found, tuple) or not all(isinstance(one, Intervention) for one in found):
+        raise InputError(f"Got {given!r:.60}. Give interventions, such as zero_ablate makes, one or a list of them.")
+    return found
 
 
 @contextmanager
@@ -73,17 +78,6 @@ def _ended(running: "_Pass") -> Iterator[None]:
         running.owner = None
 
 
-@contextmanager
-def _hooked(point: Any, hook: Hook) -> Iterator[None]:
-    """Have `hook` change what passes this point; permanent, for `reset_hooks` of the user's would take it away."""
-    handle = point.add_hook(hook, is_permanent=True)
-    try:
-        yield
-    finally:
-        handle.hook.remove()
-        point.fwd_hooks = [kept for kept in point.fwd_hooks if kept is not handle]
-
-
 class _Pass:
     """What hooks must know of the forward pass that runs: its thread, and where its tokens stand in their texts.
 
@@ -91,9 +85,9 @@ class _Pass:
     them are those that the pass computes. None where they can't be told.
     """
 
-    def __init__(self, unattended: Sequence[Any]) -> None:
+    def __init__(self, model: Model, unattended: Sequence[int]) -> None:
         self.owner: int | None = get_ident()  # until the context is over
-        self.unattended = unattended
+        self.model, self.unattended = model, unattended
         self.keys: Int[Tensor, "row key"] | None = None
         self.length = 0
 
@@ -101,10 +95,10 @@ class _Pass:
         """Called before the model, or its core alone, runs."""
         if get_ident() != self.owner:
             return
-        for block in self.unattended:
-            if not any(part is block.attn for part in block.original_component.modules()):
+        for layer in self.unattended:
+            if not bridge_attends(self.model, layer):
                 raise ModelError(
-                    "'unattend' needs the bridge's attention, and this pass runs without it. "
+                    "Attention knockout needs the bridge's attention, and this pass runs without it. "
                     "Begin the context before what runs the model, and compute its prefix anew."
                 )
         given = {**dict(zip(inspect.signature(module.forward).parameters, args, strict=False)), **kwargs}
@@ -112,13 +106,13 @@ class _Pass:
         self.length = 0 if fed is None else fed.shape[1]
         self.keys = None if fed is None else _positions(given, self.length, fed.device)
 
-    def only_here(self, hook: Hook) -> Hook:
-        """The hook, deaf to passes of other threads: they don't hold the lock, and never asked for a change."""
+    def only_here(self, hook: Change) -> Change:
+        """The hook, so that it only fires in the thread that opened the context: others never asked for a change."""
 
-        def hear(x: Tensor, **point: Any) -> Tensor | None:
+        def here(x: Tensor, **point: Any) -> Tensor | None:
             return hook(x) if get_ident() == self.owner else None
 
-        return hear
+        return here
 
     def at(
         self, positions: tuple[int, ...], count: int, device: torch.device, *, keys: bool = False
@@ -147,65 +141,24 @@ def _positions(given: dict[str, Any], length: int, device: torch.device) -> Int[
     return torch.arange(before + length, device=device).unsqueeze(0) if mask is None else None
 
 
-def _changing(one: Intervention, running: _Pass) -> Hook:
+def _hook(one: Intervention, running: _Pass) -> Change:
     """A hook that gives a changed copy of an activation, or None where the pass has none of the positions."""
-    units = None if one.units is None else torch.tensor(one.units)
-    value = torch.tensor(one.value, dtype=torch.float64) if one.op in ("set", "mean") else None
+    operation, units = one.operation, None if one.units is None else torch.tensor(one.units)
+    change, axis = operation.change(one.value), operation.units_axis
 
-    def change(x: Float[Tensor, "row token unit"]) -> Float[Tensor, "row token unit"] | None:
-        at = None if one.positions is None else running.at(one.positions, x.shape[1], x.device)
-        if at is not None and not at.any():
-            return None
-        part = x if units is None else x[..., units.to(x.device)]
-        new = _new(one, part, value, at)
-        if at is not None:
-            new = torch.where(at.any(dim=-1, keepdim=True), new, part)
+    def hook(x: Float[Tensor, "row ..."]) -> Float[Tensor, "row ..."] | None:
+        at = None
+        if one.positions is not None:
+            count = x.shape[-1 if operation.by_key else 1]
+            at = running.at(one.positions, count, x.device, keys=operation.by_key)
+            if not at.any():
+                return None
         if units is None:
-            return new
-        changed = x.clone()
-        changed[..., units.to(x.device)] = new
-        return changed
+            return change(x, at)
+        here = units.to(x.device)
+        return x.index_copy(axis, here, change(x.index_select(axis, here), at))
 
-    return change
-
-
-def _new(
-    one: Intervention,
-    part: Float[Tensor, "row token unit"],
-    value: Float[Tensor, "..."] | None,
-    at: Bool[Tensor, "row_ token position"] | None,
-) -> Float[Tensor, "row token unit"]:
-    """What the op makes of these units at every token."""
-    if value is not None:
-        value = value.to(part.dtype).to(part.device)
-        if value.ndim == 2 and at is not None:
-            value = value[at.int().argmax(dim=-1)]
-        return value.expand_as(part)
-    if one.op == "scale":
-        return part * one.value
-    if one.op == "clamp":
-        return part.clamp(*one.value)  # type: ignore[misc]  # (low, high): see `Value`
-    return torch.zeros_like(part)
-
-
-def _unattending(one: Intervention, running: _Pass) -> Hook:
-    """A hook on scores before the softmax: from there the rest is renormalised, learned sinks included."""
-    heads = None if one.units is None else torch.tensor(one.units)
-
-    def change(scores: Float[Tensor, "row head query key"]) -> Float[Tensor, "row head query key"] | None:
-        at = running.at(one.positions or (), scores.shape[-1], scores.device, keys=True)
-        gone = rearrange(at.any(dim=-1), "row key -> row 1 1 key")
-        lowest = torch.finfo(scores.dtype).min
-        part = scores if heads is None else scores[:, heads.to(scores.device)]
-        visible = part > lowest / 2  # keys that a query may not see hold the lowest number, or −inf
-        new = part.masked_fill(gone & (visible & ~gone).any(dim=-1, keepdim=True), lowest)
-        if heads is None:
-            return new
-        changed = scores.clone()
-        changed[:, heads.to(scores.device)] = new
-        return changed
-
-    return change
+    return hook
 
 
 def check_target(model: Model, target: Target | Intervention) -> None:
@@ -237,46 +190,22 @@ def _width(model: Model, target: Target | Intervention) -> int:
 
 
 def _check_value(model: Model, one: Intervention) -> None:
-    if one.op not in ("set", "mean", "clamp"):
-        return
-    dtype = next(model.bridge.original_model.parameters()).dtype
-    numbers: Any = one.value
-    if one.op == "clamp":
-        numbers = [bound for bound in numbers if bound is not None]
-    value = torch.tensor(numbers, dtype=torch.float64)
-    if not value.to(dtype).isfinite().all():
-        raise InputError(f"{one}: {float(value.abs().max()):g} is beyond {dtype}. Use smaller numbers.")
-    width = _width(model, one)
-    if one.op != "clamp" and one.units is None and value.ndim and value.shape[-1] != width:
-        raise InputError(f"{one}: {value.shape[-1]} values for {width} {UNIT_OF[one.site.kind]}s. Give one for each.")
+    numbers = torch.tensor(one.operation.numbers(one.value), dtype=torch.float64)
+    if not numbers.to(model.dtype).isfinite().all():
+        raise InputError(f"{one}: {float(numbers.abs().max()):g} is beyond {model.dtype}. Use smaller numbers.")
+    width, given = _width(model, one), one.operation.width(one.value)
+    if one.units is None and given not in (None, width):
+        raise InputError(f"{one}: {given} values for {width} {UNIT_OF[one.site.kind]}s. Give one for each.")
 
 
-def _refuse_deaf(model: Model, layers: Sequence[int]) -> None:
-    """Try on a few tokens whether a change of scores shows in the pattern, as it must for `unattend`.
+def _check_scores_can_be_changed(model: Model, layers: Sequence[int]) -> None:
+    """Check that a change of scores shows in the pattern, as it must for attention knockout.
 
     Raises:
         ModelError: it doesn't in one of these layers: attention is computed where no hook reaches.
     """
-    zero: dict[int, bool] = {}
-
-    def hide(scores: Tensor, hook: Any) -> Tensor:
-        return torch.cat([torch.full_like(scores[..., :1], torch.finfo(scores.dtype).min), scores[..., 1:]], dim=-1)
-
-    def look(layer: int) -> Callable[..., None]:
-        return lambda pattern, hook: zero.update({layer: bool((pattern[..., 1:, 0] == 0).all())})
-
-    with ExitStack() as stack, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the bridge's own, where it can't heed a change
-        for layer in layers:
-            attn = model.bridge.blocks[layer].attn
-            if hasattr(attn, "hook_attn_scores") and hasattr(attn, "hook_pattern"):
-                stack.enter_context(_hooked(attn.hook_attn_scores, hide))
-                stack.enter_context(_hooked(attn.hook_pattern, look(layer)))
-        if layers:
-            model.logits(torch.arange(4, device=model.device).remainder(model.shape.vocab).unsqueeze(0))
-    deaf = [layer for layer in layers if not zero.get(layer)]
-    if deaf:
+    if unchangeable := unchangeable_scores(model, layers):
         raise ModelError(
-            f"{model.card['architecture']} computes attention where no hook can change it (layer {deaf[0]}), "
-            "so 'unattend' can't be done. Drop attn_out instead."
+            f"{model.card['architecture']} computes attention where no hook can change it (layer {unchangeable[0]}), "
+            "so attention knockout can't be done. Ablate attn_out instead (ablate_output)."
         )

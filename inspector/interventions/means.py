@@ -9,7 +9,7 @@ from inspector.batches import Batch, PaddingSide
 from inspector.errors import InputError
 from inspector.interventions.apply import check_target
 from inspector.interventions.values import TENSORS, Mean, Target
-from inspector.models import Model, Prefix
+from inspector.models import Backend, Model, Prefix
 from inspector.models.observe import Progress, observe
 from inspector.sites import Site
 
@@ -23,7 +23,8 @@ def means(
     prefix: Prefix | None = None,
     progress: Progress | None = None,
 ) -> tuple[Mean, ...]:
-    """Each target's means over the tokens of these texts, in one streaming pass, summed in float64.
+    """Each target's means over the tokens of these texts, in one streaming pass, summed in float64
+    (a batch in float32 where the device has no other).
 
     A target without positions gets one mean per unit over all real tokens, the first ones with
     their spikes included; one with positions gets a row per position, over the texts that have it.
@@ -57,17 +58,19 @@ class _Sums:
             return
         if self.target.units is not None:
             x = x[..., torch.tensor(self.target.units, device=x.device)]
-        x, real = x.cpu(), batch.real.cpu()  # not every device knows float64
+        real = batch.real
         if self.positions is None:
             self._add(x[real].unsqueeze(1), real[real].unsqueeze(1))
         else:
-            here = self.positions.clamp(0, x.shape[1] - 1)
-            self._add(x[:, here], real[:, here] & (here == self.positions))
+            positions = self.positions.to(x.device)
+            here = positions.clamp(0, x.shape[1] - 1)
+            self._add(x[:, here], real[:, here] & (here == positions))
 
     def _add(self, x: Tensor, real: Tensor) -> None:
         """Values `[row, position, unit]` and whether they count."""
-        self.total = self.total + x.double().masked_fill(~real.unsqueeze(-1), 0.0).sum(dim=0)
-        self.count += real.sum(dim=0)
+        x = Backend.of(x.device).widened(x)
+        self.total = self.total + x.masked_fill(~real.unsqueeze(-1), 0.0).sum(dim=0).cpu().double()
+        self.count += real.sum(dim=0).cpu()
 
     def mean(self) -> Mean:
         """The means so far.

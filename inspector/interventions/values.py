@@ -5,31 +5,19 @@ counts a text's own tokens (a BOS that was fed among them, padding not), the sam
 """
 
 import json
-import math
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
-from numbers import Real
 from operator import index
-from typing import Any, Literal, SupportsFloat, SupportsIndex
+from typing import Any, SupportsFloat, SupportsIndex
 
 from inspector.errors import InputError
+from inspector.interventions.operations import OPERATIONS, TENSORS, Indices, Operation, Value, operation
 from inspector.sites import Site
 
-Op = Literal["zero", "scale", "set", "mean", "clamp", "drop", "unattend"]
-
 Named = Iterable[SupportsIndex] | None
-Indices = tuple[int, ...] | None
 
-Value = float | tuple[float | None, ...] | tuple[tuple[float, ...], ...] | None
-"""`scale`: a factor. `set`: a number, or one per unit. `mean`: one per unit, or rows of them, one per
-position. `clamp`: (low, high), None where there is no bound. The other ops have no value."""
-
-TENSORS = ("resid_post", "attn_out", "mlp_out", "neuron")
-KINDS_OF: dict[str, tuple[str, ...]] = {
-    **dict.fromkeys(("zero", "scale", "set", "mean", "clamp"), TENSORS),
-    "drop": ("attn_out", "mlp_out"),
-    "unattend": ("attention",),
-}
+KINDS_OF: dict[str, tuple[str, ...]] = {name: one.kinds for name, one in OPERATIONS.items()}
 """Op → the kinds of site that it can be done to."""
 
 UNIT_OF = {**dict.fromkeys(TENSORS, "dim"), "neuron": "neuron", "attention": "head"}
@@ -67,36 +55,60 @@ class Mean:
 
 @dataclass(frozen=True)
 class Intervention:
-    """A change of activations, serialisable and checked; `zero`, `scale` and their like make one.
+    """A change of activations, serialisable and checked; `zero_ablate`, `scale` and their like make one.
 
     Args:
         site: a kind of `KINDS_OF[op]`, and a layer.
-        op: what is done to it.
+        op: what is done to it: the name of one of `OPERATIONS`.
         units: dims, neurons or heads; None is all of the site.
-        positions: of the tokens that are changed; for `unattend`, of the keys. None is every position.
+        positions: of the tokens that are changed; for attention knockout, of the keys. None is every position.
             A text that is too short to have a position is left as it is.
-        value: see `Value`.
+        value: see `inspector.interventions.operations.Value`.
 
     Raises:
         InputError: parts that don't go together, indices below 0 or named twice, numbers that aren't finite.
     """
 
     site: Site
-    op: Op
+    op: str
     units: tuple[int, ...] | None = None
     positions: tuple[int, ...] | None = None
     value: Value = None
 
     def __post_init__(self) -> None:
-        _set(self, *_settled(self.site, self.op, self.units, self.positions, self.value))
+        _settle(self, self.site, self.op, self.units, self.positions, self.value)
+
+    @property
+    def operation(self) -> Operation:
+        """What its op does."""
+        return OPERATIONS[self.op]
 
     def __str__(self) -> str:
-        return f"{self.op} at {self.site.kind} {self.site.layer}"
+        return f"{self.operation.words(self.site.kind)} at {self.site.kind} {self.site.layer}"
 
 
-def zero(site: Site, units: Named = None, positions: Named = None) -> Intervention:
-    """Set these units to 0."""
+def zero_ablate(site: Site, units: Named = None, positions: Named = None) -> Intervention:
+    """Zero ablation: set these units to 0."""
     return _make(site, "zero", units, positions)
+
+
+def mean_ablate(mean: Mean) -> Intervention:
+    """Mean ablation: set a target's units to their means over reference texts, by position where it names some."""
+    return _make(mean.target.site, "mean", mean.target.units, mean.target.positions, mean.value)
+
+
+def ablate_output(site: Site, positions: Named = None) -> Intervention:
+    """Leave out what attention (`attn_out`) or the MLP (`mlp_out`) of a layer adds to the residual stream."""
+    return _make(site, "drop", None, positions)
+
+
+def knock_out_attention(layer: int, heads: Named, keys: Iterable[SupportsIndex]) -> Intervention:
+    """Attention knockout: let these heads attend as if the keys at these positions were not there.
+
+    The softmax is over the other keys. A query that sees no other key (query 0 where key 0 is taken away) is left as
+    it is.
+    """
+    return _make(Site("attention", layer), "unattend", heads, keys)
 
 
 def scale(site: Site, units: Named, factor: SupportsFloat, positions: Named = None) -> Intervention:
@@ -111,11 +123,6 @@ def set_to(
     return _make(site, "set", units, positions, value)
 
 
-def to_mean(mean: Mean) -> Intervention:
-    """Set a target's units to their means over reference texts, position by position where it names some."""
-    return _make(mean.target.site, "mean", mean.target.units, mean.target.positions, mean.value)
-
-
 def clamp(
     site: Site, units: Named, low: SupportsFloat | None, high: SupportsFloat | None, positions: Named = None
 ) -> Intervention:
@@ -123,17 +130,33 @@ def clamp(
     return _make(site, "clamp", units, positions, (low, high))
 
 
+def zero(site: Site, units: Named = None, positions: Named = None) -> Intervention:
+    """The earlier name of `zero_ablate`."""
+    _renamed("zero", "zero_ablate")
+    return zero_ablate(site, units, positions)
+
+
+def to_mean(mean: Mean) -> Intervention:
+    """The earlier name of `mean_ablate`."""
+    _renamed("to_mean", "mean_ablate")
+    return mean_ablate(mean)
+
+
 def drop(site: Site, positions: Named = None) -> Intervention:
-    """Leave out what attention (`attn_out`) or the MLP (`mlp_out`) of a layer adds to the residual stream."""
-    return _make(site, "drop", None, positions)
+    """The earlier name of `ablate_output`."""
+    _renamed("drop", "ablate_output")
+    return ablate_output(site, positions)
 
 
 def unattend(layer: int, heads: Named, keys: Iterable[SupportsIndex]) -> Intervention:
-    """Let these heads attend as if the keys at these positions were not there: softmax without them.
+    """The earlier name of `knock_out_attention`."""
+    _renamed("unattend", "knock_out_attention")
+    return knock_out_attention(layer, heads, keys)
 
-    A query that sees no other key (query 0 where key 0 is taken away) is left as it is.
-    """
-    return _make(Site("attention", layer), "unattend", heads, keys)
+
+def _renamed(old: str, new: str) -> None:
+    message = f"'{old}' is now called '{new}', in the same module; the old name goes with the next release."
+    warnings.warn(message, DeprecationWarning, stacklevel=3)
 
 
 def as_json(interventions: Sequence[Intervention]) -> str:
@@ -179,31 +202,26 @@ def _from_plain(number: int, entry: Any) -> Intervention:
 
 
 def _make(site: Site, op: Any, units: Any, positions: Any, value: Any = None) -> Intervention:
-    return Intervention(*_settled(site, op, units, positions, value))
+    made = object.__new__(Intervention)  # its fields' types are those of what is settled, not of what may be given
+    _settle(made, site, op, units, positions, value)
+    return made
+
+
+def _settle(made: Intervention, site: Site, op: Any, units: Any, positions: Any, value: Any) -> None:
+    """Give an intervention its fields in plain tuples, ints and floats, whatever sequences and numbers they came as.
+
+    Raises:
+        InputError: they are wrong, or don't go together.
+    """
+    done = operation(op, site.kind)
+    site, units, positions = _place(site, units, positions)
+    where = f"{done.words(site.kind)} at {site.kind} {site.layer}"
+    _set(made, site, op, units, positions, done.check(where, units, positions, value))
 
 
 def _set(frozen: object, *values: object) -> None:
     for field, value in zip(fields(frozen), values, strict=True):  # type: ignore[arg-type]
         object.__setattr__(frozen, field.name, value)
-
-
-def _settled(site: Site, op: Any, units: Any, positions: Any, value: Any) -> tuple[Any, ...]:
-    """An intervention's fields in plain tuples, ints and floats, whatever sequences and numbers they came as.
-
-    Raises:
-        InputError: they are wrong, or don't go together.
-    """
-    if op not in KINDS_OF:
-        raise InputError(f"No op '{op}'. Use one of {', '.join(KINDS_OF)}.")
-    if site.kind not in KINDS_OF[op]:
-        raise InputError(f"'{op}' can't be done to {site.kind}. It takes {', '.join(KINDS_OF[op])}.")
-    site, units, positions = _place(site, units, positions)
-    if op == "drop" and units is not None:
-        raise InputError(f"'drop' takes a whole output, and {len(units)} units were named. Use zero for some.")
-    if op == "unattend" and positions is None:
-        raise InputError("'unattend' without keys would leave nothing to attend to. Name the keys' positions.")
-    name = f"{op} at {site.kind} {site.layer}"
-    return site, op, units, positions, _value(name, op, value, units, positions)
 
 
 def _place(site: Site, units: Any, positions: Any) -> tuple[Site, Indices, Indices]:
@@ -227,70 +245,3 @@ def _indices(name: str, given: Any) -> tuple[int, ...]:
     if len(set(found)) < len(found):
         raise InputError(f"{name}: {max(found, key=found.count)} is named twice. Name each once.")
     return found
-
-
-def _value(name: str, op: str, given: Any, units: Indices, positions: Indices) -> Value:
-    """The value in plain floats and tuples.
-
-    Raises:
-        InputError: it is not what the op needs.
-    """
-    if op == "scale" or (op == "set" and isinstance(given, Real)):
-        return _number(name, given)
-    if op == "set":
-        return _row(name, given, units)
-    if op == "clamp":
-        return _bounds(name, given)
-    if op == "mean":
-        rows = _items(name, given)
-        flat = not rows or isinstance(rows[0], Real)
-        return _row(name, rows, units) if flat else _table(name, rows, units, positions)
-    if given is not None:
-        raise InputError(f"{name}: '{op}' takes no value, and got {given!r:.60}. Leave it out.")
-    return None
-
-
-def _table(name: str, rows: tuple[Any, ...], units: Indices, positions: Indices) -> tuple[tuple[float, ...], ...]:
-    if positions is None:
-        raise InputError(f"{name}: got {len(rows)} rows of means and no positions. Name the rows' positions.")
-    table = tuple(_row(name, row, units) for row in _one_each(name, rows, positions, "positions"))
-    if len({len(row) for row in table}) > 1:
-        raise InputError(f"{name}: its rows of means are not of one length. Give a mean per unit in each.")
-    return table
-
-
-def _bounds(name: str, given: Any) -> tuple[float | None, ...]:
-    bounds = _items(name, given)
-    if len(bounds) != 2 or bounds == (None, None):
-        raise InputError(f"{name}: got {given!r:.60}. Give (low, high), one of which may be None.")
-    low, high = (None if bound is None else _number(name, bound) for bound in bounds)
-    if low is not None and high is not None and low > high:
-        raise InputError(f"{name}: low {low} is above high {high}. Give the lower bound first.")
-    return low, high
-
-
-def _row(name: str, given: Any, units: Indices) -> tuple[float, ...]:
-    return tuple(_number(name, number) for number in _one_each(name, _items(name, given), units, "units"))
-
-
-def _one_each(name: str, items: tuple[Any, ...], named: Indices, what: str) -> tuple[Any, ...]:
-    if not items or (named is not None and len(items) != len(named)):
-        raise InputError(f"{name}: {len(items)} values for {len(named) if named else 'all'} {what}. Give one for each.")
-    return items
-
-
-def _items(name: str, given: Any) -> tuple[Any, ...]:
-    try:
-        return tuple(given)
-    except TypeError as error:
-        raise InputError(f"{name}: got {given!r:.60}. Give a sequence of numbers.") from error
-
-
-def _number(name: str, given: Any) -> float:
-    try:
-        number = float(given) if isinstance(given, Real) else math.nan
-    except OverflowError:
-        number = math.inf
-    if not math.isfinite(number):
-        raise InputError(f"{name}: got {given!r:.60}. Give a finite number.")
-    return number

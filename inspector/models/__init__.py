@@ -2,6 +2,7 @@
 
 from inspector.models.attention_prefix import Prefix
 from inspector.models.attention_swap import hooks_inside_attention
+from inspector.models.backend import Backend
 from inspector.models.generate import Decoder
 from inspector.models.hooks import reading, route_now
 from inspector.models.load import asking_dtype, load_model
@@ -10,6 +11,7 @@ from inspector.models.unembed import check_readout, direct_logits, log_probs, wr
 
 __all__ = [
     "AttentionRoute",
+    "Backend",
     "Decoder",
     "Model",
     "Prefix",

@@ -14,6 +14,8 @@ from einops import rearrange, repeat
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from inspector.models.backend import Backend
+
 TILE_BYTES = 4 << 20
 """A tile of float32 scores kept in the processor's cache while it is used."""
 
@@ -80,17 +82,30 @@ def attend(
 ) -> tuple[Float[Tensor, "batch head pos d_value"], Float[Tensor, "batch head pos"]]:
     """Attention's output and the log-sum-exp of each query's scores (the learned sink included).
 
-    On a CPU torch's flash kernel gives both; on other devices the fused kernel gives the output
-    and a second look at the scores the log-sum-exp; with a soft cap or a learned sink everything
-    is computed from tiles, in float32.
+    With a soft cap or a learned sink everything is computed from tiles, in float32; else a kernel
+    of the device's gives the output.
     """
     if not inputs.plain:
         return _attend_in_tiles(inputs)
+    flash = Backend.of(inputs.query.device).flash_log_sum_exp
+    return attend_by_flash(inputs) if flash else attend_by_fused(inputs)
+
+
+def attend_by_flash(
+    inputs: AttentionInputs,
+) -> tuple[Float[Tensor, "batch head pos d_value"], Float[Tensor, "batch head pos"]]:
+    """`attend` where torch's flash kernel gives the log-sum-exp too: on a CPU."""
     bias = None if inputs.mask is None else _as_bias(inputs.mask, inputs.query.dtype)
-    if inputs.query.device.type == "cpu":
-        return torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(
-            inputs.query, inputs.key, inputs.value, 0.0, bias is None, attn_mask=bias, scale=inputs.scale
-        )
+    return torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(
+        inputs.query, inputs.key, inputs.value, 0.0, bias is None, attn_mask=bias, scale=inputs.scale
+    )
+
+
+def attend_by_fused(
+    inputs: AttentionInputs,
+) -> tuple[Float[Tensor, "batch head pos d_value"], Float[Tensor, "batch head pos"]]:
+    """`attend` on any device: its fused kernel gives the output, and a second look at the scores the log-sum-exp."""
+    bias = None if inputs.mask is None else _as_bias(inputs.mask, inputs.query.dtype)
     heads = inputs.query.shape[1]
     out = torch.nn.functional.scaled_dot_product_attention(
         inputs.query,
@@ -112,8 +127,20 @@ def attend_part(
     causal: bool,
 ) -> tuple[Float[Tensor, "batch head query d_value"], Float[Tensor, "batch head query"]]:
     """Attention over a part of the keys, and its log-sum-exp, by which parts are joined."""
-    if query.device.type == "cpu" and query.shape[-1] == value.shape[-1]:
+    if Backend.of(query.device).flash_log_sum_exp and query.shape[-1] == value.shape[-1]:
         return torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(query, key, value, 0.0, causal, scale=scale)
+    return attend_part_in_full(query, key, value, scale, causal=causal)
+
+
+def attend_part_in_full(
+    query: Float[Tensor, "batch head query d_head"],
+    key: Float[Tensor, "batch kv_head key d_head"],
+    value: Float[Tensor, "batch kv_head key d_value"],
+    scale: float,
+    *,
+    causal: bool,
+) -> tuple[Float[Tensor, "batch head query d_value"], Float[Tensor, "batch head query"]]:
+    """`attend_part` on any device, from all scores."""
     heads = query.shape[1]
     scores = scale * torch.einsum("bhqd, bhkd -> bhqk", query.float(), _repeat_heads(key, heads).float())
     if causal:

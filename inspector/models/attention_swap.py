@@ -13,7 +13,7 @@ from transformer_lens.hook_points import HookPoint
 from transformer_lens.model_bridge import TransformerBridge
 
 from inspector.models.attention import UnsupportedAttention
-from inspector.models.model import attention_layers
+from inspector.models.model import Model, attention_layers
 
 
 @contextmanager
@@ -54,13 +54,14 @@ def own_attention(bridge: TransformerBridge, implementation: str | None) -> Iter
             handle.remove()
 
 
-def hooks_inside_attention(bridge: TransformerBridge) -> list[str]:
+def hooks_inside_attention(model: Model) -> list[str]:
     """Names of hook points that only fire on the bridge's own attention, and that hold hooks."""
     return [
         str(point.name)
-        for layer in attention_layers(bridge)
-        for point in bridge.blocks[layer].attn.children()
-        if isinstance(point, HookPoint) and point.has_hooks() and point is not bridge.blocks[layer].attn.hook_out
+        for layer in attention_layers(model.bridge)
+        for attn in [model.bridge.blocks[layer].attn]
+        for point in attn.children()
+        if isinstance(point, HookPoint) and point.has_hooks() and point is not attn.hook_out
     ]
 
 

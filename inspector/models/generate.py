@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, runtime_checkable
+from weakref import WeakKeyDictionary
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -16,7 +17,7 @@ from inspector.models import checks
 from inspector.models.attention import UnsupportedAttention
 from inspector.models.attention_prefix import Prefix, compute_prefix, shared_prefix
 from inspector.models.attention_swap import hooks_inside_attention, own_attention
-from inspector.models.in_force import changes_in_force
+from inspector.models.changes import changes_in_force, state_of
 from inspector.models.model import Model
 
 Road = Literal["shared", "cached", "recomputed"]
@@ -52,7 +53,7 @@ class Decoder:
     """A model ready to answer prompts that begin with the same tokens.
 
     The fastest road whose logits agree with the plain forward's is taken; which ones do is found by
-    trying on a short text, once.
+    trying on a short text, once for a model while its hooks and interventions stay.
 
     Args:
         model: from `load_model`.
@@ -61,7 +62,7 @@ class Decoder:
 
     def __init__(self, model: Model, prefix: Sequence[int] = ()) -> None:
         self.model, self.ids = model, tuple(prefix)
-        self._changes: tuple[object, ...] | None = None  # in force when roads and prefix were found
+        self._state: tuple[object, ...] | None = None  # of the model, when roads and prefix were found
         self._prepare()
 
     @property
@@ -77,13 +78,13 @@ class Decoder:
     def _prepare(self) -> tuple[tuple[Road, ...], Prefix | None]:
         """Roads and prefix, found anew where interventions or hooks came or went since the last time."""
         with self.model.lock:
-            changes = (*changes_in_force(self.model.bridge), *_hooks(self.model))
-            if changes != self._changes:
-                self._ready, self._changes = self._found(), changes
+            state = state_of(self.model)
+            if state != self._state:
+                self._ready, self._state = self._found(state), state
             return self._ready
 
-    def _found(self) -> tuple[tuple[Road, ...], Prefix | None]:
-        roads = _roads(self.model)
+    def _found(self, state: tuple[object, ...]) -> tuple[tuple[Road, ...], Prefix | None]:
+        roads = _proven_roads(self.model, state)
         if roads[0] != "shared":
             return roads, None
         try:
@@ -124,7 +125,7 @@ class Decoder:
         room = max(map(len, prompts)) + longest
         with self.model.lock:
             roads, prefix = self._prepare()
-            for road in ("recomputed",) if hooks_inside_attention(self.model.bridge) else roads:
+            for road in ("recomputed",) if hooks_inside_attention(self.model) else roads:
                 try:
                     with _rows(self.model, road, prefix, self.ids, room) as rows:
                         return _grow(rows, prompts, copies, choose, stop, longest)
@@ -137,16 +138,16 @@ class Decoder:
 class _Prefix(Prefix):
     """A prefix that is refused under other interventions than it was computed under."""
 
-    bridge: TransformerBridge = field(repr=False)
+    model: Model = field(repr=False)
     changes: tuple[object, ...]
 
     @classmethod
     def computed(cls, model: Model, ids: tuple[int, ...]) -> "_Prefix":
         prefix = compute_prefix(model.bridge, ids)
-        return cls(prefix.ids, prefix.keys, prefix.values, model.bridge, changes_in_force(model.bridge))
+        return cls(prefix.ids, prefix.keys, prefix.values, model, changes_in_force(model))
 
     def cache(self, room: int) -> Cache:
-        if changes_in_force(self.bridge) != self.changes:
+        if changes_in_force(self.model) != self.changes:
             raise InputError("This prefix was computed under other interventions. Take it from the decoder again.")
         return super().cache(room)
 
@@ -260,16 +261,25 @@ class _WithPrefix:
         return self.rows.feed(ids)
 
 
-def _hooks(model: Model) -> tuple[int, ...]:
-    """What tells the hooks on the bridge apart: the prefix must be computed anew when they change."""
-    points = model.bridge.hook_dict.values()
-    # Permanent ones are those of interventions, which are told apart by what they change.
-    return tuple(id(handle) for point in points for handle in point.fwd_hooks if not handle.is_permanent)
+_proven: WeakKeyDictionary[TransformerBridge, dict[tuple[object, ...], tuple[Road, ...]]] = WeakKeyDictionary()
+"""A model's roads by its state, the latest few; read and written under its lock."""
+
+STATES = 16
+
+
+def _proven_roads(model: Model, state: tuple[object, ...]) -> tuple[Road, ...]:
+    """The model's roads in this state, tried where they aren't known."""
+    known, key = _proven.setdefault(model.bridge, {}), (model.route, *state)
+    if key not in known:
+        known[key] = _roads(model)
+        while len(known) > STATES:
+            del known[next(iter(known))]
+    return known[key]
 
 
 def _roads(model: Model) -> tuple[Road, ...]:
     """The roads whose logits after a prefix, a prompt and a token are the full forward's, fastest first."""
-    if hooks_inside_attention(model.bridge):
+    if hooks_inside_attention(model):
         return ("recomputed",)
     ids = checks.check_ids(model.tokenizer, model.shape.vocab).to(model.device)[:, :16]
     with own_attention(model.bridge, None):

@@ -25,7 +25,7 @@ def route_now(model: Model) -> AttentionRoute:
     Hooks of the user's inside the bridge's attention only fire on the bridge's own attention, so
     while there are any, whole patterns are read.
     """
-    if model.route == "streamed" and hooks_inside_attention(model.bridge):
+    if model.route == "streamed" and hooks_inside_attention(model):
         return "eager"
     return model.route
 

@@ -20,6 +20,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 
 from inspector.errors import ModelError
 from inspector.models import checks, embedded
+from inspector.models.backend import Backend
 from inspector.models.model import Model, attention_layers, lock_of
 from inspector.sites import ModelShape, Site
 
@@ -57,15 +58,15 @@ def load_model(
     """
     if isinstance(model, TransformerBridge):
         return _finish(model, tokenizer or model.tokenizer, None, {"name": model.cfg.model_name, "source": "bridge"})
-    device = _known_device(device or _default_device())
+    backend = Backend.named(device)
     if isinstance(model, PreTrainedModel):
         hf, facts = model, {"name": model.config.name_or_path or type(model).__name__, "source": "object"}
     else:
-        hf, tokenizer, facts = _fetch(str(model), tokenizer, _dtype(dtype, device), revision, trust_remote_code)
-    hf = hf.to(device).eval()
+        hf, tokenizer, facts = _fetch(str(model), tokenizer, _dtype(dtype, backend), revision, trust_remote_code)
+    hf = hf.to(backend.device).eval()
     if hf.config.is_encoder_decoder:
         raise ModelError(f"{type(hf).__name__} is an encoder-decoder; only causal language models can be inspected.")
-    ids = checks.check_ids(tokenizer, hf.config.get_text_config().vocab_size).to(device)
+    ids = checks.check_ids(tokenizer, hf.config.get_text_config().vocab_size).to(backend.device)
     with torch.no_grad():
         reference = hf(input_ids=ids, use_cache=False).logits
     return _finish(_bridge(hf, tokenizer, facts["name"], trust_remote_code), tokenizer, reference, facts)
@@ -73,9 +74,7 @@ def load_model(
 
 def asking_dtype(device: str | None = None) -> str:
     """bfloat16 on a CPU with instructions for it: asking is two to three times as fast; else `auto`."""
-    on_cpu = torch.device(_known_device(device or _default_device())).type == "cpu"
-    native = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-    return "bfloat16" if on_cpu and native else "auto"
+    return Backend.named(device).asking
 
 
 def _fetch(
@@ -240,9 +239,9 @@ def _shape(bridge: TransformerBridge, sites: frozenset[Site]) -> ModelShape:
     )
 
 
-def _dtype(name: str, device: str) -> Any:
+def _dtype(name: str, backend: Backend) -> Any:
     if name == "auto":
-        return torch.float32 if device == "cpu" else "auto"
+        return backend.weights
     if name not in DTYPES:
         raise ModelError(f"No dtype '{name}'. Use auto, {', '.join(DTYPES)}.")
     return DTYPES[name]
@@ -261,21 +260,6 @@ def _hub_reachable() -> bool:
             return True
     except OSError:
         return False
-
-
-def _known_device(name: str) -> str:
-    """The device's name, if a tensor can be put there and read back."""
-    try:
-        torch.zeros(1, device=name).cpu()
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise ModelError(f"Device '{name}' can't be used here. Use cpu, cuda, cuda:1 or mps.") from error
-    return name
-
-
-def _default_device() -> str:
-    if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"
 
 
 @contextmanager

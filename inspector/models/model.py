@@ -63,6 +63,11 @@ class Model:
         return self.bridge.original_model.get_input_embeddings().weight.device
 
     @property
+    def dtype(self) -> torch.dtype:
+        """What its weights are stored in."""
+        return next(self.bridge.original_model.parameters()).dtype
+
+    @property
     def pad_id(self) -> int:
         """The token id put into padding; it never counts."""
         return (getattr(self.tokenizer, "pad_token_id", None) or 0) if self.tokenizer else 0
@@ -78,6 +83,10 @@ class Model:
     def w_out(self, layer: int) -> Float[Tensor, "d_mlp d_model"]:
         """The MLP's last matrix, neurons in rows, whichever way the architecture stores it."""
         return w_out(self.bridge, layer)
+
+    def b_out(self, layer: int) -> Float[Tensor, " d_model"] | None:
+        """The bias of the MLP's last matrix, None where it has none."""
+        return getattr(self.bridge.blocks[layer].mlp.out.original_component, "bias", None)
 
     def forward(self, ids: Tensor, mask: Tensor | None, *, logits: bool = False, prefix: Prefix | None = None) -> None:
         """One forward pass without gradients; hooks do the rest.

@@ -4,21 +4,17 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
-import psutil
-import torch
 from torch import Tensor
 
 from inspector.batches import Batch, PaddingSide, TokenSequence, batch_count
 from inspector.errors import InputError
 from inspector.models import Model, Prefix, hooks_inside_attention, reading, route_now
 from inspector.models.attention import StreamedAttention, WholeAttention, roll_rows
+from inspector.models.backend import Backend
 from inspector.sites import Site
 
-Progress = Callable[[int], None]
+Progress = Callable[[int], object]
 """Called with the number of tokens that were just done."""
-
-CPU_BATCH_TOKENS, ACCELERATOR_BATCH_TOKENS = 2048, 16384
-"""Larger batches were not faster (a CPU's caches overflow), and cost memory."""
 
 
 @runtime_checkable
@@ -76,7 +72,7 @@ def observe(
     kinds = sorted({kind for observer in observers for kind in observer.kinds})
     if prefix is not None and ("attention" in kinds or padding_side == "left"):
         raise InputError("With a shared prefix attention can't be read, and padding is on the right.")
-    if prefix is not None and (inside := hooks_inside_attention(model.bridge)):
+    if prefix is not None and (inside := hooks_inside_attention(model)):
         raise InputError(f"A hook at {inside[0]} would not fire with a shared prefix. Remove it, or feed whole rows.")
     with model.lock, reading(model, kinds, pass_.deliver, prefix):
         for batch in batches:
@@ -118,11 +114,10 @@ def forecast(model: Model, rows: Sequence[TokenSequence], tokens_per_batch: int 
         InputError: even the longest text alone does not fit.
     """
     longest = max(len(row.ids) for row in rows)
-    free = _free_bytes(model.device)
+    backend = Backend.of(model.device)
+    free = backend.free_bytes()
     a_token = _bytes_per_token(model, longest)
-    on_cpu = model.device.type == "cpu"
-    most = CPU_BATCH_TOKENS if on_cpu else ACCELERATOR_BATCH_TOKENS
-    budget = tokens_per_batch or max(longest, min(most, int(0.5 * free / a_token)))
+    budget = tokens_per_batch or max(longest, min(backend.batch_tokens, int(0.5 * free / a_token)))
     total = sum(len(row.ids) for row in rows)
     peak = a_token * max(longest, min(budget, total))
     if peak > 0.9 * free:
@@ -140,9 +135,3 @@ def _bytes_per_token(model: Model, longest: int) -> int:
     if route_now(model) != "streamed":
         widths += 4 * shape.heads * longest
     return 4 * widths
-
-
-def _free_bytes(device: torch.device) -> int:
-    if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[0]
-    return psutil.virtual_memory().available

@@ -23,7 +23,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from inspector.errors import InspectorError, RunError
-from inspector.records import Effect, Evidence, Finding, Record
+from inspector.records import Effect, Evidence, Finding, Record, Verdict
 
 FORMAT = 1
 ABOUT = {"model": dict, "settings": dict, "notes": list, "files": dict, "created": str}
@@ -133,6 +133,7 @@ def _write(record: Record, folder: Path) -> None:
         "model": dict(record.card),
         "settings": dict(record.settings),
         "notes": list(record.notes),
+        "verdicts": [asdict(one) for one in record.verdicts],
         "libraries": {name: _version(name) for name in LIBRARIES},
         "input_sha256": _hash_tokens(record.tokens),
         "files": {
@@ -143,8 +144,8 @@ def _write(record: Record, folder: Path) -> None:
     (folder / "run.json").write_text(json.dumps(_plain(about_run), indent=1, ensure_ascii=False), encoding="utf-8")
 
 
-def open_run(folder: str | Path) -> Record:
-    """Open a saved run, after checking that it is whole.
+def read(folder: str | Path) -> Record:
+    """Read a saved run, after checking that it is whole.
 
     Raises:
         RunError: it is missing, of another format, or a file of it is missing or damaged.
@@ -160,9 +161,12 @@ def open_run(folder: str | Path) -> Record:
         }
         tokens = pd.read_parquet(root / "tokens.parquet")
         findings, effects = (_read_rows(root / f"{k.__name__.lower()}s.parquet", k) for k in (Finding, Effect))
+        settings = dict(about["settings"])
+        # Earlier versions kept verdicts among the settings.
+        verdicts = [*settings.pop("verified", ()), *about.get("verdicts", ())]
         return Record(
             card=about["model"],
-            settings=about["settings"],
+            settings=settings,
             evidence=evidence,
             findings=findings,
             tokens=_columns(tokens),
@@ -173,6 +177,7 @@ def open_run(folder: str | Path) -> Record:
                 for name in about["files"]
                 if name.endswith(TABLE)
             },
+            verdicts=tuple(Verdict(**one) for one in verdicts),
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
         raise RunError(f"Run '{folder}' can't be read ({error}). Restore it or scan again.") from error

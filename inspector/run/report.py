@@ -1,24 +1,43 @@
 """`Report`: a record with its conveniences — tables, judging again, saving."""
 
 import html
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from difflib import get_close_matches
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from inspector.detectors.base import Detector, installed, load_detectors
-from inspector.errors import InputError
-from inspector.records import Finding, Record
-from inspector.run import disk as runs
-from inspector.run import tables
+from inspector.detectors.base import Judge, resolve
+from inspector.detectors.measured import Measured
+from inspector.errors import DetectorError, InputError
+from inspector.records import Effect, Finding, Record
+from inspector.run import disk, tables
 
 
 @dataclass(frozen=True)
 class Report(Record):
     """What a scan found: model card, settings, evidence, findings, effects. See `Record`."""
+
+    @classmethod
+    def of(cls, record: Record) -> "Report":
+        """A record as a report; effects of a run that named no detector are told by what was done."""
+        report = cls(**{f.name: getattr(record, f.name) for f in fields(Record)})
+        if all(effect.detector for effect in report.effects):
+            return report
+        owner = {op: part.name for part in report.parts for op in operations(part.detector)}
+        return replace(report, effects=tuple(_owned(effect, owner) for effect in report.effects))
+
+    @cached_property
+    def parts(self) -> tuple[Measured, ...]:
+        """What each detector makes of this report, for those that are installed."""
+        return tables.parts(self)
+
+    def part(self, detector: str) -> Measured | None:
+        """One detector's part; None where it measured nothing here or isn't installed."""
+        return next((part for part in self.parts if part.name == detector), None)
 
     def frame(self, name: str) -> pd.DataFrame:
         """One table as a DataFrame; `frames()` lists the names.
@@ -26,11 +45,11 @@ class Report(Record):
         Raises:
             InputError: no such frame in this report.
         """
-        return tables.frame(self, name)
+        return tables.frame(self, self.parts, name)
 
     def frames(self) -> tuple[str, ...]:
         """Names of the tables that `frame` can make."""
-        return tables.names(self)
+        return tables.names(self, self.parts)
 
     def judge(self, **thresholds: Mapping[str, Any]) -> "Report":
         """The same evidence judged again, without the model: `report.judge(massive={"ratio": 500})`.
@@ -44,13 +63,16 @@ class Report(Record):
         known = self.settings["detectors"]
         for name in thresholds:
             if name not in known:
-                raise InputError(f"No evidence of '{name}' in this report. It has: {', '.join(known)}.")
+                near = get_close_matches(name, known, 1)
+                meant = f" Did you mean '{near[0]}'?" if near else ""
+                raise InputError(f"No evidence of '{name}' in this report. It has: {', '.join(known)}.{meant}")
         before: Mapping[str, Mapping[str, Any]] = self.settings.get("thresholds", {})
         merged = {name: {**before.get(name, {}), **thresholds.get(name, {})} for name in known}
         settings = {**self.settings, "thresholds": {name: t for name, t in merged.items() if t}}
-        here = [name for name in known if name in installed() or name in thresholds]
+        again = replace(self, settings=settings)
+        here = [part.name for part in again.parts]
         kept = tuple(found for found in self.findings if found.detector not in here)
-        return replace(self, settings=settings, findings=judged(self, load_detectors(here), merged) + kept)
+        return replace(again, findings=judged(again) + kept)
 
     def save(self, folder: str | Path, *, overwrite: bool = False) -> Path:
         """Write this report as a run; returns its folder.
@@ -58,7 +80,7 @@ class Report(Record):
         Raises:
             RunError: the place is taken, is not a run, or can't be written.
         """
-        return runs.save(self, folder, overwrite=overwrite)
+        return disk.save(self, folder, overwrite=overwrite)
 
     def _repr_html_(self) -> str:
         """In a notebook: the findings, and what to know about them."""
@@ -68,44 +90,49 @@ class Report(Record):
         return f"<p><b>{name}</b>: {len(found)} findings</p><ul>{notes}</ul>{found.head(20).to_html()}"
 
 
-def judged(
-    record: Record, detectors: Sequence[Detector], thresholds: Mapping[str, Mapping[str, Any]]
-) -> tuple[Finding, ...]:
-    """Findings of a record's evidence under these thresholds, in the order of the detectors."""
-    names = tables.token_names(record)
-    found: list[Finding] = []
-    for detector in detectors:
-        try:
-            mine = _numbers(detector.name, thresholds.get(detector.name, {}))
-            found += detector.judge(record.evidence[detector.name], names, **mine)
-        except TypeError as error:
-            raise InputError(f"Detector '{detector.name}': {error}. See its documentation for thresholds.") from error
-    return tuple(_verified(one, record.settings.get("verified", ())) for one in found)
-
-
-def _verified(finding: Finding, tested: Sequence[Mapping[str, Any]]) -> Finding:
-    """The finding with the verdict of the test that covers it, if there was one."""
-    for one in tested:
-        same = (finding.detector, finding.unit) == (one["detector"], one["unit"])
-        here = one["first"] <= finding.layer <= one["last"] and one["position"] in (None, finding.position)
-        if same and here:
-            return replace(finding, verdict=one["verdict"])
-    return finding
-
-
-def _numbers(detector: str, thresholds: Mapping[str, Any]) -> dict[str, float]:
-    """Thresholds as finite floats."""
-    for name, value in thresholds.items():
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-            raise InputError(f"Threshold {detector}.{name} is {value!r}. Use a number.")
-    return {name: float(value) for name, value in thresholds.items()}
-
-
 def open_run(folder: str | Path) -> Report:
-    """Open a saved run as a report; no model is loaded.
+    """Open a saved run as a report; one of a hallucination study is a `Study`. No model is loaded.
 
     Raises:
         RunError: it is missing, of another format, or a file of it is missing or damaged.
     """
-    record = runs.open_run(folder)
-    return Report(**{f.name: getattr(record, f.name) for f in fields(Record)})
+    record = disk.read(folder)
+    kinds = [resolve(getattr(part.detector, "report", None)) for part in tables.parts(record)]
+    kind = next((kind for kind in kinds if kind is not None), Report)
+    return kind.of(record)
+
+
+def judged(report: Report, detectors: Sequence[Judge] | None = None) -> tuple[Finding, ...]:
+    """Findings of a report's evidence under its thresholds, in the order of its detectors, with tested verdicts.
+
+    Args:
+        report: with the thresholds in its settings.
+        detectors: what judges; the report's installed detectors where None.
+
+    Raises:
+        InputError: a threshold that a detector doesn't have, or a value that it doesn't take.
+    """
+    parts = report.parts if detectors is None else [Measured(one, report) for one in detectors]
+    found: list[Finding] = []
+    for part in parts:
+        try:
+            found += part.judged()
+        except DetectorError:  # the report says so where the part is shown, and in its notes after a scan
+            continue
+    return tuple(_verified(one, report) for one in found)
+
+
+def _verified(finding: Finding, report: Report) -> Finding:
+    """The finding with the verdict of the test that covers it, if there was one."""
+    on = next((one for one in report.verdicts if one.covers(finding)), None)
+    return finding if on is None else replace(finding, verdict=on.verdict)
+
+
+def operations(judge: Judge) -> Sequence[str]:
+    """Names of the operations that a detector's findings are tested by; none where it doesn't test them."""
+    named: Sequence[str] = getattr(judge, "operations", ())
+    return named
+
+
+def _owned(effect: Effect, owner: Mapping[str, str]) -> Effect:
+    return effect if effect.detector else replace(effect, detector=owner.get(effect.op, ""))

@@ -1,61 +1,92 @@
-"""The figures that a record has, by name."""
+"""The figures that a report has, by name."""
 
-from collections.abc import Callable
+from collections.abc import Iterator
 
+import pandas as pd
 import plotly.graph_objects as go
 
-from inspector.figures import (
-    decoding_family,
-    effect_intervals,
-    life_cycle,
-    magnitude_map,
-    neurons,
-    over_alpha,
-    predictors,
-    received_by_position,
-    risk_coverage,
-    roc_curves,
-    sink_curve,
-    sink_map,
-    spike_by_sink,
-    window_losses,
-)
-from inspector.records import Record
-from inspector.run.tables import frame, names, thresholds
-
-FIGURES: dict[str, tuple[tuple[str, ...], Callable[[Record], go.Figure]]] = {
-    "massive.life_cycle": (
-        ("massive.layers", "massive.plateaus"),
-        lambda r: life_cycle(frame(r, "massive.layers"), frame(r, "massive.plateaus")),
-    ),
-    "massive.map": (("massive.map",), lambda r: magnitude_map(frame(r, "massive.map"))),
-    "sinks.map": (("sinks.heads",), lambda r: sink_map(frame(r, "sinks.heads"), thresholds(r, "sinks").epsilon)),
-    "sinks.received": (
-        ("sinks.keys",),
-        lambda r: received_by_position(frame(r, "sinks.keys"), thresholds(r, "sinks").epsilon),
-    ),
-    "sinks.curve": (("sinks.curve",), lambda r: sink_curve(frame(r, "sinks.curve"), thresholds(r, "sinks").epsilon)),
-    "effects.loss": (("effects",), lambda r: effect_intervals(frame(r, "effects"))),
-    "effects.windows": (("windows",), lambda r: window_losses(frame(r, "windows"))),
-    "effects.alpha": (("alpha",), lambda r: over_alpha(frame(r, "alpha"))),
-    "effects.guard": (
-        ("guard", "guard_curve"),
-        lambda r: risk_coverage(frame(r, "guard_curve"), frame(r, "guard")),
-    ),
-    "effects.spike_sink": (("spike_sink",), lambda r: spike_by_sink(frame(r, "spike_sink"))),
-    "hneurons.predictors": (("hneurons.scores",), lambda r: predictors(frame(r, "hneurons.scores"))),
-    "hneurons.roc": (("hneurons.roc",), lambda r: roc_curves(frame(r, "hneurons.roc"))),
-    "hneurons.neurons": (("hneurons.candidates",), lambda r: neurons(frame(r, "hneurons.candidates"))),
-    "decoding": (("decoding",), lambda r: decoding_family(frame(r, "decoding"))),
-}
-"""Figures of a record by name: the frames each needs, and how it is made."""
+from inspector.detectors.base import attempt
+from inspector.detectors.measured import Measured
+from inspector.errors import DetectorError, InputError
+from inspector.figures.drawing import Drawing, Source
+from inspector.figures.effects import effect_intervals
+from inspector.run.report import Report
 
 
-def figures(record: Record) -> dict[str, go.Figure]:
-    """Every figure whose frames this record has and fills."""
-    known = set(names(record))
-    return {
-        name: make(record)
-        for name, (needs, make) in FIGURES.items()
-        if known.issuperset(needs) and len(frame(record, needs[0]))
-    }
+def drawings(report: Report) -> dict[str, Drawing]:
+    """Every figure whose frames this report has and fills; those of a detector whose figures fail are left out."""
+    found: dict[str, Drawing] = {}
+    for part in report.parts:
+        try:
+            found |= drawings_of(part)
+        except DetectorError:
+            continue
+    return found | effects(report)
+
+
+def drawings_of(part: Measured) -> dict[str, Drawing]:
+    """A detector's figures whose frames the report has and fills.
+
+    Raises:
+        DetectorError: the detector's figures fail.
+    """
+    every = part.ask("figures", {})
+    return {name: one for name, one in every.items() if all(_filled(part, source) for source in one.sources)}
+
+
+def effects(report: Report) -> dict[str, Drawing]:
+    """The figure of what was tested, of all detectors."""
+    if not report.effects:
+        return {}
+    accents = {part.name: part.accent for part in report.parts}
+    means = (
+        "The dot is the change with its 95 % interval; the grey band is what the same does to matched random controls."
+    )
+    return {"effects.loss": Drawing(effect_intervals, ("effects",), {"accents": accents}, means)}
+
+
+def _filled(part: Measured, source: Source) -> bool:
+    """Whether the report has this frame, with anything in it."""
+    head, _, name = source.frame.partition(".")
+    if head == part.name:
+        return part.has(name)
+    return part.has(source.frame)
+
+
+def figure(report: Report, name: str, drawing: Drawing) -> go.Figure:
+    """One of the report's figures.
+
+    Raises:
+        DetectorError: drawing it failed.
+    """
+    owner = owner_of(report, drawing)
+    draw = lambda: drawing.figure(lambda source: frame(report, source))  # noqa: E731
+    return draw() if owner is None else attempt(owner.detector, f"figure '{name}'", draw)
+
+
+def owner_of(report: Report, drawing: Drawing) -> Measured | None:
+    """The part whose frame a figure is drawn from."""
+    head = drawing.sources[0].frame.partition(".")[0]
+    return report.part(head) or next(
+        (part for part in report.parts if head in getattr(part.detector, "tables", ())), None
+    )
+
+
+def frame(report: Report, source: Source) -> pd.DataFrame:
+    """A source's frame; made once where a detector makes it."""
+    head, _, name = source.frame.partition(".")
+    part = report.part(head)
+    return report.frame(source.frame) if part is None or name not in part.frames else part.frame(name)
+
+
+def figures(report: Report) -> dict[str, go.Figure]:
+    """Every figure of the report, drawn; those that fail are left out."""
+    return dict(_drawn(report))
+
+
+def _drawn(report: Report) -> Iterator[tuple[str, go.Figure]]:
+    for name, drawing in drawings(report).items():
+        try:
+            yield name, figure(report, name, drawing)
+        except (DetectorError, InputError):
+            continue

@@ -9,22 +9,13 @@ import numpy as np
 
 from inspector.batches import Batch, batches, tokenise
 from inspector.detectors.base import Detector
+from inspector.detectors.thresholds import judged
 from inspector.models import Model
 from inspector.models.observe import observe
 from inspector.records import Evidence, Finding, Record
 from inspector.run import disk as runs
 from inspector.scan import with_sources
 from inspector.sites import Site
-from inspector.testing.planted import (
-    TINY,
-    TRIGGER,
-    PlantedSink,
-    PlantedSpike,
-    planted_model,
-    random_texts,
-    tiny_hf,
-    tiny_model,
-)
 
 Case = tuple[Model, Sequence[Sequence[int]]]
 """A model and texts (token ids) on which a detector should find something, or nothing."""
@@ -65,11 +56,11 @@ def check_detector(
         assert_same(whole, other, f"{detector.name}: {what} changes the evidence")
     _assert_reads_only(detector, model, texts)
     assert_same(whole, _through_disk(whole), f"{detector.name}: the disk changes the evidence", exact=True)
-    findings = tuple(detector.judge(whole, {}))
-    again = tuple(detector.judge(whole, {}))
+    findings = tuple(judged(detector, whole, {}, {}))
+    again = tuple(judged(detector, whole, {}, {}))
     assert repr(findings) == repr(again), f"{detector.name}: judge is not deterministic"  # NaN equals itself here
     assert found(findings), f"{detector.name}: what was planted is not what was found: {findings}"
-    nothing = tuple(detector.judge(measure(detector, *unplanted), {}))
+    nothing = tuple(judged(detector, measure(detector, *unplanted), {}, {}))
     assert not nothing, f"{detector.name}: an unplanted model gives {nothing}"
 
 
@@ -142,19 +133,4 @@ def _through_disk(evidence: Evidence) -> Evidence:
     record = Record({}, {"detectors": []}, {"evidence": evidence}, (), {**tokens, "token": np.array([], dtype=object)})
     with tempfile.TemporaryDirectory() as folder:
         runs.save(record, Path(folder) / "run")
-        return runs.open_run(Path(folder) / "run").evidence["evidence"]
-
-
-__all__ = [
-    "TINY",
-    "TRIGGER",
-    "PlantedSink",
-    "PlantedSpike",
-    "assert_same",
-    "check_detector",
-    "measure",
-    "planted_model",
-    "random_texts",
-    "tiny_hf",
-    "tiny_model",
-]
+        return runs.read(Path(folder) / "run").evidence["evidence"]

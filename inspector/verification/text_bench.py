@@ -1,4 +1,4 @@
-"""Texts as a bench: loss, divergence from the untouched model, and sink rate under interventions."""
+"""Texts as a bench: loss, divergence from the unmodified model, and what detectors bring, under interventions."""
 
 from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
@@ -7,18 +7,16 @@ import numpy as np
 from torch import Tensor
 
 from inspector.batches import Batch, Text, TokenSequence, batches, tokenise
-from inspector.detectors.sinks import frames as sinks_judge
-from inspector.detectors.sinks.detector import Sinks
+from inspector.detectors.base import Detector, load_detectors
+from inspector.detectors.trials import Outcome
 from inspector.errors import InputError
 from inspector.interventions.apply import intervene
 from inspector.interventions.values import Intervention
 from inspector.models import Model
 from inspector.models.observe import Observer, observe
-from inspector.records import Evidence
 from inspector.resume import digest
 from inspector.sites import Site
 from inspector.texts import built_in
-from inspector.verification.trials import Outcome
 
 TEXTS, LENGTH = 16, 64
 """Texts that effects are measured on, and tokens of each; as many others give reference means."""
@@ -26,40 +24,46 @@ TEXTS, LENGTH = 16, 64
 BATCH_TOKENS = 1024
 """Tokens a batch: the logits of more would crowd a CPU's caches."""
 
-EPSILON = sinks_judge.Thresholds().epsilon
-"""Received attention above which a head's key is a sink."""
-
 
 class TextBench:
     """Texts on which outcomes are measured.
 
-    Its metrics, a number a text: `loss`, the mean negative log-likelihood a token (nats); `kl`, the mean divergence
-    of the untouched model's next-token distributions from those under the interventions (nats); `sink_rate`, the share
-    of heads whose first key receives more than 0.3 of the attention (NaN where attention can't be read, or where a
-    text is under 64 tokens).
+    Its metrics, a number for each text: `loss`, the mean negative log-likelihood a token (nats); `kl`, the mean
+    divergence of the unmodified model's next-token distributions from those under the interventions (nats); and what
+    detectors bring, NaN where it can't be measured on this model.
 
     Args:
         model: from `load_model`.
         rows: texts as they are fed.
+        detectors: whose metrics can be asked for; all that are installed where None.
     """
 
-    def __init__(self, model: Model, rows: Sequence[TokenSequence]) -> None:
+    def __init__(
+        self, model: Model, rows: Sequence[TokenSequence], detectors: Sequence[Detector] | None = None
+    ) -> None:
         self.model, self.rows = model, rows
         self.name = f"texts {digest([model.card['fingerprint'], [row.ids for row in rows]])}"
+        every = load_detectors() if detectors is None else detectors
+        self.brought = {name: one for one in every for name in getattr(one, "metrics", {})}
+        self.metrics = ("loss", "kl", *self.brought)
 
     def outcome(self, interventions: Sequence[Intervention], metrics: Collection[str]) -> Outcome:
         """One pass over the texts under these interventions."""
         predictions = _Predictions(self.reference if "kl" in metrics else None)
-        observers: list[Observer] = [predictions]
-        sinks = Sinks().reducer(self.model) if "sink_rate" in metrics and self.model.shape.has("attention") else None
-        if sinks is not None:
-            observers.append(sinks)
+        reducers = {
+            one.name: one.reducer(self.model)
+            for one in {one.name: one for name, one in self.brought.items() if name in metrics}.values()
+            if all(map(self.model.shape.has, one.kinds))
+        }
         with intervene(self.model, interventions):
-            self._watch(observers)
-        found = {"loss": predictions.loss, "kl": predictions.kl}
-        found["sink_rate"] = {} if sinks is None else _sink_rates(sinks.evidence())
+            self._watch([predictions, *reducers.values()])
+        measured = {name: reducer.evidence() for name, reducer in reducers.items()}
+        found: dict[str, Mapping[int, float]] = {"loss": predictions.loss, "kl": predictions.kl}
+        for name, one in self.brought.items():
+            if one.name in measured:
+                found[name] = one.metrics[name](measured[one.name])  # type: ignore[attr-defined]
         return {
-            metric: np.array([found[metric].get(row.text, np.nan) for row in self.rows], dtype=np.float64)
+            metric: np.array([found.get(metric, {}).get(row.text, np.nan) for row in self.rows], dtype=np.float64)
             for metric in metrics
         }
 
@@ -125,10 +129,3 @@ class _Predictions:
             if self.reference is not None:
                 before = self.reference[text]
                 self.kl[text] = float((before.exp() * (before - logp)).sum(dim=-1).mean())
-
-
-def _sink_rates(evidence: Evidence) -> dict[int, float]:
-    """Share of heads whose first key is a sink, by text."""
-    received = evidence["received"][..., 0]
-    heads = np.where(np.isfinite(received), received > EPSILON, np.nan).reshape(len(received), -1)
-    return dict(zip(evidence["text"].tolist(), heads.mean(axis=1).tolist(), strict=True))

@@ -10,87 +10,37 @@ per unit of dose. One dose beside the untouched model is the plain difference.
 """
 
 import json
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
+from inspector.detectors.trials import Bench, Outcome
 from inspector.errors import RunError
+from inspector.interventions.trial import Doses, Trial
 from inspector.interventions.values import Intervention, as_json
-from inspector.records import Claim, Effect, Verdict
-from inspector.stats import bootstrap_mean
-
-Outcome = Mapping[str, Float[np.ndarray, " _input"]]
-"""Metric → its value on every input (text, question); NaN where it isn't known."""
-
-Doses = Mapping[float, tuple[Intervention, ...]]
-"""Dose → what is done at it."""
+from inspector.records import Claim, Effect, VerdictWord
+from inspector.stats import bootstrap_mean, mean_known
 
 Step = Callable[[int], object]
 
 LEVEL = 0.05
 """Largest q, and p, at which a change counts as the target's own."""
 
-MARGIN = 0.05
-"""What is too small to matter, from one end of the doses to the other: 0.05 nats, which is 5 % of perplexity, or 5
-points of a share."""
-
 SAID = {"kl": "divergence", "sink_rate": "sink rate", "made_up": "the share of made-up answers"}
 """A metric in a reason, where its name isn't said so."""
 
 
 @runtime_checkable
-class Bench(Protocol):
-    """Inputs on which outcomes are measured."""
+class Grouped(Protocol):
+    """A bench some of whose inputs belong together, such as questions on one subject."""
 
-    @property
-    def name(self) -> str:
-        """Tells it from other benches: the same name, the same inputs and model."""
+    def clusters(self, metric: str) -> Int[np.ndarray, " _input"] | None:
+        """For each input of a metric what it belongs to, as a number; None where each is its own."""
         ...
-
-    def outcome(self, interventions: Sequence[Intervention], metrics: Collection[str]) -> Outcome:
-        """One pass over the inputs under these interventions."""
-        ...
-
-
-@dataclass(frozen=True)
-class Trial:
-    """An intervention to be tested, and its twins.
-
-    Args:
-        target: what is changed, in words.
-        op: what is done to it, in one word or two.
-        doses: the change; `once` makes one of interventions.
-        twins: the same done to random others.
-        claims: metric → what is claimed of it.
-        untouched: the dose that leaves the model as it is.
-    """
-
-    target: str
-    op: str
-    doses: Doses
-    twins: tuple[Doses, ...]
-    claims: Mapping[str, Claim]
-    untouched: float = 0.0
-
-    @property
-    def margin(self) -> float:
-        """What is too small to matter, per unit of dose."""
-        doses = (self.untouched, *self.doses)
-        return MARGIN / (max(doses) - min(doses))
-
-    @property
-    def passes(self) -> int:
-        """Outcomes that are measured for it."""
-        return sum(len(doses) for doses in (self.doses, *self.twins))
-
-
-def once(*interventions: Intervention) -> Doses:
-    """A change without doses."""
-    return {1.0: interventions}
 
 
 class Outcomes:
@@ -127,6 +77,10 @@ class Outcomes:
             self._known[key] = self.bench.outcome(interventions, metrics)
             self._note(key)
         return self._known[key]
+
+    def clusters(self, metric: str) -> Int[np.ndarray, " _input"] | None:
+        """Which inputs of a metric belong together, and are drawn together; None where none do."""
+        return self.bench.clusters(metric) if isinstance(self.bench, Grouped) else None
 
     def _note(self, key: str) -> None:
         if self.log is None:
@@ -168,7 +122,14 @@ def _read(log: Path) -> dict[str, Outcome]:
     return known
 
 
-def run(outcomes: Outcomes, trials: Sequence[Trial], *, seed: int = 0, step: Step = lambda done: None) -> list[Effect]:
+def run(
+    outcomes: Outcomes,
+    trials: Sequence[Trial],
+    *,
+    seed: int = 0,
+    step: Step = lambda done: None,
+    detector: str = "",
+) -> list[Effect]:
     """Effects of all trials, each with q (see `judged`) and a verdict."""
     effects = []
     for trial in trials:
@@ -177,21 +138,29 @@ def run(outcomes: Outcomes, trials: Sequence[Trial], *, seed: int = 0, step: Ste
         for doses in (trial.doses, *trial.twins):
             changes.append(outcomes.slopes(doses, trial.untouched, trial.claims.keys()))
             step(len(doses))
-        effects += [
-            _effect(trial, metric, before[metric], [change[metric] for change in changes], seed)
-            for metric in trial.claims
-        ]
+        for metric in trial.claims:
+            mine = [change[metric] for change in changes]
+            effect = _effect(trial, metric, before[metric], mine, outcomes.clusters(metric), seed)
+            effects.append(replace(effect, detector=detector))
     return judged(effects)
 
 
-def _effect(trial: Trial, metric: str, before: np.ndarray, changes: Sequence[np.ndarray], seed: int) -> Effect:
+def _effect(
+    trial: Trial,
+    metric: str,
+    before: np.ndarray,
+    changes: Sequence[np.ndarray],
+    clusters: Int[np.ndarray, " _input"] | None,
+    seed: int,
+) -> Effect:
     """The change of one metric, the target's first, beside the twins' changes; and what it is `before`."""
     known = np.isfinite(changes[0])
     nothing = float("nan")
     others = np.array([change[known].mean() for change in changes[1:]] if known.any() else [])
     finite = others[np.isfinite(others)]
     mean = float(changes[0][known].mean()) if known.any() else nothing
-    low, high = bootstrap_mean(changes[0][known], seed=seed) if known.any() else (nothing, nothing)
+    together = None if clusters is None else clusters[known]
+    low, high = bootstrap_mean(changes[0][known], together, seed=seed) if known.any() else (nothing, nothing)
     ends = np.quantile(finite, [0.025, 0.975]) if len(finite) else (nothing, nothing)
     return Effect(
         target=trial.target,
@@ -211,12 +180,6 @@ def _effect(trial: Trial, metric: str, before: np.ndarray, changes: Sequence[np.
         margin=trial.margin,
         untouched=mean_known(before),
     )
-
-
-def mean_known(values: Float[np.ndarray, " _input"]) -> float:
-    """The mean over the inputs on which a metric is known; NaN without any."""
-    known = values[np.isfinite(values)]
-    return float(known.mean()) if len(known) else float("nan")
 
 
 def _p(claim: Claim, change: float, twins: Float[np.ndarray, " _twin"]) -> float:
@@ -255,7 +218,7 @@ def judged(effects: Sequence[Effect]) -> list[Effect]:
     return found
 
 
-def _verdict(effect: Effect) -> tuple[Verdict, str]:
+def _verdict(effect: Effect) -> tuple[VerdictWord, str]:
     """Whether the claim holds: the change must be there, the target's own, and in the claimed direction.
 
     Refuted is what was shown not to be so: an effect that merely isn't significant says neither, and its interval
@@ -284,7 +247,7 @@ def _verdict(effect: Effect) -> tuple[Verdict, str]:
     return "undecided", f"{said}, more than twins do, but {why}"
 
 
-def _harmless(effect: Effect, said: str, tiny: bool) -> tuple[Verdict, str]:
+def _harmless(effect: Effect, said: str, tiny: bool) -> tuple[VerdictWord, str]:
     """Whether nothing changes, as claimed."""
     margin = f"±{effect.margin:.2g}"
     if tiny:

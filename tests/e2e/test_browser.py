@@ -191,7 +191,7 @@ def test_a_table_comes_as_a_file_with_every_row(visit: Visit, shelf: Path) -> No
 
     import pandas as pd
 
-    from inspector.opening import open_run
+    from inspector.run.report import open_run
 
     me = visit("/sinks?run=planted")
     me.page.locator(".st-key-head-map").locator("xpath=ancestor::*[@data-testid='stVerticalBlock'][1]").get_by_role(

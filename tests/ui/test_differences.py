@@ -4,19 +4,16 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("streamlit", reason="pip install activation-inspector[dashboard]")
-
-from dashboards.differences import headlines
-from dashboards.state import View
-from inspector.opening import open_run
+from inspector.run.differences import headlines
+from inspector.run.report import Report, open_run
 
 
-def viewed(shelf: Path, name: str) -> View:
-    return View(name, (str(shelf / name), 0.0), open_run(shelf / name), True, "")
+def opened(shelf: Path, name: str) -> Report:
+    return open_run(shelf / name)
 
 
 def test_a_run_beside_itself_differs_in_nothing(shelf: Path) -> None:
-    table = headlines(viewed(shelf, "planted"), viewed(shelf, "planted"))
+    table = headlines(opened(shelf, "planted"), opened(shelf, "planted"))
     assert len(table) >= 5
     assert (table["second − first"] == 0).all()
     known = table.dropna(subset=["to"])
@@ -24,7 +21,7 @@ def test_a_run_beside_itself_differs_in_nothing(shelf: Path) -> None:
 
 
 def test_a_planted_spike_is_a_difference_with_an_interval_beside_a_model_without(shelf: Path) -> None:
-    table = headlines(viewed(shelf, "empty"), viewed(shelf, "planted")).set_index("number")
+    table = headlines(opened(shelf, "empty"), opened(shelf, "planted")).set_index("number")
     largest = table.loc["largest |x|, mean over texts"]
     assert largest["95 % from"] > 4000 and largest["95 % from"] <= largest["second − first"] <= largest["to"]
     rate = table.loc["sink rate at key 0"]
@@ -32,5 +29,5 @@ def test_a_planted_spike_is_a_difference_with_an_interval_beside_a_model_without
 
 
 def test_runs_that_measured_other_things_have_no_common_number(shelf: Path) -> None:
-    table = headlines(viewed(shelf, "planted"), viewed(shelf, "study"))
+    table = headlines(opened(shelf, "planted"), opened(shelf, "study"))
     assert not len(table)

@@ -96,14 +96,13 @@ def contrast(a: str, b: str) -> float:
     return (high + 0.05) / (low + 0.05)
 
 
-def test_every_accent_can_be_read_on_its_page() -> None:
-    from inspector.cli.dashboard import THEME
-
-    for colour in theme.ACCENTS.values():
-        if colour == theme.ACCENTS["line"]:
-            continue
-        assert contrast(colour, THEME["theme.light.backgroundColor"]) >= 4.5
-        assert contrast(theme.IN_THE_DARK[colour], THEME["theme.dark.backgroundColor"]) >= 4.5
+@pytest.mark.parametrize("accent", ["#E8590C", "#1971C2", "#6741D9", "#00FF00", "#FFFFE0", "#000000", "no colour"])
+def test_every_accent_can_be_read_on_its_page(accent: str) -> None:
+    for page in ("#FFFFFF", THEME["theme.dark.backgroundColor"]):
+        assert contrast(theme.readable(accent, page), page) >= 4.5
+    for known in theme.TEXT_OF.values():
+        assert contrast(known, "#FFFFFF") >= 4.5
+        assert contrast(theme.IN_THE_DARK[known], THEME["theme.dark.backgroundColor"]) >= 4.5
 
 
 def test_the_server_is_told_to_keep_to_itself() -> None:

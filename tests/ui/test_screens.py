@@ -82,7 +82,7 @@ def test_a_chosen_cell_shows_what_was_planted(draw: Open) -> None:
 
 def test_a_chosen_head_says_what_it_does_and_what_that_does_not_mean(draw: Open) -> None:
     text = said(draw("sinks", layer=1, head=2))
-    assert "Head 2 of layer 1 parks" in text and "not evidence that the token matters" in text
+    assert "Head 2 of layer 1 places" in text and "not evidence that the token matters" in text
 
 
 def test_a_chosen_neuron_shows_the_answers_that_it_speaks_up_in(draw: Open) -> None:
@@ -92,22 +92,22 @@ def test_a_chosen_neuron_shows_the_answers_that_it_speaks_up_in(draw: Open) -> N
     assert "an intervention must tell" in text
     assert "fires at 2.5% of the tokens" in text
     assert "<script" not in markup(at)
-    first = text[text.index("speaks loudest") :]
+    first = text[text.index("activates most") :]
     assert first.index("Question 0 <b>?</b>") < first.index("Question", first.index("Question 0") + 5)
 
 
 def test_a_slider_judges_again_and_the_address_keeps_it(draw: Open) -> None:
     at = draw("sinks")
     before = said(at)
-    at.select_slider(key="slider epsilon").set_value(0.95).run()
-    assert at.query_params["epsilon"] == "0.95"
+    at.select_slider(key="slider sinks.epsilon").set_value(0.95).run()
+    assert at.query_params["sinks.epsilon"] == "0.95"
     assert "(ε = 0.95" in said(at) and "epsilon 0.95" in said(at) and "(ε = 0.95" not in before
 
 
 def test_a_slider_judges_candidates_again(draw: Open) -> None:
     at = draw("neurons", "study")
     assert "1 of the probe's 2 neurons are candidates" in said(at) and "1 candidate neuron of 2" in said(at)
-    at.select_slider(key="slider stability").set_value(0.95).run()
+    at.select_slider(key="slider hneurons.stability").set_value(0.95).run()
     assert "0 of the probe's 2 neurons are candidates" in said(at) and "No neuron is a candidate" in said(at)
 
 

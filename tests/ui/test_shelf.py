@@ -11,7 +11,7 @@ from fixtures_runs import DAMAGED
 
 from dashboards.shelf import Shelf
 from inspector.errors import RunError
-from inspector.opening import open_run
+from inspector.run.report import open_run
 
 
 @pytest.fixture

@@ -7,162 +7,85 @@ bootstraps choose too, and whose CETT alone tells held-out answers apart, is a c
 makes the model invent things only an intervention can tell.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping, Sequence
 
-import numpy as np
-import pandas as pd
-
-from inspector.detectors.base import Names, Reducer
-from inspector.errors import InputError
-from inspector.records import Evidence, Finding
-
-if TYPE_CHECKING:
-    from inspector.models import Model
-
-LABELS = ("right", "wrong", "mixed", "abstained")
-SPLITS = ("fit", "held out", "not used")
-
-
-@dataclass(frozen=True)
-class Thresholds:
-    """Both are defaults of ours; the paper has none."""
-
-    stability: float = 0.5
-    """Share of bootstrap samples that must choose the neuron with the same sign."""
-    q: float = 0.05
-    """Largest adjusted p of the neuron alone, on held-out answers."""
+from inspector.detectors.base import Names
+from inspector.detectors.hneurons import sentences
+from inspector.detectors.hneurons.frames import FRAMES, findings
+from inspector.detectors.hneurons.terms import TERMS
+from inspector.detectors.hneurons.thresholds import DEFAULTS, Thresholds
+from inspector.detectors.measured import Measured
+from inspector.detectors.shown import Headline, Screen, Suggestion, TextTable, Tile
+from inspector.figures.drawing import Drawing
+from inspector.figures.palette import VIOLET
+from inspector.records import Evidence, Finding, Sentence
 
 
 class HNeurons:
-    """The detector; its evidence is made by `inspector.study_hallucination`."""
+    """Judges a study's probe; its evidence is made by `inspector.study_hallucination`."""
 
     name = "hneurons"
-    kinds: tuple[str, ...] = ("neuron",)
+    title = "Hallucination neurons"
+    accent = VIOLET
+    terms = TERMS
     command = "hallucinate"
+    thresholds = Thresholds
+    frames = FRAMES
+    tables = ("alpha", "guard", "guard_curve", "decoding")
+    sources = ("answers",)
+    page = (
+        *(f"hneurons.{name}" for name in ("scores", "candidates", "transfers", "counts", "answers")),
+        *("alpha", "guard", "decoding"),
+    )
+    screen = Screen(
+        "A few neurons whose activity predicts that an answer is made up: candidates.",
+        path="neurons",
+        absent="This run asked no questions. Studies are made by: inspector hallucinate --out RUN.",
+        order=3,
+    )
+    report = "inspector.hallucination.study:Study"
+    operations = ("scale", "scale alone")
+    trials = "inspector.hallucination.trials:NeuronTrials"
 
-    def reducer(self, model: "Model") -> Reducer:
-        """Not for a scan of texts: it takes questions.
-
-        Raises:
-            InputError: always.
-        """
-        raise InputError("Detector 'hneurons' needs questions, not texts. Run: inspector hallucinate --out RUN.")
-
-    def judge(self, evidence: Evidence, names: Names, **thresholds: float) -> Sequence[Finding]:
+    def judge(self, evidence: Evidence, names: Names, thresholds: Thresholds = DEFAULTS) -> Sequence[Finding]:
         """Candidates, the heaviest weight first."""
-        t = Thresholds(**thresholds)
-        table = candidates(evidence, names, t)
-        return tuple(
-            Finding(
-                detector=self.name,
-                kind="neuron",
-                layer=int(row.layer),
-                unit=int(row.neuron),
-                position=None,
-                token=None,
-                score=float(row.auroc),
-                low=float(row.low),
-                high=float(row.high),
-                threshold=t.q,
-                verdict="candidate",
-            )
-            for row in table[table["verdict"] == "candidate"].itertuples()
-        )
+        return findings(evidence, thresholds)
 
+    def sentences(self, m: Measured) -> Iterator[Sentence]:
+        """What the study found, how it compares with cheaper scores, and what tests said."""
+        yield from sentences.found(m)
+        yield from sentences.tested(m)
 
-def candidates(evidence: Evidence, names: Names, t: Thresholds) -> pd.DataFrame:
-    """The probe's neurons, the heaviest first; `verdict` is empty where one is no candidate."""
-    e = evidence
-    columns = {"layer": e["probe_layer"], "neuron": e["probe_neuron"], "weight": e["probe_weight"]}
-    columns |= {name: e[f"tested_{name}"] for name in ("stability", "auroc", "low", "high", "within", "p", "q")}
-    table = pd.DataFrame(columns)
-    passed = (table["weight"] > 0) & (table["stability"] >= t.stability) & (table["q"] < t.q)
-    table["verdict"] = np.where(passed, "candidate", "")
-    return table.sort_values("weight", ascending=False, ignore_index=True)
+    def text_tables(self, m: Measured) -> Iterator[TextTable]:
+        """Scores, the probe's neurons, transfers; and what was tested and compared."""
+        return sentences.tables(m)
 
+    def figures(self, m: Measured) -> Mapping[str, Drawing]:
+        """Scores, ROC curves, the probe's neurons; α, guards and decoding where they were measured."""
+        from inspector.detectors.hneurons import figures
 
-def scores(evidence: Evidence, names: Names, t: Thresholds) -> pd.DataFrame:
-    """Every predictor on answers not fitted on; of `random` and `shuffled` the mean, 5 % and 95 % of the draws."""
-    e = evidence
-    table = pd.DataFrame({"name": e.facts["predictors"], **{n: e[f"score_{n}"] for n in SCORE_COLUMNS}})
-    draws = {"random": e["random_auroc"], "shuffled": e["shuffled_auroc"]}
-    rows = [
-        {"name": name, "auroc": areas.mean(), "low": np.quantile(areas, 0.05), "high": np.quantile(areas, 0.95)}
-        for name, areas in draws.items()
-        if len(areas)
-    ]
-    return pd.concat([table, pd.DataFrame(rows)], ignore_index=True)
+        return figures.drawings(m)
 
+    def tiles(self, m: Measured) -> Iterator[Tile]:
+        """How many candidates, and the probe's AUROC."""
+        return sentences.tiles(m)
 
-SCORE_COLUMNS = ("auroc", "low", "high", "accuracy", "accuracy_low", "accuracy_high", "brier", "calibration_error", "n")
+    def headlines(self, m: Measured) -> Mapping[str, Headline]:
+        """The numbers that two studies are compared by."""
+        scores = m.frame("scores").set_index("name")["auroc"]
+        found = {"candidate neurons": Headline(float((m.frame("candidates")["verdict"] != "").sum()))}
+        known = [name for name in ("probe", "entropy", "length") if name in scores]
+        return found | {f"AUROC of {name}": Headline(float(scores[name])) for name in known}
 
+    def comparison(self, first: Measured, second: Measured) -> Mapping[str, Drawing]:
+        """Two studies' scores."""
+        from inspector.detectors.hneurons import figures
 
-def counts(evidence: Evidence, names: Names, t: Thresholds) -> pd.DataFrame:
-    """How many questions are right, wrong, mixed or abstained, by the agreement asked of the samples."""
-    table = pd.DataFrame(evidence["counts"], columns=list(LABELS))
-    table.insert(0, "agreement", evidence["agreements"])
-    table["used"] = table["agreement"] == evidence.facts["agreement"]
-    return table
+        return figures.comparison(first, second)
 
-
-def transfers(evidence: Evidence, names: Names, t: Thresholds) -> pd.DataFrame:
-    """Probes tried on relations that they were not fitted on."""
-    columns = ("source", "target", "right", "wrong", "auroc", "low", "high", "logprob")
-    return pd.DataFrame(evidence.facts["transfers"], columns=list(columns))
-
-
-def roc(evidence: Evidence, names: Names, t: Thresholds) -> pd.DataFrame:
-    """ROC curves of the predictors, at most 200 points each: name, false_alarms, caught."""
-    made_up = evidence["label"] == LABELS.index("wrong")
-    parts = []
-    for name, odds in zip(evidence.facts["predictors"], evidence["odds"], strict=True):
-        known = np.isfinite(odds)
-        order = np.argsort(-odds[known], kind="stable")
-        caught = np.cumsum(made_up[known][order]) / max(1, made_up[known].sum())
-        false = np.cumsum(~made_up[known][order]) / max(1, (~made_up[known]).sum())
-        keep = np.unique(np.linspace(0, len(order) - 1, 200).astype(int))
-        parts.append(
-            pd.DataFrame({"name": name, "false_alarms": np.r_[0, false[keep]], "caught": np.r_[0, caught[keep]]})
-        )
-    return pd.concat(parts, ignore_index=True)
-
-
-def answers(evidence: Evidence, table: Mapping[str, np.ndarray]) -> pd.DataFrame:
-    """One row a question: question, accepted answers, greedy answer, label, risk, split."""
-    frame = pd.DataFrame(dict(table))
-    frame["label"] = [LABELS[i] for i in evidence["label"]]
-    frame["risk"] = evidence["risk"]
-    frame["split"] = [SPLITS[i] for i in evidence["split"]]
-    for name in ("tokens", "entropy", "logprob", "agreeing"):
-        frame[name] = evidence[name]
-    return frame
-
-
-FIRES_ON = 10
-"""Answers listed for each neuron."""
-
-
-def fires_on(evidence: Evidence, contributions: Evidence, table: Mapping[str, np.ndarray]) -> pd.DataFrame:
-    """For each of the probe's neurons the answers with its largest CETT: layer, neuron, rank, cett, and the answer."""
-    flat = contributions["answer"].reshape(len(contributions["answer"]), -1)
-    cett = flat[:, evidence["probe_column"]].astype(np.float32)
-    rows = np.argsort(-cett, axis=0, kind="stable")[:FIRES_ON]
-    told = answers(evidence, table)
-    parts = []
-    for column, best in enumerate(rows.T):
-        part = told.loc[best, ["id", "question", "answer", "label", "risk"]].reset_index(drop=True)
-        place = {"layer": evidence["probe_layer"][column], "neuron": evidence["probe_neuron"][column]}
-        parts.append(part.assign(**place, rank=range(len(best)), cett=cett[best, column]))
-    columns = ["layer", "neuron", "rank", "cett", "id", "question", "answer", "label", "risk"]
-    return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
-
-
-FRAMES: Mapping[str, Any] = {
-    "candidates": candidates,
-    "scores": scores,
-    "counts": counts,
-    "transfers": transfers,
-    "roc": roc,
-}
+    def suggestion(self, m: Measured) -> Suggestion | None:
+        """The heaviest neuron, zeroed."""
+        neurons = m.frame("candidates")
+        if not len(neurons):
+            return None
+        return Suggestion("neuron", int(neurons.iloc[0]["layer"]), int(neurons.iloc[0]["neuron"]), None, "zero")

@@ -6,13 +6,22 @@ all tokens and dims of that layer. Plateaus, step-up and step-down blocks: Sun, 
 Zhu 2026 (arXiv 2603.05498).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+import pandas as pd
+
 from inspector.detectors.base import Names, Reducer
-from inspector.detectors.massive import frames as judge
-from inspector.detectors.massive.thresholds import Thresholds
-from inspector.records import Evidence, Finding
+from inspector.detectors.massive import sentences
+from inspector.detectors.massive.frames import FRAMES, findings
+from inspector.detectors.massive.terms import TERMS
+from inspector.detectors.massive.thresholds import DEFAULTS, SCALE_FREE, Thresholds
+from inspector.detectors.measured import Measured
+from inspector.detectors.shown import Headline, Screen, Suggestion, TextTable, Tile
+from inspector.figures.drawing import Drawing
+from inspector.figures.palette import ORANGE
+from inspector.records import Evidence, Finding, Sentence
 
 if TYPE_CHECKING:
     from inspector.models import Model
@@ -22,7 +31,24 @@ class Massive:
     """Finds massive activations; thresholds `ratio`, `magnitude`, `dim_ratio` (0 switches one off)."""
 
     name = "massive"
+    title = "Massive activations"
+    accent = ORANGE
+    terms = TERMS
     kinds: tuple[str, ...] = ("resid_post",)
+    thresholds = Thresholds
+    presets: Mapping[str, Mapping[str, float]] = {"scale-free": SCALE_FREE}
+    frames = FRAMES
+    tables = ("spike_sink",)
+    page = (
+        *(f"massive.{name}" for name in ("plateaus", "writers", "layers", "outliers", "token_outliers", "directions")),
+        "spike_sink",
+    )
+    screen = Screen(
+        "A few numbers inside the model are thousands of times larger than the rest.",
+        order=1,
+    )
+    operations = ("zero", "zero, as far", "mean", "drop")
+    trials = "inspector.detectors.massive.trials:MassiveTrials"
 
     def reducer(self, model: "Model") -> Reducer:
         """A reducer for one scan of this model."""
@@ -30,6 +56,62 @@ class Massive:
 
         return MassiveReducer(model)
 
-    def judge(self, evidence: Evidence, names: Names, **thresholds: float) -> Sequence[Finding]:
+    def judge(self, evidence: Evidence, names: Names, thresholds: Thresholds = DEFAULTS) -> Sequence[Finding]:
         """Findings of this evidence under these thresholds."""
-        return judge.findings(evidence, names, Thresholds(**thresholds))
+        return findings(evidence, names, thresholds)
+
+    def notes(self, m: Measured) -> Iterator[str]:
+        """Layers with NaN or infinity."""
+        lost = m.evidence["nonfinite"]
+        if lost.any():
+            where = f"{np.count_nonzero(lost)} of {len(lost)} layers"
+            yield f"NaN or infinity in {where}, at up to {lost.max()} tokens: there they are in no statistic."
+
+    def sentences(self, m: Measured) -> Iterator[Sentence]:
+        """What is massive, the life cycle of each plateau, and what tests said."""
+        yield from sentences.found(m)
+        yield from sentences.tested(m)
+
+    def text_tables(self, m: Measured) -> Iterator[TextTable]:
+        """Plateaus; and, where they were tested, effects, and spikes and sinks each kept or taken away."""
+        return sentences.tables(m)
+
+    def figures(self, m: Measured) -> Mapping[str, Drawing]:
+        """The life cycle, the map of the first text, and the table of spikes and sinks."""
+        from inspector.detectors.massive import figures
+
+        return figures.drawings(m)
+
+    def tiles(self, m: Measured) -> Iterator[Tile]:
+        """How many entries, and the largest."""
+        return sentences.tiles(m)
+
+    def headlines(self, m: Measured) -> Mapping[str, Headline]:
+        """The numbers that two runs are compared by."""
+        largest = np.nanmax(np.abs(m.evidence["value"]), axis=(1, 2))
+        layers = m.frame("layers")
+        return {
+            "largest |x|, mean over texts": Headline(float(np.nanmean(largest)), largest),
+            "largest ratio to the median": Headline(float(layers["ratio"].max())),
+            "massive entries a text": Headline(float(layers["n_flagged"].sum()) / max(1, len(m.evidence["text"]))),
+        }
+
+    def comparison(self, first: Measured, second: Measured) -> Mapping[str, Drawing]:
+        """Two runs' largest |x| over the layers, and their maps with the same colours."""
+        from inspector.detectors.massive import figures
+
+        return figures.comparison(first, second)
+
+    def suggestion(self, m: Measured) -> Suggestion | None:
+        """The largest plateau's dim, zeroed where it is written."""
+        plateaus = m.frame("plateaus")
+        if not len(plateaus):
+            return None
+        top = plateaus.iloc[0]
+        position = None if pd.isna(top["position"]) else int(top["position"])
+        return Suggestion("resid_post", int(top["first"]), int(top["dim"]), position, "zero")
+
+    def sizes(self, m: Measured, kind: str, layer: int) -> Sequence[float] | None:
+        """The largest |x| of each dim of the stream."""
+        sizes: Sequence[float] = m.evidence["dim_max"][layer].tolist()
+        return sizes if kind == "resid_post" else None

@@ -3,12 +3,17 @@
 Thresholds come in here and nowhere earlier, so that a slider can move them on a saved run.
 """
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
 from inspector.detectors.base import Names
 from inspector.detectors.massive.plateaus import plateaus, writers
 from inspector.detectors.massive.thresholds import Thresholds, agreed, cutoffs, flagged, medians, named, typical_dim_max
+from inspector.detectors.measured import Measured
+from inspector.detectors.shown import Frame
 from inspector.records import Evidence, Finding
 from inspector.stats import (
     BINS_PER_OCTAVE,
@@ -43,12 +48,12 @@ def entries(e: Evidence, names: Names, t: Thresholds) -> pd.DataFrame:
     )
 
 
-def kept(e: Evidence, names: Names, t: Thresholds) -> pd.DataFrame:
+def kept(e: Evidence, names: Names) -> pd.DataFrame:
     """The sixteen largest entries of each text and layer, flagged or not: columns as `entries`."""
     return entries(e, names, Thresholds(ratio=0.0, magnitude=0.0))
 
 
-def sizes(e: Evidence, names: Names, t: Thresholds) -> pd.DataFrame:
+def sizes(e: Evidence) -> pd.DataFrame:
     """How |x| is spread in each layer: entries counted in quarter octaves, `size` their lower edge."""
     quarters = e["histogram"].reshape(len(e["histogram"]), -1, BINS_PER_OCTAVE // 4).sum(axis=2)
     layer, step = np.nonzero(quarters)
@@ -124,7 +129,7 @@ def carriers(e: Evidence, names: Names, t: Thresholds) -> pd.DataFrame:
     return table.sort_values(["layer", "share"], ascending=[True, False], ignore_index=True)
 
 
-def outliers(e: Evidence, names: Names, t: Thresholds) -> pd.DataFrame:
+def outliers(e: Evidence) -> pd.DataFrame:
     """LLM.int8 outlier dims: |x| ≥ 6 in ≥ 25 % of layers and ≥ 6 % of positions (arXiv 2208.07339).
 
     Counted where that method quantises: at a block's input after its first norm.
@@ -142,7 +147,7 @@ def outliers(e: Evidence, names: Names, t: Thresholds) -> pd.DataFrame:
     return frame.sort_values(["outlier", "positions"], ascending=False, ignore_index=True)
 
 
-def token_outliers(e: Evidence, names: Names, t: Thresholds) -> pd.DataFrame:
+def token_outliers(e: Evidence, names: Names) -> pd.DataFrame:
     """PrefixQuant token outliers: max |z| over 64 medians of it, at the down-projection's input.
 
     Of each text and layer the four largest tokens at most (arXiv 2410.05265).
@@ -167,7 +172,7 @@ def token_outliers(e: Evidence, names: Names, t: Thresholds) -> pd.DataFrame:
     )
 
 
-def directions(e: Evidence, names: Names, t: Thresholds) -> pd.DataFrame:
+def directions(e: Evidence) -> pd.DataFrame:
     """How alike spike tokens of different texts are after the norm that follows, beside last tokens.
 
     The mean cosine over pairs of texts; `effective_dims` is the participation ratio of the spike
@@ -242,16 +247,35 @@ def _nonfinite(e: Evidence) -> list[Finding]:
     ]
 
 
-FRAMES = {
-    "layers": layers,
-    "entries": entries,
-    "kept": kept,
-    "sizes": sizes,
-    "plateaus": plateaus,
-    "writers": writers,
-    "carriers": carriers,
-    "outliers": outliers,
-    "token_outliers": token_outliers,
-    "directions": directions,
+def size_map(m: Measured) -> pd.DataFrame:
+    """Largest |x| of every token and layer, for the first texts: text, layer, position, token, max."""
+    e = m.evidence
+    text, layer, position = np.nonzero(np.isfinite(e["map"]))
+    table = pd.DataFrame({"text": e["text"][text], "layer": layer, "position": position})
+    table["max"] = e["map"][text, layer, position]
+    tokens = pd.DataFrame(dict(m.record.tokens))[["text", "position", "token"]]
+    return table.merge(tokens, on=["text", "position"], how="left")[["text", "layer", "position", "token", "max"]]
+
+
+def _plateau_verdicts(made: pd.DataFrame, found: Sequence[Finding]) -> list[str]:
+    """A plateau is flagged in some of its layers, not always from the first: the first verdict there is."""
+    known: dict[Any, str] = {(one.layer, one.unit): one.verdict for one in found}
+    spans = zip(made["first"], made["last"], made["dim"], strict=True)
+    every = [[known.get((at, dim), "") for at in range(first, last + 1)] for first, last, dim in spans]
+    return [next((one for one in verdicts if one), "") for verdicts in every]
+
+
+FRAMES: Mapping[str, Frame] = {
+    "layers": Frame(lambda m: layers(m.evidence, m.names, m.thresholds)),
+    "entries": Frame(lambda m: entries(m.evidence, m.names, m.thresholds)),
+    "kept": Frame(lambda m: kept(m.evidence, m.names)),
+    "sizes": Frame(lambda m: sizes(m.evidence)),
+    "plateaus": Frame(lambda m: plateaus(m.evidence, m.names, m.thresholds), verdicts=_plateau_verdicts),
+    "writers": Frame(lambda m: writers(m.evidence, m.names, m.thresholds)),
+    "carriers": Frame(lambda m: carriers(m.evidence, m.names, m.thresholds)),
+    "outliers": Frame(lambda m: outliers(m.evidence)),
+    "token_outliers": Frame(lambda m: token_outliers(m.evidence, m.names)),
+    "directions": Frame(lambda m: directions(m.evidence)),
+    "map": Frame(size_map, present=lambda m: "map" in m.evidence.arrays),
 }
-"""Tables of this evidence by name: (evidence, token names, thresholds) → DataFrame."""
+"""The detector's frames by name."""

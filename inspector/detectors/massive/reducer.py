@@ -10,7 +10,7 @@ from torch import Tensor
 
 from inspector.batches import Batch
 from inspector.detectors.tally import Tally, histogram
-from inspector.models import Model
+from inspector.models import Backend, Model
 from inspector.records import Evidence
 from inspector.sites import Site
 
@@ -173,7 +173,7 @@ class MassiveReducer:
         columns = self.model.w_out(layer)[:, dim.reshape(-1)].T.reshape(*dim.shape, -1).float()
         written = held.neuron[rows, position].float() * columns
         # A norm after the MLP (Gemma, OLMo-2) scales every neuron's share of this entry alike.
-        bias = getattr(self.model.bridge.blocks[layer].mlp.out.original_component, "bias", None)
+        bias = self.model.b_out(layer)
         direct = written.sum(dim=-1) + (0.0 if bias is None else bias[dim].float())
         gain = held.mlp_out[rows, position, dim].float() / direct
         written = written * gain.nan_to_num(1.0, 1.0, 1.0).unsqueeze(-1)
@@ -218,7 +218,8 @@ def _moments(x: Float[Tensor, "token d"]) -> Float[Tensor, " 5"]:
     flat = x.reshape(-1)
     square = flat * flat
     sums = [flat.sum(), square.sum(), torch.dot(square, flat), torch.dot(square, square)]
-    return torch.stack([torch.tensor(float(flat.numel()), device=x.device), *sums]).double()
+    counted = torch.stack([torch.tensor(float(flat.numel()), device=x.device), *sums])
+    return Backend.of(x.device).widened(counted)
 
 
 def _unit(x: Float[Tensor, "batch d"]) -> Float[Tensor, "batch d"]:

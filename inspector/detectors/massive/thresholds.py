@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 from inspector.detectors.base import Names
-from inspector.errors import InputError
+from inspector.detectors.thresholds import threshold
 from inspector.records import Evidence
 from inspector.stats import histogram_quantile
 
@@ -16,23 +16,29 @@ FIXED_POSITION_SHARE = 0.9
 
 @dataclass(frozen=True)
 class Thresholds:
-    """When an entry is massive: all three must hold. 0 switches one off.
+    """When an entry is massive: all three must hold. 0 switches one off."""
 
-    Args:
-        ratio: |x| over the median |x| of its layer (all real tokens × dims).
-        magnitude: |x| itself.
-        dim_ratio: |x| over the layer's other dims (the median of the dims' maxima).
-    """
+    ratio: float = threshold(
+        1000.0,
+        "|x| over the median |x| of its layer (all real tokens × dims); the paper's 1,000 was set on 7B models",
+        label="At least this many medians",
+        steps=(10, 30, 100, 300, 1000, 3000, 10_000),
+    )
+    magnitude: float = threshold(
+        100.0,
+        "|x| itself; the paper's 100; 0 switches it off, for small models",
+        label="And |x| above",
+        steps=(0, 10, 30, 100, 300, 1000, 3000),
+    )
+    dim_ratio: float = threshold(
+        0.0,
+        "|x| over the layer's other dims (the median of the dims' maxima); off at 0, and 10 is a scale-free choice",
+        label="And × the layer's other dims",
+        steps=(0, 3, 10, 30, 100),
+    )
 
-    ratio: float = 1000.0
-    magnitude: float = 100.0
-    dim_ratio: float = 0.0
 
-    def __post_init__(self) -> None:
-        for name in ("ratio", "magnitude", "dim_ratio"):
-            if getattr(self, name) < 0:
-                raise InputError(f"Threshold massive.{name} is {getattr(self, name)}. Use 0 or more.")
-
+DEFAULTS = Thresholds()
 
 SCALE_FREE = {"ratio": 100.0, "magnitude": 0.0, "dim_ratio": 10.0}
 """Thresholds that don't depend on a model's scale; the published ones were set on 7B models."""

@@ -1,4 +1,4 @@
-"""Attention sinks: heads that park their attention on the first or another meaningless token.
+"""Attention sinks: heads that place most of their attention on the first or another meaningless token.
 
 Gu et al. 2024, "When Attention Sink Emerges in Language Models" (arXiv 2410.10781): key k receives
 α_k = 1/(T−k) · Σ_{q ≥ k} A[q, k]; the sink rate at k is the share of texts, layers and heads with
@@ -6,14 +6,21 @@ Gu et al. 2024, "When Attention Sink Emerges in Language Models" (arXiv 2410.107
 what the text cut to 64 would.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from inspector.detectors.base import Names, Reducer
-from inspector.detectors.sinks import frames as judge
-from inspector.records import Evidence, Finding
+from inspector.detectors.measured import Measured
+from inspector.detectors.shown import Headline, Screen, TextTable, Tile
+from inspector.detectors.sinks import sentences
+from inspector.detectors.sinks.frames import FRAMES, enough, findings, rate_by_text, rates, sink_rate
+from inspector.detectors.sinks.terms import TERMS
+from inspector.detectors.sinks.thresholds import DEFAULTS, Thresholds
+from inspector.figures.drawing import Drawing
+from inspector.figures.palette import BLUE
+from inspector.records import Evidence, Finding, Sentence
 
 if TYPE_CHECKING:
     from inspector.models import Model
@@ -25,7 +32,21 @@ class Sinks:
     """Finds attention sinks; threshold `epsilon`, strictly below the received attention of a sink."""
 
     name = "sinks"
+    title = "Attention sinks"
+    accent = BLUE
+    terms = TERMS
     kinds: tuple[str, ...] = ("attention",)
+    thresholds = Thresholds
+    frames = FRAMES
+    tables = ("windows",)
+    page = ("sinks.heads", "sinks.controls", "windows")
+    screen = Screen(
+        "Heads that place their attention on a token that says little, mostly the first.",
+        order=2,
+    )
+    metrics: Mapping[str, Callable[[Evidence], Mapping[int, float]]] = {"sink_rate": rate_by_text}
+    operations = ("hide", "hide all")
+    trials = "inspector.detectors.sinks.trials:SinkTrials"
 
     def reducer(self, model: "Model") -> Reducer:
         """A reducer for one scan of this model."""
@@ -33,9 +54,9 @@ class Sinks:
 
         return SinksReducer(model)
 
-    def judge(self, evidence: Evidence, names: Names, **thresholds: float) -> Sequence[Finding]:
+    def judge(self, evidence: Evidence, names: Names, thresholds: Thresholds = DEFAULTS) -> Sequence[Finding]:
         """Findings of this evidence under these thresholds."""
-        return judge.findings(evidence, names, judge.Thresholds(**thresholds))
+        return findings(evidence, names, thresholds)
 
     def controls(self, model: "Model", seed: int) -> Mapping[str, list[list[int]]]:
         """Two inputs without meaning: random tokens, where sinks stay, and one token repeated.
@@ -49,3 +70,55 @@ class Sinks:
         words = rng.choice(ordinary, size=(CONTROL_TEXTS, length)).tolist()
         repeated = rng.choice(ordinary, size=CONTROL_TEXTS).tolist()
         return {"random": words, "repeated": [[token] * length for token in repeated]}
+
+    def notes(self, m: Measured) -> Iterator[str]:
+        """Attention that was not finite, and texts that are too short for a rate."""
+        for name, e in {self.name: m.evidence, **{f"{self.name}.{n}": e for n, e in m.controls.items()}}.items():
+            lost = e["skipped"]
+            if lost.any():
+                yield (
+                    f"{name}: attention was not finite in {np.count_nonzero(lost)} of {len(lost)} layers, in up to "
+                    f"{lost.max()} texts; there these texts are left out, and rates are over what remains."
+                )
+        if short := int((~enough(m.evidence)).sum()):
+            yield (
+                f"sinks: {short} of {len(m.evidence['text'])} sequences have fewer than "
+                f"{m.evidence.facts['shortest']} tokens (or no finite attention) and are in no rate: received "
+                "attention grows as texts get shorter."
+            )
+
+    def sentences(self, m: Measured) -> Iterator[Sentence]:
+        """The sink rate, the heads that are sinks, and what tests said."""
+        yield from sentences.found(m)
+        yield from sentences.tested(m)
+
+    def text_tables(self, m: Measured) -> Iterator[TextTable]:
+        """The strongest heads; and, where they were tested, effects and windows over the cache."""
+        return sentences.tables(m)
+
+    def figures(self, m: Measured) -> Mapping[str, Drawing]:
+        """The map of heads, received attention by position, controls, the curve over ε, and windows."""
+        from inspector.detectors.sinks import figures
+
+        return figures.drawings(m)
+
+    def tiles(self, m: Measured) -> Iterator[Tile]:
+        """How many heads are sinks."""
+        heads, epsilon = m.frame("heads"), m.thresholds.epsilon
+        count = int((heads["received"] > epsilon).sum())
+        yield Tile("Sink heads", f"{count:,}", f"of {len(heads):,} place over {epsilon:.0%} on one token")
+
+    def headlines(self, m: Measured) -> Mapping[str, Headline]:
+        """The numbers that two runs are compared by."""
+        by_text = rates(m.evidence, m.thresholds.epsilon)
+        rate, _, _ = sink_rate(m.evidence, m.thresholds)
+        return {
+            "sink rate at key 0": Headline(rate, by_text),
+            "mean received attention of heads": Headline(float(m.frame("heads")["received"].mean())),
+        }
+
+    def comparison(self, first: Measured, second: Measured) -> Mapping[str, Drawing]:
+        """Two runs' sink rates over the layers, and their heads."""
+        from inspector.detectors.sinks import figures
+
+        return figures.comparison(first, second)

@@ -1,32 +1,20 @@
 """From the attention-sink evidence to findings and tables: numpy and pandas, no model."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
 from inspector.detectors.base import Names
-from inspector.errors import InputError
+from inspector.detectors.measured import Measured
+from inspector.detectors.shown import Frame, verdict_by
+from inspector.detectors.sinks.thresholds import DEFAULTS, Thresholds
 from inspector.records import Evidence, Finding
 from inspector.stats import bootstrap_mean
 
 AGREEMENT = 0.5
 """A sink that moves with a token is named by the token that at least half of the texts share."""
-
-
-@dataclass(frozen=True)
-class Thresholds:
-    """When a key is a sink: its received attention is strictly above ε.
-
-    Args:
-        epsilon: between 0.05 and 0.95, in steps of 0.05 (the scan counted on this grid).
-    """
-
-    epsilon: float = 0.3
-
-    def __post_init__(self) -> None:
-        if round(self.epsilon * 20, 6) != round(self.epsilon * 20) or not 0 < self.epsilon < 1:
-            raise InputError(f"epsilon is {self.epsilon}. Use a multiple of 0.05 between 0.05 and 0.95.")
 
 
 def _at(e: Evidence, epsilon: float) -> int:
@@ -56,7 +44,7 @@ def _attending(e: Evidence) -> np.ndarray:
     return np.nonzero((e["best_key"] >= 0).any(axis=(0, 2)))[0]
 
 
-def keys(e: Evidence, names: Names, t: Thresholds) -> pd.DataFrame:
+def keys(e: Evidence, t: Thresholds) -> pd.DataFrame:
     """A row a key position: sink rate and received attention, means over texts, layers and heads."""
     seen = _attending(e)
     rate = _nanmean(_rates(e)[seen][:, _at(e, t.epsilon)])
@@ -121,7 +109,7 @@ def heads(e: Evidence, names: Names, t: Thresholds) -> pd.DataFrame:
     return frame
 
 
-def received(e: Evidence, names: Names, t: Thresholds) -> pd.DataFrame:
+def received(e: Evidence) -> pd.DataFrame:
     """A row a head and key position below 64: α of the key, the mean over the texts that have it."""
     mean = _received(e)
     layer, head, key = np.nonzero(np.isfinite(mean))
@@ -154,17 +142,31 @@ def _token(e: Evidence, names: Names, layer: int, head: int, key: int | None) ->
     return names.get(int(found[counts.argmax()]), f"#{found[counts.argmax()]}")
 
 
-def layers(e: Evidence, names: Names, t: Thresholds) -> pd.DataFrame:
+def layers(e: Evidence, t: Thresholds) -> pd.DataFrame:
     """A row a layer: sink rate and received attention at key 0, means over texts and heads."""
     seen = _attending(e)
     rate = _rates(e)[seen][:, _at(e, t.epsilon), 0]
     return pd.DataFrame({"layer": seen, "sink_rate": rate, "received": _nanmean(_received(e)[seen][:, :, 0], axis=1)})
 
 
-def curve(e: Evidence, names: Names, t: Thresholds) -> pd.DataFrame:
+def curve(e: Evidence) -> pd.DataFrame:
     """The sink rate at key 0 over ε."""
     rate = _nanmean(_rates(e)[_attending(e)][:, :, 0])
     return pd.DataFrame({"epsilon": list(e.facts["epsilons"]), "sink_rate": rate})
+
+
+def rates(e: Evidence, epsilon: float) -> np.ndarray:
+    """The share of heads whose first key is a sink, for each text that is long enough and has any."""
+    received = e["received"][e["length"] >= e.facts["shortest"]][..., 0]
+    above = np.where(np.isfinite(received), received > epsilon, np.nan).reshape(len(received), -1)
+    return _nanmean(above[np.isfinite(above).any(axis=1)], axis=1)
+
+
+def rate_by_text(e: Evidence) -> dict[int, float]:
+    """The share of heads whose first key is a sink by the default ε, by text; NaN where a head has none."""
+    received = e["received"][..., 0]
+    heads = np.where(np.isfinite(received), received > DEFAULTS.epsilon, np.nan).reshape(len(received), -1)
+    return dict(zip(e["text"].tolist(), heads.mean(axis=1).tolist(), strict=True))
 
 
 def sink_rate(e: Evidence, t: Thresholds) -> tuple[float, float, float]:
@@ -225,5 +227,18 @@ def _nanstd(values: np.ndarray) -> np.ndarray:
     return np.where(present.sum(axis=0) > 1, np.sqrt(square), np.nan)
 
 
-FRAMES = {"keys": keys, "heads": heads, "received": received, "layers": layers, "curve": curve}
-"""Tables of this evidence by name: (evidence, token names, thresholds) → DataFrame."""
+def controls(m: Measured) -> pd.DataFrame:
+    """The sink rate at key 0 on the texts and on each control input: input, sink_rate, low, high, n."""
+    inputs = {"texts": m.evidence, **m.controls}
+    return pd.DataFrame([control_row(name, evidence, m.thresholds) for name, evidence in inputs.items()])
+
+
+FRAMES: Mapping[str, Frame] = {
+    "keys": Frame(lambda m: keys(m.evidence, m.thresholds)),
+    "heads": Frame(lambda m: heads(m.evidence, m.names, m.thresholds), verdicts=verdict_by("layer", "head")),
+    "received": Frame(lambda m: received(m.evidence)),
+    "layers": Frame(lambda m: layers(m.evidence, m.thresholds)),
+    "curve": Frame(lambda m: curve(m.evidence)),
+    "controls": Frame(controls),
+}
+"""The detector's frames by name."""

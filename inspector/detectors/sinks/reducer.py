@@ -8,7 +8,7 @@ from torch import Tensor
 
 from inspector.batches import Batch
 from inspector.detectors.tally import Tally
-from inspector.models import Model
+from inspector.models import Backend, Model
 from inspector.models.attention import AttentionBlock
 from inspector.records import Evidence
 from inspector.sites import Site
@@ -152,7 +152,7 @@ class SinksReducer:
         alpha = torch.nn.functional.pad(window, (0, WINDOW - window.shape[-1]), value=torch.nan)
         has = alpha.isfinite()
         self.tally.add("seen", layer, has[:, 0].sum(dim=0))
-        self.tally.add("received_sum", layer, alpha.nan_to_num(0.0).double().sum(dim=0))
+        self.tally.add("received_sum", layer, Backend.of(alpha.device).widened(alpha.nan_to_num(0.0)).sum(dim=0))
         hits = torch.stack([(alpha > epsilon).sum(dim=(0, 1)) for epsilon in EPSILONS])
         self.tally.add("hits", layer, hits)
 

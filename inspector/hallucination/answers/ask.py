@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
+from weakref import WeakKeyDictionary
 from zlib import crc32
 
 import numpy as np
@@ -16,10 +17,7 @@ from inspector.errors import InputError
 from inspector.hallucination.answers.samplers import Member
 from inspector.hallucination.questions.prompts import Form
 from inspector.hallucination.questions.sets import Question
-from inspector.models import Decoder, Model
-
-CPU_ROWS, ACCELERATOR_ROWS = 512, 1024
-"""Answers that grow side by side; more were not faster on a CPU."""
+from inspector.models import Backend, Decoder, Model
 
 
 @dataclass(frozen=True)
@@ -98,8 +96,7 @@ class Asker:
         by_length: dict[int, list[Question]] = defaultdict(list)
         for question in questions:
             by_length[len(self._prompt(question))].append(question)
-        on_cpu = self.model.device.type == "cpu"
-        size = max(1, (CPU_ROWS if on_cpu else ACCELERATOR_ROWS) // (1 + self.sampling.samples))
+        size = max(1, Backend.of(self.model.device).answer_rows // (1 + self.sampling.samples))
         groups = [by_length[length] for length in sorted(by_length, reverse=True)]
         for together in groups if self.sampling.samples else [list(chain.from_iterable(groups))]:
             yield from (together[i : i + size] for i in range(0, len(together), size))
@@ -114,7 +111,7 @@ class Asker:
         answers = self.decoder.generate(
             prompts,
             copies,
-            _Chooser(self.member, draws.reshape(-1, self.sampling.longest)),
+            _Chooser(self.member, draws.reshape(-1, self.sampling.longest), self.model.device),
             self.stop,
             self.sampling.longest,
         )
@@ -146,11 +143,13 @@ def check_prompt(model: Model, prefix: tuple[int, ...], prompt: tuple[int, ...],
 class _Chooser:
     """Picks each row's next token: the likeliest where its draw is NaN, else by its draw."""
 
-    def __init__(self, member: Member, draws: np.ndarray) -> None:
-        self.member, self.draws = member, torch.from_numpy(draws)
+    def __init__(self, member: Member, draws: np.ndarray, device: torch.device) -> None:
+        self.member = member
+        dtype = Backend.of(device).accumulate
+        self.draws = torch.tensor(draws, dtype=dtype, device=device)
 
     def __call__(self, logits: Tensor, rows: Tensor, steps: Tensor) -> Tensor:
-        draws = self.draws[rows.cpu(), steps.cpu()].to(logits.device)
+        draws = self.draws[rows, steps]
         chosen = logits.argmax(dim=-1)
         drawn = ~draws.isnan()
         if drawn.any():
@@ -158,13 +157,20 @@ class _Chooser:
         return chosen
 
 
+_stops: WeakKeyDictionary[Any, dict[tuple[object, ...], Tensor]] = WeakKeyDictionary()
+"""By tokenizer: a vocabulary takes a while to decode."""
+
+
 def stop_tokens(model: Model) -> Bool[Tensor, " vocab"]:
-    """True at token ids that end an answer: special ones, and those with a line break in them."""
+    """True at token ids that end an answer: special ones, and those with a line break in them. Don't write to it."""
     tokenizer: Any = model.tokenizer
-    known = min(len(tokenizer), model.shape.vocab)
-    stop = torch.ones(model.shape.vocab, dtype=torch.bool)
-    texts = tokenizer.batch_decode([[i] for i in range(known)], clean_up_tokenization_spaces=False)
-    stop[:known] = torch.tensor(["\n" in text for text in texts])
-    special = {*tokenizer.all_special_ids, *tokenizer.added_tokens_decoder}
-    stop[[i for i in special if i < model.shape.vocab]] = True
-    return stop.to(model.device)
+    known, vocab = min(len(tokenizer), model.shape.vocab), model.shape.vocab
+    special = sorted({*tokenizer.all_special_ids, *tokenizer.added_tokens_decoder})
+    found, key = _stops.setdefault(tokenizer, {}), (known, vocab, model.device, *special)
+    if key not in found:
+        stop = torch.ones(vocab, dtype=torch.bool)
+        texts = tokenizer.batch_decode([[i] for i in range(known)], clean_up_tokenization_spaces=False)
+        stop[:known] = torch.tensor(["\n" in text for text in texts])
+        stop[[i for i in special if i < vocab]] = True
+        found[key] = stop.to(model.device)
+    return found[key]

@@ -64,20 +64,48 @@ class Contributions:
 
     def update(self, batch: Batch, site: Site, x: Tensor) -> None:
         """Take in one layer's neurons."""
-        segments = self._segments(batch)
+        segments = _segments(batch, self.spans)
         told = segments >= 0
         means = self.matrices.means(x[told], segments[told], 2 * len(batch.text), site.layer).half().cpu().numpy()
         rows, layer = [self.row_of[text] for text in batch.text.tolist()], self.layers.index(site.layer)
         self.answer[rows, layer] = means[0::2]
         self.question[rows, layer] = means[1::2]
 
-    def _segments(self, batch: Batch) -> Int[Tensor, "batch pos"]:
-        """2 · row at the answer's tokens, 2 · row + 1 at the question's, −1 elsewhere."""
-        segments = torch.full(batch.ids.shape, -1, dtype=torch.int64, device=batch.ids.device)
-        for row, text in enumerate(batch.text.tolist()):
-            segments[row, slice(*self.spans[text].answer)] = 2 * row
-            segments[row, slice(*self.spans[text].question)] = 2 * row + 1
-        return segments
+
+def _segments(batch: Batch, spans: Mapping[int, Span]) -> Int[Tensor, "batch pos"]:
+    """2 · row at the answer's tokens, 2 · row + 1 at the question's, −1 elsewhere."""
+    segments = torch.full(batch.ids.shape, -1, dtype=torch.int64, device=batch.ids.device)
+    for row, text in enumerate(batch.text.tolist()):
+        segments[row, slice(*spans[text].answer)] = 2 * row
+        segments[row, slice(*spans[text].question)] = 2 * row + 1
+    return segments
+
+
+class NeuronContributions:
+    """Mean CETT of chosen neurons over each row's answer: `answer[text, neuron]`, float16.
+
+    Layers without any of them are not looked at. Args as of `Contributions`; `neurons` are `(layer, neuron)`.
+    """
+
+    kinds: tuple[str, ...] = ("neuron",)
+
+    def __init__(self, model: Model, spans: Mapping[int, Span], neurons: Int[np.ndarray, "neuron 2"]) -> None:
+        self.spans, self.neurons = spans, neurons
+        self.matrices = _Matrices(model, tuple(np.unique(neurons[:, 0]).tolist()))
+        self.row_of = {text: row for row, text in enumerate(spans)}
+        self.answer = np.zeros((len(spans), len(neurons)), np.float16)
+
+    def update(self, batch: Batch, site: Site, x: Tensor) -> None:
+        """Take in one layer's neurons."""
+        mine = np.flatnonzero(self.neurons[:, 0] == site.layer)
+        if not len(mine):
+            return
+        segments = _segments(batch, self.spans)
+        told = segments >= 0
+        # Of all the layer's neurons, and then some are taken: a product of fewer columns is rounded otherwise.
+        means = self.matrices.means(x[told], segments[told], 2 * len(batch.text), site.layer).half()
+        rows = np.array([self.row_of[text] for text in batch.text.tolist()])
+        self.answer[rows[:, None], mine] = means[0::2].cpu().numpy()[:, self.neurons[mine, 1]]
 
 
 class TokenContributions:

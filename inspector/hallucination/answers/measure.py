@@ -5,11 +5,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Float, Int
 
 from inspector.batches import TokenSequence, batches
 from inspector.errors import InputError, ModelError
 from inspector.hallucination.answers.ask import check_prompt
-from inspector.hallucination.answers.cett import Contributions, Doubt, ResidualMeans, Span
+from inspector.hallucination.answers.cett import Contributions, Doubt, NeuronContributions, ResidualMeans, Span
 from inspector.hallucination.questions.prompts import Form
 from inspector.models import Decoder, Model, Prefix
 from inspector.models.observe import Observer, Progress, observe
@@ -95,14 +96,16 @@ class Meter:
         fed_in = batches(fed.rows, BATCH_TOKENS, self.model.pad_id)
         observe(self.model, fed_in, observers, prefix=fed.prefix, progress=progress)
 
-    def contributions(self, fed: Fed, also: Sequence[Observer] = ()) -> np.ndarray:
-        """Mean CETT over each answer's tokens, `[answer, column]`, layer by layer, neuron by neuron.
+    def contributions_of(
+        self, neurons: Int[np.ndarray, "neuron 2"], fed: Fed, also: Sequence[Observer] = ()
+    ) -> Float[np.ndarray, "answer neuron"]:
+        """Mean CETT of these neurons `(layer, neuron)` over each answer's tokens; no other is measured.
 
-        Others may listen to the same pass.
+        The same to the bit as `measure` gives, in float16.
         """
-        answer, question = (_array(None, name, self._size(fed)) for name in ("answer", "question"))
-        self.watch(fed, [Contributions(self.model, fed.spans, answer, question), *also])
-        return answer.reshape(len(answer), -1)
+        wanted = NeuronContributions(self.model, fed.spans, neurons)
+        self.watch(fed, [wanted, *also])
+        return wanted.answer
 
     def _size(self, fed: Fed) -> tuple[int, int, int]:
         shape = self.model.shape

@@ -14,7 +14,7 @@ from inspector.hallucination.questions.prompts import Form
 from inspector.hallucination.questions.sets import Question
 from inspector.models import Model
 
-Step = Callable[[str, int, int], None]
+Step = Callable[[str, int, int], object]
 """Called with what is being done, how much of it was just done, and how much it is in all."""
 
 

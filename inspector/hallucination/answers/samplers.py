@@ -14,6 +14,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from inspector.errors import InputError
+from inspector.models import Backend
 
 Omega = Literal["entropy", "square"]
 
@@ -56,7 +57,9 @@ class Member:
         """The token whose share of [0, 1) each row's draw falls into, the likeliest first."""
         weights, tokens = self._weighed(logits)
         edges = weights.cumsum(dim=-1)
-        chosen = (edges <= draws.unsqueeze(1) * edges[:, -1:]).sum(dim=-1)
+        # Rounded to this dtype some draws would be 1, the share of no token.
+        below_one = draws.to(weights.dtype).clamp(max=1 - torch.finfo(weights.dtype).eps / 2)
+        chosen = (edges <= below_one.unsqueeze(1) * edges[:, -1:]).sum(dim=-1)
         return tokens.gather(1, chosen.clamp(max=tokens.shape[1] - 1).unsqueeze(1)).squeeze(1)
 
     def distribution(self, logits: Float[Tensor, "row vocab"]) -> Float[Tensor, "row vocab"]:
@@ -74,8 +77,8 @@ class Member:
         """Weights proportional to q, and their tokens, the likeliest first; what is left out has none."""
         top, tokens = logits.topk(self._most(logits), dim=-1)
         if self.strength == 0:
-            return torch.ones_like(top, dtype=torch.float64), tokens
-        scaled = top.double() / self.strength
+            return torch.ones_like(top, dtype=Backend.of(top.device).accumulate), tokens
+        scaled = Backend.of(top.device).widened(top) / self.strength
         weights = scaled.softmax(dim=-1) if self.omega == "entropy" else _sparsemax(scaled)
         before = weights.cumsum(dim=-1) - weights
         return weights.masked_fill(before >= self.top_p, 0.0), tokens

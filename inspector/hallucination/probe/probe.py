@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
+from inspector.detectors.hneurons.schema import ProbeArrays
 from inspector.hallucination.probe.lasso import Fit
 
 
@@ -38,17 +39,16 @@ class Probe:
 
     def arrays(self) -> dict[str, np.ndarray]:
         """The probe as arrays, to be saved."""
-        fit = self.fit
-        named = {"layer": self.neurons[:, 0], "neuron": self.neurons[:, 1], "column": fit.columns}
-        named |= {"weight": fit.weight, "mean": fit.mean, "scale": fit.scale, "bias": np.array([fit.bias])}
-        return {f"probe_{name}": array for name, array in named.items()}
+        fit, (layer, neuron) = self.fit, self.neurons.T
+        saved = ProbeArrays(layer, neuron, fit.columns, fit.weight, fit.mean, fit.scale, np.array([fit.bias]))
+        return saved.arrays()
 
     @classmethod
     def read(cls, arrays: Mapping[str, Any]) -> "Probe":
         """The probe that `arrays` came from."""
-        named = {name: arrays[f"probe_{name}"] for name in ("column", "weight", "mean", "scale", "bias")}
-        fit = Fit(named["column"], named["weight"], named["mean"], named["scale"], float(named["bias"][0]))
-        return cls(np.stack([arrays["probe_layer"], arrays["probe_neuron"]], axis=1), fit)
+        saved = ProbeArrays.of(arrays)
+        fit = Fit(saved.column, saved.weight, saved.mean, saved.scale, float(saved.bias[0]))
+        return cls(np.stack([saved.layer, saved.neuron], axis=1), fit)
 
 
 def risk_of(log_odds: Float[np.ndarray, "*rows"]) -> Float[np.ndarray, "*rows"]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from inspector.detectors.hneurons.schema import Tested, Transfer
 from inspector.hallucination.probe import nested_cv as evaluation
 from inspector.hallucination.probe.lasso import Fit
 from inspector.hallucination.probe.nested_cv import (
@@ -19,7 +20,7 @@ from inspector.hallucination.probe.nested_cv import (
     stability,
 )
 from inspector.hallucination.probe.splits import Folds, split
-from inspector.hallucination.probe.transfer import Transfer, between_relations
+from inspector.hallucination.probe.transfer import between_relations
 from inspector.stats import auroc, bootstrap_auroc, stratified_auroc
 
 HELD_OUT = 3
@@ -45,27 +46,6 @@ class Sample:
     residual: Float[np.ndarray, "row depth d_model"]
     plain: Mapping[str, Float[np.ndarray, " row"]]
     relation: Sequence[str]
-
-
-@dataclass(frozen=True)
-class Tested:
-    """The probe's neurons on the held-out answers.
-
-    Args:
-        stability: share of bootstrap samples that choose the neuron with the same sign.
-        auroc: of the neuron's CETT alone, with its interval.
-        within: the same over pairs of answers to one relation, so that knowing what is asked doesn't help.
-        p: of `within`, one-sided in the direction of its weight (stratified Mann–Whitney).
-        q: p adjusted for the neurons whose weight has the same sign (Benjamini–Hochberg).
-    """
-
-    stability: Float[np.ndarray, " neuron"]
-    auroc: Float[np.ndarray, " neuron"]
-    low: Float[np.ndarray, " neuron"]
-    high: Float[np.ndarray, " neuron"]
-    within: Float[np.ndarray, " neuron"]
-    p: Float[np.ndarray, " neuron"]
-    q: Float[np.ndarray, " neuron"]
 
 
 @dataclass(frozen=True)

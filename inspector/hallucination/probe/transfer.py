@@ -1,32 +1,17 @@
 """Does a probe of some answers know made-up ones among others: another relation's, another study's?"""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from inspector.detectors.hneurons.schema import Transfer
 from inspector.hallucination.probe.nested_cv import Advance, Answers, choose
 from inspector.hallucination.probe.splits import apart
 from inspector.stats import auroc, bootstrap_auroc
 
 FEWEST = 20
 """Right answers and wrong ones that transfer between relations needs, on both sides."""
-
-
-@dataclass(frozen=True)
-class Transfer:
-    """A probe of some answers, tried on others that share no answer and no subject with them."""
-
-    source: str
-    target: str
-    right: int
-    wrong: int
-    auroc: float
-    low: float
-    high: float
-    logprob: float
-    """AUROC of the mean log-probability on the same answers, which needs no probe."""
 
 
 def between_relations(

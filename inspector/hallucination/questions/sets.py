@@ -7,6 +7,9 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from jaxtyping import Int
+
 from inspector.errors import InputError
 from inspector.hallucination.questions.public import HUB, OWN, Row, Schema, fetch, recognise
 
@@ -96,9 +99,14 @@ def load(source: str | Path, *, count: int | None = None, seed: int = 0) -> list
     return questions if count is None or count >= len(questions) else _draw(questions, count, seed)
 
 
-def _draw(questions: Sequence[Question], count: int, seed: int) -> list[Question]:
-    import numpy as np
+def subjects(questions: Sequence[Question]) -> Int[np.ndarray, " question"]:
+    """Each question's subject as a number, by their first appearance; one without a subject has its own."""
+    names = [question.subject or number for number, question in enumerate(questions)]
+    numbers = {name: number for number, name in enumerate(dict.fromkeys(names))}
+    return np.array([numbers[name] for name in names], dtype=np.int64)
 
+
+def _draw(questions: Sequence[Question], count: int, seed: int) -> list[Question]:
     chosen = np.random.default_rng(seed).choice(len(questions), size=count, replace=False)
     return [questions[i] for i in sorted(chosen)]
 

@@ -1,0 +1,146 @@
+"""From a study's evidence to findings and tables: numpy and pandas, no model."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+
+import numpy as np
+import pandas as pd
+
+from inspector.detectors.hneurons.schema import ProbeArrays, Scores, Tested, Transfer, transfers_of
+from inspector.detectors.hneurons.thresholds import Thresholds
+from inspector.detectors.measured import Measured
+from inspector.detectors.shown import Frame, verdict_by
+from inspector.records import Evidence, Finding
+
+LABELS = ("right", "wrong", "mixed", "abstained")
+SPLITS = ("fit", "held out", "not used")
+
+
+def candidates(evidence: Evidence, t: Thresholds) -> pd.DataFrame:
+    """The probe's neurons, the heaviest first; `verdict` is empty where one is no candidate."""
+    probe, tested = ProbeArrays.of(evidence.arrays), Tested.of(evidence.arrays)
+    table = pd.DataFrame({"layer": probe.layer, "neuron": probe.neuron, "weight": probe.weight, **vars(tested)})
+    passed = (table["weight"] > 0) & (table["stability"] >= t.stability) & (table["q"] < t.q)
+    table["verdict"] = np.where(passed, "candidate", "")
+    return table.sort_values("weight", ascending=False, ignore_index=True)
+
+
+def scores(evidence: Evidence) -> pd.DataFrame:
+    """Every predictor on answers not fitted on; of `random` and `shuffled` the mean, 5 % and 95 % of the draws."""
+    e = evidence
+    table = pd.DataFrame({"name": e.facts["predictors"], **vars(Scores.of(e.arrays))})
+    draws = {"random": e["random_auroc"], "shuffled": e["shuffled_auroc"]}
+    rows = [
+        {"name": name, "auroc": areas.mean(), "low": np.quantile(areas, 0.05), "high": np.quantile(areas, 0.95)}
+        for name, areas in draws.items()
+        if len(areas)
+    ]
+    return pd.concat([table, pd.DataFrame(rows)], ignore_index=True)
+
+
+def counts(evidence: Evidence) -> pd.DataFrame:
+    """How many questions are right, wrong, mixed or abstained, by the agreement asked of the samples."""
+    table = pd.DataFrame(evidence["counts"], columns=list(LABELS))
+    table.insert(0, "agreement", evidence["agreements"])
+    table["used"] = table["agreement"] == evidence.facts["agreement"]
+    return table
+
+
+def transfers(evidence: Evidence) -> pd.DataFrame:
+    """Probes tried on relations that they were not fitted on."""
+    names_of = [field.name for field in fields(Transfer)]
+    return pd.DataFrame([asdict(one) for one in transfers_of(evidence.facts)], columns=names_of)
+
+
+def roc(evidence: Evidence) -> pd.DataFrame:
+    """ROC curves of the predictors, at most 200 points each: name, false_alarms, caught."""
+    made_up = evidence["label"] == LABELS.index("wrong")
+    parts = []
+    for name, odds in zip(evidence.facts["predictors"], evidence["odds"], strict=True):
+        known = np.isfinite(odds)
+        order = np.argsort(-odds[known], kind="stable")
+        caught = np.cumsum(made_up[known][order]) / max(1, made_up[known].sum())
+        false = np.cumsum(~made_up[known][order]) / max(1, (~made_up[known]).sum())
+        keep = np.unique(np.linspace(0, len(order) - 1, 200).astype(int))
+        parts.append(
+            pd.DataFrame({"name": name, "false_alarms": np.r_[0, false[keep]], "caught": np.r_[0, caught[keep]]})
+        )
+    return pd.concat(parts, ignore_index=True)
+
+
+def answers(evidence: Evidence, table: Mapping[str, np.ndarray]) -> pd.DataFrame:
+    """One row a question: question, accepted answers, greedy answer, label, risk, split."""
+    frame = pd.DataFrame(dict(table))
+    frame["label"] = [LABELS[i] for i in evidence["label"]]
+    frame["risk"] = evidence["risk"]
+    frame["split"] = [SPLITS[i] for i in evidence["split"]]
+    for name in ("tokens", "entropy", "logprob", "agreeing"):
+        frame[name] = evidence[name]
+    return frame
+
+
+FIRES_ON = 10
+"""Answers listed for each neuron."""
+
+
+def fires_on(evidence: Evidence, contributions: Evidence, table: Mapping[str, np.ndarray]) -> pd.DataFrame:
+    """For each of the probe's neurons the answers with its largest CETT: layer, neuron, rank, cett, and the answer."""
+    flat = contributions["answer"].reshape(len(contributions["answer"]), -1)
+    probe = ProbeArrays.of(evidence.arrays)
+    cett = flat[:, probe.column].astype(np.float32)
+    rows = np.argsort(-cett, axis=0, kind="stable")[:FIRES_ON]
+    told = answers(evidence, table)
+    parts = []
+    for column, best in enumerate(rows.T):
+        part = told.loc[best, ["id", "question", "answer", "label", "risk"]].reset_index(drop=True)
+        place = {"layer": probe.layer[column], "neuron": probe.neuron[column]}
+        parts.append(part.assign(**place, rank=range(len(best)), cett=cett[best, column]))
+    columns = ["layer", "neuron", "rank", "cett", "id", "question", "answer", "label", "risk"]
+    return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
+
+
+def findings(evidence: Evidence, t: Thresholds) -> tuple[Finding, ...]:
+    """Candidates, the heaviest weight first."""
+    table = candidates(evidence, t)
+    return tuple(
+        Finding(
+            detector="hneurons",
+            kind="neuron",
+            layer=int(row.layer),
+            unit=int(row.neuron),
+            position=None,
+            token=None,
+            score=float(row.auroc),
+            low=float(row.low),
+            high=float(row.high),
+            threshold=t.q,
+            verdict="candidate",
+        )
+        for row in table[table["verdict"] == "candidate"].itertuples()
+    )
+
+
+def _kept(name: str, *whole: str) -> Frame:
+    """A table of the record as it is; `whole` are columns of whole numbers that can be missing."""
+
+    def make(m: Measured) -> pd.DataFrame:
+        return pd.DataFrame(dict(m.record.tables[name])).astype(dict.fromkeys(whole, "Int64"))
+
+    return Frame(make, present=lambda m: name in m.record.tables)
+
+
+FRAMES: Mapping[str, Frame] = {
+    "candidates": Frame(lambda m: candidates(m.evidence, m.thresholds), verdicts=verdict_by("layer", "neuron")),
+    "scores": Frame(lambda m: scores(m.evidence)),
+    "counts": Frame(lambda m: counts(m.evidence)),
+    "transfers": Frame(lambda m: transfers(m.evidence)),
+    "roc": Frame(lambda m: roc(m.evidence)),
+    "answers": Frame(lambda m: answers(m.evidence, m.record.tables["answers"])),
+    "fires_on": Frame(
+        lambda m: fires_on(m.evidence, m.controls["contributions"], m.record.tables["answers"]),
+        present=lambda m: "contributions" in m.controls,
+    ),
+    "states": _kept("hneurons.states", "dim"),
+    "tokens": _kept("hneurons.tokens", "text", "position"),
+}
+"""The detector's frames by name."""

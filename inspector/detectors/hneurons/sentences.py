@@ -1,0 +1,205 @@
+"""Candidate hallucination neurons in words: sentences, tables for a terminal, tiles."""
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+import pandas as pd
+
+from inspector.detectors.effects_text import change, effects_table
+from inspector.detectors.measured import Measured
+from inspector.detectors.shown import TextTable, Tile
+from inspector.records import Sentence
+
+RIVALS = ("length", "entropy", "logprob", "relation", "residual", "combined")
+"""Scores that a sentence sets beside the probe."""
+
+NEURONS_SHOWN = 12
+
+
+def found(m: Measured) -> Iterator[Sentence]:
+    """What a hallucination study found, and how it compares with cheaper scores."""
+    scores, table, t = m.frame("scores").set_index("name"), m.frame("candidates"), m.thresholds
+    candidates = table[table["verdict"] != ""]
+    probe, random = scores.loc["probe"], scores.loc["random"]
+    per_fold = m.evidence.facts["neurons_by_fold"]
+    yield Sentence(
+        m.name,
+        f"Hallucination neurons: a probe of {min(per_fold)}–{max(per_fold)} neurons tells made-up answers from right "
+        f"ones with AUROC {probe['auroc']:.3f} [{probe['low']:.3f}, {probe['high']:.3f}] on {int(probe['n']):,} "
+        f"answers that it was not fitted on; as many random neurons {random['auroc']:.3f} (95th percentile "
+        f"{random['high']:.3f}).",
+    )
+    rivals = [f"{name} {scores.loc[name, 'auroc']:.3f}" for name in RIVALS if name in scores.index]
+    shuffled = f"shuffled labels {scores.loc['shuffled', 'auroc']:.3f}"
+    yield Sentence(m.name, f"Beside it: {', '.join(rivals)}; {shuffled}.")
+    if not len(candidates):
+        text = f"No neuron is a candidate (stability ≥ {t.stability:g}, q < {t.q:g} on held-out answers)."
+        yield Sentence(m.name, text)
+        return
+    yield Sentence(m.name, _candidates(candidates, len(table), t))
+
+
+def _candidates(candidates: pd.DataFrame, of: int, t: object) -> str:
+    stability, q = getattr(t, "stability", 0.0), getattr(t, "q", 0.0)
+    verdicts = candidates["verdict"].value_counts().drop("candidate", errors="ignore")
+    counted = ", ".join(f"{count} {verdict}" for verdict, count in verdicts.items())
+    causes = f" Tested as causes: {counted}." if counted else " Whether they cause them is not tested."
+    named = ", ".join(f"{row.neuron} of layer {row.layer}" for row in candidates.head(3).itertuples())
+    number = f"{len(candidates):,} candidate neuron{'' if len(candidates) == 1 else 's'}"
+    return (
+        f"{number} of {of} in the final probe raise the risk, are chosen in ≥ {stability:.0%} of bootstraps and tell "
+        f"held-out answers apart alone (q < {q:g}); the heaviest: {named}. They predict made-up answers.{causes}"
+    )
+
+
+def tested(m: Measured) -> Iterator[Sentence]:
+    """What scaling the candidates did."""
+    scaled = {one.metric: one for one in m.effects if one.op == "scale"}
+    if "made_up" not in scaled:
+        return
+    made_up, prose = scaled["made_up"], scaled["loss"]
+    yield Sentence(
+        m.name,
+        f"Tested: {made_up.target}, scaled by 0 to 3, per unit of α: {change(made_up, 'share of made-up answers')}: "
+        f"{made_up.verdict}. The loss of ordinary prose: {prose.change:+.4f} [{prose.low:+.4f}, {prose.high:+.4f}].",
+        tested=True,
+    )
+
+
+def tables(m: Measured) -> Iterator[TextTable]:
+    """Scores, the probe's neurons and transfers; then what was tested and compared."""
+    yield _scores(m.frame("scores"))
+    yield _neurons(m.frame("candidates"))
+    if len(m.frame("transfers")):
+        yield _transfers(m.frame("transfers"))
+    if m.effects:
+        yield effects_table(m, "Tested: the change of each metric, beside the same done to matched random controls")
+    for name, make in (("alpha", _alpha), ("guard", _guard), ("decoding", decoding)):
+        if m.has(name):
+            yield make(m.frame(name))
+
+
+def _scores(scores: pd.DataFrame) -> TextTable:
+    drawn = scores["n"].isna()
+    shown = scores.assign(draws=drawn.map({True: " (draws)", False: ""}), rated=scores["accuracy"].notna())
+    return TextTable(
+        "Telling made-up answers from right ones, on answers not fitted on",
+        shown,
+        {
+            "predictor": "{name}",
+            "AUROC": "{auroc:.3f}",
+            "interval": "{low:.3f}–{high:.3f}{draws}",
+            "accuracy": lambda row: f"{row.accuracy:.3f}" if row.rated else "",
+            "its interval": lambda row: f"{row.accuracy_low:.3f}–{row.accuracy_high:.3f}" if row.rated else "",
+            "calibration error": lambda row: f"{row.calibration_error:.3f}" if row.rated else "",
+            "n": lambda row: "" if row.draws else f"{int(row.n):,}",
+        },
+        left=("predictor",),
+    )
+
+
+def _neurons(found: pd.DataFrame) -> TextTable:
+    shown = f"the {min(NEURONS_SHOWN, len(found))} heaviest of {len(found)}"
+    return TextTable(
+        f"Hallucination neurons: {shown} in the final probe; AUROC of each alone, and within relations",
+        found.head(NEURONS_SHOWN),
+        {
+            "layer": "{layer}",
+            "neuron": "{neuron}",
+            "weight": "{weight:+.3f}",
+            "stability": "{stability:.2f}",
+            "alone": "{auroc:.3f}",
+            "interval": lambda row: "" if pd.isna(row.low) else f"{row.low:.3f}–{row.high:.3f}",
+            "within": "{within:.3f}",
+            "q": "{q:.2g}",
+            "verdict": lambda row: row.verdict or "–",
+        },
+        left=("verdict",),
+    )
+
+
+def _transfers(transfers: pd.DataFrame) -> TextTable:
+    return TextTable(
+        "Transfer: a probe of some answers, tried on others",
+        transfers,
+        {
+            "fitted on": "{source}",
+            "tried on": "{target}",
+            "right": "{right}",
+            "wrong": "{wrong}",
+            "AUROC": "{auroc:.3f}",
+            "interval": lambda row: "" if pd.isna(row.low) else f"{row.low:.3f}–{row.high:.3f}",
+            "logprob": "{logprob:.3f}",
+        },
+        left=("fitted on", "tried on"),
+    )
+
+
+def _alpha(alpha: pd.DataFrame) -> TextTable:
+    return TextTable(
+        "Candidate neurons scaled by α, beside matched random controls (95 %)",
+        alpha.sort_values(["metric", "alpha"]),
+        {
+            "metric": "{metric}",
+            "α": "{alpha:g}",
+            "value": "{value:.3f}",
+            "interval": "{low:.3f} … {high:.3f}",
+            "controls": "{twin_low:.3f} … {twin_high:.3f}",
+            "n": "{n}",
+        },
+        left=("metric",),
+    )
+
+
+def _guard(policies: pd.DataFrame) -> TextTable:
+    return TextTable(
+        "Guarding, on questions that the probe was not fitted on",
+        policies,
+        {
+            "policy": "{policy}",
+            "by": "{by}",
+            "coverage": "{coverage:.2f}",
+            "accuracy": "{accuracy:.2f}",
+            "wrong": "{wrong:.3f}",
+            "interval": "{wrong_low:.3f} … {wrong_high:.3f}",
+            "area under risk–coverage": "{aurc:.3f} ({aurc_low:.3f} … {aurc_high:.3f})",
+            "accuracy at 50 %": "{accuracy_50:.2f}",
+            "n": "{n}",
+        },
+        left=("policy", "by"),
+    )
+
+
+def decoding(family: pd.DataFrame) -> TextTable:
+    """The decoding family (frame `decoding`)."""
+    return TextTable(
+        f"Decoding {family['n'].iloc[0]} questions that the probe was not fitted on",
+        family,
+        {
+            "member": "{member}",
+            "accuracy": "{accuracy:.3f}",
+            "less greedy's": partial(_less_greedy, "accuracy"),
+            "mixed": lambda row: "" if pd.isna(row.mixed) else f"{row.mixed:.2f}",
+            "risk": "{risk:.3f}",
+            "risk less greedy's": partial(_less_greedy, "risk"),
+        },
+        left=("member",),
+    )
+
+
+def _less_greedy(name: str, row: Any) -> str:
+    """A member's change against greedy decoding, with its interval."""
+    if row.member == "greedy":
+        return ""
+    change, low, high = (getattr(row, f"{name}_change{end}") for end in ("", "_low", "_high"))
+    return f"{change:+.2f} ({low:+.2f} … {high:+.2f})"
+
+
+def tiles(m: Measured) -> Iterator[Tile]:
+    """How many candidates, and the probe's AUROC."""
+    found, scores = m.frame("candidates"), m.frame("scores").set_index("name")["auroc"]
+    verdicts = found.loc[found["verdict"] != "", "verdict"].replace("candidate", "not tested").value_counts()
+    counted = ", ".join(f"{count} {verdict}" for verdict, count in verdicts.items()) or "none"
+    yield Tile("Candidate neurons", f"{int(verdicts.sum()):,}", f"of the probe's {len(found)}; as causes: {counted}")
+    yield Tile("Probe's AUROC", f"{scores['probe']:.2f}", f"first-token entropy {scores['entropy']:.2f}")

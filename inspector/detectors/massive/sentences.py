@@ -1,0 +1,170 @@
+"""Massive activations in words: sentences, tables for a terminal, tiles."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pandas as pd
+
+from inspector.detectors.effects_text import change, effects_table, said_verdict
+from inspector.detectors.measured import Measured
+from inspector.detectors.shown import TextTable, Tile, token_text
+from inspector.figures.words import rounded
+from inspector.records import Effect, Sentence
+
+PLATEAUS_SHOWN, ROWS_SHOWN = 6, 12
+
+DONE = {"zero": "zeroed", "mean": "set to its mean", "drop": "left out"}
+"""What was done to a spike, or to the MLPs that write it, in words."""
+
+
+def found(m: Measured) -> Iterator[Sentence]:
+    """What is massive, by the thresholds in force, and the life cycle of each plateau."""
+    layers, plateaus = m.frame("layers"), m.frame("plateaus")
+    flagged = layers[layers["n_flagged"] > 0]
+    if not len(flagged):
+        seen = layers.dropna(subset=["ratio"])
+        if not len(seen):
+            yield Sentence(m.name, "Massive activations: insufficient data, no layer had a finite activation.")
+            return
+        top = seen.loc[seen["ratio"].idxmax()]
+        yield Sentence(
+            m.name,
+            f"Massive activations: none by the definition in force. The largest entry is {top['max']:,.1f}, "
+            f"{top['ratio']:,.0f} × the median, at layer {int(top['layer'])}.",
+        )
+    else:
+        top = flagged.loc[flagged["max"].idxmax()]
+        yield Sentence(
+            m.name,
+            f"Massive activations: {int(flagged['n_flagged'].sum()):,} entries in {len(flagged)} layers; the largest "
+            f"is {top['max']:,.1f} in dim {int(top['dim'])} at position {int(top['position'])}, layer "
+            f"{int(top['layer'])}, {top['ratio']:,.0f} × the median.",
+        )
+    for plateau in plateaus[plateaus["main"]].head(PLATEAUS_SHOWN).to_dict("records"):
+        yield Sentence(m.name, _plateau(m, plateau))
+    yield from _quantised(m)
+
+
+def _plateau(m: Measured, p: dict[Any, Any]) -> str:
+    where = "at varying positions" if pd.isna(p["position"]) else f"at position {p['position']}"
+    strict = "" if p["flagged"] else " (too small for the thresholds in force)"
+    end = "the last" if pd.isna(p["step_down"]) else f"and falls below half of it at layer {p['step_down']}"
+    return (
+        f"Dim {p['dim']} {where} carries {p['value']:,.0f} (mean over texts) from layer {p['first']} to {p['last']}, "
+        f"{end}; in {p['texts']:.0%} of texts{strict}.{_written_by(m, p)}"
+    )
+
+
+def _written_by(m: Measured, plateau: dict[Any, Any]) -> str:
+    """Who adds a plateau's value in its first block, if that block adds most of it."""
+    writers = m.frame("writers")
+    mine = writers[(writers["dim"] == plateau["dim"]) & (writers["layer"] == plateau["first"])].set_index("writer")
+    if "before" not in mine.index:
+        return ""
+    before, layer = float(mine.loc["before", "value"]), plateau["first"]
+    if abs(before) >= abs(plateau["value"]) / 2:
+        return f" {before:,.0f} of it was there before layer {layer}."
+    part = "mlp" if abs(mine.loc["mlp", "value"]) >= abs(mine.loc["attention", "value"]) else "attention"
+    neurons = ""
+    if part == "mlp" and "neuron" in mine.index:
+        top = mine.loc[["neuron"]].head(2)
+        neurons = ", mostly neurons " + " and ".join(f"{row.neuron} ({row.share:.0%})" for row in top.itertuples())
+    known = "the MLP" if part == "mlp" else "attention"
+    return f" In layer {layer} {known} adds {mine.loc[part, 'value']:,.0f} to {before:,.0f}{neurons}."
+
+
+def _quantised(m: Measured) -> Iterator[Sentence]:
+    """What int8 would cost, outliers by neighbouring definitions, and the spike token's direction after the norm."""
+    layers = m.frame("layers")
+    worst = layers[layers["n_flagged"] > 0].nlargest(1, "int8_error")
+    said = [
+        f"per-tensor int8 of layer {int(row.layer)}'s stream loses {row.int8_error:.1%} of the other entries' size, "
+        f"{row.int8_error_without:.1%} were the flagged ones kept apart"
+        for row in worst.itertuples()
+    ]
+    dims, tokens = m.frame("outliers"), m.frame("token_outliers")
+    if len(dims):
+        said.append(f"{int(dims['outlier'].sum())} of {len(dims)} dims are outliers by LLM.int8's rule")
+    if "input_max" in m.evidence.arrays:
+        where = tokens.groupby(["text", "position"]).ngroups
+        said.append(f"{where} tokens are outliers at an MLP's last matrix by PrefixQuant's")
+    if said:
+        yield Sentence(m.name, f"Neighbouring definitions: {'; '.join(said)}.")
+    directions = m.frame("directions").dropna(subset=["cosine"])
+    flagged = directions[directions["layer"].isin(layers.loc[layers["n_flagged"] > 0, "layer"] + 1)]
+    if len(flagged):
+        row = flagged.loc[flagged["cosine"].idxmax()]
+        yield Sentence(
+            m.name,
+            f"After the norm the spike's token hardly varies: mean cosine between texts {row['cosine']:.2f} at the "
+            f"input of layer {int(row['layer'])} (last tokens {row['cosine_last_token']:.2f}), some "
+            f"{row['effective_dims']:.1f} dims in effect.",
+        )
+
+
+def tested(m: Measured) -> Iterator[Sentence]:
+    """What the interventions on spikes and on their writers did to the loss."""
+    losses = [one for one in m.effects if one.metric == "loss"]
+    for op, done in DONE.items():
+        for one in (effect for effect in losses if effect.op == op):
+            far = "".join(
+                _as_far(other) for other in losses if (other.target, other.op) == (one.target, f"{op}, as far")
+            )
+            text = f"Tested: {one.target}, {done}: {change(one, 'loss')}: {said_verdict(one)}.{far}"
+            yield Sentence(m.name, text, tested=True)
+
+
+def _as_far(effect: Effect) -> str:
+    """How zeroing a spike compares with changes of other dims that are as large."""
+    band = f"{effect.twin_low:+.3f} to {effect.twin_high:+.3f}"
+    return f" As large a change of other dims: {band} (p = {effect.p:.2g})."
+
+
+WAYS = {
+    "here": ("|x| there", "{here:,.0f}"),
+    "largest": ("|x| anywhere", "{largest:,.0f}"),
+    "sink_rate": ("sinks at key 0", "{sink_rate:.3f}"),
+    "any_sink": ("at any key", "{any_sink:.3f}"),
+    "loss": ("loss", "{loss:.3f}"),
+}
+"""A column of `spike_sink`: its header, and how its numbers are written."""
+
+
+def tables(m: Measured) -> Iterator[TextTable]:
+    """Plateaus, and what tests measured."""
+    plateaus = m.frame("plateaus")
+    main = plateaus[plateaus["main"]]
+    yield TextTable(
+        "Massive activations: plateaus of the residual stream "
+        f"({len(plateaus) - len(main)} more dims co-occur at their tokens)",
+        main.head(ROWS_SHOWN),
+        {
+            "dim": "{dim}",
+            "layers": "{first}–{last}",
+            "position": lambda row: "varies" if pd.isna(row.position) else str(row.position),
+            "token": lambda row: token_text(row.token),
+            "mean value": "{value:,.1f}",
+            "peak × median": "{ratio:,.0f}",
+            "texts": "{texts:.0%}",
+            "layers flagged": "{flagged}",
+            "verdict": lambda row: row.verdict or "not flagged",
+        },
+        left=("layers", "token", "verdict"),
+    )
+    if m.effects:
+        yield effects_table(m, "Tested: the change of each metric, beside the same done to matched random controls")
+    if m.has("spike_sink"):
+        ways = m.frame("spike_sink")
+        columns = {header: cell for name, (header, cell) in WAYS.items() if name in ways}
+        yield TextTable("Spike and sinks, each kept or taken away", ways, {"done": "{done}", **columns}, ("done",))
+
+
+def tiles(m: Measured) -> Iterator[Tile]:
+    """How many entries, and the largest."""
+    layers = m.frame("layers").dropna(subset=["ratio"])
+    where = f"in {int((layers['n_flagged'] > 0).sum())} of {len(layers)} layers"
+    yield Tile("Massive activations", f"{int(layers['n_flagged'].sum()):,}", f"entries of the stream, {where}")
+    if len(layers):
+        top = layers.loc[layers["max"].idxmax()]
+        more = f"{rounded(top['ratio'])} × the median, dim {int(top['dim'])}, layer {int(top['layer'])}"
+        yield Tile("Largest |x|", rounded(top["max"]), more)

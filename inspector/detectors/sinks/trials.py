@@ -1,0 +1,120 @@
+"""Attention sinks, tested: head by head with the sink key hidden, and by windows over the cache."""
+
+from collections.abc import Sequence
+from functools import partial
+
+import numpy as np
+
+from inspector.detectors.measured import Measured
+from inspector.detectors.sinks.cache_windows import TEXTS as WINDOW_TEXTS
+from inspector.detectors.sinks.cache_windows import windows
+from inspector.detectors.sinks.thresholds import DEFAULTS
+from inspector.detectors.trials import Case, Extras, OutcomeOf, Planned, Removal, Step, Trials
+from inspector.interventions.trial import Doses, Trial, once
+from inspector.interventions.values import knock_out_attention
+from inspector.models.attention import UnsupportedAttention
+from inspector.records import Claim, Evidence, Finding, Verdict
+
+MATTERS: dict[str, Claim] = {"kl": "rise", "loss": "change"}
+
+HEAD_CONTROLS, SET_CONTROLS = 70, 20
+"""Matched random controls of a single head, shared by all of them, and of all heads together."""
+
+EARLY = (0, 1, 2, 3)
+"""Keys hidden from controls: the first, then, where there are fewer heads than controls, the next ones."""
+
+MOSTLY = 0.5
+"""Share of the texts in which a head must be a sink."""
+
+
+class SinkTrials(Trials):
+    """The trials of a scan's sink heads: the sink key hidden, attention renormalised over the others.
+
+    Head by head, controls are heads that are no sinks, an early key hidden from them. A head that attends to its sink
+    because it must attend somewhere has to attend elsewhere now and says something else; one that looks elsewhere
+    loses little. For all sink heads at once, controls are other keys hidden from the same heads. Less attention is
+    moved in the controls: that it is much is what makes a sink, so no key of theirs could match it.
+    """
+
+    def claims(self, measured: Measured) -> Sequence[Finding]:
+        """The heads that the run calls sinks and whose key is at one position, the strongest first."""
+        found = [one for one in measured.findings if one.unit is not None and one.position is not None]
+        return sorted(found, key=lambda one: (-one.score, one.layer, one.unit or 0))
+
+    def present(self, measured: Measured, claim: Finding, evidence: Evidence) -> bool:
+        """Whether the head places more than ε of its attention on its key in most texts."""
+        received = evidence["received"][:, claim.layer, claim.unit, claim.position]
+        return bool((received > measured.thresholds.epsilon).mean() >= MOSTLY)
+
+    def planned(self, case: Case) -> Planned:
+        """The strongest heads one by one, and all together; then windows over the cache."""
+        every, rng, count = case.claims, case.rng, case.settings.twins
+        others = _others(case.measured)
+        drawn = [(*others[i], key) for key in EARLY for i in rng.permutation(len(others))][: count or HEAD_CONTROLS]
+        controls = tuple(_hide([one]) for one in drawn)
+        trials = [
+            Trial(_name(head), "hide", _hide([_place(head)]), controls, MATTERS, on=_findings(head), by="kl")
+            for head in every[: case.settings.heads]
+        ]
+        keys = 1 + rng.permutation(len(case.texts[0].ids) - 2)[: count or SET_CONTROLS]
+        moved = [[(layer, unit, int(key)) for layer, unit, _ in map(_place, every)] for key in keys]
+        together = _hide([_place(head) for head in every])
+        target = f"the keys of all {len(every)} sink heads that have one place"
+        trials.append(Trial(target, "hide all", together, tuple(map(_hide, moved)), MATTERS))
+        return Planned(trials, extras=partial(_windows, case), later=("cache windows",))
+
+    def removals(self, claims: Sequence[Finding]) -> Sequence[Removal]:
+        """Key 0 hidden from every head that has its sink there."""
+        first = [_place(one) for one in claims if one.position == 0]
+        return (Removal("key 0 hidden from sink heads", _hide(first)[1.0]),) if first else ()
+
+    def gauge(self, evidence: Evidence, claims: Sequence[Finding], measured: Measured) -> dict[str, float]:
+        """The share of heads with a sink at any key: one that is hidden can come up at another."""
+        best = evidence["best"]
+        return {"any_sink": float(np.nanmean(np.where(np.isfinite(best), best > DEFAULTS.epsilon, np.nan)))}
+
+
+def _windows(case: Case, outcome: OutcomeOf, step: Step) -> Extras:
+    """The table of windows, or a note that says why there is none."""
+    step("windows", 0, WINDOW_TEXTS)
+    try:
+        done = partial(_one_text, step)
+        table = windows(case.model, case.given, case.bos, case.settings.seed, done)
+    except UnsupportedAttention as reason:
+        return Extras(notes=(f"Windows over the cache were not tried: {reason}.",))
+    return Extras({"windows": table})
+
+
+def _one_text(step: Step, done: int) -> None:
+    step("windows", done, WINDOW_TEXTS)
+
+
+def _others(measured: Measured) -> list[tuple[int, int]]:
+    """Heads that the run doesn't call sinks."""
+    sinks = {(one.layer, one.unit) for one in measured.findings}
+    table = measured.frame("heads")
+    every = zip(table["layer"].tolist(), table["head"].tolist(), strict=True)
+    return [head for head in every if head not in sinks]
+
+
+def _place(head: Finding) -> tuple[int, int, int]:
+    """Layer, head and key."""
+    assert head.unit is not None and head.position is not None  # see `claims`
+    return head.layer, head.unit, head.position
+
+
+def _findings(head: Finding) -> Verdict:
+    """The finding that a verdict on the head is on."""
+    return Verdict("sinks", head.unit, head.layer, head.layer, head.position, "undecided")
+
+
+def _hide(places: Sequence[tuple[int, int, int]]) -> Doses:
+    """These keys taken from these heads, `(layer, head, key)`."""
+    by_key: dict[tuple[int, int], list[int]] = {}
+    for layer, unit, key in places:
+        by_key.setdefault((layer, key), []).append(unit)
+    return once(*(knock_out_attention(layer, units, (key,)) for (layer, key), units in sorted(by_key.items())))
+
+
+def _name(head: Finding) -> str:
+    return f"key {head.position} of head {head.unit} of layer {head.layer}"

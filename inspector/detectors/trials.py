@@ -1,0 +1,171 @@
+"""How a detector's findings are tested by intervening: what it brings (`Trials`), and what it is given (`Case`)."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Float
+
+from inspector.detectors.measured import Measured
+from inspector.interventions.trial import Trial
+from inspector.interventions.values import Intervention
+from inspector.records import Evidence
+
+if TYPE_CHECKING:
+    from inspector.batches import Text, TokenSequence
+    from inspector.models import Model
+
+Outcome = Mapping[str, Float[np.ndarray, " _input"]]
+"""Metric → its value on every input (text, question); NaN where it isn't known."""
+
+Table = Mapping[str, np.ndarray]
+"""Columns of a table by name."""
+
+
+@runtime_checkable
+class Bench(Protocol):
+    """Inputs on which outcomes are measured."""
+
+    @property
+    def name(self) -> str:
+        """Tells it from other benches: the same name, the same inputs and model."""
+        ...
+
+    @property
+    def metrics(self) -> Collection[str]:
+        """What it can measure."""
+        ...
+
+    def outcome(self, interventions: Sequence[Intervention], metrics: Collection[str]) -> Outcome:
+        """One pass over the inputs under these interventions."""
+        ...
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a user chooses of a verification.
+
+    Args:
+        twins: matched random controls of each intervention; each detector has its own number where None.
+        heads: most single findings that are tested one by one, the strongest first.
+        samples: sampled answers to each question beside the greedy one.
+        seed: chooses controls, questions and samples.
+    """
+
+    twins: int | None = None
+    heads: int = 10
+    samples: int = 0
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Removal:
+    """A phenomenon taken away: in words, and how."""
+
+    words: str
+    interventions: tuple[Intervention, ...]
+
+
+@dataclass(frozen=True)
+class Case:
+    """What a detector's trials are made from.
+
+    Args:
+        measured: the detector's part of the run.
+        model: the run's.
+        claims: what is tested, of those that the detector's `claims` gave.
+        bench: the texts on which effects are measured.
+        texts: those texts as the model gets them.
+        reference: other texts, for mean values.
+        settings: what the user chose.
+        given: texts of the user's, None where built-in ones are used.
+        bos: whether a BOS is fed; None is as the tokenizer does.
+        removals: how other detectors' phenomena are taken away.
+        gauges: what all detectors measure on the texts under interventions, a number each.
+    """
+
+    measured: Measured
+    model: "Model"
+    claims: Sequence[Any]
+    bench: Bench
+    texts: Sequence["TokenSequence"]
+    reference: Sequence["TokenSequence"]
+    settings: Settings
+    given: Sequence["Text"] | None = None
+    bos: bool | None = None
+    removals: tuple[Removal, ...] = ()
+    gauges: Callable[[tuple[Intervention, ...]], Mapping[str, float]] = lambda interventions: {}
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """What the texts' bench can measure."""
+        return tuple(self.bench.metrics)
+
+    @property
+    def rng(self) -> np.random.Generator:
+        """A generator of the user's seed, the same for each detector."""
+        return np.random.default_rng(self.settings.seed)
+
+
+@dataclass(frozen=True)
+class Extras:
+    """What a detector measures beside its trials: tables of the record, and notes on them."""
+
+    tables: Mapping[str, Table] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+OutcomeOf = Callable[[Sequence[Intervention], Collection[str]], Outcome]
+"""Interventions and metrics → the outcome; each is measured once."""
+
+Step = Callable[[str, int, int], object]
+"""What is being done, how much of it was just done, and of how much."""
+
+
+def no_extras(outcome: OutcomeOf, step: Step) -> Extras:
+    """Nothing beside the trials."""
+    return Extras()
+
+
+@dataclass(frozen=True)
+class Planned:
+    """What a detector tests.
+
+    Args:
+        trials: each with its controls; `Trial.on` says which findings its verdict is on.
+        bench: where their outcomes are measured; the case's texts where None.
+        extras: measures tables beside the effects, once all trials are done.
+        later: what `extras` does, in words, for the forecast.
+        notes: what to know of the trials.
+    """
+
+    trials: Sequence[Trial] = ()
+    bench: Bench | None = None
+    extras: Callable[[OutcomeOf, Step], Extras] = no_extras
+    later: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+class Trials:
+    """How a detector's findings are tested. Only `planned` must be written; a detector brings a subclass of this."""
+
+    def claims(self, measured: Measured) -> Sequence[Any]:
+        """What there is to test in a run; no model is needed."""
+        return measured.findings
+
+    def present(self, measured: Measured, claim: Any, evidence: Evidence) -> bool:
+        """Whether a claim shows in the texts that effects are measured on, given the detector's evidence of them."""
+        return True
+
+    def planned(self, case: Case) -> Planned:
+        """The interventions that are tried for the claims of the case, each beside its controls."""
+        raise NotImplementedError
+
+    def removals(self, claims: Sequence[Any]) -> Sequence[Removal]:
+        """How the phenomenon is taken away, for other detectors' tables."""
+        return ()
+
+    def gauge(self, evidence: Evidence, claims: Sequence[Any], measured: Measured) -> Mapping[str, float]:
+        """Numbers of the detector's evidence, measured under an intervention, for tables beside the effects."""
+        return {}

@@ -1,0 +1,55 @@
+"""`Trial`: an intervention to be tested, with what is claimed of it, beside the same done to others."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from inspector.interventions.values import Intervention
+from inspector.records import Claim, Verdict
+
+Doses = Mapping[float, tuple[Intervention, ...]]
+"""Dose → what is done at it."""
+
+MARGIN = 0.05
+"""What is too small to matter, from one end of the doses to the other: 0.05 nats, which is 5 % of perplexity, or 5
+points of a share."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """An intervention to be tested, and its twins.
+
+    Args:
+        target: what is changed, in words.
+        op: what is done to it, in one word or two.
+        doses: the change; `once` makes one of interventions.
+        twins: the same done to random others.
+        claims: metric → what is claimed of it.
+        untouched: the dose that leaves the model as it is.
+        on: the findings that the verdict is on (its word is filled in); None where it is on none.
+        by: the metric whose verdict it is.
+    """
+
+    target: str
+    op: str
+    doses: Doses
+    twins: tuple[Doses, ...]
+    claims: Mapping[str, Claim]
+    untouched: float = 0.0
+    on: Verdict | None = None
+    by: str = "loss"
+
+    @property
+    def margin(self) -> float:
+        """What is too small to matter, per unit of dose."""
+        doses = (self.untouched, *self.doses)
+        return MARGIN / (max(doses) - min(doses))
+
+    @property
+    def passes(self) -> int:
+        """Outcomes that are measured for it."""
+        return sum(len(doses) for doses in (self.doses, *self.twins))
+
+
+def once(*interventions: Intervention) -> Doses:
+    """A change without doses."""
+    return {1.0: interventions}

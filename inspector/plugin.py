@@ -1,0 +1,109 @@
+"""What a plugin imports, and all that is promised to it: this module's names keep their meaning between releases.
+
+A detector is a class with `name`, `kinds`, `reducer` and `judge` (`Detector`); everything else it can bring is listed
+in `Judge`: thresholds, frames, figures, sentences, tables, tiles, a screen, causal trials. Register it in your package:
+
+    [project.entry-points."inspector.detectors"]
+    size = "your_package:Size"
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from inspector.batches import Batch
+    from inspector.detectors.base import Detector, Judge, Names, Reducer
+    from inspector.detectors.measured import Measured
+    from inspector.detectors.shown import (
+        Frame,
+        Headline,
+        Screen,
+        Suggestion,
+        Term,
+        TextTable,
+        Tile,
+        token_text,
+        verdict_by,
+    )
+    from inspector.detectors.tally import Tally
+    from inspector.detectors.thresholds import Threshold, threshold
+    from inspector.detectors.trials import Case, Extras, Planned, Removal, Settings, Trials
+    from inspector.errors import InputError, InspectorError
+    from inspector.figures.drawing import Drawing, Source
+    from inspector.interventions.trial import Trial, once
+    from inspector.records import Evidence, Finding, Sentence, Verdict
+    from inspector.sites import Site
+
+_HOMES = {
+    "inspector.batches": ("Batch",),
+    "inspector.detectors.base": ("Detector", "Judge", "Names", "Reducer"),
+    "inspector.detectors.measured": ("Measured",),
+    "inspector.detectors.shown": (
+        "Frame",
+        "Headline",
+        "Screen",
+        "Suggestion",
+        "Term",
+        "TextTable",
+        "Tile",
+        "token_text",
+        "verdict_by",
+    ),
+    "inspector.detectors.tally": ("Tally",),
+    "inspector.detectors.thresholds": ("Threshold", "threshold"),
+    "inspector.detectors.trials": ("Case", "Extras", "Planned", "Removal", "Settings", "Trials"),
+    "inspector.errors": ("InputError", "InspectorError"),
+    "inspector.figures.drawing": ("Drawing", "Source"),
+    "inspector.interventions.trial": ("Trial", "once"),
+    "inspector.records": ("Evidence", "Finding", "Sentence", "Verdict"),
+    "inspector.sites": ("Site",),
+}
+_HOME = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "Batch",
+    "Case",
+    "Detector",
+    "Drawing",
+    "Evidence",
+    "Extras",
+    "Finding",
+    "Frame",
+    "Headline",
+    "InputError",
+    "InspectorError",
+    "Judge",
+    "Measured",
+    "Names",
+    "Planned",
+    "Reducer",
+    "Removal",
+    "Screen",
+    "Sentence",
+    "Settings",
+    "Site",
+    "Source",
+    "Suggestion",
+    "Tally",
+    "Term",
+    "TextTable",
+    "Threshold",
+    "Tile",
+    "Trial",
+    "Trials",
+    "Verdict",
+    "once",
+    "threshold",
+    "token_text",
+    "verdict_by",
+]
+
+
+def __getattr__(name: str) -> Any:  # lazily: a saved run is judged by plugins too, and needs no torch
+    if name not in _HOME:
+        raise AttributeError(f"module 'inspector.plugin' has no attribute '{name}'")
+    return getattr(import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

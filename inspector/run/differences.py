@@ -1,0 +1,61 @@
+"""Two runs' headline numbers and what lies between them, with intervals over texts."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from inspector.detectors.shown import Headline
+from inspector.errors import DetectorError
+from inspector.run.report import Report
+from inspector.stats import bootstrap_mean
+
+DRAWS = 4000
+
+
+def headlines(first: Report, second: Report) -> pd.DataFrame:
+    """Each number that both runs have: first, second, difference, and its 95 % interval where texts give one."""
+    one, two = _numbers(first), _numbers(second)
+    paired = _same_texts(first, second)
+    rows = []
+    for name in (name for name in one if name in two):
+        a, b = one[name], two[name]
+        low, high = _between(a.per_text, b.per_text, paired=paired)
+        rows.append((name, a.value, b.value, b.value - a.value, low, high))
+    return pd.DataFrame(rows, columns=["number", "first", "second", "second − first", "95 % from", "to"])
+
+
+def _numbers(report: Report) -> dict[str, Headline]:
+    """What detectors compare runs by; nothing of one that fails to say."""
+    found: dict[str, Headline] = {}
+    for part in report.parts:
+        try:
+            brought: Mapping[str, Headline] = part.ask("headlines", {})
+        except DetectorError:
+            continue
+        found |= brought
+    return found
+
+
+def _same_texts(first: Report, second: Report) -> bool:
+    """Whether both runs read the same tokens."""
+    both = [[report.tokens[name] for name in ("text", "position", "id")] for report in (first, second)]
+    return all(np.array_equal(a, b) for a, b in zip(*both, strict=True))
+
+
+def _between(
+    first: np.ndarray | None, second: np.ndarray | None, *, paired: bool, seed: int = 0
+) -> tuple[float, float]:
+    """A bootstrap interval of the difference of two means over texts, text by text if paired; NaN with too few."""
+    if first is None or second is None:
+        return float("nan"), float("nan")
+    if paired and len(first) == len(second) and len(first):
+        low, high = bootstrap_mean(second - first, seed=seed)
+        return float(low), float(high)
+    both = (first, second)
+    if not all(len(values) and np.isfinite(bootstrap_mean(values, seed=seed)).all() for values in both):
+        return float("nan"), float("nan")
+    rng = np.random.default_rng(seed)
+    means = [values[rng.integers(len(values), size=(DRAWS, len(values)))].mean(axis=1) for values in both]
+    low, high = np.quantile(means[1] - means[0], [0.025, 0.975])
+    return float(low), float(high)

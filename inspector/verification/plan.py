@@ -1,0 +1,224 @@
+"""`Plan`: what a verification tests, what it leaves out and why; worked out once, before anything is tried."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+from inspector.batches import Text, batches
+from inspector.detectors.base import Detector, attempt, resolve
+from inspector.detectors.measured import Measured
+from inspector.detectors.trials import Case, Planned, Settings, Trials
+from inspector.errors import DetectorError
+from inspector.interventions.apply import intervene
+from inspector.interventions.values import Intervention
+from inspector.models import Model
+from inspector.models.observe import observe
+from inspector.records import Evidence
+from inspector.run.report import Report
+from inspector.verification.text_bench import BATCH_TOKENS, TextBench, rows_to_measure
+from inspector.verification.trials import Outcomes
+
+BOS = {"as the tokenizer does": None, "one": True, "none": False}
+
+
+@dataclass(frozen=True)
+class Claims:
+    """What a run has to be tested, by detector; no model is needed.
+
+    Args:
+        trials: how each detector tests its findings.
+        claims: what there is to test, as the detector names it.
+        parts: the detectors' parts of the run.
+        faults: which detectors couldn't say.
+    """
+
+    trials: Mapping[str, Trials]
+    claims: Mapping[str, Sequence[Any]]
+    parts: Mapping[str, Measured]
+    faults: tuple[str, ...]
+
+    @classmethod
+    def of(cls, report: Report) -> "Claims":
+        """The claims of a run."""
+        trials: dict[str, Trials] = {}
+        claims: dict[str, Sequence[Any]] = {}
+        faults: list[str] = []
+        parts = {part.name: part for part in report.parts if getattr(part.detector, "trials", None) is not None}
+        for name, part in parts.items():
+            try:
+                trials[name], claims[name] = attempt(part.detector, "trials", partial(_claims_of, part))
+            except DetectorError as error:
+                faults.append(str(error))
+        return cls(trials, claims, parts, tuple(faults))
+
+
+def _claims_of(part: Measured) -> tuple[Trials, tuple[Any, ...]]:
+    """How a detector tests its findings, and which there are."""
+    trials: Trials = resolve(getattr(part.detector, "trials", None))()
+    return trials, tuple(trials.claims(part))
+
+
+@dataclass(frozen=True)
+class Part:
+    """What is tested of one detector, and where.
+
+    Args:
+        detector: its name.
+        planned: its trials and what it measures beside them.
+        outcomes: of its bench.
+    """
+
+    detector: str
+    planned: Planned
+    outcomes: Outcomes
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is tested of a run.
+
+    Args:
+        parts: of each detector.
+        notes: what is left out and why, and what to know of the trials.
+        texts: how many texts effects are measured on.
+    """
+
+    parts: tuple[Part, ...]
+    notes: tuple[str, ...]
+    texts: int
+
+    @classmethod
+    def of(
+        cls,
+        claims: Claims,
+        report: Report,
+        model: Model,
+        texts: Sequence[Text] | None,
+        settings: Settings,
+        folder: Path | None,
+    ) -> "Plan":
+        """The plan of a verification; one pass over the texts tells which claims show in them.
+
+        Raises:
+            InputError: too few texts.
+        """
+        return _Planner(claims, report, model, texts, settings, folder).plan()
+
+
+@dataclass(frozen=True)
+class _Planner:
+    claims: Claims
+    report: Report
+    model: Model
+    texts: Sequence[Text] | None
+    settings: Settings
+    folder: Path | None
+    faults: list[str] = field(default_factory=list)
+
+    def plan(self) -> Plan:
+        shown = {name: self._present(name) for name in self.claims.claims}
+        absent = [
+            f"{len(self.claims.claims[name]) - len(shown[name])} of {self.claims.parts[name].title.lower()}"
+            for name in shown
+            if len(shown[name]) < len(self.claims.claims[name])
+        ]
+        notes = []
+        if absent:
+            notes.append(
+                f"Not tested: {' and '.join(absent)}, which don't show in half of the {len(self.bench.rows)} texts "
+                "that effects were measured on. Give texts that have them (--file)."
+            )
+        parts = []
+        for name, present in shown.items():
+            planned = self._planned(name, present, shown)
+            if planned is not None:
+                bench = planned.bench or self.bench
+                log = self.folder and self.folder / f"{'texts' if planned.bench is None else name}.jsonl"
+                outcomes = self.outcomes if planned.bench is None else Outcomes(bench, log)
+                parts.append(Part(name, planned, outcomes))
+                notes += planned.notes
+        return Plan(tuple(parts), (*notes, *self.claims.faults, *self.faults), len(self.bench.rows))
+
+    @cached_property
+    def bos(self) -> bool | None:
+        return BOS.get(self.report.settings.get("bos", ""))
+
+    @cached_property
+    def rows(self) -> tuple[Any, Any]:
+        return rows_to_measure(self.model, self.texts, self.bos)
+
+    @cached_property
+    def bench(self) -> TextBench:
+        return TextBench(self.model, self.rows[0])
+
+    @cached_property
+    def outcomes(self) -> Outcomes:
+        return Outcomes(self.bench, self.folder and self.folder / "texts.jsonl")
+
+    def _planned(self, name: str, present: Sequence[Any], shown: Mapping[str, Sequence[Any]]) -> Planned | None:
+        """A detector's trials, if there is anything to test or to measure beside them."""
+        part = self.claims.parts[name]
+        if not present and isinstance(part.detector, Detector):
+            return None
+        others = [one for other in shown if other != name for one in self._removals(other)]
+        case = Case(
+            part,
+            self.model,
+            present,
+            self.bench,
+            self.bench.rows,
+            self.rows[1],
+            self.settings,
+            self.texts,
+            self.bos,
+            tuple(others),
+            lambda interventions: self._gauges(interventions, shown),
+        )
+        return self._tried(name, "trials", lambda: self.claims.trials[name].planned(case))
+
+    def _removals(self, name: str) -> Sequence[Any]:
+        removals = self.claims.trials[name].removals
+        return self._tried(name, "removals", lambda: removals(self.claims.claims[name])) or ()
+
+    def _present(self, name: str) -> tuple[Any, ...]:
+        """The claims that show in the texts; all of them where the detector doesn't scan texts."""
+        every, evidence = self.claims.claims[name], self.evidence.get(name)
+        if evidence is None:
+            return tuple(every)
+        present, part = self.claims.trials[name].present, self.claims.parts[name]
+        shows = lambda: tuple(one for one in every if present(part, one, evidence))  # noqa: E731
+        return self._tried(name, "present", shows) or ()
+
+    @cached_property
+    def evidence(self) -> Mapping[str, Evidence]:
+        """What detectors measure on the texts."""
+        return self._measured(tuple(name for name, claims in self.claims.claims.items() if claims), ())
+
+    def _gauges(self, interventions: tuple[Intervention, ...], shown: Mapping[str, Sequence[Any]]) -> dict[str, float]:
+        """What all detectors measure on the texts under interventions."""
+        found: dict[str, float] = {}
+        for name, evidence in self._measured(tuple(self.claims.claims), interventions).items():
+            found |= self.claims.trials[name].gauge(evidence, shown[name], self.claims.parts[name])
+        return found
+
+    def _measured(self, names: Sequence[str], interventions: tuple[Intervention, ...]) -> dict[str, Evidence]:
+        """The evidence of these detectors on the texts, as far as they scan texts and the model has what they need."""
+        reducers = {}
+        for name in names:
+            detector = self.claims.parts[name].detector
+            if isinstance(detector, Detector) and all(map(self.model.shape.has, detector.kinds)):
+                reducers[name] = detector.reducer(self.model)
+        if reducers:
+            with intervene(self.model, interventions):
+                rows = batches(self.bench.rows, BATCH_TOKENS, self.model.pad_id)
+                observe(self.model, rows, list(reducers.values()))
+        return {name: reducer.evidence() for name, reducer in reducers.items()}
+
+    def _tried(self, name: str, part: str, call: Any) -> Any:
+        try:
+            return attempt(self.claims.parts[name].detector, part, call)
+        except DetectorError as error:
+            self.faults.append(str(error))
+            return None
