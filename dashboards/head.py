@@ -51,7 +51,7 @@ def head(view: View, row: pd.Series) -> None:
         widgets.plain_table(_numbers(row))
         widgets.link(
             "interventions",
-            "Test it: take key 0 away from this head →",
+            "Test it: knock out this head's attention to key 0 →",
             kind="attention",
             layer=layer,
             unit=number,

@@ -1,4 +1,4 @@
-"""Interventions: change one thing beside a random twin; and what verification said of the run's findings."""
+"""Interventions: change one thing beside a matched random control; and what verification said of the run's findings."""
 
 import html
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ ROWS = 14
 
 
 def tested(view: View) -> None:
-    """The run's effects, each beside its twins, with verdicts."""
+    """The run's effects, each beside its controls, with verdicts."""
     if not view.has("effects"):
         how = f"inspector verify {view.key[0]} --in-place" if view.saved else "save it on the overview first"
         widgets.note(f"This run's findings are not verified yet. To do it on the command line: {how}")

@@ -55,7 +55,7 @@ class Lens:
     """What `logit_lens` read; `judge` moves g and ρ without the model.
 
     Args:
-        tokens: the tokens as fed, a row each: text, position, token.
+        tokens: the input tokens, one row each: text, position, token.
         arrays: `[token, layer]`: top (id), top_probability, answer_probability, answer_rank, jsd.
         names: text of every token id in `top`.
         g: bits; a token has settled once it came this near.
@@ -98,7 +98,7 @@ class Lens:
 
     @cached_property
     def lens(self) -> pd.DataFrame:
-        """A row a token and layer: its top token, how the last layer's fares in it, divergence, whether it has settled.
+        """One row per token and layer: its top token, how the last layer's fares in it, divergence, whether it settled.
 
         Columns: text, position, token, layer, top, top_probability, answer (the last layer's top token),
         answer_probability, answer_rank (0 is the top), jsd, settled.
@@ -114,14 +114,14 @@ class Lens:
 
     @cached_property
     def depth(self) -> pd.DataFrame:
-        """A row a token: text, position, token, answer, answer_probability (at the end), settled (layer), deep."""
+        """One row per token: text, position, token, answer, answer_probability (at the end), settled (layer), deep."""
         final = self.arrays["answer_probability"][:, -1]
         table = self.tokens.assign(answer=self._answers, answer_probability=final)
         return table.assign(settled=self._settled, deep=self._deep)
 
     @cached_property
     def ratios(self) -> pd.DataFrame:
-        """A row a text: text, ratio (share of deep tokens), settled (mean layer), n (tokens)."""
+        """One row per text: text, ratio (share of deep tokens), settled (mean layer), n (tokens)."""
         groups = self.depth.groupby("text")
         parts = {"ratio": groups["deep"].mean(), "settled": groups["settled"].mean(), "n": groups.size()}
         return pd.DataFrame(parts).reset_index()

@@ -6,7 +6,7 @@ BUILT_IN = "smollm2-135m-instruct"
 
 STREAMED = "all sites; attention streamed"
 EAGER = "all sites; attention read as whole patterns"
-EXPERTS = "no single MLP matrix (experts): neurons and writers left out; attention streamed"
+EXPERTS = "no single MLP matrix (experts): neurons and direct contributors left out; attention streamed"
 TILES = "attention in tiles, in float32"
 
 ARCHITECTURES = {

@@ -55,4 +55,4 @@ def _ways_title(ways: pd.DataFrame) -> str:
     what = "sink_rate" if ways["sink_rate"].notna().all() else "largest"
     name, said = WAYS[what]
     least = ways[what].iloc[1:].idxmin()
-    return f"{name.capitalize()} {said(ways[what].iloc[0])} untouched; {said(ways[what][least])} with {least}"
+    return f"{name.capitalize()} {said(ways[what].iloc[0])} unmodified; {said(ways[what][least])} with {least}"

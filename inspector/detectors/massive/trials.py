@@ -40,7 +40,7 @@ FAINT = 0.1
 class Spike:
     """A dim that is massive from layer `first` to `last`, at one position or (None) wherever it shows.
 
-    `value` is what it carries, the mean over texts.
+    `value` is its size, the mean over texts.
     """
 
     dim: int

@@ -48,7 +48,7 @@ def sink_map(heads: pd.DataFrame, epsilon: float = 0.3) -> go.Figure:
     figure.update_xaxes(title="head", dtick=1 if len(grid.columns) <= 16 else 4)
     figure.update_yaxes(title="layer", **layer_ticks(len(grid)))
     count = int((heads["received"] > epsilon).sum())
-    title = f"{count} of {len(heads)} heads park more than {epsilon:.0%} of their attention on one key"
+    title = f"{count} of {len(heads)} heads place more than {epsilon:.0%} of their attention on one key"
     return finish(figure, title)
 
 
@@ -212,7 +212,7 @@ def window_losses(windows: pd.DataFrame) -> go.Figure:
         )
     )
     figure.update_xaxes(title="first tokens kept beside the window")
-    figure.update_yaxes(title="change of the loss (nats a token)")
+    figure.update_yaxes(title="change of the loss (nats per token)")
     change = rows.set_index("kept")["change"]
     return finish(
         figure,

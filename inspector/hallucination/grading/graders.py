@@ -416,7 +416,7 @@ class Endpoint:
                 response = httpx.post(url, json=body, headers=headers, timeout=self.timeout)
             except (httpx.ConnectError, httpx.UnsupportedProtocol, httpx.InvalidURL, httpx.ProxyError) as error:
                 raise InputError(
-                    f"The endpoint {self.url} can't be reached. Start the server or mend the url."
+                    f"The endpoint {self.url} can't be reached. Start the server or fix the URL."
                 ) from error
             except httpx.TransportError as error:
                 if tried == self.retries:

@@ -1,4 +1,4 @@
-"""Which neurons tell made-up answers from right ones, and how well: everything that is fitted in a study."""
+"""Which neurons distinguish incorrect from correct answers, and how well: everything that is fitted in a study."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
