@@ -156,7 +156,7 @@ def test_a_meters_rows_go_on_from_the_shared_prefix_and_measure_the_same(archite
     prompts = [form.prompt(model.tokenizer, question) for question in questions]
     whole = [(*prompt, *answer) for prompt, answer in zip(prompts, answers, strict=True)]
     prefix = len(form.prefix(model.tokenizer))
-    assert (fed.prefix is not None) == (decoder.roads[0] == "shared")
+    assert (fed.prefix is not None) == (decoder.paths[0] == "shared")
     assert [row.ids for row in fed.whole()] == whole
     own = [Span((prefix, len(p) - 2), (len(p), len(w))) for p, w in zip(prompts, whole, strict=True)]
     words = [tuple(model.tokenizer(q, add_special_tokens=False)["input_ids"]) for q in questions]
