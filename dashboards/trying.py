@@ -164,7 +164,7 @@ def shown(result: work.Compared) -> None:
             rate = "sink rate not measured" if math.isnan(way.sink_rate) else f"sink rate {way.sink_rate:.0%}"
             more = rate if way is baseline else f"{rate}; divergence {way.kl:.2f} nats"
             widgets.tile(role if way is baseline else f"{role}: {way.name}", f"Loss {way.loss:.2f}", more)
-            widgets.reading(f"“{result.prompt[:80]}” goes on with")
+            widgets.reading(f"“{result.prompt[:80]}” continues with")
             widgets.quote(way.continuation)
             widgets.reading("Likeliest next tokens")
             table = way.next_tokens.assign(token=[repr(token) for token in way.next_tokens["token"]])

@@ -172,7 +172,7 @@ def ask(
 
 
 def scaled(neurons: Sequence[tuple[int, int]], factor: float) -> tuple[Intervention, ...]:
-    """These neurons multiplied by a factor, a layer at a time."""
+    """These neurons multiplied by a factor, one intervention per layer."""
     from inspector.interventions.values import scale
     from inspector.sites import Site
 

@@ -190,6 +190,38 @@ class Sentence:
 HARMLESS = {"confirmed": "harmless", "refuted": "not harmless"}
 
 
+OPERATIONS = {
+    "zero": "zero ablation",
+    "zero, as far": "size-matched control",
+    "mean": "mean ablation",
+    "drop": "MLP ablation",
+    "hide": "attention knockout",
+    "hide all": "attention knockout of all",
+    "scale": "scaling",
+}
+"""A trial's operation by its stored name, in the field's words."""
+
+
+METRICS = {
+    "kl": "divergence",
+    "sink_rate": "sink rate",
+    "made_up": "incorrect answers",
+    "accuracy": "correct answers",
+    "compliance": "false premises answered",
+}
+"""A trial's metric by its stored name, in the field's words."""
+
+
+def metric_words(metric: str) -> str:
+    """A trial's metric in the field's words; its own name where there are none."""
+    return METRICS.get(metric, metric)
+
+
+def operation_words(operation: str) -> str:
+    """A trial's operation in the field's words; its own name where there are none."""
+    return OPERATIONS.get(operation, operation)
+
+
 def verdict_word(verdict: str, claim: str) -> str:
     """A verdict in a word; on a claim that nothing changes, in the claim's own words."""
     return HARMLESS.get(verdict, verdict) if claim == "none" else verdict

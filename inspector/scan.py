@@ -43,8 +43,8 @@ def examine(
         texts: strings, or sequences of token ids that the model receives exactly as given.
         detectors: names or detector objects; all that are installed where None.
         thresholds: by detector, e.g. `{"massive": {"ratio": 500}}`; `Report.judge` changes them later.
-        bos: True feeds exactly one BOS before each text, False none, None does what the tokenizer does.
-        window: longer texts are cut to windows of so many tokens; the context, at most 2,048, where None.
+        bos: True prepends exactly one BOS to each text, False none, None does what the tokenizer does.
+        window: longer texts are cut into windows of this many tokens; the context, at most 2,048, where None.
         batch_tokens: tokens per batch; chosen from free memory where None.
         first_text: number of the first text, for the shards of a corpus.
         seed: of the control inputs.

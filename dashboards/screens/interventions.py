@@ -13,6 +13,7 @@ from inspector.errors import DetectorError
 from inspector.figures import effect_intervals
 from inspector.figures.drawing import Drawing, Source
 from inspector.figures.effects import METRICS
+from inspector.records import operation_words
 from inspector.show.figures import drawings_of
 from inspector.show.sentences import of_part
 
@@ -79,7 +80,7 @@ def _more(view: View, part: Measured) -> None:
 
 def _verdicts(effects: pd.DataFrame) -> None:
     rows = [
-        f"<tr><td>{html.escape(row.op)}: {html.escape(row.target)}</td>"
+        f"<tr><td>{html.escape(operation_words(row.op))}: {html.escape(row.target)}</td>"
         f"<td>{widgets.verdict(row.verdict, row.claim)}</td><td>{html.escape(row.reason)}</td></tr>"
         for row in effects.itertuples()
     ]

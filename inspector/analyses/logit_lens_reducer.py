@@ -17,7 +17,7 @@ CHUNK = 1 << 22
 
 
 class LensReducer:
-    """Reads every layer's stream as the last one is read and keeps a few numbers of each token and layer.
+    """Applies the final norm and unembedding to every layer's stream; keeps a few numbers of each token and layer.
 
     A batch's streams are held until its last layer, because each layer is compared with it.
 
@@ -36,7 +36,7 @@ class LensReducer:
         self._streams: dict[int, Float[Tensor, "token d_model"]] = {}
 
     def update(self, batch: Batch, site: Site, x: Float[Tensor, "batch pos d_model"]) -> None:
-        """Take in one layer's stream; at the last layer, read them all."""
+        """Take in one layer's stream; at the last layer, compute the logits of all."""
         self._streams[site.layer] = x[batch.real]
         if site.layer != self.layers[-1]:
             return

@@ -74,7 +74,7 @@ def describe_neurons(
         top: tokens of each kind.
         bar: the firing threshold, in multiples of the median |z| of the neuron's layer.
         report: a scan of this model, whose spikes are taken; where None the same pass looks for them.
-        bos: True feeds one BOS before each text, False none, None does what the tokenizer does.
+        bos: True prepends one BOS to each text, False none, None does what the tokenizer does.
         progress: called with the number of tokens just done.
         on_forecast: called once, before the pass, with what it will take.
 

@@ -7,8 +7,8 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from inspector.figures.palette import NEUTRAL
-from inspector.figures.style import finish, on_lines, token_label
-from inspector.records import verdict_word
+from inspector.figures.style import finish, on_lines
+from inspector.records import operation_words, verdict_word
 
 METRICS = {
     "loss": ("loss", "change of the loss (nats)"),
@@ -65,7 +65,10 @@ def effect_intervals(
             hovertemplate=f"%{{x:+.3g}} [{row.low:+.3g}, {row.high:+.3g}]<br>controls {row.twin_low:+.3g} to "
             f"{row.twin_high:+.3g}<br>{verdict_word(row.verdict, row.claim)}<extra></extra>",
         )
-    names = [f"{token_label(row.op)}: {on_lines(html.escape(row.target))}" for row in rows.itertuples()]
+    names = [
+        f"{on_lines(html.escape(operation_words(row.op)), 34)}:<br>{on_lines(html.escape(row.target))}"
+        for row in rows.itertuples()
+    ]
     figure.update_yaxes(tickvals=list(range(len(rows))), ticktext=names, autorange="reversed", automargin=True)
     said = METRICS.get(metric, (metric, metric))[1]
     dose = " per unit of α" if rows["op"].str.startswith("scale").any() else ""
@@ -81,10 +84,9 @@ def _title(rows: pd.DataFrame, metric: str) -> str:
     """How many of the things tested matter to a metric, or leave it as it is, as claimed."""
     harmless = rows["claim"] == "none"
     said = []
-    for claimed, word in ((~harmless, "changed"), (harmless, "left alone")):
+    for claimed, word in ((~harmless, "changed"), (harmless, "left unchanged")):
         held = int((rows.loc[claimed, "verdict"] == "confirmed").sum())
         said += [f"{word} by {held} of {int(claimed.sum())}"] if claimed.any() else []
     name, top = METRICS.get(metric, (metric,))[0], rows.loc[rows["change"].abs().idxmax()]
-    return (
-        f"{name.capitalize()}: {', '.join(said)} as claimed; the largest change is {top['change']:+.3g} ({top['op']})"
-    )
+    largest = f"{top['change']:+.3g} ({operation_words(top['op'])})"
+    return f"{name.capitalize()}: {', '.join(said)} as claimed; the largest change is {largest}"

@@ -54,11 +54,11 @@ def compare_decoding(
     All members draw with the same random numbers, which aren't those that made the study's labels. Best-of-k keeps one
     of k answers drawn as the study drew its own: the one with the largest mean log-probability, or with the least risk.
 
-    Columns: member, omega, strength (λ), support, k (answers drawn a question), kept (of these); then, each with its
+    Columns: member, omega, strength (λ), support, k (answers drawn per question), kept (of these); then, each with its
     bootstrap interval `_low`, `_high` over questions of one subject together: accuracy and wrong (shares of answers,
-    the mean over questions), mixed (share of questions whose answers differ in their marks; NaN where one is kept of
-    several), risk (mean, of answers that aren't empty), accuracy_change and risk_change (less greedy's, question by
-    question); empty (share of answers), n (questions).
+    the mean over questions), mixed (share of inconsistent questions, whose answers differ in their marks; NaN where
+    one is kept of several), risk (mean, of answers that aren't empty), accuracy_change and risk_change (less greedy's,
+    question by question); empty (share of answers), n (questions).
 
     Args:
         study: from `study_hallucination` or `open_run`.

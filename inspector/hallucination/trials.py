@@ -58,7 +58,7 @@ class AnswerBench:
         questions: with right answers.
         premises: without any.
         prose: texts.
-        sampling: answers a question; the draws are the same under every intervention.
+        sampling: answers per question; the draws are the same under every intervention.
     """
 
     def __init__(

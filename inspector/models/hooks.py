@@ -34,7 +34,7 @@ def route_now(model: Model) -> AttentionRoute:
 def reading(model: Model, kinds: Sequence[str], read: Read, prefix: Prefix | None = None) -> Iterator[None]:
     """Hand every activation of these kinds to `read` while the context lasts, then leave no trace.
 
-    With a `prefix` passes may go on from it; attention is not read then.
+    With a `prefix` passes may continue from it; attention is not read then.
 
     Raises:
         ModelError: the model has no site of one of the kinds.

@@ -112,7 +112,7 @@ def print_guarded(given: "Guarded", threshold: float) -> None:
     limit = "" if given.did == "took a sample" else f"; the threshold is {threshold:.2f}"
     console.print(Text(f"Risk:     {given.risk:.2f}{limit}", style=f"bold {VIOLET}"))
     if given.did == "took a sample":
-        console.print(Text("It is the least of several risks, so it looks better than it is."))
+        console.print(Text("It is the least of several risks, so it underestimates the true risk."))
     if given.did != "answered":
         console.print(
             Text(f"The guard {given.did}; the greedy answer is '{given.first}', risk {given.first_risk:.2f}.")

@@ -48,7 +48,7 @@ class Outcomes:
 
     Args:
         bench: measures them.
-        log: keeps them in this file, so that a killed verification goes on where it was.
+        log: keeps them in this file, so that a killed verification resumes where it was.
 
     Raises:
         RunError: the log is damaged or can't be written.
@@ -92,7 +92,7 @@ class Outcomes:
                 out.write(line + "\n")
         except OSError as error:
             raise RunError(
-                f"'{self.log}' can't be written ({error}). Make room, and go on with the same call."
+                f"'{self.log}' can't be written ({error}). Make room, and resume with the same call."
             ) from error
 
     def slopes(self, doses: Doses, untouched: float, metrics: Collection[str]) -> Outcome:

@@ -205,7 +205,7 @@ def test_a_result_is_shown_under_its_own_run_and_inputs_only(draw: Open, shelf: 
     change = Change("mlp_out", 1, None, 0, "drop", 0.5)
     key = (str(shelf / "planted"), (shelf / "planted" / "run.json").stat().st_mtime)
     at = outcome_of(draw("interventions", **address), "change", (key, None, change, 0), result)
-    assert "Changed so: the loss goes" in said(at) and "“Once upon” goes on with" in said(at)
+    assert "Changed so: the loss goes" in said(at) and "“Once upon” continues with" in said(at)
     assert "The control is any other." in said(at)
     at.number_input(key="whole layer").set_value(2).run()
     assert "Changed so" not in said(at)

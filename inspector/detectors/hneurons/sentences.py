@@ -9,7 +9,7 @@ import pandas as pd
 from inspector.detectors.effects_text import change, effects_table
 from inspector.detectors.measured import Measured
 from inspector.detectors.shown import TextTable, Tile
-from inspector.records import Sentence
+from inspector.records import Sentence, metric_words
 
 RIVALS = ("length", "entropy", "logprob", "relation", "residual", "combined")
 """Scores that a sentence sets beside the probe."""
@@ -142,7 +142,7 @@ def _alpha(alpha: pd.DataFrame) -> TextTable:
         "Candidate neurons scaled by α, beside matched random controls (95 %)",
         alpha.sort_values(["metric", "alpha"]),
         {
-            "metric": "{metric}",
+            "metric": lambda row: metric_words(row.metric),
             "α": "{alpha:g}",
             "value": "{value:.3f}",
             "interval": "{low:.3f} … {high:.3f}",

@@ -73,7 +73,7 @@ class Massive:
         yield from sentences.tested(m)
 
     def text_tables(self, m: Measured) -> Iterator[TextTable]:
-        """Plateaus; and, where they were tested, effects, and spikes and sinks each kept or taken away."""
+        """Plateaus; and, where they were tested, effects, and spikes and sinks each kept or ablated."""
         return sentences.tables(m)
 
     def figures(self, m: Measured) -> Mapping[str, Drawing]:

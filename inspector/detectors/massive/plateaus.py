@@ -9,7 +9,7 @@ from inspector.detectors.massive.thresholds import Thresholds, agreed, cutoffs, 
 from inspector.records import Evidence
 
 PLATEAU_RATIO, PLATEAU_DIM_RATIO = 100.0, 10.0
-"""A plateau's value: at least so many medians of its layer, and times the layer's typical dim maximum."""
+"""A plateau's value: at least this many medians of its layer, and times the layer's typical dim maximum."""
 PLATEAU_BAND = 0.5
 """A plateau's layers have at least this share of its largest value."""
 PLATEAU_LAYERS = 2

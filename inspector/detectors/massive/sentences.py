@@ -130,6 +130,13 @@ WAYS = {
 """A column of `spike_sink`: its header, and how its numbers are written."""
 
 
+def way_words(done: str) -> str:
+    """What was ablated (the column `done`), in the field's words."""
+    if done == "untouched":
+        return "baseline (unmodified)"
+    return done.replace("writers dropped", "writing MLPs ablated").replace("spike zeroed", "spike zero-ablated")
+
+
 def tables(m: Measured) -> Iterator[TextTable]:
     """Plateaus, and what tests measured."""
     plateaus = m.frame("plateaus")
@@ -156,7 +163,12 @@ def tables(m: Measured) -> Iterator[TextTable]:
     if m.has("spike_sink"):
         ways = m.frame("spike_sink")
         columns = {header: cell for name, (header, cell) in WAYS.items() if name in ways}
-        yield TextTable("Spike and sinks, each kept or taken away", ways, {"done": "{done}", **columns}, ("done",))
+        yield TextTable(
+            "Spike and sinks, each kept or ablated",
+            ways,
+            {"done": lambda row: way_words(row.done), **columns},
+            ("done",),
+        )
 
 
 def tiles(m: Measured) -> Iterator[Tile]:

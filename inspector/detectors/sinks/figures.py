@@ -229,7 +229,7 @@ def drawings(m: Measured) -> dict[str, Drawing]:
             sink_map,
             ("sinks.heads",),
             epsilon,
-            "One square for each head. Many rest on the first token when they have nothing to look for.",
+            "One square for each head. Many attend to the first token when they have nothing to look for.",
             ("attention sink", "received attention"),
         ),
         "sinks.received": Drawing(
@@ -288,7 +288,7 @@ def comparison(first: Measured, second: Measured) -> dict[str, Drawing]:
         two_over_depth,
         tuple(Source("sinks.layers", report=name) for name in names),
         {"column": "sink_rate", "names": names, "accent": BLUE, "axis": "sink rate at key 0"},
-        "Where heads begin to rest on the first token.",
+        "Where heads begin to attend to the first token.",
         ("sink rate",),
     )
     return {"sink_rate": rate, "heads": by_head if same else by_depth}

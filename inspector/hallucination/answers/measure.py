@@ -23,7 +23,7 @@ BATCH_TOKENS = 2048
 
 @dataclass(frozen=True)
 class Fed:
-    """Prompts with their answers as they are fed, and where in them question and answer stand.
+    """Prompts with their answers as the model receives them, and where in them question and answer stand.
 
     With a `prefix` the rows are what follows it.
     """

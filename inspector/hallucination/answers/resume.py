@@ -1,4 +1,4 @@
-"""From questions to measured, labelled answers; what was done is kept in a folder, so a killed run goes on."""
+"""From questions to measured, labelled answers; what was done is kept in a folder, so that a killed run can resume."""
 
 import json
 from collections import Counter

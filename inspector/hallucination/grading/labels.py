@@ -11,7 +11,7 @@ from inspector.hallucination.grading.graders import Mark
 FEWEST = 40
 """Fewer correct or incorrect answers than this give no numbers."""
 COMFORTABLE = 100
-"""So many of each kind are wanted when the agreement is chosen."""
+"""This many of each kind are wanted when the agreement is chosen."""
 AGREEMENTS = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0.0)
 
 

@@ -137,7 +137,7 @@ def stability(
 
 
 def _redrawn(made_up: np.ndarray, drawn: np.ndarray) -> Float[np.ndarray, " row"]:
-    """Balanced weights of rows that were drawn so many times."""
+    """Balanced weights of rows, by how often each was drawn."""
     weights = np.zeros(len(made_up))
     for kind in (made_up, ~made_up):
         weights[kind] = 0.5 * drawn[kind] / max(1, drawn[kind].sum())

@@ -24,7 +24,7 @@ from inspector.hallucination.probe.transfer import between_relations
 from inspector.stats import auroc, bootstrap_auroc, stratified_auroc
 
 HELD_OUT = 3
-"""One answer in so many is held out from selection; on those the candidates are tested."""
+"""One answer in this many is held out from selection; on those the candidates are tested."""
 
 BOOTSTRAPS, RANDOM_DRAWS, SHUFFLES = 50, 20, 10
 
