@@ -1,4 +1,4 @@
-"""Ask: a question, the answer with each token's risk, who speaks for it, and the answer under α."""
+"""Ask: a question, the answer with each token's risk, the neurons that raise it, and the answer under α."""
 
 from functools import partial
 from typing import Any
@@ -16,8 +16,8 @@ def ask(view: View, candidates: list[tuple[int, int]]) -> None:
     with st.form("ask", border=True):
         st.html("<h2 class=figure>Ask it something</h2>")
         widgets.reading(
-            "The model answers, and the probe says how much each token of the answer looks made up. α scales the "
-            "candidates while the second answer is written; both answers are judged by the untouched model."
+            "The model answers, and the probe says how risky each token of the answer is. α scales the "
+            "candidates while the second answer is written; the risk of both is measured on the unmodified model."
         )
         st.text_input("Question", "What is the capital of Mongolia?", key="question")
         label = f"α, for the {len(candidates)} candidate neuron{'s' * (len(candidates) != 1)} (1 changes nothing)"
@@ -41,17 +41,17 @@ def ask(view: View, candidates: list[tuple[int, int]]) -> None:
 def answered(asked: work.Asked) -> None:
     """The answers to a question beside each other."""
     widgets.finding(f"Asked: {asked.question}", "hneurons")
-    names = ["Untouched"] if asked.factor is None else ["Untouched", f"Candidates × {asked.factor:g}"]
+    names = ["Baseline"] if asked.factor is None else ["Baseline", f"Candidates × {asked.factor:g}"]
     for column, scored, name in zip(st.columns(len(names)), asked.answers, names, strict=True):
         with column, st.container(border=True):
             _answer(scored, name)
 
 
 def _answer(scored: Any, name: str) -> None:
-    widgets.tile(name, f"Risk {scored.risk:.2f}", "that the answer is made up; 0.5 is undecided", "hneurons")
+    widgets.tile(name, f"Risk {scored.risk:.2f}", "that the answer is incorrect; 0.5 is undecided", "hneurons")
     widgets.quote(scored.answer)
     widgets.reading("Its tokens, with the risk of each:")
     widgets.tokens(scored.tokens["token"].tolist(), scored.tokens["risk"].tolist(), "hneurons")
-    widgets.reading("Neurons that speak for it most, over the whole answer:")
+    widgets.reading("Neurons that raise it most, over the whole answer:")
     top = scored.neurons[scored.neurons["term"] > 0].head(5)
     widgets.plain_table(top[["layer", "neuron", "term"]].rename(columns={"term": "adds to the log-odds"}))

@@ -1,4 +1,4 @@
-"""A cell of the map that was clicked: its dims, the dim over the layers, its layer's spread, writers, carriers."""
+"""A clicked cell of the map: its dims, the dim over the layers, the layer's spread, direct contributors, tokens."""
 
 import pandas as pd
 import streamlit as st
@@ -38,7 +38,7 @@ def cell(view: View, text: int, layer: int, position: int) -> None:
             dim_over_layers,
             ("massive.kept",),
             {"text": text, "position": position, "dim": dim},
-            "Where this dim is written, carried and cancelled, on this text. A gap: it was not among the largest.",
+            "Where this dim steps up, stays large and is cancelled, on this text. A gap: it was not among the largest.",
             ("life cycle",),
             f"text == {text} and position == {position} and dim == {dim}",
         )

@@ -12,7 +12,7 @@ OURS = {
     ),
     "matched random control": Term(
         "Matched random control",
-        "The same change done to another of its kind, as near in size as there is, that nobody suspects. A change "
+        "The same change done to another of its kind, chosen at random among those nearest in size. A change "
         "means something only if it does more than its controls do.",
         "p = (1 + controls that change as much) / (1 + controls)",
         "the project's own design",

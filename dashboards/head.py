@@ -51,7 +51,7 @@ def head(view: View, row: pd.Series) -> None:
         widgets.plain_table(_numbers(row))
         widgets.link(
             "interventions",
-            "Test it: take key 0 away from this head →",
+            "Test it: knock out this head's attention to key 0 →",
             kind="attention",
             layer=layer,
             unit=number,
@@ -106,7 +106,7 @@ def _pattern(view: View, layer: int, number: int) -> None:
 def _draw(view: View, pattern: np.ndarray, text: int, layer: int, number: int) -> None:
     with st.container(horizontal=True):
         log = st.toggle("Logarithmic colours", key="log")
-        hide = st.toggle("Hide the sink", key="hide", help="Key 0 is taken out and the rest scaled up to 1.")
+        hide = st.toggle("Hide the sink", key="hide", help="Key 0 is left out and the rest rescaled to sum to 1.")
     first, last = charts.cropped(len(pattern))
     name = f"Head {number} of layer {layer}"
     tokens = view.frame("tokens")

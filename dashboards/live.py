@@ -39,11 +39,11 @@ def form() -> None:
             left, right = st.columns(2)
             left.text_input("Model", BUILT_IN, key="model", help="The built-in one, a folder, a .gguf, or a hub id.")
             left.selectbox("Number format", ("auto", "float32", "bfloat16", "float16"), key="dtype")
-            right.selectbox("Beginning-of-text token", list(BOS), key="bos", help="Whether one is fed changes numbers.")
+            right.selectbox("Beginning-of-text token", list(BOS), key="bos", help="Numbers change with it.")
             scanning = [one.name for one in load_detectors()]
             right.multiselect("Detectors", scanning, scanning, key="detectors")
             st.file_uploader(
-                'Or a text file (.txt: one text; .jsonl: one a line under "text")', ["txt", "jsonl"], key="file"
+                'Or a text file (.txt: one text; .jsonl: one per line under "text")', ["txt", "jsonl"], key="file"
             )
         asked = st.form_submit_button("Inspect", type="primary")
     if asked:

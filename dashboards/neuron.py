@@ -54,8 +54,8 @@ def sentence(row: pd.Series) -> str:
     name = f"Neuron {int(row['neuron'])} of layer {int(row['layer'])}"
     if row["verdict"]:
         return (
-            f"{name} is a candidate: it activates in made-up answers more than in right ones (AUROC {row['auroc']:.2f} "
-            f"alone). {CAUSES.get(row['verdict'], CAUSES['candidate'])}"
+            f"{name} is a candidate: it activates more in incorrect answers than in correct ones (AUROC "
+            f"{row['auroc']:.2f} alone). {CAUSES.get(row['verdict'], CAUSES['candidate'])}"
         )
     raises = "raises" if row["weight"] > 0 else "lowers"
     return f"{name} {raises} the risk in the probe, but is no candidate at these thresholds."
@@ -78,8 +78,9 @@ def _state(view: View, layer: int, number: int) -> None:
         neuron_state,
         ("hneurons.states", "hneurons.tokens"),
         {"layer": layer, "neuron": number},
-        f"On ordinary text it fires at {float(states['fires'].iloc[0]):.1%} of the tokens. Left: the tokens it is "
-        "strongest on. Right: the tokens whose logit its output raises and lowers. None of it says why it predicts.",
+        f"On ordinary text it fires at {float(states['fires'].iloc[0]):.1%} of the tokens. Left: the tokens on which "
+        "it activates most. Right: the tokens whose logit its output raises and lowers. None of it says why it "
+        "predicts.",
         ("residual stream", "candidate"),
     )
     charts.draw(view, "neuron-state", drawing)

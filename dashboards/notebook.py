@@ -38,7 +38,7 @@ def model(view: View) -> str:
 
 
 def _scan(view: View, name: str) -> list[str]:
-    """A live scan once more, on exactly the tokens that were fed."""
+    """A live scan once more, on exactly the same input tokens."""
     tokens = view.report.tokens
     texts: dict[int, list[int]] = {}
     for text, token in zip(tokens["text"].tolist(), tokens["id"].tolist(), strict=True):
@@ -46,6 +46,6 @@ def _scan(view: View, name: str) -> list[str]:
     detectors = list(view.report.settings["detectors"])
     return [
         model(view),
-        f"texts = {list(texts.values())!r}  # token ids, exactly as fed",
+        f"texts = {list(texts.values())!r}  # token ids, exactly as the model received them",
         f"{name} = inspector.examine(model, texts, {detectors!r})",
     ]

@@ -1,4 +1,4 @@
-"""The first visit's walk-through: four stops on the built-in model, a line each."""
+"""The first visit's walk-through: four stops on the built-in model, one line each."""
 
 import streamlit as st
 
@@ -9,17 +9,17 @@ STOPS = (
     (
         "massive",
         "The map shows how large the model's inner numbers get, layer by layer. One column glows: the first token. "
-        "Click its brightest cell to see which dim it is, and who wrote it.",
+        "Click its brightest cell to see which dim it is, and its direct contributors.",
     ),
     (
         "sinks",
         "Each square is an attention head. A dark one places its attention on one token. Click one to see where it "
-        "looks. It is a resting place, not a sign that the token matters.",
+        "looks. It is no sign that the token matters.",
     ),
     (
         "interventions",
-        "Seeing is not proof. Take the spike away, beside a matched random control (another of its kind, as near in "
-        "size as there is), and compare what the model then says.",
+        "Seeing is not proof. Ablate the spike, beside a matched random control (another of its kind, as near in "
+        "size as there is), and compare what the model then generates.",
     ),
 )
 

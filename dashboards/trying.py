@@ -87,11 +87,11 @@ def form(view: View) -> None:
     with st.container(border=True):
         st.html("<h2 class=figure>Change one thing</h2>")
         near = ", as near in size as there is" if now.kind in twins.SIZES else "; sizes of these are not measured"
-        widgets.reading(f"The same is done to a random twin: another of its kind{near}.")
+        widgets.reading(f"The same is done to a matched random control: another of its kind{near}.")
         _target(now, seed, view.report.card)
         with st.form("change", border=False):
             prompt = st.text_input("Prompt to continue", PROMPT)
-            asked = st.form_submit_button("Run beside a twin (loads the model)", type="primary")
+            asked = st.form_submit_button("Run beside a control (loads the model)", type="primary")
     of = (view.key, view.place, now, seed)
     if asked:
         with widgets.told():
@@ -124,7 +124,7 @@ def _target(now: Change, seed: int, card: Mapping[str, Any]) -> None:
         label = "Key to hide" if now.kind == "attention" else "At token (empty: all)"
         widgets.whole("position", label, card["context"] - 1, now.position, write, value=None, placeholder="all tokens")
     with fourth:
-        widgets.whole("seed", "Seed of the twin", SEEDS - 1, seed, state.choose)
+        widgets.whole("seed", "Seed of the control", SEEDS - 1, seed, state.choose)
     if now.op == "scale":
         st.session_state["factor"] = now.factor
         changed = lambda: write(factor=st.session_state["factor"])  # noqa: E731
@@ -151,19 +151,20 @@ def _submit(view: View, change: Change, prompt: str, seed: int, of: Hashable) ->
 
 def shown(result: work.Compared) -> None:
     """Three ways side by side, after a sentence that compares them."""
-    untouched, changed, twin = ways = result.ways
-    did, twins_did = (round(way.loss - untouched.loss, 2) + 0.0 for way in (changed, twin))  # no "-0.00"
+    baseline, changed, control = ways = result.ways
+    change, controls_change = (round(way.loss - baseline.loss, 2) + 0.0 for way in (changed, control))  # no "-0.00"
     widgets.finding(
-        f"{changed.name[0].upper()}{changed.name[1:]}: the loss goes from {untouched.loss:.2f} to {changed.loss:.2f} "
-        f"({did:+.2f}); with the twin, {twin.name}, to {twin.loss:.2f} ({twins_did:+.2f}). "
-        f"{result.twin} One twin and {work.TEXTS} texts show; `inspector verify` tests, with many twins and intervals.",
+        f"{changed.name[0].upper()}{changed.name[1:]}: the loss goes from {baseline.loss:.2f} to {changed.loss:.2f} "
+        f"({change:+.2f}); with the matched random control, {control.name}, to {control.loss:.2f} "
+        f"({controls_change:+.2f}). {result.twin} One control and {work.TEXTS} texts only illustrate; `inspector "
+        "verify` tests, with many controls and intervals.",
     )
-    for column, way, role in zip(st.columns(3), ways, ("Untouched", "Changed", "Random twin"), strict=True):
+    for column, way, role in zip(st.columns(3), ways, ("Baseline", "Changed", "Matched random control"), strict=True):
         with column, st.container(border=True):
             rate = "sink rate not measured" if math.isnan(way.sink_rate) else f"sink rate {way.sink_rate:.0%}"
-            more = rate if way is untouched else f"{rate}; divergence {way.kl:.2f} nats"
-            widgets.tile(role if way is untouched else f"{role}: {way.name}", f"Loss {way.loss:.2f}", more)
-            widgets.reading(f"“{result.prompt[:80]}” goes on with")
+            more = rate if way is baseline else f"{rate}; divergence {way.kl:.2f} nats"
+            widgets.tile(role if way is baseline else f"{role}: {way.name}", f"Loss {way.loss:.2f}", more)
+            widgets.reading(f"“{result.prompt[:80]}” continues with")
             widgets.quote(way.continuation)
             widgets.reading("Likeliest next tokens")
             table = way.next_tokens.assign(token=[repr(token) for token in way.next_tokens["token"]])

@@ -1,4 +1,4 @@
-"""What an intervention on the page means: a target, what is done to it, and the same done to a random twin."""
+"""What an intervention on the page means: a target, what is done to it, and its matched random control."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -33,16 +33,16 @@ OPS = {
     "attn_out": ("drop",),
 }
 SAID = {
-    "zero": "set to zero",
+    "zero": "zero ablation",
     "scale": "multiply by",
-    "mean": "set to its mean over texts",
-    "unattend": "take the key away",
-    "drop": "leave out",
+    "mean": "mean ablation (mean over texts)",
+    "unattend": "knock out attention to the key",
+    "drop": "ablate its output",
 }
 SIZES = {"resid_post": "largest |x|", "neuron": "norm of its output weights"}
 """What the size of a kind is, for those that have one."""
 NEAREST = 10
-"""A twin is drawn from so many that are nearest in size."""
+"""A control is drawn from this many that are nearest in size."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ class Change:
         """
         others = [i for i in range(count) if i != self.index]
         if not others:
-            raise InputError("There is no other of its kind to be its twin.")
+            raise InputError("There is no other of its kind to be its control.")
         if sizes is not None:
             others = sorted(others, key=lambda i: abs(sizes[i] - sizes[self.index]))[:NEAREST]
         picked = int(np.random.default_rng(seed).choice(others))
@@ -126,15 +126,15 @@ def width(kind: str, card: Mapping[str, Any]) -> int | None:
 
 
 def sizes_of(model: Any, change: Change, largest: Sequence[float] | None) -> Sequence[float] | None:
-    """What a twin's size is measured by, as `SIZES` says; None where it isn't."""
+    """What a control's size is measured by, as `SIZES` says; None where it isn't."""
     if change.kind == "neuron":
         return model.w_out(change.layer).float().norm(dim=1).tolist()  # type: ignore[no-any-return]
     return largest if change.kind == "resid_post" else None
 
 
 def said_of(change: Change, twin: Change, sizes: Sequence[float] | None) -> str:
-    """Where a twin was drawn from, with both sizes."""
+    """Where a control was drawn from, with both sizes."""
     if sizes is None:
-        return "The twin is any other of its kind: their sizes are not known."
-    what, mine, other = SIZES[change.kind], rounded(sizes[change.index]), rounded(sizes[twin.index])
-    return f"The twin is one of the {NEAREST} nearest in size: {what} {other}, beside {mine}."
+        return "The control is any other of its kind: their sizes are not known."
+    what, own, other = SIZES[change.kind], rounded(sizes[change.index]), rounded(sizes[twin.index])
+    return f"The control is one of the {NEAREST} nearest in size: {what} {other}, beside {own}."

@@ -99,7 +99,7 @@ def trouble(text: str) -> None:
 
 @contextmanager
 def told() -> Iterator[None]:
-    """What fails here is said here, and the page goes on."""
+    """What fails here is said here, and the page continues."""
     try:
         yield
     except InspectorError as error:

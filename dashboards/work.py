@@ -144,7 +144,7 @@ def pattern(
 
 @dataclass(frozen=True)
 class Asked:
-    """A question, the factor on the candidates, and the answers explained: untouched, and under the factor."""
+    """A question, the factor on the candidates, and the answers explained: unmodified, and under the factor."""
 
     question: str
     factor: float | None
@@ -162,7 +162,7 @@ def ask(
     changes = scaled(neurons, factor) if factor is not None else ()
     found = []
     with model.lock, stoppable(job, model):
-        for what, interventions in (("untouched", ()), ("changed", changes))[: 1 + bool(changes)]:
+        for what, interventions in (("unmodified", ()), ("changed", changes))[: 1 + bool(changes)]:
             job.step(f"Answering, {what}")
             with intervene(model, interventions):
                 ids = greedy_answer(model, question, study.form)
@@ -172,7 +172,7 @@ def ask(
 
 
 def scaled(neurons: Sequence[tuple[int, int]], factor: float) -> tuple[Intervention, ...]:
-    """These neurons multiplied by a factor, a layer at a time."""
+    """These neurons multiplied by a factor, one intervention per layer."""
     from inspector.interventions.values import scale
     from inspector.sites import Site
 
@@ -196,7 +196,7 @@ class Way:
 
 @dataclass(frozen=True)
 class Compared:
-    """A prompt, what the model does with it untouched, changed and under the twin, and who the twin is."""
+    """A prompt, what the model does with it unmodified, changed and under the control, and what the control is."""
 
     prompt: str
     ways: list[Way]
@@ -212,18 +212,18 @@ def compare(
     seed: int,
     largest: Sequence[float] | None,
 ) -> Compared:
-    """Untouched, changed, and the random twin changed: a prompt's next tokens, and loss and sink rate on texts."""
+    """Unmodified, changed, and with the control changed: a prompt's next tokens, and loss and sink rate on texts."""
     from inspector.batches import tokenise
     from inspector.verification.text_bench import TextBench
 
     model = model_of_run(job, card, where)
     with model.lock, stoppable(job, model):
-        job.step("Measuring the untouched model", 0, 7)
+        job.step("Measuring the unmodified model", 0, 7)
         (row,) = tokenise(model.tokenizer, [prompt], bos=None, window=model.shape.context)
         bench = TextBench(model, _rows(model))
         sizes = sizes_of(model, change, largest)
         twin = change.twin(width(change.kind, card) or card["layers"], sizes, seed)
-        ways: dict[str, tuple[Intervention, ...]] = {"untouched": ()}
+        ways: dict[str, tuple[Intervention, ...]] = {"baseline": ()}
         ways |= {one.name: one.interventions(model) for one in (change, twin)}
         found = []
         for number, (name, interventions) in enumerate(ways.items()):
@@ -256,13 +256,13 @@ def _continued(model: "Model", ids: tuple[int, ...], interventions: Sequence[Int
     from inspector.interventions.apply import intervene
     from inspector.models import Decoder
 
-    fed = torch.tensor([ids], device=model.device)
+    input_ids = torch.tensor([ids], device=model.device)
     ends = torch.zeros(model.shape.vocab, dtype=torch.bool, device=model.device)
     ends[[i for i in model.tokenizer.all_special_ids if i < model.shape.vocab]] = True
     with intervene(model, interventions):
-        shares = model.logits(fed)[0, -1].float().softmax(dim=-1)
+        shares = model.logits(input_ids)[0, -1].float().softmax(dim=-1)
         greedy = partial(torch.argmax, dim=-1)
-        (chosen,) = Decoder(model).generate(fed, 1, lambda logits, rows, step: greedy(logits), ends, LONGEST)
+        (chosen,) = Decoder(model).generate(input_ids, 1, lambda logits, rows, step: greedy(logits), ends, LONGEST)
     top = shares.topk(5)
     names = token_texts(model.tokenizer, top.indices.tolist())
     return pd.DataFrame({"token": names, "probability": top.values.tolist()}), model.tokenizer.decode(list(chosen))

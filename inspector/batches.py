@@ -13,7 +13,7 @@ from torch import Tensor
 from inspector.errors import InputError
 
 Text = str | Sequence[int]
-"""A text is a string, or a sequence of token ids that is fed exactly as given."""
+"""A text is a string, or a sequence of token ids that the model receives exactly as given."""
 
 PaddingSide = Literal["right", "left"]
 
@@ -23,7 +23,7 @@ WINDOW = 2048
 
 @dataclass(frozen=True)
 class TokenSequence:
-    """Tokens fed to the model as one row: a whole text, or one window of a long one.
+    """Input tokens of one row: a whole text, or one window of a long one.
 
     `text` numbers the rows, `source` the texts as given, `start` is the window's first token.
     """
@@ -47,7 +47,7 @@ class Batch:
 
     @property
     def lengths(self) -> Int[Tensor, " batch"]:
-        """Real tokens a row."""
+        """Real tokens per row."""
         return self.real.sum(dim=1)
 
 
@@ -63,9 +63,9 @@ def tokenise(
 
     Args:
         tokenizer: a Hugging Face tokenizer; may be None where every text is a sequence of ids.
-        texts: strings, or token ids that are fed as given (`bos` doesn't touch them).
+        texts: strings, or token ids that are used as given (`bos` doesn't touch them).
         bos: True puts exactly one BOS in front, False none, None does what the tokenizer does.
-        window: the longest sequence fed.
+        window: the longest input sequence.
         first_text: the number of the first row, for shards of a corpus.
 
     Raises:
@@ -87,7 +87,7 @@ def _encode(tokenizer: Any, text: Text, bos: bool | None, source: int) -> tuple[
     if not isinstance(text, str):
         ids = _as_ids(text, source)
     elif not text.isascii() and any("\ud800" <= c <= "\udfff" for c in text):
-        raise InputError(f"Text {source} has half a surrogate pair, which is no character. Mend its encoding.")
+        raise InputError(f"Text {source} has half a surrogate pair, which is not a character. Fix its encoding.")
     elif not text.strip():
         ids = ()
     elif tokenizer is None:
@@ -154,7 +154,7 @@ def batch_count(rows: Sequence[TokenSequence], tokens_per_batch: int) -> int:
 
 
 def token_table(rows: Sequence[TokenSequence], tokenizer: Any) -> dict[str, np.ndarray]:
-    """The tokens as fed, a row a token: text, source, position, id, token (its text)."""
+    """The input tokens, one row per token: text, source, position, id, token (its text)."""
     ids = np.array([i for row in rows for i in row.ids], dtype=np.int64)
     return {
         "text": np.array([row.text for row in rows for _ in row.ids], dtype=np.int64),

@@ -24,7 +24,7 @@ class Evidence:
 
     Args:
         detector: the detector's name.
-        arrays: the measurements. `text` (the fed sequences' indices) is among them.
+        arrays: the measurements. `text` (the input sequences' indices) is among them.
         axes: for every array, a name for each of its axes.
         combine: for every array, how two shards' arrays become one.
         facts: plain values needed to read the arrays (grids, tile sizes); equal in all shards.
@@ -117,10 +117,10 @@ class Finding:
 
 @dataclass(frozen=True)
 class Effect:
-    """A tested change: what was done to which target, beside random twins of it.
+    """A tested change: what was done to which target, beside matched random controls of it.
 
     `change` is the mean over `n` texts with its paired bootstrap interval; `twin_low` and `twin_high`
-    hold 95 % of the twins' changes; `p` is (1 + twins that change as much) / (1 + twins), `q` that
+    hold 95 % of the controls' changes; `p` is (1 + controls that change as much) / (1 + controls), `q` that
     adjusted over the targets of one op, metric and claim; `verdict` is on the claim, and `reason` says why;
     a change within ±`margin` is too small to matter;
     `untouched` is the metric's mean without the change; `detector` names whose finding was tested.
@@ -190,6 +190,38 @@ class Sentence:
 HARMLESS = {"confirmed": "harmless", "refuted": "not harmless"}
 
 
+OPERATIONS = {
+    "zero": "zero ablation",
+    "zero, as far": "size-matched control",
+    "mean": "mean ablation",
+    "drop": "MLP ablation",
+    "hide": "attention knockout",
+    "hide all": "attention knockout of all",
+    "scale": "scaling",
+}
+"""A trial's operation by its stored name, in the field's words."""
+
+
+METRICS = {
+    "kl": "divergence",
+    "sink_rate": "sink rate",
+    "made_up": "incorrect answers",
+    "accuracy": "correct answers",
+    "compliance": "false premises answered",
+}
+"""A trial's metric by its stored name, in the field's words."""
+
+
+def metric_words(metric: str) -> str:
+    """A trial's metric in the field's words; its own name where there are none."""
+    return METRICS.get(metric, metric)
+
+
+def operation_words(operation: str) -> str:
+    """A trial's operation in the field's words; its own name where there are none."""
+    return OPERATIONS.get(operation, operation)
+
+
 def verdict_word(verdict: str, claim: str) -> str:
     """A verdict in a word; on a claim that nothing changes, in the claim's own words."""
     return HARMLESS.get(verdict, verdict) if claim == "none" else verdict
@@ -204,7 +236,7 @@ class Record:
         settings: everything that was chosen: detectors, thresholds, BOS, seed, windows.
         evidence: by name; a detector's controls are named `detector.control`.
         findings: in the order of detectors, then strength.
-        tokens: the tokens as fed, columns text, source, position, id, token.
+        tokens: the input tokens, columns text, source, position, id, token.
         effects: tested changes, empty before verification.
         notes: what a reader must know: texts cut, tokens left out, sites absent.
         tables: columns of text and numbers that a study keeps beside its arrays, by name.

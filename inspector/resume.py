@@ -1,4 +1,4 @@
-"""A folder beside a run for what long work has so far, so that a killed command goes on."""
+"""A folder beside a run for the results so far of long work, so that a killed command can resume."""
 
 import hashlib
 import json

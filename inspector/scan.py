@@ -40,12 +40,12 @@ def examine(
 
     Args:
         model: from `load_model`.
-        texts: strings, or sequences of token ids that are fed exactly as given.
+        texts: strings, or sequences of token ids that the model receives exactly as given.
         detectors: names or detector objects; all that are installed where None.
         thresholds: by detector, e.g. `{"massive": {"ratio": 500}}`; `Report.judge` changes them later.
-        bos: True feeds exactly one BOS before each text, False none, None does what the tokenizer does.
-        window: longer texts are cut to windows of so many tokens; the context, at most 2,048, where None.
-        batch_tokens: tokens a batch; chosen from free memory where None.
+        bos: True prepends exactly one BOS to each text, False none, None does what the tokenizer does.
+        window: longer texts are cut into windows of this many tokens; the context, at most 2,048, where None.
+        batch_tokens: tokens per batch; chosen from free memory where None.
         first_text: number of the first text, for the shards of a corpus.
         seed: of the control inputs.
         progress: called with the number of tokens just done.
@@ -194,7 +194,7 @@ def _evidence(reducer: Reducer, rows: Sequence[TokenSequence], model: Model) -> 
 
 
 def with_sources(evidence: Evidence, rows: Sequence[TokenSequence], model: Model) -> Evidence:
-    """Evidence that also tells each fed row's length and source, and the model it was measured on."""
+    """Evidence that also holds each input row's length and source, and the model it was measured on."""
     row_of = {row.text: row for row in rows}
     fed = [row_of[int(text)] for text in evidence["text"]]
     more = {"source": [row.source for row in fed], "length": [len(row.ids) for row in fed]}
@@ -214,7 +214,7 @@ def _of_input(model: Model, rows: Sequence[TokenSequence], window: int) -> Itera
         yield f"{cut} of {len({row.source for row in rows})} texts were cut to windows of {window} tokens."
     if rows[0].ids[0] == getattr(model.tokenizer, "bos_token_id", None):
         later = ", nor have a text's windows after its first" if cut else ""
-        yield f"A BOS was fed before each text; the control inputs have none{later}."
+        yield f"A BOS was prepended to each text; the control inputs have none{later}."
 
 
 def _of_model(model: Model) -> Iterator[str]:

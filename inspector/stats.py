@@ -99,7 +99,7 @@ def bootstrap(
     resamples: int = 2000,
     seed: int = 0,
 ) -> Float[np.ndarray, "draw *columns"]:
-    """A statistic's bootstrap draws: so many clusters are drawn with replacement, again and again.
+    """A statistic's bootstrap draws: as many clusters as there are, drawn with replacement, again and again.
 
     Args:
         statistic: called with how often each cluster is in each draw; gives its value for each draw. One of rows takes

@@ -61,6 +61,6 @@ def _lines(path: str, content: str) -> list[str]:
             if not isinstance(text, str):
                 raise TypeError("not a string")
         except (ValueError, KeyError, TypeError, RecursionError) as error:
-            raise InputError(f"'{path}' line {number} is not a JSON object with a \"text\". Mend the line.") from error
+            raise InputError(f"'{path}' line {number} is not a JSON object with a \"text\". Fix the line.") from error
         texts.append(text)
     return texts

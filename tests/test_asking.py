@@ -309,7 +309,7 @@ def asked(asker: Asker, questions: list[Question]) -> list[Asked]:
 def test_the_real_models_answers_are_those_of_full_forwards(
     asker: Asker, questions: list[Question], asked: list[Asked]
 ) -> None:
-    assert asker.decoder.roads[0] == "shared"
+    assert asker.decoder.paths[0] == "shared"
     for question, one in zip(questions[:2], asked, strict=False):
         assert_answers_are_those_of_full_forwards(asker, question, one)
 

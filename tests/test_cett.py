@@ -14,7 +14,14 @@ from transformers.pytorch_utils import Conv1D
 
 from inspector.batches import Batch, TokenSequence, batches, pad_rows
 from inspector.errors import InputError
-from inspector.hallucination.answers.cett import Contributions, Doubt, ResidualMeans, Span, TokenContributions, cett
+from inspector.hallucination.answers.cett import (
+    Contributions,
+    ResidualMeans,
+    Span,
+    TokenContributions,
+    Uncertainty,
+    cett,
+)
 from inspector.hallucination.answers.measure import Fed, Measured, Meter
 from inspector.hallucination.questions.prompts import Form
 from inspector.models import Decoder, Model
@@ -95,10 +102,10 @@ def measured(
     """What `Meter.measure` gives, for rows of token ids: all layers of the stream, no prefix."""
     shape = model.shape
     answer, question = (np.full((len(fed.rows), shape.layers, shape.d_mlp), np.nan, np.float16) for _ in range(2))
-    residual, doubt = ResidualMeans(model, fed.spans, tuple(range(shape.layers))), Doubt(fed.spans)
-    listeners = [Contributions(model, fed.spans, answer, question), residual, doubt]
+    residual, uncertainty = ResidualMeans(model, fed.spans, tuple(range(shape.layers))), Uncertainty(fed.spans)
+    listeners = [Contributions(model, fed.spans, answer, question), residual, uncertainty]
     observe(model, batches(rows or fed.rows, tokens, pad), listeners)
-    return Measured(answer, question, residual.means, doubt.entropy, doubt.logprob, np.zeros(0))
+    return Measured(answer, question, residual.means, uncertainty.entropy, uncertainty.logprob, np.zeros(0))
 
 
 def assert_measured(architecture: str, got: Measured, texts: list[tuple[int, ...]], spans: list[Span]) -> None:
@@ -149,7 +156,7 @@ def test_a_meters_rows_go_on_from_the_shared_prefix_and_measure_the_same(archite
     prompts = [form.prompt(model.tokenizer, question) for question in questions]
     whole = [(*prompt, *answer) for prompt, answer in zip(prompts, answers, strict=True)]
     prefix = len(form.prefix(model.tokenizer))
-    assert (fed.prefix is not None) == (decoder.roads[0] == "shared")
+    assert (fed.prefix is not None) == (decoder.paths[0] == "shared")
     assert [row.ids for row in fed.whole()] == whole
     own = [Span((prefix, len(p) - 2), (len(p), len(w))) for p, w in zip(prompts, whole, strict=True)]
     words = [tuple(model.tokenizer(q, add_special_tokens=False)["input_ids"]) for q in questions]
@@ -253,7 +260,7 @@ def test_activations_are_not_written_to(llama: Model) -> None:
     answer, question = (np.zeros((3, llama.shape.layers, llama.shape.d_mlp), np.float16) for _ in range(2))
     Contributions(llama, fed.spans, answer, question).update(batch, Site("neuron", 0), z)
     TokenContributions(llama, fed.spans, np.array([[0, 1]])).update(batch, Site("neuron", 0), z)
-    Doubt(fed.spans).update(batch, Site("logits", llama.shape.layers), logits)
+    Uncertainty(fed.spans).update(batch, Site("logits", llama.shape.layers), logits)
     assert torch.equal(z, kept[0]) and torch.equal(logits, kept[1])
 
 
@@ -313,7 +320,7 @@ def test_an_mlp_that_writes_nothing_measures_zero_and_not_nan(llama: Model) -> N
 def test_a_uniform_model_doubts_as_much_as_can_be_and_a_certain_one_not_at_all() -> None:
     spans = {0: Span((0, 1), (2, 4))}
     batch = pad_rows([TokenSequence(0, 0, 0, (5, 6, 7, 8))])
-    flat, sure = Doubt(spans), Doubt(spans)
+    flat, sure = Uncertainty(spans), Uncertainty(spans)
     site = Site("logits", 3)
     flat.update(batch, site, torch.zeros(1, 4, 101))
     assert (flat.entropy[0], flat.logprob[0]) == pytest.approx((np.log(101), -np.log(101)), rel=1e-6)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from fixtures_tiny import loaded, with_words
 
-from inspector.hallucination.answers.cett import Doubt, _Matrices
+from inspector.hallucination.answers.cett import Uncertainty, _Matrices
 from inspector.hallucination.answers.measure import Meter
 from inspector.hallucination.questions.prompts import Form
 
@@ -19,10 +19,10 @@ def test_chosen_neurons_are_the_columns_of_all(monkeypatch: pytest.MonkeyPatch) 
     measured: list[int] = []
     means = _Matrices.means
     monkeypatch.setattr(_Matrices, "means", lambda self, *given: measured.append(given[-1]) or means(self, *given))
-    doubt = Doubt(fed.spans)
-    got = meter.contributions_of(NEURONS, fed, [doubt])
+    uncertainty = Uncertainty(fed.spans)
+    got = meter.contributions_of(NEURONS, fed, [uncertainty])
     np.testing.assert_array_equal(got, everything.answer[:, NEURONS[:, 0], NEURONS[:, 1]])
     assert got.dtype == everything.answer.dtype and set(measured) == {0, 2}
-    np.testing.assert_array_equal(doubt.logprob, everything.logprob)
+    np.testing.assert_array_equal(uncertainty.logprob, everything.logprob)
     none = meter.contributions_of(NEURONS[:0], fed)
     assert none.shape == (40, 0)

@@ -1,4 +1,4 @@
-"""Answers grown on any road are those of full forwards, token by token; and answering leaves no trace."""
+"""Answers grown on any path are those of full forwards, token by token; and answering leaves no trace."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +20,7 @@ from inspector.models.attention import UnsupportedAttention, attend_part
 from inspector.models.observe import observe
 from inspector.testing import TINY, random_texts, tiny_hf
 
-ROADS = dict.fromkeys(TINY, "shared") | {
+PATHS = dict.fromkeys(TINY, "shared") | {
     "Gemma2ForCausalLM": "cached",  # soft-capped scores
     "GptOssForCausalLM": "cached",  # learned sinks
     "GPTJForCausalLM": "cached",  # attention of its own, as the next three
@@ -29,7 +29,7 @@ ROADS = dict.fromkeys(TINY, "shared") | {
     "FalconForCausalLM": "cached",
     "MambaForCausalLM": "recomputed",  # no keys and values
 }
-SHARED = [name for name, road in ROADS.items() if road == "shared"]
+SHARED = [name for name, path in PATHS.items() if path == "shared"]
 A_ROAD_EACH = ["LlamaForCausalLM", "GPTJForCausalLM", "MambaForCausalLM"]
 WINDOWED = ["MistralForCausalLM", "Gemma2ForCausalLM", "Gemma3ForCausalLM", "GptOssForCausalLM", "GPTNeoForCausalLM"]
 """Tiny models whose window, of some layers or all, is 16 tokens."""
@@ -99,12 +99,12 @@ def generate(decoder: Decoder, stop: Tensor = NEVER, prompts: Tensor = PROMPTS, 
 
 
 @contextmanager
-def roads_taken(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """The roads on which rows were grown while the context lasts, in order."""
+def paths_taken(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """The execution paths on which rows were grown while the context lasts, in order."""
     taken: list[str] = []
     rows = decoding._rows
     with monkeypatch.context() as patched:
-        patched.setattr(decoding, "_rows", lambda model, road, *rest: taken.append(road) or rows(model, road, *rest))
+        patched.setattr(decoding, "_rows", lambda model, path, *rest: taken.append(path) or rows(model, path, *rest))
         yield taken
 
 
@@ -140,17 +140,17 @@ def test_answers_are_those_of_full_forwards_also_where_rows_stop_early(model: Mo
     assert decoder.generate(PROMPTS.tolist(), COPIES, choose, stop, LONGEST) == expected
 
 
-def test_the_road_is_the_fastest_one_that_this_architecture_allows(
+def test_the_path_is_the_fastest_one_that_this_architecture_allows(
     model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     architecture = model.card["architecture"]
     decoder = Decoder(model, PREFIX)
-    with roads_taken(monkeypatch) as taken:
+    with paths_taken(monkeypatch) as taken:
         generate(decoder, longest=2)
-    assert taken == [ROADS[architecture]]
-    assert decoder.roads[0] == ROADS[architecture]
-    assert decoder.roads[-1] == "recomputed"
-    assert (decoder.prefix is None) == (ROADS[architecture] != "shared")
+    assert taken == [PATHS[architecture]]
+    assert decoder.paths[0] == PATHS[architecture]
+    assert decoder.paths[-1] == "recomputed"
+    assert (decoder.prefix is None) == (PATHS[architecture] != "shared")
 
 
 @pytest.mark.parametrize("worth_keeping", [0.0, 1.1])
@@ -164,11 +164,11 @@ def test_making_a_batch_smaller_never_changes_an_answer(
     assert generate(Decoder(model, PREFIX), stops_of(free)) == cut(free, stops_of(free))
 
 
-@pytest.mark.parametrize("road", ["shared", "cached", "recomputed"])
-def test_copies_stand_side_by_side_and_kept_rows_keep_their_order(llama: Model, road: Any) -> None:
+@pytest.mark.parametrize("path", ["shared", "cached", "recomputed"])
+def test_copies_stand_side_by_side_and_kept_rows_keep_their_order(llama: Model, path: Any) -> None:
     prefix = sharing.compute_prefix(llama.bridge, PREFIX)
     own = [[*PROMPTS[i].tolist()] for i in (0, 0, 1, 1, 2, 2)]
-    with decoding._rows(llama, road, prefix, PREFIX, 8) as rows:
+    with decoding._rows(llama, path, prefix, PREFIX, 8) as rows:
         rows.feed(PROMPTS)
         rows.repeat(2)
         rows.feed(torch.tensor([[21], [22], [23], [24], [25], [26]]))
@@ -234,12 +234,12 @@ def test_prompts_of_different_lengths_are_answered_as_each_alone(architecture: s
 
 
 @pytest.mark.parametrize("architecture", [*architectures(name for name in TINY if name != "Olmo2ForCausalLM"), OLMO2])
-def test_a_bfloat16_model_takes_the_same_road_and_its_tokens_are_the_likeliest_up_to_rounding(
+def test_a_bfloat16_model_takes_the_same_path_and_its_tokens_are_the_likeliest_up_to_rounding(
     architecture: str,
 ) -> None:
     half = load_model(tiny_hf(architecture).to(torch.bfloat16), device="cpu")
     decoder = Decoder(half, PREFIX)
-    assert decoder.roads[0] == ROADS[architecture]
+    assert decoder.paths[0] == PATHS[architecture]
     answers = decoder.generate(PROMPTS.tolist(), 1, greedy, NEVER, 3)
     ids = torch.tensor([[*PREFIX, *prompt, *answer] for prompt, answer in zip(PROMPTS.tolist(), answers, strict=True)])
     logits = half.logits(ids)[:, -4:-1].float()
@@ -266,18 +266,18 @@ def test_attention_over_two_parts_of_the_keys_is_joined_by_their_log_sum_exps(d_
 
 @pytest.mark.parametrize("own", [8, 20])
 @pytest.mark.parametrize("architecture", WINDOWED)
-def test_a_window_shorter_than_prompt_and_answer_changes_the_road_and_not_the_answers(
+def test_a_window_shorter_than_prompt_and_answer_changes_the_path_and_not_the_answers(
     architecture: str, own: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = loaded(architecture)
     prompts = torch.tensor(random_texts(3, own, own, seed=own))
     decoder = Decoder(model, PREFIX)
-    with roads_taken(monkeypatch) as taken:
+    with paths_taken(monkeypatch) as taken:
         assert generate(decoder, prompts=prompts) == by_full_forwards(model, PREFIX, prompts)
-    assert taken == (["shared", "cached"] if ROADS[architecture] == "shared" else ["cached"])
-    with roads_taken(monkeypatch) as taken:  # what happened once doesn't slow down what fits
+    assert taken == (["shared", "cached"] if PATHS[architecture] == "shared" else ["cached"])
+    with paths_taken(monkeypatch) as taken:  # what happened once doesn't slow down what fits
         generate(decoder, prompts=prompts[:, :3], longest=2)
-    assert taken == [ROADS[architecture]]
+    assert taken == [PATHS[architecture]]
 
 
 @pytest.mark.parametrize("length", [15, 16, 40])
@@ -324,7 +324,7 @@ def test_the_users_hooks_fire_at_every_token_and_survive(llama: Model, where: st
     early = Decoder(llama, PREFIX) if made == "before the hook" else None
     with hooked(llama, where, lambda x, hook: calls.append(1)):
         decoder, before = early or Decoder(llama, PREFIX), trace_of(llama)
-        assert decoder.roads  # found anew, now that there is a hook
+        assert decoder.paths  # found anew, now that there is a hook
         calls.clear()
         generate(decoder)
         assert len(calls) == LONGEST

@@ -13,7 +13,7 @@ from inspector.detectors.hneurons.figures import decoding_family
 from inspector.errors import InputError
 from inspector.hallucination import compare_decoding as family
 from inspector.hallucination.answers.ask import Asker, Sampling
-from inspector.hallucination.answers.cett import Doubt
+from inspector.hallucination.answers.cett import Uncertainty
 from inspector.hallucination.answers.measure import Meter
 from inspector.hallucination.answers.samplers import GREEDY, SPARSEMAX, Member
 from inspector.hallucination.grading.graders import WholeWords
@@ -83,9 +83,9 @@ def by_hand(study: Study, model: Model, member: Member) -> list[list[tuple[str, 
             risk, logprob = np.nan, np.nan
             if ids:
                 fed = meter.feed([row.question], [ids])
-                doubt = Doubt(fed.spans)
-                (risk,) = study.probe.risk(meter.contributions(fed, [doubt])[:, study.probe.fit.columns])
-                logprob = float(doubt.logprob[0])
+                uncertainty = Uncertainty(fed.spans)
+                (risk,) = study.probe.risk(meter.contributions(fed, [uncertainty])[:, study.probe.fit.columns])
+                logprob = float(uncertainty.logprob[0])
                 assert mine or risk == pytest.approx(study.score(model, row.question, ids), abs=1e-6)
             mine.append((mark, risk, logprob))
         found.append(mine)

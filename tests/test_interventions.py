@@ -1,4 +1,4 @@
-"""Interventions do what they say, at the tokens they name, on every road, and leave nothing behind."""
+"""Interventions do what they say, at the tokens they name, on every path, and leave nothing behind."""
 
 import gc
 import json
@@ -209,7 +209,7 @@ def test_every_op_at_every_site_is_a_plain_torch_hook_on_the_hugging_face_model(
                 out = hf(input_ids=IDS, use_cache=False)
             with intervene(model, [make(site)]):
                 logits = model.logits(IDS)
-                read = kept(model, IDS.tolist(), "logits", kind)  # the road that passes take
+                read = kept(model, IDS.tolist(), "logits", kind)  # the path that passes take
             close(logits, out.logits)
             close(read["logits", last + 1, 0], out.logits[0])
             assert not torch.equal(logits, plain)
@@ -341,7 +341,7 @@ def test_answers_are_those_of_full_forwards_token_by_token_whenever_the_decoder_
     with intervene(model, changes(model, ALONG)):
         changed = by_full_forwards(model)
         late = Decoder(model, PREFIX)
-        assert late.roads == early.roads
+        assert late.paths == early.paths
         assert generated(early) == generated(late) == changed
     assert changed != plain
     assert generated(early) == generated(late) == plain
@@ -352,7 +352,7 @@ def test_each_position_matters_in_generation_whether_it_is_in_the_prefix_the_pro
     for position in ALONG:
         with intervene(llama, [scale(RESID, None, -3.0, (position,))]):
             assert generated(decoder) == by_full_forwards(llama) != plain
-        assert decoder.roads[0] == "shared"
+        assert decoder.paths[0] == "shared"
 
 
 def test_a_prefix_is_computed_anew_only_where_interventions_changed(
@@ -546,7 +546,7 @@ def test_answers_without_a_key_are_those_of_full_forwards(architecture: str) -> 
     plain, early = by_full_forwards(model), Decoder(model, PREFIX)
     with intervene(model, [unattend(layer, None, ALONG) for layer in range(3)]):
         assert generated(early) == generated(Decoder(model, PREFIX)) == by_full_forwards(model) != plain
-        assert early.roads == ("recomputed",)
+        assert early.paths == ("recomputed",)
         assert early.prefix is None
         with pytest.raises(
             ModelError, match="Attention knockout needs the bridge's attention, and this pass runs without it"

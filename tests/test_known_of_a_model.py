@@ -27,12 +27,12 @@ def tries(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The execution paths that are tried."""
     tried: list[str] = []
     works = generate._works
-    monkeypatch.setattr(generate, "_works", lambda model, road, *rest: tried.append(road) or works(model, road, *rest))
+    monkeypatch.setattr(generate, "_works", lambda model, path, *rest: tried.append(path) or works(model, path, *rest))
     return tried
 
 
 def test_execution_paths_are_tried_once_for_all_decoders_of_a_model(llama: Model, tries: list[str]) -> None:
-    assert [Decoder(llama, ids).roads[0] for ids in ((), (5, 6), (5, 6))] == ["shared"] * 3
+    assert [Decoder(llama, ids).paths[0] for ids in ((), (5, 6), (5, 6))] == ["shared"] * 3
     assert tries == ["shared", "cached"]
 
 

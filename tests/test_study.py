@@ -241,15 +241,17 @@ def test_damage_in_the_middle_of_the_log_is_named(smollm2: Model, questions: lis
 
 
 def test_too_few_usable_questions_give_no_number(smollm2: Model, questions: list[Question]) -> None:
-    with pytest.raises(InputError, match="insufficient data: 8 questions, 8 of them with a right answer; at least 40"):
+    with pytest.raises(InputError, match="insufficient data: 8 questions, 8 of them with a correct answer"):
         study_hallucination(smollm2, questions[:8])
-    with pytest.raises(InputError, match="0 of them with a right answer"):
+    with pytest.raises(InputError, match="0 of them with a correct answer"):
         study_hallucination(smollm2, load("false_premises"))
 
 
 def test_questions_that_none_answers_rightly_give_no_number(tiny: Model, questions: list[Question]) -> None:
     impossible = [Question(q.id, q.question, ("no such thing as this",)) for q in questions[:90]]
-    with pytest.raises(InputError, match=r"insufficient data: \d+ usable of 90 \(0 right, .*at least 40 of each kind"):
+    with pytest.raises(
+        InputError, match=r"insufficient data: \d+ usable of 90 \(0 correct, .*at least 40 of each kind"
+    ):
         study_hallucination(tiny, impossible, sampling=NONE)
 
 

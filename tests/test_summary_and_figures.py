@@ -67,7 +67,7 @@ def test_a_planted_spike_and_sink_are_told_with_place_and_size(spiked: Report) -
     told = next(line for line in lines if line.startswith("Dim 5 "))
     assert "at position 0" in told and "from layer 2 to 5" in told and "in 100% of texts" in told
     assert (
-        re.search(r"carries (4,99\d|5,00\d) ", told)
+        re.search(r"averages (4,99\d|5,00\d) ", told)
         and "In layer 2 the MLP adds " in told
         and "neurons 0 (100%)" in told
     )
@@ -171,7 +171,7 @@ def test_every_figure_has_a_title_and_named_axes(name: str, request: pytest.Fixt
 def test_titles_say_what_was_planted(spiked: Report) -> None:
     made = {name: figure.layout.title.text for name, figure in figures(spiked).items()}
     assert re.match(
-        r"Dim 5 carries (4,99\d|5,00\d) \(mean over texts\) at token 0 from layer 2 to 5$", made["massive.life_cycle"]
+        r"Dim 5 averages (4,99\d|5,00\d) over texts at token 0 from layer 2 to 5$", made["massive.life_cycle"]
     )
     assert made["sinks.map"].startswith("1 of 24 heads")
 

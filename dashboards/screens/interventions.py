@@ -1,4 +1,4 @@
-"""Interventions: change one thing beside a random twin; and what verification said of the run's findings."""
+"""Interventions: change one thing beside a matched random control; and what verification said of the run's findings."""
 
 import html
 from collections.abc import Mapping
@@ -13,6 +13,7 @@ from inspector.errors import DetectorError
 from inspector.figures import effect_intervals
 from inspector.figures.drawing import Drawing, Source
 from inspector.figures.effects import METRICS
+from inspector.records import operation_words
 from inspector.show.figures import drawings_of
 from inspector.show.sentences import of_part
 
@@ -24,7 +25,7 @@ ROWS = 14
 
 
 def tested(view: View) -> None:
-    """The run's effects, each beside its twins, with verdicts."""
+    """The run's effects, each beside its controls, with verdicts."""
     if not view.has("effects"):
         how = f"inspector verify {view.key[0]} --in-place" if view.saved else "save it on the overview first"
         widgets.note(f"This run's findings are not verified yet. To do it on the command line: {how}")
@@ -79,7 +80,7 @@ def _more(view: View, part: Measured) -> None:
 
 def _verdicts(effects: pd.DataFrame) -> None:
     rows = [
-        f"<tr><td>{html.escape(row.op)}: {html.escape(row.target)}</td>"
+        f"<tr><td>{html.escape(operation_words(row.op))}: {html.escape(row.target)}</td>"
         f"<td>{widgets.verdict(row.verdict, row.claim)}</td><td>{html.escape(row.reason)}</td></tr>"
         for row in effects.itertuples()
     ]

@@ -12,7 +12,7 @@ from inspector.figures.drawing import Drawing, Source
 
 MEANS = (
     "The largest number of each token's stream after each layer, on a log scale. A bright column is a token that "
-    "carries a spike."
+    "has a spike."
 )
 HINT = "Click a cell to open it; the box tool at the top right shows a part at full resolution."
 

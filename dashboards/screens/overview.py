@@ -1,4 +1,4 @@
-"""Overview: what was found at a glance, the text as fed, the model; and a text of your own."""
+"""Overview: what was found at a glance, the input tokens, the model; and a text of your own."""
 
 import html
 from collections.abc import Iterator
@@ -45,7 +45,7 @@ def card(view: View) -> None:
 
 
 def input_tokens(view: View) -> None:
-    """The first text's tokens, exactly as the model got them."""
+    """The first text's tokens, exactly as the model received them."""
     table = view.frame("tokens")
     first = table[table["text"] == table["text"].min()]
     with st.container(border=True):

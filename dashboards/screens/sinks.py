@@ -7,7 +7,7 @@ from dashboards.state import View
 from inspector.detectors.sinks.figures import MEASURES, drawings, head_map
 from inspector.figures.drawing import Drawing
 
-MEANS = "One square for each head. Many rest on the first token when they have nothing to look for."
+MEANS = "One square for each head. Many attend to the first token when they have nothing to look for."
 TERMS = ("attention sink", "received attention", "attention entropy")
 
 

@@ -20,7 +20,7 @@ def attention_pattern(
 
     Args:
         model: from `load_model`.
-        ids: the text's token ids as fed (`report.frame("tokens")` has them).
+        ids: the text's input token ids (`report.frame("tokens")` has them).
         layer, head: 0-based.
         progress: called with the number of tokens once they are done.
 

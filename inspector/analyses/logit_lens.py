@@ -1,6 +1,6 @@
 """Logit lens and deep-thinking ratio: what each layer would predict, and where the prediction settles.
 
-Layer l's prediction p_l is its stream read as the last one is, through the final norm and the
+Layer l's prediction p_l is its stream passed, as the last one is, through the final norm and the
 unembedding. d_l is the Jensen–Shannon divergence of p_l and the last layer's prediction, in bits. A
 token settles in the first layer by which the smallest d so far is at most g; it is deep if that is
 block ⌈ρL⌉ of L or a later one, counted from 1; the deep-thinking ratio is the share of deep tokens
@@ -36,7 +36,7 @@ def first_deep(rho: float, layers: int) -> int:
 
 
 def refuse(g: float, rho: float, calibrated_over: int | None = None) -> None:
-    """Say what stands in the way of a reading, or of calibrating g over so many layers.
+    """Refuse g and rho that are out of range, or a calibration of g on too few layers.
 
     Raises:
         InputError: g or ρ is out of range.
@@ -52,10 +52,10 @@ def refuse(g: float, rho: float, calibrated_over: int | None = None) -> None:
 
 @dataclass(frozen=True)
 class Lens:
-    """What `logit_lens` read; `judge` moves g and ρ without the model.
+    """The output of `logit_lens`; `judge` changes g and ρ without the model.
 
     Args:
-        tokens: the tokens as fed, a row each: text, position, token.
+        tokens: the input tokens, one row each: text, position, token.
         arrays: `[token, layer]`: top (id), top_probability, answer_probability, answer_rank, jsd.
         names: text of every token id in `top`.
         g: bits; a token has settled once it came this near.
@@ -72,7 +72,7 @@ class Lens:
         refuse(self.g, self.rho)
 
     def judge(self, g: float | None = None, rho: float | None = None) -> "Lens":
-        """The same reading with another g or ρ."""
+        """The same output with another g or ρ."""
         return replace(self, g=self.g if g is None else g, rho=self.rho if rho is None else rho)
 
     @property
@@ -98,7 +98,7 @@ class Lens:
 
     @cached_property
     def lens(self) -> pd.DataFrame:
-        """A row a token and layer: its top token, how the last layer's fares in it, divergence, whether it has settled.
+        """One row per token and layer: its top token, how the last layer's fares in it, divergence, whether it settled.
 
         Columns: text, position, token, layer, top, top_probability, answer (the last layer's top token),
         answer_probability, answer_rank (0 is the top), jsd, settled.
@@ -114,14 +114,14 @@ class Lens:
 
     @cached_property
     def depth(self) -> pd.DataFrame:
-        """A row a token: text, position, token, answer, answer_probability (at the end), settled (layer), deep."""
+        """One row per token: text, position, token, answer, answer_probability (at the end), settled (layer), deep."""
         final = self.arrays["answer_probability"][:, -1]
         table = self.tokens.assign(answer=self._answers, answer_probability=final)
         return table.assign(settled=self._settled, deep=self._deep)
 
     @cached_property
     def ratios(self) -> pd.DataFrame:
-        """A row a text: text, ratio (share of deep tokens), settled (mean layer), n (tokens)."""
+        """One row per text: text, ratio (share of deep tokens), settled (mean layer), n (tokens)."""
         groups = self.depth.groupby("text")
         parts = {"ratio": groups["deep"].mean(), "settled": groups["settled"].mean(), "n": groups.size()}
         return pd.DataFrame(parts).reset_index()
@@ -155,17 +155,17 @@ def logit_lens(
     progress: Progress | None = None,
     on_forecast: Callable[[Forecast], None] | None = None,
 ) -> Lens:
-    """Read every layer's stream, at every token, as the model reads its last one.
+    """Apply the model's final norm and unembedding to every layer's stream, at every token.
 
     Streams; no [layer, token, vocabulary] array is ever whole. It takes about as many unembeddings as
     the model has layers: some ten times as long as a scan of a small model with a large vocabulary.
 
     Args:
-        model: from `load_model`; under an intervention, what that makes of it is read.
+        model: from `load_model`; under an intervention, its streams are those of the changed model.
         texts: strings or token ids.
         g, rho: see `Lens`; `Lens.judge` changes them later.
-        bos: True feeds one BOS before each text, False none, None does what the tokenizer does.
-        window: longer texts are cut to windows of so many tokens; the context, at most 2,048, where None.
+        bos: True prepends one BOS to each text, False none, None does what the tokenizer does.
+        window: longer texts are cut into windows of this many tokens; the context, at most 2,048, where None.
         progress: called with the number of tokens just done.
         on_forecast: called once, before the pass, with what it will take.
 

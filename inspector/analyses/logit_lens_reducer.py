@@ -17,7 +17,7 @@ CHUNK = 1 << 22
 
 
 class LensReducer:
-    """Reads every layer's stream as the last one is read and keeps a few numbers of each token and layer.
+    """Applies the final norm and unembedding to every layer's stream; keeps a few numbers of each token and layer.
 
     A batch's streams are held until its last layer, because each layer is compared with it.
 
@@ -32,11 +32,11 @@ class LensReducer:
         self.model = model
         self.layers = model.shape.layers_of("resid_post")
         self.by_text: dict[int, dict[str, np.ndarray]] = {}
-        """Arrays `[token, layer]` of each row fed, by `names`; of the last layer's top token, `answer_…`."""
+        """Arrays `[token, layer]` of each input row, by `names`; of the last layer's top token, `answer_…`."""
         self._streams: dict[int, Float[Tensor, "token d_model"]] = {}
 
     def update(self, batch: Batch, site: Site, x: Float[Tensor, "batch pos d_model"]) -> None:
-        """Take in one layer's stream; at the last layer, read them all."""
+        """Take in one layer's stream; at the last layer, compute the logits of all."""
         self._streams[site.layer] = x[batch.real]
         if site.layer != self.layers[-1]:
             return
@@ -53,7 +53,7 @@ class LensReducer:
         """Numbers of some tokens, `[token, layer]`."""
         logp = log_probs(self.model, streams[self.layers[-1]])
         if not bool(logp.isfinite().any(dim=-1).all()):
-            raise ModelError("The model's logits are NaN on some tokens. Try --dtype float32, or mend it.")
+            raise ModelError("The model's logits are NaN on some tokens. Try --dtype float32, or fix the weights.")
         final = Prediction(logp)
         answer = final.logp.argmax(dim=-1, keepdim=True)
         each = (Prediction(log_probs(self.model, streams[layer])) for layer in self.layers[:-1])
@@ -80,11 +80,11 @@ class Prediction:
 def _compared(here: Prediction, final: Prediction, answer: Int[Tensor, "token 1"]) -> dict[str, Tensor]:
     """One layer's prediction beside the last one's."""
     top = here.logp.max(dim=-1)
-    told = here.logp.gather(1, answer)
+    answer_logp = here.logp.gather(1, answer)
     return {
         "top": top.indices,
         "top_probability": top.values.exp(),
-        "answer_probability": told.squeeze(1).exp(),
-        "answer_rank": (here.logp > told).sum(dim=-1),
+        "answer_probability": answer_logp.squeeze(1).exp(),
+        "answer_rank": (here.logp > answer_logp).sum(dim=-1),
         "jsd": torch.zeros_like(top.values) if here is final else here.divergence(final),
     }

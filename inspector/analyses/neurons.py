@@ -1,7 +1,7 @@
 """Neuron states: what a neuron fires on and how often, what it promotes and suppresses, the spike it writes.
 
 A neuron j is an entry z_j of the input of an MLP's last matrix. It fires at a token where |z_j| is at
-least `bar` medians of its layer's |z| (all neurons, all tokens): a bar without a scale, and |z_j| > 0
+least `bar` medians of its layer's |z| (all neurons, all tokens): a firing threshold without a scale, and |z_j| > 0
 where most are zero (ReLU). What it adds to the stream is z_j · W_out[j]; read through the final norm
 and the unembedding, that promotes some tokens and suppresses others. Where z_j is negative, as it
 often is in a gated MLP, it does the opposite.
@@ -37,12 +37,13 @@ class NeuronStates:
     """What `describe_neurons` found.
 
     Args:
-        states: a row a neuron: layer, neuron, fires (share of tokens), positive (share of those with z > 0),
-            bar (the |z| it fires from), mean, low, median, high (5 %, 50 %, 95 %), min, max of z, norm (‖W_out[j]‖),
-            dim (the spike's dim that it writes most of, where the model has a spike), writes (z_j · W_out[j, dim] at
-            its top token, before a norm after the MLP), dim_share (of ‖W_out[j]‖² in that dim), spike_share (its part
-            of the jump by which that spike comes up; empty where it is none of its main writers), sink_heads (share of
-            heads whose sink is the token it is strongest on, mean over its top tokens), n (tokens).
+        states: one row per neuron: layer, neuron, fires (share of tokens), positive (share of those with z > 0),
+            bar (the firing threshold, as |z|), mean, low, median, high (5 %, 50 %, 95 %), min, max of z,
+            norm (‖W_out[j]‖), dim (the spike's dim that it writes most of, where the model has a spike), writes (z_j ·
+            W_out[j, dim] at its top token, before a norm after the MLP), dim_share (of ‖W_out[j]‖² in that dim),
+            spike_share (its part of the jump by which that spike comes up; empty where it is not a main direct
+            contributor), sink_heads (share of heads whose sink is the token on which it activates most, mean over its
+            top tokens), n (tokens).
         tokens: rows of three kinds by neuron and rank: `activates` (the token with the largest |z| of a text; value is
             z; text, position, before, after), `promotes` and `suppresses` (value is what a stream in the neuron's
             direction, of root mean square 1, adds to the token's logit; for z > 0).
@@ -71,9 +72,9 @@ def describe_neurons(
         neurons: (layer, neuron) pairs, 0-based.
         texts: strings or token ids; built-in ones where None.
         top: tokens of each kind.
-        bar: a neuron fires from so many medians of its layer's |z|.
+        bar: the firing threshold, in multiples of the median |z| of the neuron's layer.
         report: a scan of this model, whose spikes are taken; where None the same pass looks for them.
-        bos: True feeds one BOS before each text, False none, None does what the tokenizer does.
+        bos: True prepends one BOS to each text, False none, None does what the tokenizer does.
         progress: called with the number of tokens just done.
         on_forecast: called once, before the pass, with what it will take.
 
@@ -83,8 +84,8 @@ def describe_neurons(
     """
     wanted = _checked(model, neurons, top, bar, report)
     check_readout(model)
-    fed = built_in(TEXTS) if texts is None else texts
-    rows = tokenise(model.tokenizer, fed, bos=bos, window=min(WINDOW, model.shape.context))
+    inputs = built_in(TEXTS) if texts is None else texts
+    rows = tokenise(model.tokenizer, inputs, bos=bos, window=min(WINDOW, model.shape.context))
     seen = NeuronReducer(wanted, top)
     scan = Massive().reducer(model) if report is None else None
     attention = Sinks().reducer(model) if model.shape.has("attention") else None
@@ -111,7 +112,9 @@ def _checked(
     if not len(neurons):
         raise InputError("No neurons were given. Pass (layer, neuron) pairs.")
     if top < 1 or not bar > 0:
-        raise InputError(f"top is {top} and bar is {bar}. Use a top of 1 or more and a bar above 0.")
+        raise InputError(
+            f"top is {top} and the firing threshold (bar) is {bar}. Use a top of 1 or more and a threshold above 0."
+        )
     if report is not None and report.card["fingerprint"] != model.card["fingerprint"]:
         raise InputError("The report is of another model or dtype. Pass a scan of this one, or leave it out.")
     layers = model.shape.layers_of("neuron")
@@ -169,7 +172,7 @@ def _with_spikes(model: Model, states: pd.DataFrame, massive: Evidence | None) -
 
 
 def _sink_heads(seen: NeuronReducer, rows: Sequence[TokenSequence], sinks: Evidence | None) -> list[float]:
-    """Of each neuron, the share of heads that park more than ε of a text's attention on its top token there.
+    """Of each neuron, the share of heads that place more than ε of a text's attention on its top token there.
 
     The mean over its top tokens; texts too short for a sink rate are left out. NaN without any, or without attention.
     """
@@ -177,11 +180,11 @@ def _sink_heads(seen: NeuronReducer, rows: Sequence[TokenSequence], sinks: Evide
         return [float("nan")] * len(seen.neurons)
     long = {row.text for row in rows if len(row.ids) >= SHORTEST}
     row_of = {int(text): row for row, text in enumerate(sinks["text"])}
-    parked, epsilon = sinks["best"], SinkThresholds().epsilon
+    received, epsilon = sinks["best"], SinkThresholds().epsilon
     found = []
     for number in range(len(seen.neurons)):
         places = [(row_of[text], position) for _, text, position in seen.top(number) if text in long]
-        shares = [((parked[row] > epsilon) & (sinks["best_key"][row] == position)).mean() for row, position in places]
+        shares = [((received[row] > epsilon) & (sinks["best_key"][row] == position)).mean() for row, position in places]
         found.append(float(np.mean(shares)) if shares else float("nan"))
     return found
 
@@ -197,7 +200,7 @@ def _tokens(model: Model, seen: NeuronReducer, rows: Sequence[TokenSequence], to
 
 
 def _activating(model: Model, seen: NeuronReducer, number: int, row_of: dict[int, TokenSequence]) -> pd.DataFrame:
-    """A neuron's top tokens, one a text, with the words around them."""
+    """A neuron's top tokens, one per text, with the words around them."""
     layer, neuron = seen.neurons[number]
     lines = []
     for rank, (value, text, position) in enumerate(seen.top(number)):

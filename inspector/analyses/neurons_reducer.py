@@ -19,7 +19,7 @@ class NeuronReducer:
 
     Args:
         neurons: (layer, neuron) pairs; every array here has a row for each.
-        keep: top tokens kept of each neuron, one a text.
+        keep: top tokens kept of each neuron, one per text.
     """
 
     kinds: tuple[str, ...] = ("neuron",)
@@ -56,7 +56,7 @@ class NeuronReducer:
         self._raise(rows, batch, torch.where(real.unsqueeze(-1), z, 0.0))
 
     def top(self, number: int) -> list[tuple[float, int, int]]:
-        """A neuron's top tokens, the largest |z| first: z, row fed, position in it."""
+        """A neuron's top tokens, the largest |z| first: z, input row, position in it."""
         found = zip(self._values[number], self._texts[number], self._positions[number], strict=True)
         return [(float(value), int(text), int(position)) for value, text, position in found if text >= 0]
 

@@ -59,8 +59,8 @@ def hallucinate(
     questions: Annotated[
         str, typer.Option(help="world_facts, a .jsonl/.json/.parquet file, or triviaqa, nq_open, popqa (hub).")
     ] = "world_facts",
-    count: Annotated[int | None, typer.Option(help="Ask only so many, drawn by --seed.", min=1)] = None,
-    samples: Annotated[int, typer.Option(help="Sampled answers a question, beside the greedy one.", min=0)] = 10,
+    count: Annotated[int | None, typer.Option(help="Ask only this many, drawn at random by --seed.", min=1)] = None,
+    samples: Annotated[int, typer.Option(help="Sampled answers per question, besides the greedy one.", min=0)] = 10,
     form: Annotated[FormName, typer.Option(help="How questions are put.")] = FormName.few_shot,
     judge: Annotated[JudgeName, typer.Option(help="What marks answers.")] = JudgeName.whole_words,
     judge_url: Annotated[str | None, typer.Option(help="Of the endpoint judge: an OpenAI-compatible server.")] = None,
@@ -76,13 +76,13 @@ def hallucinate(
     device: Device = None,
     revision: Revision = None,
     trust_remote_code: TrustRemoteCode = False,
-    seed: Annotated[int, typer.Option(help="Of questions, samples, splits and bootstraps.", min=0)] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of questions, samples, splits and bootstraps.", min=0)] = 0,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
 ) -> None:
-    """Find the neurons whose contribution predicts that an answer is made up; save the study as a run.
+    """Find the neurons whose contribution predicts that an answer is incorrect; save the study as a run.
 
-    What was asked so far is kept beside the run: the same command goes on after a kill.
+    What was asked so far is kept beside the run: the same command resumes after a kill.
     """
     from inspector.hallucination.grading.graders import judge_named
     from inspector.hallucination.questions import sets
@@ -147,7 +147,7 @@ def ask(
     answer: Annotated[str | None, typer.Option(help="Score this answer instead of the model's own.")] = None,
     guard: Annotated[
         PolicyName | None,
-        typer.Option(help="What to do with a risky answer: say nothing, ask again, take a sample."),
+        typer.Option(help="What to do with a risky answer: abstain, answer again, take a sample."),
     ] = None,
     threshold: Annotated[
         float | None,
@@ -158,7 +158,7 @@ def ask(
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Ask a question; see the answer's risk of being made up, token by token."""
+    """Ask a question; see the risk that the answer is incorrect, token by token."""
     from inspector.run.report import open_run
 
     study = as_study(open_run(run), run)
@@ -177,12 +177,12 @@ def ask(
     from inspector.hallucination.answers.resume import greedy_answer
     from inspector.show.terminal import print_scored
 
-    told: Any = answer if answer is not None else greedy_answer(loaded, question, study.form)
-    scored = study.explain(loaded, question, told)
+    explained = answer if answer is not None else greedy_answer(loaded, question, study.form)
+    scored = study.explain(loaded, question, explained)
     if as_json:
-        told = {"question": scored.question, "answer": scored.answer, "risk": scored.risk}
-        told |= {"tokens": rows_of(scored.tokens), "neurons": rows_of(scored.neurons)}
-        typer.echo(json.dumps(told, ensure_ascii=False, indent=1))
+        output: dict[str, Any] = {"question": scored.question, "answer": scored.answer, "risk": scored.risk}
+        output |= {"tokens": rows_of(scored.tokens), "neurons": rows_of(scored.neurons)}
+        typer.echo(json.dumps(output, ensure_ascii=False, indent=1))
     else:
         print_scored(study, scored)
 

@@ -14,12 +14,21 @@ if TYPE_CHECKING:
 
 
 def lens(
-    text: Annotated[str, typer.Argument(help="What the model reads.")],
+    text: Annotated[str, typer.Argument(help="The text to run the model on.")],
     model: Annotated[str, typer.Option(help="Built-in name, hub id, folder or .gguf file.")] = BUILT_IN,
-    g: Annotated[float, typer.Option(help="A token settles so many bits from the end.", min=0, max=1)] = 0.5,
-    rho: Annotated[float, typer.Option(help="Deep are tokens settling from this share of depth.", min=0, max=1)] = 0.85,
+    g: Annotated[
+        float,
+        typer.Option(
+            help="Jensen-Shannon divergence (bits) to the final layer at which a token counts as settled.", min=0, max=1
+        ),
+    ] = 0.5,
+    rho: Annotated[
+        float,
+        typer.Option(help="Fraction of depth from which a token that settles counts as deep.", min=0, max=1),
+    ] = 0.85,
     calibrate: Annotated[
-        int | None, typer.Option(help="Set g so that half the tokens of so many built-in texts are deep.", min=1)
+        int | None,
+        typer.Option(help="Calibrate g on this number of built-in texts: half of their tokens are then deep.", min=1),
     ] = None,
     dtype: Dtype = "auto",
     device: Device = None,
@@ -28,7 +37,7 @@ def lens(
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Read a text through every layer: its predictions, where they settle, the deep-thinking ratio."""
+    """Logit lens: what each layer predicts, where predictions settle, and the deep-thinking ratio."""
     from inspector.analyses.logit_lens import logit_lens, refuse
     from inspector.models import load_model
 
@@ -42,9 +51,9 @@ def lens(
     if calibrate is not None:
         read, how = _calibrated(loaded, read, calibrate, quiet)
     if as_json:
-        told = {"model": dict(loaded.card), "settings": how, "ratio": read.ratio, "deep_from": read.deep_from}
-        told |= {"depth": rows_of(read.depth), "lens": rows_of(read.lens)}
-        typer.echo(json.dumps(told, ensure_ascii=False, indent=1))
+        output = {"model": dict(loaded.card), "settings": how, "ratio": read.ratio, "deep_from": read.deep_from}
+        output |= {"depth": rows_of(read.depth), "lens": rows_of(read.lens)}
+        typer.echo(json.dumps(output, ensure_ascii=False, indent=1))
     else:
         from inspector.show.terminal import print_lens
 
@@ -52,7 +61,7 @@ def lens(
 
 
 def _calibrated(model: "Model", read: "Lens", texts: int, quiet: bool) -> tuple["Lens", dict[str, Any]]:
-    """The reading with a g that was calibrated on built-in texts, and how it was."""
+    """The lens with a g calibrated on built-in texts, and how it was calibrated."""
     from inspector.analyses.logit_lens import SHARE, logit_lens
     from inspector.texts import built_in
 

@@ -44,7 +44,7 @@ app.command()(cli_dashboard.dashboard)
 
 
 class Bos(StrEnum):
-    """Whether a BOS token is fed before each text."""
+    """Whether a BOS token is prepended to each text."""
 
     tokenizer = "tokenizer"
     one = "one"
@@ -59,9 +59,11 @@ def examine(
     file: Annotated[list[Path] | None, typer.Option("--file", help="A UTF-8 file: one text, or .jsonl.")] = None,
     texts: Annotated[int, typer.Option(help="How many built-in texts, where none are given.", min=1)] = DEFAULT_TEXTS,
     detectors: Annotated[str | None, typer.Option(help="Comma-separated names; all where not given.")] = None,
-    bos: Annotated[Bos, typer.Option(help="Feed a BOS: as the tokenizer does, exactly one, none.")] = Bos.tokenizer,
-    window: Annotated[int | None, typer.Option(help="Cut longer texts to windows of so many tokens.", min=2)] = None,
-    batch_tokens: Annotated[int | None, typer.Option(help="Tokens a batch.", min=1)] = None,
+    bos: Annotated[Bos, typer.Option(help="Prepend a BOS: as the tokenizer does, exactly one, none.")] = Bos.tokenizer,
+    window: Annotated[
+        int | None, typer.Option(help="Cut longer texts into windows of this many tokens.", min=2)
+    ] = None,
+    batch_tokens: Annotated[int | None, typer.Option(help="Tokens per batch.", min=1)] = None,
     dtype: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, mps.")] = None,
     revision: Annotated[str | None, typer.Option(help="Branch, tag or commit on the hub.")] = None,
@@ -72,7 +74,7 @@ def examine(
         typer.Option(help="Thresholds that have a name, 'scale-free' for example; `inspector detectors` lists them."),
     ] = None,
     scale_free: Annotated[bool, typer.Option(help="The same as --preset scale-free.")] = False,
-    seed: Annotated[int, typer.Option(help="Of the control inputs.", min=0)] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the control inputs.", min=0)] = 0,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
 ) -> None:
@@ -190,7 +192,7 @@ def main() -> None:
             raise
         code = _usage(error)
     if code == 130:
-        kept = "the same command goes on" if "hallucinate" in sys.argv[1:2] else "nothing was written"
+        kept = "the same command resumes it" if "hallucinate" in sys.argv[1:2] else "nothing was written"
         print(f"inspector: stopped; {kept}.", file=sys.stderr)
     sys.exit(code)
 

@@ -25,7 +25,10 @@ def neuron(
     model: Annotated[str, typer.Option(help="Built-in name, hub id, folder or .gguf file.")] = BUILT_IN,
     texts: Annotated[int, typer.Option(help="How many built-in texts to look through.", min=1)] = 100,
     top: Annotated[int, typer.Option(help="Tokens of each kind.", min=1)] = 10,
-    bar: Annotated[float, typer.Option(help="It fires from so many medians of its layer's |z|.")] = 10.0,
+    firing_threshold: Annotated[
+        float, typer.Option(help="Firing threshold, in multiples of the layer's median |z|.")
+    ] = 10.0,
+    bar: Annotated[float | None, typer.Option("--bar", help="Old name of --firing-threshold.", hidden=True)] = None,
     dtype: Dtype = "auto",
     device: Device = None,
     revision: Revision = None,
@@ -34,6 +37,9 @@ def neuron(
     quiet: Quiet = False,
 ) -> None:
     """Describe a neuron: its top tokens, how often it fires, what its output promotes, the spike it writes."""
+    if bar is not None:
+        say(False, "--bar is deprecated: use --firing-threshold.")
+        firing_threshold = bar
     say(quiet, f"Loading {model} …")
     from inspector.analyses.neurons import describe_neurons
     from inspector.models import load_model
@@ -42,11 +48,17 @@ def neuron(
     loaded = load_model(model, dtype=dtype, device=device, revision=revision, trust_remote_code=trust_remote_code)
     with token_progress(quiet) as (advance, begin):
         found = describe_neurons(
-            loaded, [(layer, number)], built_in(texts), top=top, bar=bar, progress=advance, on_forecast=begin
+            loaded,
+            [(layer, number)],
+            built_in(texts),
+            top=top,
+            bar=firing_threshold,
+            progress=advance,
+            on_forecast=begin,
         )
     if as_json:
-        told = {"model": dict(loaded.card), "states": rows_of(found.states), "tokens": rows_of(found.tokens)}
-        typer.echo(json.dumps(told, ensure_ascii=False, indent=1))
+        described = {"model": dict(loaded.card), "states": rows_of(found.states), "tokens": rows_of(found.tokens)}
+        typer.echo(json.dumps(described, ensure_ascii=False, indent=1))
     else:
         from inspector.show.terminal import print_neuron
 

@@ -16,25 +16,29 @@ def verify(
     model: Annotated[str | None, typer.Option(help="The run's model, where its name doesn't find it.")] = None,
     twins: Annotated[
         int | None,
-        typer.Option(help="Random twins; if not given 24 of each spike, 70 of each head, 20 of each neuron."),
+        typer.Option(
+            "--controls",
+            "--twins",
+            help="Matched random controls; by default 24 of each spike, 70 of each head, 20 of each neuron.",
+        ),
     ] = None,
     file: Annotated[
         list[Path] | None,
         typer.Option(
-            "--file", help="Texts to measure on, .jsonl, at least 16 of 64 tokens or more; else built-in ones."
+            "--file", help="Texts to measure on, .jsonl: at least 16 of 64 tokens or more. Built-in ones by default."
         ),
     ] = None,
     heads: Annotated[int, typer.Option(help="Most sink heads tested one by one, the strongest first.", min=0)] = 10,
-    samples: Annotated[int, typer.Option(help="Sampled answers a question, beside the greedy one.", min=0)] = 0,
-    seed: Annotated[int, typer.Option(help="Chooses twins, questions and samples.", min=0)] = 0,
+    samples: Annotated[int, typer.Option(help="Sampled answers per question, besides the greedy one.", min=0)] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of controls, questions and samples.", min=0)] = 0,
     device: Device = None,
     trust_remote_code: TrustRemoteCode = False,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
 ) -> None:
-    """Test a run's findings beside random twins; add effects and verdicts to it.
+    """Test a run's findings against matched random controls; add effects and verdicts to the run.
 
-    What was measured so far is kept beside the run: the same command goes on after a kill.
+    What was measured so far is kept beside the run: the same command resumes after a kill.
     """
     from inspector.resume import working_folder
     from inspector.run import disk as runs

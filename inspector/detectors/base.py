@@ -212,7 +212,7 @@ def attempt(judge: Judge, part: str, call: Callable[[], T]) -> T:
     except Exception as error:
         origin = origin_of(judge)
         raise DetectorError(
-            f"Detector '{judge.name}' of {origin} failed in {part} ({_said(error)}). What else there is goes on "
+            f"Detector '{judge.name}' of {origin} failed in {part} ({_said(error)}). Everything else continues "
             f"without that part. Update or remove {origin}."
         ) from error
 

@@ -6,15 +6,15 @@ import pandas as pd
 
 from inspector.detectors.measured import Measured
 from inspector.detectors.shown import Cell, TextTable
-from inspector.records import Effect, verdict_word
+from inspector.records import Effect, metric_words, operation_words, verdict_word
 
 FEW = 8
 """Rows of a table of effects that there are many of."""
 
 COLUMNS: Mapping[str, Cell] = {
     "target": "{target}",
-    "operation": "{op}",
-    "metric": "{metric}",
+    "operation": lambda row: operation_words(row.op),
+    "metric": lambda row: metric_words(row.metric),
     "verdict": lambda row: verdict_word(row.verdict, row.claim),
     "change": "{change:+.3g}",
     "interval": "{low:.3g} … {high:.3g}",

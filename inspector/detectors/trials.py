@@ -80,7 +80,7 @@ class Case:
         reference: other texts, for mean values.
         settings: what the user chose.
         given: texts of the user's, None where built-in ones are used.
-        bos: whether a BOS is fed; None is as the tokenizer does.
+        bos: whether a BOS is prepended; None is as the tokenizer does.
         removals: how other detectors' phenomena are taken away.
         gauges: what all detectors measure on the texts under interventions, a number each.
     """

@@ -11,7 +11,7 @@ from inspector.figures.words import rounded
 def two_over_depth(
     first: pd.DataFrame, second: pd.DataFrame, column: str, names: tuple[str, str], accent: str, axis: str
 ) -> go.Figure:
-    """A column of two frames with a row a layer (`massive.layers`, `sinks.layers`), over layers or relative depth."""
+    """A column of two frames with one row per layer (`massive.layers`, `sinks.layers`), over layers or depth."""
     same = len(first) == len(second)
     figure = go.Figure()
     for table, name, colour, dash in ((first, names[0], accent, "solid"), (second, names[1], NEUTRAL, "dash")):

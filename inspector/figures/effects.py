@@ -1,4 +1,4 @@
-"""Figures of tested changes: each beside its random twins."""
+"""Figures of tested changes: each beside its matched random controls."""
 
 import html
 from collections.abc import Mapping
@@ -7,15 +7,15 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from inspector.figures.palette import NEUTRAL
-from inspector.figures.style import finish, on_lines, token_label
-from inspector.records import verdict_word
+from inspector.figures.style import finish, on_lines
+from inspector.records import operation_words, verdict_word
 
 METRICS = {
     "loss": ("loss", "change of the loss (nats)"),
-    "kl": ("divergence", "divergence from the untouched (nats)"),
+    "kl": ("divergence", "divergence from the baseline (nats)"),
     "sink_rate": ("sink rate", "change of the sink rate"),
-    "made_up": ("made-up answers", "change of the share of made-up answers"),
-    "accuracy": ("right answers", "change of the share of right answers"),
+    "made_up": ("incorrect answers", "change of the share of incorrect answers"),
+    "accuracy": ("correct answers", "change of the share of correct answers"),
     "compliance": ("answers to false premises", "change of the share of false premises that are answered"),
 }
 """A metric in a title, and its change on an axis."""
@@ -31,7 +31,7 @@ SYMBOLS = {
 def effect_intervals(
     effects: pd.DataFrame, metric: str = "loss", most: int = 14, accents: Mapping[str, str] | None = None
 ) -> go.Figure:
-    """The largest changes with their intervals, above the bands that hold 95 % of their twins' (frame `effects`).
+    """The largest changes with their intervals, above the bands that hold 95 % of their controls' (frame `effects`).
 
     Args:
         effects: the frame.
@@ -62,14 +62,17 @@ def effect_intervals(
                 "arrayminus": [row.change - row.low],
             },
             showlegend=False,
-            hovertemplate=f"%{{x:+.3g}} [{row.low:+.3g}, {row.high:+.3g}]<br>twins {row.twin_low:+.3g} to "
+            hovertemplate=f"%{{x:+.3g}} [{row.low:+.3g}, {row.high:+.3g}]<br>controls {row.twin_low:+.3g} to "
             f"{row.twin_high:+.3g}<br>{verdict_word(row.verdict, row.claim)}<extra></extra>",
         )
-    names = [f"{token_label(row.op)}: {on_lines(html.escape(row.target))}" for row in rows.itertuples()]
+    names = [
+        f"{on_lines(html.escape(operation_words(row.op)), 34)}:<br>{on_lines(html.escape(row.target))}"
+        for row in rows.itertuples()
+    ]
     figure.update_yaxes(tickvals=list(range(len(rows))), ticktext=names, autorange="reversed", automargin=True)
     said = METRICS.get(metric, (metric, metric))[1]
     dose = " per unit of α" if rows["op"].str.startswith("scale").any() else ""
-    figure.update_xaxes(title=f"{said}{dose}<br>grey: 95 % of the twins", zeroline=True)
+    figure.update_xaxes(title=f"{said}{dose}<br>grey: 95 % of the matched random controls", zeroline=True)
     figure.add_vline(x=0, line_dash="dot", line_color=NEUTRAL)
     if not len(rows):
         return finish(figure, f"No effect on {metric} was measured")
@@ -81,10 +84,9 @@ def _title(rows: pd.DataFrame, metric: str) -> str:
     """How many of the things tested matter to a metric, or leave it as it is, as claimed."""
     harmless = rows["claim"] == "none"
     said = []
-    for claimed, word in ((~harmless, "changed"), (harmless, "left alone")):
+    for claimed, word in ((~harmless, "changed"), (harmless, "left unchanged")):
         held = int((rows.loc[claimed, "verdict"] == "confirmed").sum())
         said += [f"{word} by {held} of {int(claimed.sum())}"] if claimed.any() else []
     name, top = METRICS.get(metric, (metric,))[0], rows.loc[rows["change"].abs().idxmax()]
-    return (
-        f"{name.capitalize()}: {', '.join(said)} as claimed; the largest change is {top['change']:+.3g} ({top['op']})"
-    )
+    largest = f"{top['change']:+.3g} ({operation_words(top['op'])})"
+    return f"{name.capitalize()}: {', '.join(said)} as claimed; the largest change is {largest}"

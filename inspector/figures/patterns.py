@@ -26,7 +26,7 @@ def attention_pattern(
 
     Args:
         pattern: `[query, key]`, each row a distribution.
-        tokens: of the text, one a position.
+        tokens: of the text, one per position.
         name: of the head, for the title.
         start: draw queries and keys from this position on, as many as `tokens` has.
         log: colours by log10.
@@ -57,7 +57,7 @@ def attention_pattern(
     figure.update_xaxes(title=f"key{note}", constrain="domain")
     figure.update_yaxes(title=f"query{note}", autorange="reversed", scaleanchor="x", constrain="domain")
     first = float(pattern[1:, 0].mean()) if len(pattern) > 1 else float("nan")
-    less = "; here without it, the rest scaled up" if hide_sink else ""
+    less = "; here without it, the rest rescaled" if hide_sink else ""
     finish(figure, f"{name}: queries after the first give key 0 {first:.0%} of their attention{less}")
     return figure.update_layout(height=520)
 

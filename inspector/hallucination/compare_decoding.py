@@ -1,4 +1,4 @@
-"""The decoding family on one set of questions: what each way to decode does to accuracy, mixed answers and risk."""
+"""The decoding family on one set of questions: accuracy, inconsistent answers and risk of each way to decode."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 
 from inspector.errors import InputError
 from inspector.hallucination.answers.ask import Asker, Sampling
-from inspector.hallucination.answers.cett import Doubt
+from inspector.hallucination.answers.cett import Uncertainty
 from inspector.hallucination.answers.measure import Meter
 from inspector.hallucination.answers.resume import Step, nothing
 from inspector.hallucination.answers.samplers import GREEDY, SOFTMAX, SPARSEMAX, Member
@@ -54,11 +54,11 @@ def compare_decoding(
     All members draw with the same random numbers, which aren't those that made the study's labels. Best-of-k keeps one
     of k answers drawn as the study drew its own: the one with the largest mean log-probability, or with the least risk.
 
-    Columns: member, omega, strength (λ), support, k (answers drawn a question), kept (of these); then, each with its
+    Columns: member, omega, strength (λ), support, k (answers drawn per question), kept (of these); then, each with its
     bootstrap interval `_low`, `_high` over questions of one subject together: accuracy and wrong (shares of answers,
-    the mean over questions), mixed (share of questions whose answers differ in their marks; NaN where one is kept of
-    several), risk (mean, of answers that aren't empty), accuracy_change and risk_change (less greedy's, question by
-    question); empty (share of answers), n (questions).
+    the mean over questions), mixed (share of inconsistent questions, whose answers differ in their marks; NaN where
+    one is kept of several), risk (mean, of answers that aren't empty), accuracy_change and risk_change (less greedy's,
+    question by question); empty (share of answers), n (questions).
 
     Args:
         study: from `study_hallucination` or `open_run`.
@@ -66,7 +66,7 @@ def compare_decoding(
         members: beside greedy; softmax, top-k, top-p, both as in the study, and sparsemax where None.
         samples: answers drawn a question; k.
         judge: what marks answers; whole-word aliases where None.
-        seed: of the draws, and of the lot that picks among mixed questions.
+        seed: of the draws, and of the random choice among inconsistent questions.
         step: called with what is being done, how much of it was just done, and of how much.
 
     Raises:
@@ -115,7 +115,7 @@ def _drawn(
     study: Study, model: Model, questions: Sequence[Question], member: Member, samples: int, seed: int, step: Step
 ) -> list[Answers]:
     """The greedy answer and a member's samples to each question."""
-    # With the draws that made the study's labels no held-out question would be mixed: `sampling_of` has others.
+    # With the draws that made the study's labels no held-out question would be inconsistent: `sampling_of` has others.
     asker = Asker(model, study.form, sampling_of(study, samples, seed), member)
     what = f"decoding: {member.name}"
     found: dict[str, Answers] = {}
@@ -146,9 +146,9 @@ def _known(
     for start in range(0, len(spoken), SCORED):
         part = spoken[start : start + SCORED]
         fed = meter.feed([questions[number].question for number, _ in part], [ids for _, ids in part])
-        doubt = Doubt(fed.spans)
-        risk = study.probe.risk(meter.contributions_of(study.probe.neurons, fed, [doubt]))
-        for pair, one, logprob in zip(part, risk.tolist(), doubt.logprob.tolist(), strict=True):
+        uncertainty = Uncertainty(fed.spans)
+        risk = study.probe.risk(meter.contributions_of(study.probe.neurons, fed, [uncertainty]))
+        for pair, one, logprob in zip(part, risk.tolist(), uncertainty.logprob.tolist(), strict=True):
             told[pair] = _Told(told[pair].mark, one, logprob)
         step("measuring", len(part), len(spoken))
     return told
@@ -186,7 +186,7 @@ class _Table:
 
 
 def _by_question(answers: Sequence[Sequence[_Told]]) -> Float[np.ndarray, "question 4"]:
-    """Share right, share wrong, whether marks differ, mean risk."""
+    """Share correct, share incorrect, whether marks differ, mean risk."""
     rows = []
     for mine in answers:
         marks = [one.mark for one in mine]

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float, Int
 
-from inspector.hallucination.answers.cett import Doubt
+from inspector.hallucination.answers.cett import Uncertainty
 from inspector.hallucination.answers.measure import Meter
 from inspector.hallucination.answers.resume import nothing
 from inspector.hallucination.grading.graders import Judge, WholeWords
@@ -34,7 +34,7 @@ class _Asked:
 
     questions: list[Question]
     risk: Float[np.ndarray, " question"]
-    doubt: Mapping[str, Float[np.ndarray, " question"]]
+    uncertainty: Mapping[str, Float[np.ndarray, " question"]]
     wrong: Bool[np.ndarray, " question"]
     right: Bool[np.ndarray, " question"]
     subject: Int[np.ndarray, " question"]
@@ -57,7 +57,7 @@ def compare_policies(
     watched = guard(model, study, seed=seed)
     always = _always(np.zeros(len(asked.wrong)), asked.wrong, asked.right, asked.subject)
     policies: dict[tuple[str, str], Selective] = {GREEDY: always}
-    for by, risk in {"probe": asked.risk, **asked.doubt}.items():
+    for by, risk in {"probe": asked.risk, **asked.uncertainty}.items():
         answered = answered_crosswise(risk, asked.wrong, seed)
         policies["abstain", by] = replace(always, risk=risk, answered=answered)
     step("guarding", 0, 3 * len(asked.questions))
@@ -77,8 +77,8 @@ def verdict(table: pd.DataFrame) -> str:
     rows = table.set_index(["policy", "by"])
     greedy = rows.loc[GREEDY]
     each = [
-        f"by {said} {row['coverage']:.0%} are answered, {row['accuracy']:.0%} of these rightly, {row['wrong']:.0%} of "
-        f"all wrongly (area under the risk–coverage curve {row['aurc']:.3f})"
+        f"by {said} {row['coverage']:.0%} are answered, {row['accuracy']:.0%} of these correctly, {row['wrong']:.0%} "
+        f"of all incorrectly (area under the risk–coverage curve {row['aurc']:.3f})"
         for said, row in ((SAID[by], rows.loc["abstain", by]) for by in SAID)
     ]
     mine = rows.loc["abstain", "probe"]
@@ -89,7 +89,7 @@ def verdict(table: pd.DataFrame) -> str:
     )
     return (
         f"Guarding, on {int(greedy['n'])} questions the probe was not fitted on, of which greedy answers "
-        f"{greedy['wrong']:.0%} wrongly. Abstaining {'; '.join(each)}. By its area the probe is {compared}."
+        f"{greedy['wrong']:.0%} incorrectly. Abstaining {'; '.join(each)}. By its area the probe is {compared}."
     )
 
 
@@ -98,15 +98,15 @@ SAID = {"probe": "the probe", "entropy": "the first token's entropy", "logprob":
 
 def _better(row: pd.Series, change: str) -> str:
     better, worse = row[f"{change}_high"] < 0, row[f"{change}_low"] > 0
-    return "better than" if better else "worse than" if worse else "not told from"
+    return "better than" if better else "worse than" if worse else "not significantly different from"
 
 
 def _asked(study: Study, seed: int) -> _Asked:
     table = study.frame("hneurons.answers").iloc[held_out(study, seed)]
-    doubt = {"entropy": table["entropy"].to_numpy(np.float64), "logprob": -table["logprob"].to_numpy(np.float64)}
+    uncertainty = {"entropy": table["entropy"].to_numpy(np.float64), "logprob": -table["logprob"].to_numpy(np.float64)}
     wrong, right = ((table["mark"] == mark).to_numpy() for mark in ("wrong", "right"))
     questions = questions_of(table)
-    return _Asked(questions, table["risk"].to_numpy(np.float64), doubt, wrong, right, subjects(questions))
+    return _Asked(questions, table["risk"].to_numpy(np.float64), uncertainty, wrong, right, subjects(questions))
 
 
 def _always(risk: np.ndarray, wrong: np.ndarray, right: np.ndarray, subject: np.ndarray) -> Selective:
@@ -128,7 +128,7 @@ def _again(
     for i in rows:
         marks[i] = _mark(model, asked.questions[i], answers[i], judge)
     second = {mark: np.where(spoken, np.array(marks) == mark, getattr(asked, mark)) for mark in ("wrong", "right")}
-    entropy, always = asked.doubt["entropy"], np.ones(len(risk))
+    entropy, always = asked.uncertainty["entropy"], np.ones(len(risk))
     risky = {"probe": asked.risk, "entropy": entropy}
     taken = {by: 1 - answered_crosswise(first, asked.wrong, seed) for by, first in risky.items()}
     taken["probe"] = taken["probe"] * (risk < asked.risk)
@@ -165,10 +165,10 @@ def _least(
     texts = [asked.questions[i].question for i in owner]
     meter = Meter(model, study.form)
     fed = meter.feed(texts, [ids for _, ids in pairs])
-    doubt = Doubt(fed.spans)
-    risk = study.probe.risk(meter.contributions_of(study.probe.neurons, fed, [doubt]))
+    uncertainty = Uncertainty(fed.spans)
+    risk = study.probe.risk(meter.contributions_of(study.probe.neurons, fed, [uncertainty]))
     found = {}
-    for by, measure in (("probe", risk), ("logprob", -doubt.logprob)):
+    for by, measure in (("probe", risk), ("logprob", -uncertainty.logprob)):
         chosen = [np.flatnonzero(owner == i)[measure[owner == i].argmin()] for i in np.unique(owner)]
         answers = [pairs[row] for row in chosen]
         marks = np.array([_mark(model, asked.questions[i], ids, judge) for i, ids in answers])

@@ -1,4 +1,4 @@
-"""`guard`: answers at test time, with an eye on their risk of being made up."""
+"""`guard`: answers at test time, with an eye on the risk that they are incorrect."""
 
 import json
 from collections.abc import Sequence
@@ -136,7 +136,7 @@ def guard(
 ) -> Guard:
     """Watch a model's answers with a study's probe.
 
-    Risk is always measured on the untouched model. How much each policy helps on held-out questions is in the frame
+    Risk is always measured on the unmodified model. How much each policy helps on held-out questions is in the frame
     `guard` that `verify` adds to a study.
 
     Args:
@@ -182,10 +182,10 @@ def held_out_threshold(study: Study) -> float:
 
 
 def held_out(study: Study, seed: int) -> np.ndarray:
-    """Rows of answers that the probe was not fitted on, mixed as all answers are.
+    """Rows of answers that the probe was not fitted on, in the same proportions as all answers.
 
-    Of the answers that were right or wrong throughout, some were held out; of those that weren't (mixed, abstained)
-    none was fitted on, so only the same share of them is taken, by lot.
+    Of the answers that were correct or incorrect throughout, some were held out; of the others (inconsistent,
+    abstained) none was fitted on, so only the same share of them is taken, at random.
     """
     split = study.frame("hneurons.answers")["split"].to_numpy()
     kept = np.flatnonzero(split == "held out")

@@ -44,7 +44,7 @@ def study_hallucination(
     folder: Path | None = None,
     step: Step = nothing,
 ) -> Study:
-    """Find the MLP neurons whose contribution predicts that the model's answer is made up.
+    """Find the MLP neurons whose contribution predicts that the model's answer is incorrect (hallucinated).
 
     The method of Gao et al. 2025 ("H-Neurons", arXiv 2512.01797), with grouped nested
     cross-validation, baselines and nulls beside it. What it finds are candidates.
@@ -64,7 +64,7 @@ def study_hallucination(
 
     Raises:
         ModelError: the model has no neurons that can be measured.
-        InputError: too few right or wrong answers, or an option out of range.
+        InputError: too few correct or incorrect answers, or an option out of range.
     """
     sampling, form, judge = sampling or Sampling(), form or Form(), judge or WholeWords()
     refuse(model, questions)
@@ -118,7 +118,7 @@ class _Found:
 
     @property
     def usable(self) -> np.ndarray:
-        """Numbers of the rows that are right or wrong."""
+        """Numbers of the rows that are correct or incorrect."""
         return np.flatnonzero((self.labels == Label.right) | (self.labels == Label.wrong))
 
     def sample(self) -> Sample:
@@ -171,7 +171,7 @@ class _Found:
         """Each predictor's measures over the usable answers, by its out-of-fold log-odds."""
         rows = [_measures(odds, answers, self.seed) for odds in selection.odds.values()]
         measured = Scores(*(np.array(column) for column in zip(*rows, strict=True)))
-        # Its odds are against right answers and all questions together, so only their order means something here.
+        # Its odds are against correct answers and all questions together, so only their order means something here.
         says = np.array(list(selection.odds)) != "probe 3-vs-1"
         by_risk = ("accuracy", "accuracy_low", "accuracy_high", "brier", "calibration_error")
         return replace(measured, **{name: np.where(says, getattr(measured, name), np.nan) for name in by_risk})
@@ -190,7 +190,7 @@ class _Found:
 
 
 def _measures(odds: np.ndarray, answers: Answers, seed: int) -> tuple[float, ...]:
-    """AUROC, accuracy at log-odds 0, Brier score, calibration error; right and made-up answers weigh the same."""
+    """AUROC, accuracy at log-odds 0, Brier score, calibration error; correct and incorrect answers weigh the same."""
     made_up = answers.made_up
     low, high = bootstrap_auroc(odds, made_up, answers.subject, seed=seed)
     weights = np.where(made_up, 0.5 / made_up.mean(), 0.5 / (~made_up).mean())
@@ -252,12 +252,13 @@ def _evidence(arrays: dict[str, np.ndarray], facts: dict[str, Any]) -> Evidence:
 def _notes(labelled: Labelled, marks: Sequence[Sequence[Mark]], empty: int) -> tuple[str, ...]:
     """What a reader must know before trusting a number."""
     counts = [sum(label(one, 1.0) == which for one in marks) for which in Label]
-    told = ", ".join(f"{n:,} {which.name}" for n, which in zip(counts, Label, strict=True))
-    notes = [f"By the paper's rule (every sample agrees): {told}."]
+    words = {Label.right: "correct", Label.wrong: "incorrect", Label.mixed: "inconsistent"}
+    counted = ", ".join(f"{n:,} {words.get(which, which.name)}" for n, which in zip(counts, Label, strict=True))
+    notes = [f"By the paper's rule (every sample agrees): {counted}."]
     if len(marks[0]) == 1:
-        notes = [f"No samples were drawn, so labels are the greedy answers' marks: {told}."]
+        notes = [f"No samples were drawn, so labels are the greedy answers' marks: {counted}."]
     elif labelled.agreement < 1:
-        used = f"{labelled.count(Label.right):,} right and {labelled.count(Label.wrong):,} wrong"
+        used = f"{labelled.count(Label.right):,} correct and {labelled.count(Label.wrong):,} incorrect"
         notes.append(
             f"Used were {used}, whose greedy answer at least {labelled.agreement:.0%} of the samples agree with."
         )

@@ -20,7 +20,7 @@ class Selective:
     Args:
         risk: by which its answers are ranked; anything that grows with the risk.
         wrong: whether its answer is wrong.
-        right: whether it is right; one that declines by itself is neither.
+        right: whether it is correct; one that abstains by itself is neither.
         answered: whether the policy answered, by a threshold that wasn't chosen on this question.
         subject: what each question is about, as a number: one subject's are drawn together; each alone where None.
     """

@@ -25,9 +25,9 @@ class Scored:
 
     Args:
         question, answer: as text.
-        risk: probability in [0, 1] that the answer is made up, where made-up and right ones are equally many.
-        tokens: a row a token: token, risk, and the neurons that raise it most.
-        neurons: a row a neuron of the probe: layer, neuron, weight, value, term (what it adds to the log-odds).
+        risk: probability in [0, 1] that the answer is incorrect, where incorrect and correct ones are equally many.
+        tokens: one row per token: token, risk, and the neurons that raise it most.
+        neurons: one row per neuron of the probe: layer, neuron, weight, value, term (what it adds to the log-odds).
     """
 
     question: str
@@ -55,7 +55,7 @@ class Study(Report):
         return Form(form["name"], tuple((question, answer) for question, answer in form["shots"]))
 
     def score(self, model: "Model", question: str, answer: str | Sequence[int]) -> float:
-        """Risk in [0, 1] that this answer is made up: measured as the study's own answers were.
+        """Risk in [0, 1] that this answer is incorrect: measured as the study's own answers were.
 
         Args:
             model: the one the study was made on.
@@ -73,7 +73,7 @@ class Study(Report):
         return self.probe.risk(meter.contributions_of(self.probe.neurons, meter.feed(questions, ids)))
 
     def explain(self, model: "Model", question: str, answer: str | Sequence[int]) -> Scored:
-        """An answer's risk, that of each of its tokens, and the neurons that speak for it.
+        """An answer's risk, that of each of its tokens, and the neurons that raise it.
 
         The tokens' log-odds have the answer's as their mean. Raises as `score` does.
         """

@@ -50,7 +50,7 @@ class AnswerBench:
 
     Its metrics: `accuracy`, a question's share of right answers; `compliance`, the share of answers given to a
     question with a false premise, not declined and not denied; `made_up`, over both kinds, the share of
-    answers that are neither right nor declined; `loss`, that of ordinary prose (nats a token).
+    answers that are neither correct nor abstentions; `loss`, that of ordinary prose (nats per token).
 
     Args:
         model: from `load_model`.
@@ -58,7 +58,7 @@ class AnswerBench:
         questions: with right answers.
         premises: without any.
         prose: texts.
-        sampling: answers a question; the draws are the same under every intervention.
+        sampling: answers per question; the draws are the same under every intervention.
     """
 
     def __init__(
@@ -218,7 +218,7 @@ def scaling(
     alphas: Sequence[float],
     on: Verdict | None = None,
 ) -> Trial:
-    """A trial of neurons `(layer, neuron)` scaled by every α, beside twins of them."""
+    """A trial of neurons `(layer, neuron)` scaled by every α, beside matched random controls."""
 
     def scaled(those: Sequence[tuple[int, int]]) -> Mapping[float, tuple[Intervention, ...]]:
         return {alpha: tuple(scale(Site("neuron", layer), (unit,), alpha) for layer, unit in those) for alpha in alphas}

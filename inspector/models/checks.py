@@ -1,4 +1,4 @@
-"""What is checked before any number is shown: weights, logits, sites, the road attention takes."""
+"""What is checked before any number is shown: weights, logits, sites, the execution path of attention."""
 
 import hashlib
 import inspect
@@ -48,7 +48,9 @@ def logit_difference(got: Tensor, expected: Tensor, what: str) -> float:
         ModelError: it is larger than rounding explains.
     """
     if not bool(expected.isfinite().all()):
-        raise ModelError("The model's own logits are NaN or infinite on a short text. Try --dtype float32, or mend it.")
+        raise ModelError(
+            "The model's own logits are NaN or infinite on a short text. Try --dtype float32, or fix the weights."
+        )
     difference = float((got.float() - expected.float()).abs().max())
     limit = TOLERANCE.get(expected.dtype, LOW_PRECISION_TOLERANCE) * float(expected.float().std())
     if not difference <= limit:
@@ -102,7 +104,7 @@ def probe(bridge: TransformerBridge, ids: Tensor, points: Mapping[Site, HookPoin
 
 
 def choose_route(bridge: TransformerBridge, ids: Tensor, reference: Tensor) -> tuple[AttentionRoute, str]:
-    """How attention will reach the reducers, and why not by the faster road."""
+    """How attention will reach the reducers, and why not by the faster execution path."""
     layers = attention_layers(bridge)
     if not layers:
         return "none", "no attention layers"

@@ -1,4 +1,4 @@
-"""The model that needs no hub: SmolLM2-135M-Instruct, carried by a package on PyPI."""
+"""The model that needs no hub: SmolLM2-135M-Instruct, contained in a package on PyPI."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""Answers: prompts go on, a token at a time, until each has stopped."""
+"""Answers: prompts are continued, one token at a time, until each has stopped."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -20,7 +20,7 @@ from inspector.models.attention_swap import hooks_inside_attention, own_attentio
 from inspector.models.changes import changes_in_force, state_of
 from inspector.models.model import Model
 
-Road = Literal["shared", "cached", "recomputed"]
+ExecutionPath = Literal["shared", "cached", "recomputed"]
 """How tokens follow one another: with the prefix's keys and values kept once; with transformers' own
 cache, the prefix copied into each row; or with every token computed again."""
 
@@ -31,7 +31,7 @@ WORTH_KEEPING = 0.85
 """With fewer of its rows still growing a batch is made smaller, which costs a copy of the cache."""
 
 REFUSALS = (UnsupportedAttention, ModelError, AttributeError, TypeError, ValueError, RuntimeError, IndexError, KeyError)
-"""What architectures raise on a road that they can't take."""
+"""What architectures raise on an execution path that they don't support."""
 
 
 @runtime_checkable
@@ -46,13 +46,13 @@ class Rows(Protocol):
         """Each row `times` times, copies side by side."""
 
     def keep(self, rows: Int[Tensor, " kept"]) -> None:
-        """Go on with these rows only."""
+        """Continue with these rows only."""
 
 
 class Decoder:
     """A model ready to answer prompts that begin with the same tokens.
 
-    The fastest road whose logits agree with the plain forward's is taken; which ones do is found by
+    The fastest execution path whose logits agree with the plain forward's is taken; which ones do is found by
     trying on a short text, once for a model while its hooks and interventions stay.
 
     Args:
@@ -62,11 +62,11 @@ class Decoder:
 
     def __init__(self, model: Model, prefix: Sequence[int] = ()) -> None:
         self.model, self.ids = model, tuple(prefix)
-        self._state: tuple[object, ...] | None = None  # of the model, when roads and prefix were found
+        self._state: tuple[object, ...] | None = None  # of the model, when paths and prefix were found
         self._prepare()
 
     @property
-    def roads(self) -> tuple[Road, ...]:
+    def paths(self) -> tuple[ExecutionPath, ...]:
         """Ways to run the model, the fastest first."""
         return self._prepare()[0]
 
@@ -75,22 +75,22 @@ class Decoder:
         """The prefix, where it is computed once for all rows; take it anew under other interventions."""
         return self._prepare()[1]
 
-    def _prepare(self) -> tuple[tuple[Road, ...], Prefix | None]:
-        """Roads and prefix, found anew where interventions or hooks came or went since the last time."""
+    def _prepare(self) -> tuple[tuple[ExecutionPath, ...], Prefix | None]:
+        """Execution paths and prefix, found anew where interventions or hooks came or went since the last time."""
         with self.model.lock:
             state = state_of(self.model)
             if state != self._state:
                 self._ready, self._state = self._found(state), state
             return self._ready
 
-    def _found(self, state: tuple[object, ...]) -> tuple[tuple[Road, ...], Prefix | None]:
-        roads = _proven_roads(self.model, state)
-        if roads[0] != "shared":
-            return roads, None
+    def _found(self, state: tuple[object, ...]) -> tuple[tuple[ExecutionPath, ...], Prefix | None]:
+        paths = _proven_paths(self.model, state)
+        if paths[0] != "shared":
+            return paths, None
         try:
-            return roads, _Prefix.computed(self.model, self.ids)
+            return paths, _Prefix.computed(self.model, self.ids)
         except UnsupportedAttention:  # a window shorter than the prefix, which the short text did not show
-            return roads[1:], None
+            return paths[1:], None
 
     @property
     def window(self) -> int | None:
@@ -107,14 +107,14 @@ class Decoder:
         stop: Bool[Tensor, " vocab"],
         longest: int,
     ) -> list[tuple[int, ...]]:
-        """Go on from each prompt `copies` times, until a stop token or `longest` tokens.
+        """Continue each prompt `copies` times, until a stop token or `longest` tokens.
 
-        Prompts of different lengths grow side by side without padding: all are fed as many tokens as the shortest has,
+        Prompts of different lengths grow side by side without padding: all take as many tokens as the shortest has,
         then a row takes its own prompt's tokens, one by one, before it answers.
 
         Args:
             prompts: token ids of what follows the prefix, at least one each.
-            copies: answers a prompt; row r belongs to prompt r // copies.
+            copies: answers per prompt; row r belongs to prompt r // copies.
             choose: picks the next tokens.
             stop: True at the token ids that end an answer; they are not part of it.
             longest: most tokens of an answer.
@@ -124,10 +124,10 @@ class Decoder:
         """
         room = max(map(len, prompts)) + longest
         with self.model.lock:
-            roads, prefix = self._prepare()
-            for road in ("recomputed",) if hooks_inside_attention(self.model) else roads:
+            paths, prefix = self._prepare()
+            for path in ("recomputed",) if hooks_inside_attention(self.model) else paths:
                 try:
-                    with _rows(self.model, road, prefix, self.ids, room) as rows:
+                    with _rows(self.model, path, prefix, self.ids, room) as rows:
                         return _grow(rows, prompts, copies, choose, stop, longest)
                 except UnsupportedAttention:  # a window shorter than this prompt, which the short text did not show
                     continue
@@ -160,20 +160,20 @@ def _grow(
     if copies > 1:
         rows.repeat(copies)
         logits = logits.repeat_interleave(copies, dim=0)
-    told, lengths = _told([prompt[shortest:] for prompt in prompts], copies, longest, stop.device)
+    remaining, lengths = _remaining([prompt[shortest:] for prompt in prompts], copies, longest, stop.device)
     rows_of = torch.arange(len(logits), device=stop.device)
     growing = torch.ones_like(rows_of, dtype=torch.bool)
     answers: list[list[int]] = [[] for _ in range(len(logits))]
-    for step in range(told.shape[1]):
-        chosen, answered = told[rows_of, step], step - lengths[rows_of]
-        speaks = (answered >= 0) & (answered < longest)
-        if speaks.all():
+    for step in range(remaining.shape[1]):
+        chosen, answered = remaining[rows_of, step], step - lengths[rows_of]
+        answering = (answered >= 0) & (answered < longest)
+        if answering.all():
             chosen = choose(logits, rows_of, answered)
-        elif speaks.any():
-            chosen[speaks] = choose(logits[speaks], rows_of[speaks], answered[speaks])
-        growing &= ~(speaks & stop[chosen])
-        said = growing & speaks
-        for row, token in zip(rows_of[said].tolist(), chosen[said].tolist(), strict=True):
+        elif answering.any():
+            chosen[answering] = choose(logits[answering], rows_of[answering], answered[answering])
+        growing &= ~(answering & stop[chosen])
+        appended = growing & answering
+        for row, token in zip(rows_of[appended].tolist(), chosen[appended].tolist(), strict=True):
             answers[row].append(token)
         growing &= answered + 1 < longest
         if not growing.any():
@@ -185,15 +185,15 @@ def _grow(
     return [tuple(answer) for answer in answers]
 
 
-def _told(
+def _remaining(
     rest: Sequence[Sequence[int]], copies: int, longest: int, device: torch.device
 ) -> tuple[Int[Tensor, "row step"], Int[Tensor, " row"]]:
     """Tokens that rows still have to take of their prompts, and how many; the steps after them are for answers."""
     lengths = torch.tensor([len(tokens) for tokens in rest], device=device)
-    told = torch.zeros(len(rest), int(lengths.max()) + longest, dtype=torch.int64, device=device)
+    remaining = torch.zeros(len(rest), int(lengths.max()) + longest, dtype=torch.int64, device=device)
     for row, tokens in enumerate(rest):
-        told[row, : len(tokens)] = torch.tensor(list(tokens), dtype=torch.int64, device=device)
-    return told.repeat_interleave(copies, dim=0), lengths.repeat_interleave(copies)
+        remaining[row, : len(tokens)] = torch.tensor(list(tokens), dtype=torch.int64, device=device)
+    return remaining.repeat_interleave(copies, dim=0), lengths.repeat_interleave(copies)
 
 
 class _Cached:
@@ -234,14 +234,14 @@ class _Recomputed:
 
 
 @contextmanager
-def _rows(model: Model, road: Road, prefix: Prefix | None, ids: tuple[int, ...], room: int) -> Iterator[Rows]:
+def _rows(model: Model, path: ExecutionPath, prefix: Prefix | None, ids: tuple[int, ...], room: int) -> Iterator[Rows]:
     hf, device = model.bridge.original_model, model.device
     before = torch.tensor([ids], dtype=torch.int64, device=device)
     with torch.no_grad():
-        if road == "shared" and prefix is not None:
+        if path == "shared" and prefix is not None:
             with shared_prefix(model.bridge, prefix):
                 yield _Cached(hf, prefix.cache(room))
-        elif road == "cached":
+        elif path == "cached":
             with own_attention(model.bridge, None):
                 yield _WithPrefix(_Cached(hf, DynamicCache(config=hf.config)), before)
         else:
@@ -249,7 +249,7 @@ def _rows(model: Model, road: Road, prefix: Prefix | None, ids: tuple[int, ...],
 
 
 class _WithPrefix:
-    """Rows whose first tokens are the prefix's, fed with the first prompt."""
+    """Rows whose first tokens are the prefix's, run with the first prompt."""
 
     def __init__(self, rows: _Cached, before: Tensor) -> None:
         self.rows, self.before = rows, before
@@ -261,45 +261,45 @@ class _WithPrefix:
         return self.rows.feed(ids)
 
 
-_proven: WeakKeyDictionary[TransformerBridge, dict[tuple[object, ...], tuple[Road, ...]]] = WeakKeyDictionary()
-"""A model's roads by its state, the latest few; read and written under its lock."""
+_proven: WeakKeyDictionary[TransformerBridge, dict[tuple[object, ...], tuple[ExecutionPath, ...]]] = WeakKeyDictionary()
+"""A model's execution paths by its state, the latest few; read and written under its lock."""
 
 STATES = 16
 
 
-def _proven_roads(model: Model, state: tuple[object, ...]) -> tuple[Road, ...]:
-    """The model's roads in this state, tried where they aren't known."""
+def _proven_paths(model: Model, state: tuple[object, ...]) -> tuple[ExecutionPath, ...]:
+    """The model's execution paths in this state, tried where they aren't known."""
     known, key = _proven.setdefault(model.bridge, {}), (model.route, *state)
     if key not in known:
-        known[key] = _roads(model)
+        known[key] = _execution_paths(model)
         while len(known) > STATES:
             del known[next(iter(known))]
     return known[key]
 
 
-def _roads(model: Model) -> tuple[Road, ...]:
-    """The roads whose logits after a prefix, a prompt and a token are the full forward's, fastest first."""
+def _execution_paths(model: Model) -> tuple[ExecutionPath, ...]:
+    """The execution paths whose logits after a prefix, a prompt and a token are the full forward's, fastest first."""
     if hooks_inside_attention(model):
         return ("recomputed",)
     ids = checks.check_ids(model.tokenizer, model.shape.vocab).to(model.device)[:, :16]
     with own_attention(model.bridge, None):
         expected = model.logits(ids)[:, -1]
     # An attention that doesn't ask for a function of ours would not see a shared prefix.
-    roads: tuple[Road, ...] = ("shared", "cached") if model.route == "streamed" else ("cached",)
-    return (*(road for road in roads if _works(model, road, ids, expected)), "recomputed")
+    paths: tuple[ExecutionPath, ...] = ("shared", "cached") if model.route == "streamed" else ("cached",)
+    return (*(path for path in paths if _works(model, path, ids, expected)), "recomputed")
 
 
-def _works(model: Model, road: Road, ids: Tensor, expected: Tensor) -> bool:
+def _works(model: Model, path: ExecutionPath, ids: Tensor, expected: Tensor) -> bool:
     before = tuple(ids[0, :5].tolist())
     try:
-        prefix = compute_prefix(model.bridge, before) if road == "shared" else None
-        with _rows(model, road, prefix, before, ids.shape[1]) as rows:
+        prefix = compute_prefix(model.bridge, before) if path == "shared" else None
+        with _rows(model, path, prefix, before, ids.shape[1]) as rows:
             rows.feed(ids[:, 5:-2].expand(2, -1))
             rows.repeat(2)
             rows.keep(torch.tensor([0, 2, 3], device=ids.device))
             rows.feed(ids[:, -2:-1].expand(3, -1))
             got = rows.feed(ids[:, -1:].expand(3, -1))
-        checks.logit_difference(got, expected.expand(3, -1), f"Logits on the road '{road}'")
+        checks.logit_difference(got, expected.expand(3, -1), f"Logits on the execution path '{path}'")
         return True
     except REFUSALS:
         return False

@@ -1,4 +1,4 @@
-"""Reading activations during forward passes: hooks at sites, and attention by its road."""
+"""Reading activations during forward passes: hooks at sites, and attention by its execution path."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -20,7 +20,7 @@ Read = Callable[[Site, Tensor | StreamedAttention | WholeAttention], None]
 
 
 def route_now(model: Model) -> AttentionRoute:
-    """The road attention takes in a pass that starts now.
+    """The execution path of attention in a pass that starts now.
 
     Hooks of the user's inside the bridge's attention only fire on the bridge's own attention, so
     while there are any, whole patterns are read.
@@ -34,7 +34,7 @@ def route_now(model: Model) -> AttentionRoute:
 def reading(model: Model, kinds: Sequence[str], read: Read, prefix: Prefix | None = None) -> Iterator[None]:
     """Hand every activation of these kinds to `read` while the context lasts, then leave no trace.
 
-    With a `prefix` passes may go on from it; attention is not read then.
+    With a `prefix` passes may continue from it; attention is not read then.
 
     Raises:
         ModelError: the model has no site of one of the kinds.
@@ -50,7 +50,7 @@ def reading(model: Model, kinds: Sequence[str], read: Read, prefix: Prefix | Non
             stack.enter_context(hooked({site: model.bridge.unembed.hook_out}, read))
         if prefix is not None:
             stack.enter_context(shared_prefix(model.bridge, prefix))
-        # The streamed road is also the faster one, so it is taken whether attention is read or not.
+        # The streamed path is also the faster one, so it is taken whether attention is read or not.
         elif route_now(model) == "streamed":
             stack.enter_context(_streamed(model, read if "attention" in kinds else None))
         elif "attention" in kinds:

@@ -45,7 +45,7 @@ def load_model(
     site is seen to fire and to obey its definition, and what was found goes into `Model.card`.
 
     Args:
-        model: `smollm2-135m-instruct` (carried by a package), a hub id, a folder, a `.gguf` file,
+        model: `smollm2-135m-instruct` (contained in a package), a hub id, a folder, a `.gguf` file,
             a TransformerBridge, or a Hugging Face model (which the bridge then changes in place).
         tokenizer: for a Hugging Face model or a bridge without one; texts can be token ids without.
         dtype: float32, bfloat16, float16, or auto: float32 on a CPU, else the checkpoint's own.

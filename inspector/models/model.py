@@ -31,7 +31,7 @@ class Prefix(Protocol):
         ...
 
     def cache(self, room: int) -> Any:
-        """A key-value cache of rows that go on from here with up to `room` tokens."""
+        """A key-value cache of rows that continue from here with up to `room` tokens."""
         ...
 
 
@@ -93,7 +93,7 @@ class Model:
 
         The unembedding is skipped unless `logits`. `mask` is None where padding is on the right:
         a causal model's real tokens never see it. Otherwise positions count real tokens. With a
-        `prefix`, inside `shared_prefix`, the rows go on from it.
+        `prefix`, inside `shared_prefix`, the rows continue from it.
         """
         hf = self.bridge.original_model
         core = getattr(hf, "base_model", hf)

@@ -62,7 +62,7 @@ def observe(
     Activations are never collected: each is reduced inside its hook. Hooks are removed whatever
     happens, hooks of the user's stay, and the model's lock is held throughout. Reducers see
     padding on the right, whichever side the model was given it on. With a `prefix` (of a `Decoder`)
-    every row goes on from it; reducers see the rows' own tokens only.
+    every row continues from it; reducers see the rows' own tokens only.
 
     Raises:
         ModelError: a reducer needs a kind of site that this model does not have.
@@ -73,7 +73,7 @@ def observe(
     if prefix is not None and ("attention" in kinds or padding_side == "left"):
         raise InputError("With a shared prefix attention can't be read, and padding is on the right.")
     if prefix is not None and (inside := hooks_inside_attention(model)):
-        raise InputError(f"A hook at {inside[0]} would not fire with a shared prefix. Remove it, or feed whole rows.")
+        raise InputError(f"A hook at {inside[0]} would not fire with a shared prefix. Remove it, or pass whole rows.")
     with model.lock, reading(model, kinds, pass_.deliver, prefix):
         for batch in batches:
             batch = Batch(*(x.to(model.device) for x in (batch.ids, batch.real, batch.text)))

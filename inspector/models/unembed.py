@@ -1,4 +1,4 @@
-"""What a vector says in words: it is read as the model reads its last stream, by TransformerLens' `logit_readout`.
+"""A vector's logits: the final norm and unembedding applied to it, by TransformerLens' `logit_readout`.
 
 That is the kernel of its logit lens: final norm, unembedding and what the architecture does to logits
 afterwards. `direct_logit_attribution` itself wants a bridge in compatibility mode, whose folded
@@ -17,10 +17,10 @@ from inspector.sites import Site
 
 
 def check_readout(model: Model) -> None:
-    """Check on a short text that the last layer, read this way, gives the model's own logits.
+    """Check on a short text that the last layer's stream gives the model's own logits.
 
     Raises:
-        ModelError: it doesn't, so no layer and no neuron can be read.
+        ModelError: it doesn't, so no layer and no neuron has logits.
     """
     last = Site("resid_post", model.shape.layers - 1)
     seen: dict[Site, Tensor] = {}
@@ -40,7 +40,7 @@ def log_probs(model: Model, stream: Float[Tensor, "row d_model"]) -> Float[Tenso
 def direct_logits(model: Model, directions: Float[Tensor, "row d_model"]) -> Float[Tensor, "row vocab"]:
     """What a stream that points in each direction, of root mean square 1, adds to the logits (float32).
 
-    Half the difference between reading it and its opposite, so that the biases of norm and
+    Half the difference between its logits and its opposite's, so that the biases of norm and
     unembedding, which say nothing of the direction, cancel.
     """
     size = directions.float().norm(dim=-1, keepdim=True).clamp(min=torch.finfo(torch.float32).tiny)

@@ -295,7 +295,7 @@ def _sha256(path: Path) -> str:
 
 
 def _hash_tokens(tokens: Mapping[str, np.ndarray]) -> str:
-    """SHA-256 of the tokens as fed: same hash, same input."""
+    """SHA-256 of the input tokens: same hash, same input."""
     digest = hashlib.sha256()
     for name in ("text", "position", "id"):
         digest.update(np.ascontiguousarray(tokens[name], dtype=np.int64).tobytes())

@@ -109,10 +109,10 @@ def print_guarded(given: "Guarded", threshold: float) -> None:
     console = _console()
     console.print(Text(f"Question: {given.question}"))
     console.print(Text(f"Answer:   {given.answer if given.answer is not None else '(none: too risky)'}"))
-    bar = "" if given.did == "took a sample" else f"; more than {threshold:.2f} is too much"
-    console.print(Text(f"Risk:     {given.risk:.2f}{bar}", style=f"bold {VIOLET}"))
+    limit = "" if given.did == "took a sample" else f"; the threshold is {threshold:.2f}"
+    console.print(Text(f"Risk:     {given.risk:.2f}{limit}", style=f"bold {VIOLET}"))
     if given.did == "took a sample":
-        console.print(Text("It is the least of several risks, so it looks better than it is."))
+        console.print(Text("It is the least of several risks, so it underestimates the true risk."))
     if given.did != "answered":
         console.print(
             Text(f"The guard {given.did}; the greedy answer is '{given.first}', risk {given.first_risk:.2f}.")
@@ -126,7 +126,7 @@ def print_scored(study: Report, scored: "Scored") -> None:
     console.print(Text(f"Answer:   {scored.answer}"))
     console.print(
         Text(
-            f"Risk:     {scored.risk:.2f} of being made up, where made-up and right answers are equally many",
+            f"Risk:     {scored.risk:.2f} that it is incorrect, where incorrect and correct answers are equally many",
             style=f"bold {VIOLET}",
         )
     )
@@ -151,20 +151,20 @@ def print_neuron(states: pd.DataFrame, tokens: pd.DataFrame) -> None:
 def _neuron_sentences(state: Any) -> list[str]:
     said = [
         f"Neuron {state.neuron} of layer {state.layer} fires on {state.fires:.2%} of {state.n:,} tokens "
-        f"(|z| from {state.bar:.3g}), and there z > 0 in {state.positive:.0%}.",
-        f"z is {state.mean:.3g} in the mean, {state.low:.3g} to {state.high:.3g} in 90 % of tokens, "
+        f"(firing threshold |z| = {state.bar:.3g}); where it fires, z > 0 in {state.positive:.0%}.",
+        f"z is {state.mean:.3g} on average, {state.low:.3g} to {state.high:.3g} on 90 % of tokens, "
         f"{state.min:,.4g} to {state.max:,.4g} in all.",
     ]
     if pd.notna(state.dim):
         part = "" if pd.isna(state.spike_share) else f": {state.spike_share:.0%} of the jump there"
-        said.append(f"At its peak it writes {state.writes:,.4g} into dim {state.dim}, which carries a spike{part}.")
+        said.append(f"At its peak it writes {state.writes:,.4g} into dim {state.dim}, which has a spike{part}.")
     if state.sink_heads > 0:
-        said.append(f"{state.sink_heads:.0%} of the heads park their attention on the token it is strongest on.")
+        said.append(f"{state.sink_heads:.0%} of the heads have a sink at the token on which it activates most.")
     return said
 
 
 def _activating(tokens: pd.DataFrame) -> Table:
-    table = empty_table("Where it is strongest: one token a text", VIOLET)
+    table = empty_table("Where it activates most: one token per text", VIOLET)
     for name in ("z", "text", "position", "before", "token", "after"):
         table.add_column(name, justify="left" if name in ("token", "after") else "right")
     for row in tokens.itertuples():
@@ -174,7 +174,7 @@ def _activating(tokens: pd.DataFrame) -> Table:
 
 
 def _promoted(tokens: pd.DataFrame) -> Table:
-    table = empty_table("What it does to logits where z > 0; else the opposite", VIOLET)
+    table = empty_table("What it does to logits where z > 0; the opposite where z < 0", VIOLET)
     for name in ("promotes", "", "suppresses", ""):
         table.add_column(name, justify="left" if name else "right")
     parts = [tokens[tokens["kind"] == kind].itertuples() for kind in ("promotes", "suppresses")]
@@ -189,13 +189,13 @@ def _words(text: str, part: slice) -> Text:
 
 
 def print_lens(lens: pd.DataFrame, depth: pd.DataFrame, how: Mapping[str, Any], deep_from: int) -> None:
-    """Print where each token settles, and what some layers would have said, to stdout."""
+    """Print where each token settles, and what some layers predict, to stdout."""
     console = _console()
     for line in _lens_sentences(depth, how, deep_from):
         console.print(Text(line))
     layers = int(lens["layer"].max()) + 1
     some = sorted({layers * quarter // 4 for quarter in (1, 2, 3)} | {layers - 1})
-    table = empty_table("What follows each token, as some layers would have it", NEUTRAL)
+    table = empty_table("The next token that some layers predict", NEUTRAL)
     for name in ("token", "settles", "", *(f"layer {layer}" for layer in some), "p"):
         table.add_column(name, justify="right" if name in ("settles", "p") else "left")
     said = lens.set_index(["text", "position", "layer"])["top"]
@@ -208,8 +208,8 @@ def print_lens(lens: pd.DataFrame, depth: pd.DataFrame, how: Mapping[str, Any], 
 
 def _lens_sentences(depth: pd.DataFrame, how: Mapping[str, Any], deep_from: int) -> list[str]:
     said = [
-        f"Deep-thinking ratio {depth['deep'].mean():.2f} of {len(depth)} tokens: so many settle in layer {deep_from} "
-        f"or later (g = {how['g']:.3g} bits, rho = {how['rho']:g})."
+        f"Deep-thinking ratio {depth['deep'].mean():.2f} of {len(depth)} tokens: this share settles in layer "
+        f"{deep_from} or later (g = {how['g']:.3g} bits, rho = {how['rho']:g})."
     ]
     if on := how.get("calibrated"):
         said.append(

@@ -30,7 +30,7 @@ def measure(
     padding_side: Any = "right",
     first_text: int = 0,
 ) -> Evidence:
-    """The detector's evidence on these texts, in batches of so many tokens."""
+    """The detector's evidence on these texts, in batches of this many tokens."""
     rows = tokenise(model.tokenizer, texts, bos=None, window=model.shape.context, first_text=first_text)
     reducer = detector.reducer(model)
     observe(model, batches(rows, batch_tokens), [reducer], padding_side=padding_side)

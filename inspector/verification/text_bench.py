@@ -22,7 +22,7 @@ TEXTS, LENGTH = 16, 64
 """Texts that effects are measured on, and tokens of each; as many others give reference means."""
 
 BATCH_TOKENS = 1024
-"""Tokens a batch: the logits of more would crowd a CPU's caches."""
+"""Tokens per batch: the logits of more would crowd a CPU's caches."""
 
 
 class TextBench:
@@ -34,7 +34,7 @@ class TextBench:
 
     Args:
         model: from `load_model`.
-        rows: texts as they are fed.
+        rows: input sequences.
         detectors: whose metrics can be asked for; all that are installed where None.
     """
 
@@ -69,7 +69,7 @@ class TextBench:
 
     @cached_property
     def reference(self) -> Mapping[int, Tensor]:
-        """The untouched model's log-probabilities `[pos, vocab]`, by text."""
+        """The unmodified model's log-probabilities `[pos, vocab]`, by text."""
         keep = _Reference()
         self._watch([keep])
         return keep.by_text

@@ -1,12 +1,12 @@
-"""Effects of interventions, each beside random twins of it, on the same inputs.
+"""Effects of interventions, each beside matched random controls, on the same inputs.
 
 A change of a metric means little by itself: zeroing anything does something. A `Trial` names an
-intervention and its twins, the same op on random units like the target's; the target's effect is the
-paired change over inputs, with a bootstrap interval, and it is compared with the twins' changes:
-p = (1 + twins that change as much) / (1 + twins), adjusted over the targets by Benjamini–Hochberg.
+intervention and its controls, the same op on random units like the target's; the target's effect is the
+paired change over inputs, with a bootstrap interval, and it is compared with the controls' changes:
+p = (1 + controls that change as much) / (1 + controls), adjusted over the targets by Benjamini–Hochberg.
 
 Some interventions come in doses (neurons scaled by 0, ½, 2, 3): then the effect is the slope, the change
-per unit of dose. One dose beside the untouched model is the plain difference.
+per unit of dose. One dose beside the unmodified model is the plain difference.
 """
 
 import json
@@ -30,7 +30,7 @@ Step = Callable[[int], object]
 LEVEL = 0.05
 """Largest q, and p, at which a change counts as the target's own."""
 
-SAID = {"kl": "divergence", "sink_rate": "sink rate", "made_up": "the share of made-up answers"}
+SAID = {"kl": "divergence", "sink_rate": "sink rate", "made_up": "the share of incorrect answers"}
 """A metric in a reason, where its name isn't said so."""
 
 
@@ -48,7 +48,7 @@ class Outcomes:
 
     Args:
         bench: measures them.
-        log: keeps them in this file, so that a killed verification goes on where it was.
+        log: keeps them in this file, so that a killed verification resumes where it was.
 
     Raises:
         RunError: the log is damaged or can't be written.
@@ -92,15 +92,15 @@ class Outcomes:
                 out.write(line + "\n")
         except OSError as error:
             raise RunError(
-                f"'{self.log}' can't be written ({error}). Make room, and go on with the same call."
+                f"'{self.log}' can't be written ({error}). Make room, and resume with the same call."
             ) from error
 
     def slopes(self, doses: Doses, untouched: float, metrics: Collection[str]) -> Outcome:
-        """Change per unit of dose, by ordinary least squares on every input, the untouched model among the doses."""
+        """Change per unit of dose, by ordinary least squares on every input, the unmodified model among the doses."""
         at = np.array([untouched, *doses])
         outcomes = [self.of((), metrics), *(self.of(interventions, metrics) for interventions in doses.values())]
         weights = (at - at.mean()) / ((at - at.mean()) ** 2).sum()
-        # Less the untouched: the weights add up to 0 but for rounding, and what never changes has a slope of exactly 0.
+        # Less the baseline: the weights add up to 0 but for rounding, and what never changes has a slope of exactly 0.
         return {
             metric: weights @ np.stack([outcome[metric] - outcomes[0][metric] for outcome in outcomes])
             for metric in metrics
@@ -153,7 +153,7 @@ def _effect(
     clusters: Int[np.ndarray, " _input"] | None,
     seed: int,
 ) -> Effect:
-    """The change of one metric, the target's first, beside the twins' changes; and what it is `before`."""
+    """The change of one metric, the target's first, beside the controls' changes; and what it is `before`."""
     known = np.isfinite(changes[0])
     nothing = float("nan")
     others = np.array([change[known].mean() for change in changes[1:]] if known.any() else [])
@@ -183,9 +183,9 @@ def _effect(
 
 
 def _p(claim: Claim, change: float, twins: Float[np.ndarray, " _twin"]) -> float:
-    """Share of twins, the target among them, that change as much, or as much in the claimed direction.
+    """Share of controls, the target among them, that change as much, or as much in the claimed direction.
 
-    A twin whose change isn't known, a model that gives NaN for example, counts as one that changes as much.
+    A control whose change isn't known, a model that gives NaN for example, counts as one that changes as much.
     """
     if not len(twins):
         return float("nan")
@@ -222,10 +222,10 @@ def _verdict(effect: Effect) -> tuple[VerdictWord, str]:
     """Whether the claim holds: the change must be there, the target's own, and in the claimed direction.
 
     Refuted is what was shown not to be so: an effect that merely isn't significant says neither, and its interval
-    decides, beside the margin and what twins do.
+    decides, beside the margin and what the controls do.
     """
     if not np.isfinite(effect.low) or not np.isfinite(effect.q) or 1 / (1 + effect.twins) >= LEVEL:
-        return "undecided", f"insufficient data: {effect.n} inputs, {effect.twins} twins"
+        return "undecided", f"insufficient data: {effect.n} inputs, {effect.twins} matched random controls"
     said = f"{SAID.get(effect.metric, effect.metric)} changes by {effect.change:+.3g}"
     tiny = max(abs(effect.low), abs(effect.high)) < effect.margin
     below, above = effect.high < 0, effect.low > 0
@@ -236,15 +236,15 @@ def _verdict(effect: Effect) -> tuple[VerdictWord, str]:
     within = f"within ±{effect.margin:.2g}, too small to matter"
     if (below or above) and effect.p < LEVEL and effect.q < LEVEL:
         size = f"; it is {within}" if tiny else ""
-        return "confirmed", f"{said}, more than twins do (q = {effect.q:.2g}){size}"
+        return "confirmed", f"{said}, more than the controls (q = {effect.q:.2g}){size}"
     if tiny:
         return "refuted", f"{said}, its whole interval {within}"
     if effect.p >= LEVEL and effect.twin_low <= effect.low and effect.high <= effect.twin_high:
-        return "refuted", f"{said}, its whole interval within what 95 % of twins do (p = {effect.p:.2g})"
+        return "refuted", f"{said}, its whole interval within that of 95 % of the controls (p = {effect.p:.2g})"
     if effect.p >= LEVEL:
-        return "undecided", f"{said}, not told from what twins do (p = {effect.p:.2g})"
+        return "undecided", f"{said}, not significantly different from the controls (p = {effect.p:.2g})"
     why = "its interval holds 0" if not (below or above) else f"q = {effect.q:.2g} over all targets"
-    return "undecided", f"{said}, more than twins do, but {why}"
+    return "undecided", f"{said}, more than the controls, but {why}"
 
 
 def _harmless(effect: Effect, said: str, tiny: bool) -> tuple[VerdictWord, str]:

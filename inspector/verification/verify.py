@@ -52,7 +52,7 @@ def verify(
         heads: most sink heads tested one by one, the strongest first.
         samples: sampled answers to each question beside the greedy one, with the same random numbers throughout.
         seed: chooses controls, questions and samples.
-        folder: keeps what was measured, so that a killed verification goes on.
+        folder: keeps what was measured, so that a killed verification can resume.
         on_forecast: called once, after a pass of each kind, with what is ahead, in words.
         step: called with what is being done, how much of it was just done, and of how much.
 

@@ -140,7 +140,7 @@ def test_only_dims_of_a_scan_and_neurons_have_sizes(planted: Model) -> None:
 def test_a_twins_size_is_said_beside_the_changes_own() -> None:
     change, twin = (Change("resid_post", 2, unit, 0, "zero") for unit in (0, 1))
     said = said_of(change, twin, [28616.2, 449.1])
-    assert said == "The twin is one of the 10 nearest in size: largest |x| 449, beside 28,616."
+    assert said == "The control is one of the 10 nearest in size: largest |x| 449, beside 28,616."
     assert "not known" in said_of(change, twin, None)
 
 

@@ -199,14 +199,14 @@ def test_a_result_is_shown_under_its_own_run_and_inputs_only(draw: Open, shelf: 
     from dashboards.twins import Change
 
     nothing = pd.DataFrame({"token": ["a"], "probability": [1.0]})
-    ways = [work.Way(name, nothing, "on", 1.0, 0.0, 0.5) for name in ("untouched", "changed so", "twin so")]
-    result = work.Compared("Once upon", ways, "The twin is any other.")
+    ways = [work.Way(name, nothing, "on", 1.0, 0.0, 0.5) for name in ("baseline", "changed so", "control so")]
+    result = work.Compared("Once upon", ways, "The control is any other.")
     address = {"kind": "mlp_out", "layer": 1, "at": 0, "op": "drop"}
     change = Change("mlp_out", 1, None, 0, "drop", 0.5)
     key = (str(shelf / "planted"), (shelf / "planted" / "run.json").stat().st_mtime)
     at = outcome_of(draw("interventions", **address), "change", (key, None, change, 0), result)
-    assert "Changed so: the loss goes" in said(at) and "“Once upon” goes on with" in said(at)
-    assert "The twin is any other." in said(at)
+    assert "Changed so: the loss goes" in said(at) and "“Once upon” continues with" in said(at)
+    assert "The control is any other." in said(at)
     at.number_input(key="whole layer").set_value(2).run()
     assert "Changed so" not in said(at)
     at.number_input(key="whole layer").set_value(1).run()

@@ -38,7 +38,7 @@ class HNeurons:
         *("alpha", "guard", "decoding"),
     )
     screen = Screen(
-        "A few neurons whose activity predicts that an answer is made up: candidates.",
+        "A few neurons whose activity predicts that an answer is incorrect (hallucinated): candidates.",
         path="neurons",
         absent="This run asked no questions. Studies are made by: inspector hallucinate --out RUN.",
         order=3,

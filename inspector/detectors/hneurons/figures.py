@@ -51,7 +51,7 @@ def predictors(scores: pd.DataFrame) -> go.Figure:
     rival = by_name.drop(["probe", "probe 3-vs-1", "combined"], errors="ignore").idxmax()
     return finish(
         figure,
-        f"The probe tells made-up answers from right ones with AUROC {by_name['probe']:.2f}; "
+        f"The probe distinguishes incorrect from correct answers with AUROC {by_name['probe']:.2f}; "
         f"the best without neurons, {rival}, {by_name[rival]:.2f}",
     )
 
@@ -75,12 +75,12 @@ def roc_curves(roc: pd.DataFrame) -> go.Figure:
             line={"color": colour, "dash": dash},
             hovertemplate=f"{name}: %{{y:.0%}} caught at %{{x:.0%}} false alarms<extra></extra>",
         )
-    figure.update_xaxes(title="right answers called made up", tickformat=".0%", range=[0, 1])
-    figure.update_yaxes(title="made-up answers caught", tickformat=".0%", range=[0, 1.02])
+    figure.update_xaxes(title="correct answers called incorrect", tickformat=".0%", range=[0, 1])
+    figure.update_yaxes(title="incorrect answers caught", tickformat=".0%", range=[0, 1.02])
     figure.update_layout(legend={"x": 0.98, "xanchor": "right", "y": 0.05, "yanchor": "bottom"})
     probe = roc[roc["name"] == "probe"]
     at = probe[probe["false_alarms"] <= 0.1]["caught"].max()
-    return finish(figure, f"At 10 % false alarms the probe catches {at:.0%} of made-up answers")
+    return finish(figure, f"At 10 % false alarms the probe catches {at:.0%} of incorrect answers")
 
 
 def neurons(candidates: pd.DataFrame) -> go.Figure:
@@ -162,15 +162,15 @@ def drawings(m: Measured) -> dict[str, Drawing]:
             neurons,
             ("hneurons.candidates",),
             {},
-            "To the right: its activity raises the risk. Above the line: alone it tells incorrect answers from correct "
-            "ones. Size: how many bootstraps choose it.",
+            "To the right: its activity raises the risk. Above the line: alone it distinguishes incorrect from correct "
+            "answers. Size: how many bootstraps choose it.",
             ("candidate", "CETT", "AUROC"),
         ),
         "effects.alpha": Drawing(
             over_alpha,
             ("alpha",),
             {},
-            "If the candidates cause invention, the curve leaves the controls' band as they are scaled.",
+            "If the candidates cause hallucination, the curve leaves the controls' band as they are scaled.",
             ("candidate", "matched random control"),
         ),
         "effects.guard": Drawing(

@@ -7,11 +7,11 @@ from plotly.subplots import make_subplots
 from inspector.figures.palette import NEUTRAL, VIOLET
 from inspector.figures.style import finish
 
-PANELS = {"accuracy": "right answers", "mixed": "mixed questions", "risk": "mean risk"}
+PANELS = {"accuracy": "correct answers", "mixed": "inconsistent questions", "risk": "mean risk"}
 
 
 def decoding_family(family: pd.DataFrame) -> go.Figure:
-    """Accuracy, mixed share and risk of each member with their intervals, the members in the table's order."""
+    """Accuracy, inconsistent share and risk of each member with their intervals, the members in the table's order."""
     figure = make_subplots(cols=3, shared_yaxes=True, horizontal_spacing=0.04, subplot_titles=list(PANELS.values()))
     places = list(range(len(family)))
     for column, measure in enumerate(PANELS, start=1):
@@ -41,11 +41,11 @@ def decoding_family(family: pd.DataFrame) -> go.Figure:
 
 def _title(family: pd.DataFrame) -> str:
     best, greedy = family.loc[family["accuracy"].idxmax()], family.iloc[0]
-    said = f"On {greedy['n']} questions greedy answers {greedy['accuracy']:.0%} right"
+    said = f"On {greedy['n']} questions greedy decoding answers {greedy['accuracy']:.0%} correctly"
     if best["member"] == greedy["member"]:
         return f"{said}, no other way of decoding more (dotted: greedy)"
     sure = best["accuracy_change_low"] > 0
     return (
-        f"{said}; the most, {best['accuracy']:.0%}, has {best['member']}, "
-        f"{'more' if sure else 'which could be chance'} (dotted: greedy)"
+        f"{said}; {best['member']} answers most correctly, {best['accuracy']:.0%}, "
+        f"{'significantly more' if sure else 'not significantly more'} (dotted: greedy)"
     )

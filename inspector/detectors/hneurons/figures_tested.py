@@ -9,7 +9,7 @@ from inspector.figures.style import finish
 
 
 def over_alpha(alpha: pd.DataFrame, metric: str = "made_up") -> go.Figure:
-    """A metric over the factor that the candidate neurons are scaled by, above the twins' band (frame `alpha`)."""
+    """A metric over the factor that the candidate neurons are scaled by, above the controls' band (frame `alpha`)."""
     rows = alpha[alpha["metric"] == metric].sort_values("alpha")
     figure = go.Figure()
     for ends, fill in (("twin_low", None), ("twin_high", "tonexty")):
@@ -31,12 +31,12 @@ def over_alpha(alpha: pd.DataFrame, metric: str = "made_up") -> go.Figure:
         showlegend=False,
         hovertemplate="α = %{x:g}: %{y:.3f}<extra></extra>",
     )
-    figure.update_xaxes(title="α, the factor on the candidates<br>grey: 95 % of the twins")
+    figure.update_xaxes(title="α, the factor on the candidates<br>grey: 95 % of the matched random controls")
     name = METRICS.get(metric, (metric, metric))[0]
-    figure.update_yaxes(title=f"{name} (nats a token)" if metric == "loss" else f"share of {name}")
+    figure.update_yaxes(title=f"{name} (nats per token)" if metric == "loss" else f"share of {name}")
     first, last = rows.iloc[0], rows.iloc[-1]
     outside = int(((rows["value"] < rows["twin_low"]) | (rows["value"] > rows["twin_high"])).sum())
-    where = f"outside its twins' band at {outside} of {len(rows)}" if outside else "never outside its twins' band"
+    where = f"outside the controls' band at {outside} of {len(rows)}" if outside else "never outside the controls' band"
     return finish(
         figure,
         f"{name.capitalize()}: {first['value']:.3g} at α = {first['alpha']:g}, {last['value']:.3g} at "
@@ -45,7 +45,7 @@ def over_alpha(alpha: pd.DataFrame, metric: str = "made_up") -> go.Figure:
 
 
 def risk_coverage(curve: pd.DataFrame, guard: pd.DataFrame) -> go.Figure:
-    """Errors among the answers given, from the surest on, by policy (frames `guard_curve` and `guard`)."""
+    """Errors among the answers given, most confident first, by policy (frames `guard_curve` and `guard`)."""
     figure = go.Figure()
     for (policy, by), dash in DASHES.items():
         rows = curve[(curve["policy"] == policy) & (curve["by"] == by)]
@@ -56,18 +56,18 @@ def risk_coverage(curve: pd.DataFrame, guard: pd.DataFrame) -> go.Figure:
             mode="lines",
             name=policy if policy == "greedy" else f"{policy}, by {by}",
             line={"color": colour, "dash": dash},
-            hovertemplate="%{fullData.name}: %{y:.0%} wrong of %{x:.0%} answered<extra></extra>",
+            hovertemplate="%{fullData.name}: %{y:.0%} incorrect of %{x:.0%} answered<extra></extra>",
         )
-    figure.update_xaxes(title="questions answered, the surest first", tickformat=".0%", range=[0, 1])
-    figure.update_yaxes(title="wrong among them", tickformat=".0%", range=[0, 1])
+    figure.update_xaxes(title="questions answered, most confident first", tickformat=".0%", range=[0, 1])
+    figure.update_yaxes(title="incorrect among them", tickformat=".0%", range=[0, 1])
     figure.update_layout(legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"})
     known = guard.set_index(["policy", "by"])
     said = [
         f"by {by} it answers {known.loc[('abstain', by), 'coverage']:.0%} and "
-        f"{known.loc[('abstain', by), 'wrong']:.0%} of all are wrong"
+        f"{known.loc[('abstain', by), 'wrong']:.0%} of all are incorrect"
         for by in ("probe", "entropy")
     ]
-    return finish(figure, f"Saying nothing when risky: {'; '.join(said)}").update_layout(margin={"t": 130})
+    return finish(figure, f"Abstaining when risky: {'; '.join(said)}").update_layout(margin={"t": 130})
 
 
 DASHES = {

@@ -39,7 +39,7 @@ def scores(evidence: Evidence) -> pd.DataFrame:
 
 
 def counts(evidence: Evidence) -> pd.DataFrame:
-    """How many questions are right, wrong, mixed or abstained, by the agreement asked of the samples."""
+    """How many questions are correct, incorrect, inconsistent or abstained, by the agreement asked of the samples."""
     table = pd.DataFrame(evidence["counts"], columns=list(LABELS))
     table.insert(0, "agreement", evidence["agreements"])
     table["used"] = table["agreement"] == evidence.facts["agreement"]
@@ -69,7 +69,7 @@ def roc(evidence: Evidence) -> pd.DataFrame:
 
 
 def answers(evidence: Evidence, table: Mapping[str, np.ndarray]) -> pd.DataFrame:
-    """One row a question: question, accepted answers, greedy answer, label, risk, split."""
+    """One row per question: question, accepted answers, greedy answer, label, risk, split."""
     frame = pd.DataFrame(dict(table))
     frame["label"] = [LABELS[i] for i in evidence["label"]]
     frame["risk"] = evidence["risk"]

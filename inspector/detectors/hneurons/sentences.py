@@ -9,7 +9,7 @@ import pandas as pd
 from inspector.detectors.effects_text import change, effects_table
 from inspector.detectors.measured import Measured
 from inspector.detectors.shown import TextTable, Tile
-from inspector.records import Sentence
+from inspector.records import Sentence, metric_words
 
 RIVALS = ("length", "entropy", "logprob", "relation", "residual", "combined")
 """Scores that a sentence sets beside the probe."""
@@ -25,10 +25,10 @@ def found(m: Measured) -> Iterator[Sentence]:
     per_fold = m.evidence.facts["neurons_by_fold"]
     yield Sentence(
         m.name,
-        f"Hallucination neurons: a probe of {min(per_fold)}–{max(per_fold)} neurons tells made-up answers from right "
-        f"ones with AUROC {probe['auroc']:.3f} [{probe['low']:.3f}, {probe['high']:.3f}] on {int(probe['n']):,} "
-        f"answers that it was not fitted on; as many random neurons {random['auroc']:.3f} (95th percentile "
-        f"{random['high']:.3f}).",
+        f"Hallucination neurons: a probe of {min(per_fold)}–{max(per_fold)} neurons distinguishes incorrect from "
+        f"correct answers with AUROC {probe['auroc']:.3f} [{probe['low']:.3f}, {probe['high']:.3f}] on "
+        f"{int(probe['n']):,} answers that it was not fitted on; as many random neurons {random['auroc']:.3f} (95th "
+        f"percentile {random['high']:.3f}).",
     )
     rivals = [f"{name} {scores.loc[name, 'auroc']:.3f}" for name in RIVALS if name in scores.index]
     shuffled = f"shuffled labels {scores.loc['shuffled', 'auroc']:.3f}"
@@ -48,8 +48,9 @@ def _candidates(candidates: pd.DataFrame, of: int, t: object) -> str:
     named = ", ".join(f"{row.neuron} of layer {row.layer}" for row in candidates.head(3).itertuples())
     number = f"{len(candidates):,} candidate neuron{'' if len(candidates) == 1 else 's'}"
     return (
-        f"{number} of {of} in the final probe raise the risk, are chosen in ≥ {stability:.0%} of bootstraps and tell "
-        f"held-out answers apart alone (q < {q:g}); the heaviest: {named}. They predict made-up answers.{causes}"
+        f"{number} of {of} in the final probe raise the risk, are chosen in ≥ {stability:.0%} of bootstraps and "
+        f"distinguish held-out answers alone (q < {q:g}); the heaviest: {named}. They predict incorrect "
+        f"answers.{causes}"
     )
 
 
@@ -61,7 +62,7 @@ def tested(m: Measured) -> Iterator[Sentence]:
     made_up, prose = scaled["made_up"], scaled["loss"]
     yield Sentence(
         m.name,
-        f"Tested: {made_up.target}, scaled by 0 to 3, per unit of α: {change(made_up, 'share of made-up answers')}: "
+        f"Tested: {made_up.target}, scaled by 0 to 3, per unit of α: {change(made_up, 'share of incorrect answers')}: "
         f"{made_up.verdict}. The loss of ordinary prose: {prose.change:+.4f} [{prose.low:+.4f}, {prose.high:+.4f}].",
         tested=True,
     )
@@ -84,7 +85,7 @@ def _scores(scores: pd.DataFrame) -> TextTable:
     drawn = scores["n"].isna()
     shown = scores.assign(draws=drawn.map({True: " (draws)", False: ""}), rated=scores["accuracy"].notna())
     return TextTable(
-        "Telling made-up answers from right ones, on answers not fitted on",
+        "Distinguishing incorrect from correct answers, on answers not fitted on",
         shown,
         {
             "predictor": "{name}",
@@ -126,8 +127,8 @@ def _transfers(transfers: pd.DataFrame) -> TextTable:
         {
             "fitted on": "{source}",
             "tried on": "{target}",
-            "right": "{right}",
-            "wrong": "{wrong}",
+            "correct": "{right}",
+            "incorrect": "{wrong}",
             "AUROC": "{auroc:.3f}",
             "interval": lambda row: "" if pd.isna(row.low) else f"{row.low:.3f}–{row.high:.3f}",
             "logprob": "{logprob:.3f}",
@@ -141,7 +142,7 @@ def _alpha(alpha: pd.DataFrame) -> TextTable:
         "Candidate neurons scaled by α, beside matched random controls (95 %)",
         alpha.sort_values(["metric", "alpha"]),
         {
-            "metric": "{metric}",
+            "metric": lambda row: metric_words(row.metric),
             "α": "{alpha:g}",
             "value": "{value:.3f}",
             "interval": "{low:.3f} … {high:.3f}",
@@ -161,7 +162,7 @@ def _guard(policies: pd.DataFrame) -> TextTable:
             "by": "{by}",
             "coverage": "{coverage:.2f}",
             "accuracy": "{accuracy:.2f}",
-            "wrong": "{wrong:.3f}",
+            "incorrect": "{wrong:.3f}",
             "interval": "{wrong_low:.3f} … {wrong_high:.3f}",
             "area under risk–coverage": "{aurc:.3f} ({aurc_low:.3f} … {aurc_high:.3f})",
             "accuracy at 50 %": "{accuracy_50:.2f}",
@@ -180,7 +181,7 @@ def decoding(family: pd.DataFrame) -> TextTable:
             "member": "{member}",
             "accuracy": "{accuracy:.3f}",
             "less greedy's": partial(_less_greedy, "accuracy"),
-            "mixed": lambda row: "" if pd.isna(row.mixed) else f"{row.mixed:.2f}",
+            "inconsistent": lambda row: "" if pd.isna(row.mixed) else f"{row.mixed:.2f}",
             "risk": "{risk:.3f}",
             "risk less greedy's": partial(_less_greedy, "risk"),
         },

@@ -73,7 +73,7 @@ class Massive:
         yield from sentences.tested(m)
 
     def text_tables(self, m: Measured) -> Iterator[TextTable]:
-        """Plateaus; and, where they were tested, effects, and spikes and sinks each kept or taken away."""
+        """Plateaus; and, where they were tested, effects, and spikes and sinks each kept or ablated."""
         return sentences.tables(m)
 
     def figures(self, m: Measured) -> Mapping[str, Drawing]:
@@ -93,7 +93,7 @@ class Massive:
         return {
             "largest |x|, mean over texts": Headline(float(np.nanmean(largest)), largest),
             "largest ratio to the median": Headline(float(layers["ratio"].max())),
-            "massive entries a text": Headline(float(layers["n_flagged"].sum()) / max(1, len(m.evidence["text"]))),
+            "massive entries per text": Headline(float(layers["n_flagged"].sum()) / max(1, len(m.evidence["text"]))),
         }
 
     def comparison(self, first: Measured, second: Measured) -> Mapping[str, Drawing]:

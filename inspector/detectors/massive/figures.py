@@ -161,7 +161,7 @@ def _life_cycle_title(layers: pd.DataFrame, main: pd.DataFrame) -> str:
     first = main.iloc[0]
     where = "" if pd.isna(first["position"]) else f" at token {int(first['position'])}"
     return (
-        f"Dim {int(first['dim'])} carries {rounded(abs(first['value']))} (mean over texts){where} "
+        f"Dim {int(first['dim'])} averages {rounded(abs(first['value']))} over texts{where} "
         f"from layer {int(first['first'])} to {int(first['last'])}"
     )
 
@@ -172,7 +172,7 @@ def drawings(m: Measured) -> dict[str, Drawing]:
         "massive.life_cycle": Drawing(
             life_cycle,
             ("massive.layers", "massive.plateaus"),
-            means="Largest and median |x| of each layer. Shaded: a dim is carried there. Its left edge is the block "
+            means="Largest and median |x| of each layer. Shaded: a plateau of one dim. Its left edge is the block "
             "that writes it (step-up), its right edge the block before the one that cancels it (step-down).",
             terms=("life cycle", "massive activation"),
         ),
@@ -180,7 +180,7 @@ def drawings(m: Measured) -> dict[str, Drawing]:
             magnitude_map,
             ("massive.map",),
             means="The largest number of each token's stream after each layer, on a log scale. A bright column is a "
-            "token that carries a spike.",
+            "token with a spike.",
             terms=("residual stream", "massive activation"),
         ),
         "effects.spike_sink": Drawing(

@@ -1,4 +1,4 @@
-"""Figures of a cell of the map: its dims, a dim over the layers, its layer's spread, who wrote and who carries it."""
+"""Figures of a cell of the map: its dims, a dim over the layers, its layer's spread, direct contributors, tokens."""
 
 import numpy as np
 import pandas as pd
@@ -149,7 +149,7 @@ def writing(writers: pd.DataFrame, dim: int, layer: int) -> go.Figure:
 
 
 def carried_by(carriers: pd.DataFrame, layer: int, dim: int) -> go.Figure:
-    """Tokens and positions that carry a dim after a layer, the commonest ten (frame `massive.carriers`).
+    """Tokens and positions at which a massive dim occurs after a layer, the commonest ten (frame `massive.carriers`).
 
     Raises:
         InputError: none does, by the thresholds in force.
@@ -174,7 +174,7 @@ def carried_by(carriers: pd.DataFrame, layer: int, dim: int) -> go.Figure:
     positions = rows.groupby("position")["share"].sum().sort_values(ascending=False)
     return finish(
         figure,
-        f"Dim {dim} after layer {layer} is carried by {len(rows)} pairs of token and position; "
+        f"Dim {dim} after layer {layer} occurs at {len(rows)} pairs of token and position; "
         f"position {int(positions.index[0])} has it in {min(1.0, positions.iloc[0]):.0%} of texts",
     )
 

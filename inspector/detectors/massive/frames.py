@@ -62,7 +62,7 @@ def sizes(e: Evidence) -> pd.DataFrame:
 
 
 def layers(e: Evidence, names: Names, t: Thresholds) -> pd.DataFrame:
-    """A row a layer: its largest entry, median, ratio, tails, and what int8 would cost."""
+    """One row per layer: its largest entry, median, ratio, tails, and what int8 would cost."""
     size = np.abs(np.nan_to_num(e["value"], nan=-1.0))[:, :, 0]
     top, all_layers = size.argmax(axis=0), np.arange(size.shape[1])
     median, largest = medians(e), np.abs(e["value"][top, all_layers, 0])
@@ -91,7 +91,7 @@ def layers(e: Evidence, names: Names, t: Thresholds) -> pd.DataFrame:
 
 
 def _flagged_counts(e: Evidence, t: Thresholds) -> np.ndarray:
-    """Flagged entries a layer: exact, unless a text has more than were kept; then from the histogram."""
+    """Flagged entries per layer: exact, unless a text has more than were kept; then from the histogram."""
     _row, layer, entry = flagged(e, t)
     counts = np.bincount(layer, minlength=e["value"].shape[1])
     full = np.unique(layer[entry == e["value"].shape[2] - 1])
@@ -121,7 +121,7 @@ def _int8_errors(e: Evidence, cut: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def carriers(e: Evidence, names: Names, t: Thresholds) -> pd.DataFrame:
-    """Which tokens at which positions carry massive entries, and in what share of texts."""
+    """At which tokens and positions massive entries occur, and in what share of texts."""
     frame = entries(e, names, t)
     groups = frame.groupby(["layer", "dim", "position", "token"], sort=True)
     table = groups.agg(texts=("text", "nunique"), value=("value", "mean")).reset_index()
@@ -195,7 +195,7 @@ def directions(e: Evidence) -> pd.DataFrame:
 def findings(e: Evidence, names: Names, t: Thresholds) -> list[Finding]:
     """NaN and infinity first; then a finding for every layer and dim with a massive entry.
 
-    The score is the ratio: the mean over the texts that carry it of their largest |x| in that dim,
+    The score is the ratio: the mean over the texts that have it of their largest |x| in that dim,
     over the layer's median.
     """
     found = _nonfinite(e)

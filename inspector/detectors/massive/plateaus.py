@@ -1,4 +1,4 @@
-"""Plateaus of the residual stream: which layers carry a spike, which token, and who writes it."""
+"""Plateaus of the residual stream: which layers have a spike, at which token, and its direct contributors."""
 
 import numpy as np
 import pandas as pd
@@ -9,19 +9,19 @@ from inspector.detectors.massive.thresholds import Thresholds, agreed, cutoffs, 
 from inspector.records import Evidence
 
 PLATEAU_RATIO, PLATEAU_DIM_RATIO = 100.0, 10.0
-"""A plateau's value: at least so many medians of its layer, and times the layer's typical dim maximum."""
+"""A plateau's value: at least this many medians of its layer, and times the layer's typical dim maximum."""
 PLATEAU_BAND = 0.5
-"""A plateau's layers carry at least this share of its largest value."""
+"""A plateau's layers have at least this share of its largest value."""
 PLATEAU_LAYERS = 2
 
 
 def plateaus(e: Evidence, names: Names, t: Thresholds) -> pd.DataFrame:
-    """Runs of layers through which the stream carries one dim's spike, from step-up to step-down.
+    """Runs of layers through which one dim of the stream has a spike, from step-up to step-down.
 
-    A plateau's layers carry at least half its largest value (the mean over the texts that carry
+    A plateau's layers have at least half its largest value (the mean over the texts that have
     it), and stand out from their layer by scale-free criteria, so that plateaus too small for the
     strict definition show as well; `flagged` counts the layers that pass the thresholds. A plateau
-    is `main` if no other dim is larger where it peaks; the others ride on a main one's token.
+    is `main` if no other dim is larger where it peaks; the others co-occur at a main one's token.
     """
     top, usual, middle = _carried(e), typical_dim_max(e), medians(e)
     stands_out = (top >= PLATEAU_RATIO * middle[:, None]) & (top >= PLATEAU_DIM_RATIO * usual[:, None])
@@ -74,7 +74,7 @@ def _carried(e: Evidence) -> Float[np.ndarray, "layer dim"]:
 
 
 def _run(values: Float[np.ndarray, " layer"]) -> tuple[int, int]:
-    """The layers around the largest value that carry at least `PLATEAU_BAND` of it: [start, stop)."""
+    """The layers around the largest value that have at least `PLATEAU_BAND` of it: [start, stop)."""
     peak = int(values.argmax())
     floor = PLATEAU_BAND * values[peak]
     start, stop = peak, peak + 1
@@ -86,7 +86,7 @@ def _run(values: Float[np.ndarray, " layer"]) -> tuple[int, int]:
 
 
 def _carrier(e: Evidence, dim: int, start: int, stop: int, names: Names) -> tuple[int | None, str | None, float, float]:
-    """Position and token that carry a plateau's spike in most texts, the share of texts, and the mean value."""
+    """Position and token at which a plateau's spike occurs in most texts, the share of texts, and the mean value."""
     part = slice(start, stop)
     size = np.abs(np.where(e["dim"][:, part] == dim, e["value"][:, part], np.nan))
     flat = np.nan_to_num(size, nan=-1.0).reshape(len(size), -1)

@@ -13,7 +13,7 @@ from inspector.records import Effect, Sentence
 
 PLATEAUS_SHOWN, ROWS_SHOWN = 6, 12
 
-DONE = {"zero": "zeroed", "mean": "set to its mean", "drop": "left out"}
+DONE = {"zero": "zero-ablated", "mean": "mean-ablated", "drop": "ablated"}
 """What was done to a spike, or to the MLPs that write it, in words."""
 
 
@@ -50,7 +50,7 @@ def _plateau(m: Measured, p: dict[Any, Any]) -> str:
     strict = "" if p["flagged"] else " (too small for the thresholds in force)"
     end = "the last" if pd.isna(p["step_down"]) else f"and falls below half of it at layer {p['step_down']}"
     return (
-        f"Dim {p['dim']} {where} carries {p['value']:,.0f} (mean over texts) from layer {p['first']} to {p['last']}, "
+        f"Dim {p['dim']} {where} averages {p['value']:,.0f} over texts from layer {p['first']} to {p['last']}, "
         f"{end}; in {p['texts']:.0%} of texts{strict}.{_written_by(m, p)}"
     )
 
@@ -103,7 +103,7 @@ def _quantised(m: Measured) -> Iterator[Sentence]:
 
 
 def tested(m: Measured) -> Iterator[Sentence]:
-    """What the interventions on spikes and on their writers did to the loss."""
+    """What the interventions on spikes and on their direct contributors did to the loss."""
     losses = [one for one in m.effects if one.metric == "loss"]
     for op, done in DONE.items():
         for one in (effect for effect in losses if effect.op == op):
@@ -117,7 +117,7 @@ def tested(m: Measured) -> Iterator[Sentence]:
 def _as_far(effect: Effect) -> str:
     """How zeroing a spike compares with changes of other dims that are as large."""
     band = f"{effect.twin_low:+.3f} to {effect.twin_high:+.3f}"
-    return f" As large a change of other dims: {band} (p = {effect.p:.2g})."
+    return f" Size-matched controls (other dims changed by as much): {band} (p = {effect.p:.2g})."
 
 
 WAYS = {
@@ -128,6 +128,13 @@ WAYS = {
     "loss": ("loss", "{loss:.3f}"),
 }
 """A column of `spike_sink`: its header, and how its numbers are written."""
+
+
+def way_words(done: str) -> str:
+    """What was ablated (the column `done`), in the field's words."""
+    if done == "untouched":
+        return "baseline (unmodified)"
+    return done.replace("writers dropped", "writing MLPs ablated").replace("spike zeroed", "spike zero-ablated")
 
 
 def tables(m: Measured) -> Iterator[TextTable]:
@@ -156,7 +163,12 @@ def tables(m: Measured) -> Iterator[TextTable]:
     if m.has("spike_sink"):
         ways = m.frame("spike_sink")
         columns = {header: cell for name, (header, cell) in WAYS.items() if name in ways}
-        yield TextTable("Spike and sinks, each kept or taken away", ways, {"done": "{done}", **columns}, ("done",))
+        yield TextTable(
+            "Spike and sinks, each kept or ablated",
+            ways,
+            {"done": lambda row: way_words(row.done), **columns},
+            ("done",),
+        )
 
 
 def tiles(m: Measured) -> Iterator[Tile]:

@@ -14,7 +14,7 @@ TERMS = {
     ),
     "life cycle": Term(
         "Life cycle",
-        "One block writes the spike (step-up), the stream carries it, a later block cancels it (step-down).",
+        "One block writes the spike (step-up), the stream keeps it, a later block cancels it (step-down).",
         "plateau: the layers between, where the dim keeps at least half of its peak",
         LIFE,
     ),

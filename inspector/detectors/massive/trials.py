@@ -40,7 +40,7 @@ FAINT = 0.1
 class Spike:
     """A dim that is massive from layer `first` to `last`, at one position or (None) wherever it shows.
 
-    `value` is what it carries, the mean over texts.
+    `value` is its size, the mean over texts.
     """
 
     dim: int
@@ -117,7 +117,7 @@ class MassiveTrials(Trials):
 
 
 def _kept_or_not(case: Case, written: Sequence[tuple[int, int]], outcome: OutcomeOf, step: Step) -> Extras:
-    """Spike and sinks kept or taken away: the largest |x|, how many heads have a sink, and the loss of each way."""
+    """Spike and sinks kept or ablated: the largest |x|, how many heads have a sink, and the loss of each way."""
     ways = dict(_ways(case, written))
     outcomes = [outcome(way, case.metrics) for way in ways.values()]
     gauges = [case.gauges(way) for way in ways.values()]
@@ -132,7 +132,7 @@ def _kept_or_not(case: Case, written: Sequence[tuple[int, int]], outcome: Outcom
 
 
 def _ways(case: Case, written: Sequence[tuple[int, int]]) -> Iterator[tuple[str, tuple[Intervention, ...]]]:
-    """What is taken away, in words and as interventions."""
+    """What is ablated, in words and as interventions."""
     biggest: Spike = case.claims[0]
     dropped = tuple(ablate_output(Site("mlp_out", layer), (position,)) for layer, position in written)
     yield "untouched", ()
@@ -229,7 +229,7 @@ def _dropped(
 
 
 def _sets(layers: Sequence[int], size: int, count: int, rng: np.random.Generator) -> list[tuple[int, ...]]:
-    """So many different sets of layers, or all there are."""
+    """This many different sets of layers, or all there are."""
     if comb(len(layers), size) <= count:
         return list(combinations(layers, size))
     found: dict[tuple[int, ...], None] = {}

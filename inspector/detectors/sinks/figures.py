@@ -48,7 +48,7 @@ def sink_map(heads: pd.DataFrame, epsilon: float = 0.3) -> go.Figure:
     figure.update_xaxes(title="head", dtick=1 if len(grid.columns) <= 16 else 4)
     figure.update_yaxes(title="layer", **layer_ticks(len(grid)))
     count = int((heads["received"] > epsilon).sum())
-    title = f"{count} of {len(heads)} heads park more than {epsilon:.0%} of their attention on one key"
+    title = f"{count} of {len(heads)} heads place more than {epsilon:.0%} of their attention on one key"
     return finish(figure, title)
 
 
@@ -212,7 +212,7 @@ def window_losses(windows: pd.DataFrame) -> go.Figure:
         )
     )
     figure.update_xaxes(title="first tokens kept beside the window")
-    figure.update_yaxes(title="change of the loss (nats a token)")
+    figure.update_yaxes(title="change of the loss (nats per token)")
     change = rows.set_index("kept")["change"]
     return finish(
         figure,
@@ -229,7 +229,7 @@ def drawings(m: Measured) -> dict[str, Drawing]:
             sink_map,
             ("sinks.heads",),
             epsilon,
-            "One square for each head. Many rest on the first token when they have nothing to look for.",
+            "One square for each head. Many attend to the first token when they have nothing to look for.",
             ("attention sink", "received attention"),
         ),
         "sinks.received": Drawing(
@@ -288,7 +288,7 @@ def comparison(first: Measured, second: Measured) -> dict[str, Drawing]:
         two_over_depth,
         tuple(Source("sinks.layers", report=name) for name in names),
         {"column": "sink_rate", "names": names, "accent": BLUE, "axis": "sink rate at key 0"},
-        "Where heads begin to rest on the first token.",
+        "Where heads begin to attend to the first token.",
         ("sink rate",),
     )
     return {"sink_rate": rate, "heads": by_head if same else by_depth}

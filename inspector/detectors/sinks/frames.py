@@ -45,7 +45,7 @@ def _attending(e: Evidence) -> np.ndarray:
 
 
 def keys(e: Evidence, t: Thresholds) -> pd.DataFrame:
-    """A row a key position: sink rate and received attention, means over texts, layers and heads."""
+    """One row per key position: sink rate and received attention, means over texts, layers and heads."""
     seen = _attending(e)
     rate = _nanmean(_rates(e)[seen][:, _at(e, t.epsilon)])
     received = _nanmean(_received(e)[seen].reshape(-1, len(rate)))
@@ -55,7 +55,7 @@ def keys(e: Evidence, t: Thresholds) -> pd.DataFrame:
 
 
 def heads(e: Evidence, names: Names, t: Thresholds) -> pd.DataFrame:
-    """A row a head: its strongest key, how much attention that gets, and what kind of head it is.
+    """One row per head: its strongest key, how much attention that gets, and what kind of head it is.
 
     `key` is the early key (of the first four) with the largest mean received attention, and
     `received` its α over the first 64 queries. `key` is empty where in most texts a later key,
@@ -110,7 +110,7 @@ def heads(e: Evidence, names: Names, t: Thresholds) -> pd.DataFrame:
 
 
 def received(e: Evidence) -> pd.DataFrame:
-    """A row a head and key position below 64: α of the key, the mean over the texts that have it."""
+    """One row per head and key position below 64: α of the key, the mean over the texts that have it."""
     mean = _received(e)
     layer, head, key = np.nonzero(np.isfinite(mean))
     table = pd.DataFrame({"layer": layer, "head": head, "key": key, "received": mean[layer, head, key]})
@@ -143,7 +143,7 @@ def _token(e: Evidence, names: Names, layer: int, head: int, key: int | None) ->
 
 
 def layers(e: Evidence, t: Thresholds) -> pd.DataFrame:
-    """A row a layer: sink rate and received attention at key 0, means over texts and heads."""
+    """One row per layer: sink rate and received attention at key 0, means over texts and heads."""
     seen = _attending(e)
     rate = _rates(e)[seen][:, _at(e, t.epsilon), 0]
     return pd.DataFrame({"layer": seen, "sink_rate": rate, "received": _nanmean(_received(e)[seen][:, :, 0], axis=1)})

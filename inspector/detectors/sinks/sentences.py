@@ -10,7 +10,7 @@ from inspector.detectors.shown import TextTable, token_text
 from inspector.records import Sentence
 
 CONTROLS = (("random", "random tokens"), ("repeated", "one token repeated"))
-NOT_MEANING = "That is where attention rests, not evidence that the token matters."
+NOT_MEANING = "That is where attention goes, not evidence that the token matters."
 
 
 def found(m: Measured) -> Iterator[Sentence]:

@@ -136,7 +136,8 @@ def check_prompt(model: Model, prefix: tuple[int, ...], prompt: tuple[int, ...],
         )
     if prompt[: len(prefix)] != prefix:
         raise InputError(
-            "A question's first characters join the prompt's beginning into other tokens. Put it differently."
+            "The question changes how the prompt prefix is tokenised, so the shared prefix can't be reused. Rephrase "
+            "its first word."
         )
 
 

@@ -1,4 +1,4 @@
-"""What is measured of an answer: CETT of every neuron, the residual stream, the model's own doubt.
+"""What is measured of an answer: CETT of every neuron, the residual stream, the model's own uncertainty.
 
 CETT (Gao et al. 2025, "H-Neurons", arXiv 2512.01797) of neuron j at token t is its share in the
 length of the MLP's output, |z_j| · ‖W_out[j]‖ / ‖z · W_out‖, where z is the input of the MLP's last
@@ -21,7 +21,7 @@ from inspector.sites import Site
 
 @dataclass(frozen=True)
 class Span:
-    """Where a fed row's question and answer stand, as half-open positions."""
+    """Where an input row's question and answer stand, as half-open positions."""
 
     question: tuple[int, int]
     answer: tuple[int, int]
@@ -51,7 +51,7 @@ class Contributions:
     Args:
         model: from `load_model`.
         spans: where question and answer stand, by the rows' numbers.
-        answer, question: arrays to write to (memory-mapped, say), a row a text in the order of `spans`.
+        answer, question: arrays to write to (memory-mapped, say), one row per text in the order of `spans`.
     """
 
     kinds: tuple[str, ...] = ("neuron",)
@@ -65,8 +65,8 @@ class Contributions:
     def update(self, batch: Batch, site: Site, x: Tensor) -> None:
         """Take in one layer's neurons."""
         segments = _segments(batch, self.spans)
-        told = segments >= 0
-        means = self.matrices.means(x[told], segments[told], 2 * len(batch.text), site.layer).half().cpu().numpy()
+        counted = segments >= 0
+        means = self.matrices.means(x[counted], segments[counted], 2 * len(batch.text), site.layer).half().cpu().numpy()
         rows, layer = [self.row_of[text] for text in batch.text.tolist()], self.layers.index(site.layer)
         self.answer[rows, layer] = means[0::2]
         self.question[rows, layer] = means[1::2]
@@ -101,9 +101,9 @@ class NeuronContributions:
         if not len(mine):
             return
         segments = _segments(batch, self.spans)
-        told = segments >= 0
+        counted = segments >= 0
         # Of all the layer's neurons, and then some are taken: a product of fewer columns is rounded otherwise.
-        means = self.matrices.means(x[told], segments[told], 2 * len(batch.text), site.layer).half()
+        means = self.matrices.means(x[counted], segments[counted], 2 * len(batch.text), site.layer).half()
         rows = np.array([self.row_of[text] for text in batch.text.tolist()])
         self.answer[rows[:, None], mine] = means[0::2].cpu().numpy()[:, self.neurons[mine, 1]]
 
@@ -170,8 +170,8 @@ class ResidualMeans:
             self.means[self.row_of[text], self.layers.index(site.layer)] = mean.cpu().numpy()
 
 
-class Doubt:
-    """The model's own doubt about each row's answer: entropy (nats) at its first token, mean log-probability."""
+class Uncertainty:
+    """The model's own uncertainty about each row's answer: entropy (nats) at its first token, mean log-probability."""
 
     kinds: tuple[str, ...] = ("logits",)
 

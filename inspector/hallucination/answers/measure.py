@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from inspector.batches import TokenSequence, batches
 from inspector.errors import InputError, ModelError
 from inspector.hallucination.answers.ask import check_prompt
-from inspector.hallucination.answers.cett import Contributions, Doubt, NeuronContributions, ResidualMeans, Span
+from inspector.hallucination.answers.cett import Contributions, NeuronContributions, ResidualMeans, Span, Uncertainty
 from inspector.hallucination.questions.prompts import Form
 from inspector.models import Decoder, Model, Prefix
 from inspector.models.observe import Observer, Progress, observe
@@ -23,7 +23,7 @@ BATCH_TOKENS = 2048
 
 @dataclass(frozen=True)
 class Fed:
-    """Prompts with their answers as they are fed, and where in them question and answer stand.
+    """Prompts with their answers as the model receives them, and where in them question and answer stand.
 
     With a `prefix` the rows are what follows it.
     """
@@ -116,12 +116,14 @@ class Meter:
         shape = self.model.shape
         answer, question = (_array(folder, name, self._size(fed)) for name in ("answer", "question"))
         layers = tuple(sorted({int(depth * (shape.layers - 1)) for depth in RESIDUAL_DEPTHS}))
-        residual, doubt = ResidualMeans(self.model, fed.spans, layers), Doubt(fed.spans)
-        self.watch(fed, [Contributions(self.model, fed.spans, answer, question), residual, doubt], progress)
-        if not np.isfinite(doubt.logprob).all():
-            raise ModelError("The model's logits are NaN or infinite on some answers. Try --dtype float32, or mend it.")
+        residual, uncertainty = ResidualMeans(self.model, fed.spans, layers), Uncertainty(fed.spans)
+        self.watch(fed, [Contributions(self.model, fed.spans, answer, question), residual, uncertainty], progress)
+        if not np.isfinite(uncertainty.logprob).all():
+            raise ModelError(
+                "The model's logits are NaN or infinite on some answers. Try --dtype float32, or fix the weights."
+            )
         tokens = np.array([span.answer[1] - span.answer[0] for span in fed.spans.values()])
-        return Measured(answer, question, residual.means, doubt.entropy, doubt.logprob, tokens)
+        return Measured(answer, question, residual.means, uncertainty.entropy, uncertainty.logprob, tokens)
 
 
 def _array(folder: Path | None, name: str, size: tuple[int, ...]) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""From questions to measured, labelled answers; what was done is kept in a folder, so a killed run goes on."""
+"""From questions to measured, labelled answers; what was done is kept in a folder, so that a killed run can resume."""
 
 import json
 from collections import Counter
@@ -55,8 +55,8 @@ def refuse(model: Model, questions: Sequence[Question]) -> None:
     answerable = sum(bool(question.answers) for question in questions)
     if len(questions) < 2 * FEWEST or answerable < FEWEST:
         raise InputError(
-            f"insufficient data: {len(questions)} questions, {answerable} of them with a right answer; at least "
-            f"{FEWEST} of each kind, right and wrong, are needed. Ask more questions."
+            f"insufficient data: {len(questions)} questions, {answerable} of them with a correct answer; at least "
+            f"{FEWEST} of each kind, correct and incorrect, are needed. Ask more questions."
         )
 
 

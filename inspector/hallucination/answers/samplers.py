@@ -27,7 +27,7 @@ class Member:
         name: what it is called.
         strength: λ; of the entropy it is the temperature.
         omega: Ω.
-        top_k: S are the so many largest logits; all where None.
+        top_k: S are this many largest logits; all where None.
         top_p: of these, the likeliest until their share reaches p, the one that reaches it included.
     """
 

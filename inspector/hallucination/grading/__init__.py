@@ -1,1 +1,1 @@
-"""Right, wrong or abstained: answers graded against accepted ones."""
+"""Correct, incorrect or abstained: answers graded against accepted ones."""

@@ -1,7 +1,7 @@
-"""Whether an answer is right: it names an alias of the true answer; an answer that declines is neither.
+"""Whether an answer is correct: it names an alias of the true answer; an answer that abstains is neither.
 
 A judge sees a question, the aliases of its true answer and the answer given. No aliases mean that the question has a
-false premise ("Who was the first to walk on Mars?"): then an answer that declines or denies is "abstained", any other
+false premise ("Who was the first to walk on Mars?"): then an answer that abstains or denies is "abstained", any other
 is "wrong", and none is "right".
 """
 
@@ -97,9 +97,9 @@ _DECLINE_WHOLE = frozenset(_phrases(_DECLINES_WHOLE))
 
 @lru_cache(maxsize=2**16)
 def claim(said: tuple[str, ...]) -> tuple[str, ...] | None:
-    """The part of an answer that commits to something; None where the answer only declines.
+    """The part of an answer that commits to something; None where the answer only abstains.
 
-    "I'm not sure, but Paris" and "Paris, but I'm not sure" commit to Paris: a guess is judged, right or wrong alike.
+    "I'm not sure, but Paris" and "Paris, but I'm not sure" commit to Paris: a guess is judged, correct or not.
     "I don't know if it is Paris" and "I don't know, Paris" don't: nothing marks a guess.
 
     Args:
@@ -228,10 +228,10 @@ def _offered(item: list[str], here: int, group: range) -> bool:
 
 @dataclass(frozen=True)
 class WholeWords:
-    """Right where some alias stands in the answer as whole words, after normalisation; the default.
+    """Correct where some alias stands in the answer as whole words, after normalisation; the default.
 
     Case, accents, punctuation, articles and spelling out numbers don't matter; "St." is Saint, "U.S." is "US", "first"
-    is "1st" but not "1". Declining ("I don't know") is "abstained", unless a guess follows ("I'm not sure, but Paris")
+    is "1st" but not "1". Abstaining ("I don't know") is "abstained", unless a guess follows ("I'm not sure, but Paris")
     or that is an alias. A negated alias ("not Paris", "anything but Paris") is wrong, and so is one of several
     offered with "or" or a slash, or in a bare list of four or more, unless the others are aliases as well.
 
@@ -255,7 +255,7 @@ class WholeWords:
 
 @dataclass(frozen=True)
 class TokenF1:
-    """Right where the F1 of the answer's words against some alias reaches a threshold, as in SQuAD.
+    """Correct where the F1 of the answer's words against some alias reaches a threshold, as in SQuAD.
 
     Looser than `WholeWords`: "Lincoln" has 0.67 for "Abraham Lincoln", and "Mary Lincoln" 0.5. Negations and
     lists aren't seen; long answers fall short. Characters count as words in scripts without spaces.
@@ -288,7 +288,7 @@ def _of_false_premise(answer: str) -> Mark:
 
 
 def _bare_sign(answer: str) -> bool:
-    """An answer without words but with a sign such as ∞ declines nothing; mere punctuation does."""
+    """An answer without words but with a sign such as ∞ is no abstention; mere punctuation does."""
     return not words(answer) and any(unicodedata.category(c)[0] == "S" for c in answer)
 
 
@@ -416,7 +416,7 @@ class Endpoint:
                 response = httpx.post(url, json=body, headers=headers, timeout=self.timeout)
             except (httpx.ConnectError, httpx.UnsupportedProtocol, httpx.InvalidURL, httpx.ProxyError) as error:
                 raise InputError(
-                    f"The endpoint {self.url} can't be reached. Start the server or mend the url."
+                    f"The endpoint {self.url} can't be reached. Start the server or fix the URL."
                 ) from error
             except httpx.TransportError as error:
                 if tried == self.retries:

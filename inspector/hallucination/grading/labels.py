@@ -1,4 +1,4 @@
-"""From marks of single answers to what a question's answers show: right, wrong, mixed, abstained."""
+"""From marks of single answers to what a question's answers show: correct, incorrect, inconsistent, abstained."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -9,9 +9,9 @@ from inspector.errors import InputError
 from inspector.hallucination.grading.graders import Mark
 
 FEWEST = 40
-"""Fewer right or wrong answers than this give no numbers."""
+"""Fewer correct or incorrect answers than this give no numbers."""
 COMFORTABLE = 100
-"""So many of each kind are wanted when the agreement is chosen."""
+"""This many of each kind are wanted when the agreement is chosen."""
 AGREEMENTS = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0.0)
 
 
@@ -37,7 +37,7 @@ class Labelled:
 
     @property
     def usable(self) -> int:
-        """Questions that are right or wrong."""
+        """Questions that are answered correctly or incorrectly."""
         return self.count(Label.right) + self.count(Label.wrong)
 
 
@@ -46,7 +46,7 @@ def label(marks: Sequence[Mark], agreement: float = 1.0) -> Label:
 
     Args:
         marks: of the greedy answer, then of the samples.
-        agreement: 1 is the paper's rule (right in all samples, or wrong in all); 0 looks at the greedy
+        agreement: 1 is the paper's rule (correct in all samples, or incorrect in all); 0 looks at the greedy
             answer alone. A sample that abstains agrees with neither.
     """
     greedy, samples = marks[0], Counter(marks[1:])
@@ -61,7 +61,7 @@ def label_all(marks: Sequence[Sequence[Mark]], agreement: float | None = None) -
     """Labels of all questions.
 
     Without an `agreement` the strictest that leaves 100 of each kind is taken, or else the strictest
-    that leaves 40: a small model is seldom right ten times in ten. It is chosen by these counts alone.
+    that leaves 40: a small model is seldom correct ten times in ten. It is chosen by these counts alone.
 
     Raises:
         InputError: the agreement isn't a share, or even the laxest leaves fewer than 40 of a kind.
@@ -79,7 +79,7 @@ def label_all(marks: Sequence[Sequence[Mark]], agreement: float | None = None) -
     last = tried[-1]
     right, wrong = last.count(Label.right), last.count(Label.wrong)
     raise InputError(
-        f"insufficient data: {last.usable} usable of {len(marks)} ({right} right, {wrong} wrong, "
-        f"{last.count(Label.mixed)} mixed, {last.count(Label.abstained)} abstained); at least {FEWEST} of each kind "
-        "are needed. Ask more questions, or easier or harder ones."
+        f"insufficient data: {last.usable} usable of {len(marks)} ({right} correct, {wrong} incorrect, "
+        f"{last.count(Label.mixed)} inconsistent, {last.count(Label.abstained)} abstained); at least {FEWEST} of each "
+        "kind are needed. Ask more questions, or easier or harder ones."
     )

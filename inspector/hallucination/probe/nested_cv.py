@@ -1,4 +1,4 @@
-"""How well do neurons tell made-up answers from right ones, on answers that nothing was fitted on?
+"""How well do neurons distinguish incorrect from correct answers, on answers that nothing was fitted on?
 
 Everything here is nested: an outer fold is held out, and what is fitted or chosen for it (penalty,
 neurons, weights, how to combine) comes from the other folds alone, less the rows that share an answer
@@ -39,7 +39,7 @@ class Answers:
     question: Float[np.ndarray, "row neuron"] | None = None
 
     def path(self, rows: Bool[np.ndarray, " row"], penalties: Float[np.ndarray, " penalty"]) -> Iterator[Fit]:
-        """Fits on these rows; in the 3-vs-1 design wrong answers stand against right ones and all questions."""
+        """Fits on these rows; in the 3-vs-1 design incorrect answers stand against correct ones and all questions."""
         if self.question is None:
             return path(self.x, self.made_up, balanced(self.made_up, rows), penalties)
         positive = np.concatenate([self.made_up, np.zeros_like(self.made_up)])
@@ -137,7 +137,7 @@ def stability(
 
 
 def _redrawn(made_up: np.ndarray, drawn: np.ndarray) -> Float[np.ndarray, " row"]:
-    """Balanced weights of rows that were drawn so many times."""
+    """Balanced weights of rows, by how often each was drawn."""
     weights = np.zeros(len(made_up))
     for kind in (made_up, ~made_up):
         weights[kind] = 0.5 * drawn[kind] / max(1, drawn[kind].sum())

@@ -1,4 +1,4 @@
-"""A probe: a logistic regression on a few neurons' CETT; its log-odds are those of a made-up answer."""
+"""A probe: a logistic regression on a few neurons' CETT; its log-odds are those of an incorrect answer."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class Probe:
         return cls(neurons.astype(np.int64), fit)
 
     def risk(self, values: Float[np.ndarray, "row neuron"]) -> Float[np.ndarray, " row"]:
-        """Probability in [0, 1] that an answer is made up, where made-up and right ones are equally many."""
+        """Probability in [0, 1] that an answer is incorrect, where incorrect and correct ones are equally many."""
         return risk_of(self.fit.log_odds(values))
 
     def terms(self, values: Float[np.ndarray, "row neuron"]) -> Float[np.ndarray, "row neuron"]:

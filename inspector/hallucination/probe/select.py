@@ -1,4 +1,4 @@
-"""Which neurons tell made-up answers from right ones, and how well: everything that is fitted in a study."""
+"""Which neurons distinguish incorrect from correct answers, and how well: everything that is fitted in a study."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -24,7 +24,7 @@ from inspector.hallucination.probe.transfer import between_relations
 from inspector.stats import auroc, bootstrap_auroc, stratified_auroc
 
 HELD_OUT = 3
-"""One answer in so many is held out from selection; on those the candidates are tested."""
+"""One answer in this many is held out from selection; on those the candidates are tested."""
 
 BOOTSTRAPS, RANDOM_DRAWS, SHUFFLES = 50, 20, 10
 

@@ -42,7 +42,7 @@ def split(
     folds: int,
     seed: int = 0,
 ) -> Folds:
-    """Folds of about equal size, with both kinds in each as far as the groups allow.
+    """Folds of about equal size, with both kinds in each where the groups allow it.
 
     Rows that share any key belong together. Where that chains most rows into one group (every
     country has a continent), one key keeps rows together, and rows that share another key with the

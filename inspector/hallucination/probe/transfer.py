@@ -1,4 +1,4 @@
-"""Does a probe of some answers know made-up ones among others: another relation's, another study's?"""
+"""Does a probe of some answers detect incorrect ones among others: another relation's, another study's?"""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ from inspector.hallucination.probe.splits import apart
 from inspector.stats import auroc, bootstrap_auroc
 
 FEWEST = 20
-"""Right answers and wrong ones that transfer between relations needs, on both sides."""
+"""Correct answers and incorrect ones that transfer between relations needs, on both sides."""
 
 
 def between_relations(

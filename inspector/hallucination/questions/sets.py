@@ -66,7 +66,7 @@ def from_file(path: str | Path) -> list[Question]:
         return _questions(path, schema, rows)
     placed = list(_parsed(path, _content(path)))
     if not placed:
-        raise InputError(f"'{path}' is empty. Give it questions, one a line.")
+        raise InputError(f"'{path}' is empty. Give it questions, one per line.")
     return _questions(path, recognise(path, placed[0][1]), placed)
 
 
@@ -126,7 +126,9 @@ def _parsed(path: Path, content: str) -> Iterator[tuple[int, Row]]:
         try:
             entries = json.loads(content)
         except (ValueError, RecursionError) as error:
-            raise InputError(f"'{path}' is not JSON ({error}). Mend it, or use .jsonl for an object a line.") from error
+            raise InputError(
+                f"'{path}' is not JSON ({error}). Fix it, or use .jsonl with one object per line."
+            ) from error
         if not isinstance(entries, list):
             raise InputError(f"'{path}' holds one {type(entries).__name__}, not a list. Put the objects in a list.")
         numbered: Iterable[tuple[int, Any]] = enumerate(entries, start=1)
@@ -138,7 +140,7 @@ def _parsed(path: Path, content: str) -> Iterator[tuple[int, Row]]:
             if not isinstance(row, dict):
                 raise TypeError("not an object")
         except (ValueError, TypeError, RecursionError) as error:
-            raise InputError(f"'{path}' {_place(path, number)} is not a JSON object. Mend it.") from error
+            raise InputError(f"'{path}' {_place(path, number)} is not a JSON object. Fix it.") from error
         yield number, row
 
 
@@ -157,7 +159,7 @@ def _parquet(path: Path) -> tuple[Schema, Iterator[tuple[int, Row]]]:
         said = error.strerror or "No such file or directory"
         raise InputError(f"'{path}' can't be read: {said}. Give a file of questions.") from error
     if not table.num_rows:
-        raise InputError(f"'{path}' is empty. Give it questions, one a row.")
+        raise InputError(f"'{path}' is empty. Give it questions, one per row.")
     return schema, ((n, row) for n, row in enumerate(table.to_pylist(), start=1))
 
 
@@ -169,7 +171,7 @@ def _questions(path: Path, schema: Schema, rows: Iterable[tuple[int, Row]]) -> l
             fields = schema.read(row)
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             why = f"lacks {error}" if isinstance(error, KeyError) else f"can't be read as {schema.name}: {error}"
-            raise InputError(f"{place} {why}. Mend it.") from error
+            raise InputError(f"{place} {why}. Fix it.") from error
         if fields is None:
             continue
         question = _question(place, number, fields)
