@@ -40,7 +40,7 @@ def show() -> None:
 def _choose_run() -> None:
     """The run that all pages show: saved ones, and this visitor's live one."""
     saved = [run.name for run in state.shelf().all()]
-    live = st.query_params.get("run", "") if st.query_params.get("run", "").startswith(state.LIVE) else None
+    live = st.query_params["run"] if state.is_live(st.query_params.get("run")) else None
     job = state.mine("scan")
     if job is not None and job.state == "done":
         live = state.LIVE + job.id

@@ -130,9 +130,9 @@ def view(name: str | None = None) -> View:
         RunError: it is not there or damaged, or there are no runs at all.
     """
     name = name or st.query_params.get("run")
-    if name is not None and name.startswith(LIVE):
-        return _live(name)
     found = shelf().all()
+    if is_live(name):
+        return _live(str(name))
     if name is None and not found:
         raise RunError("No runs yet.")
     run = shelf().find(name or next((one.name for one in found if not one.fault), found[0].name))
@@ -145,6 +145,11 @@ def view(name: str | None = None) -> View:
         raise RunError(str(error).replace(str(run.folder), run.name)) from error
     made = said_time(datetime.fromisoformat(run.about["created"]))
     return View(run.name, key, _under(key, report), True, made, st.query_params.get("model"))
+
+
+def is_live(name: str | None) -> bool:
+    """Whether a name in the address is that of a live run: a saved run may begin like one."""
+    return name is not None and name.startswith(LIVE) and all(run.name != name for run in shelf().all())
 
 
 def said_time(moment: datetime) -> str:

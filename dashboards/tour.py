@@ -36,7 +36,7 @@ def show(page: str) -> None:
     if at is None:
         return
     where, text = STOPS[at - 1]
-    if at == 1 and st.query_params.get("run", "").startswith(state.LIVE):
+    if at == 1 and state.is_live(st.query_params.get("run")):
         text = RAN
     with st.container(border=True):
         st.html(f"<p class=reading>Tour, {at} of {len(STOPS)}</p>")

@@ -1,7 +1,11 @@
 """Fixtures: planted and tiny models, and the real embedded one."""
 
 import os
+import shutil
 import socket
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -53,6 +57,22 @@ def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
         connect(self, address)  # type: ignore[arg-type]
 
     monkeypatch.setattr(socket.socket, "connect", local_only)
+
+
+@pytest.fixture(scope="session")
+def plugins(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder into which pip installed the plugins: a whole detector, and those that are broken in one part each."""
+    folder, here = tmp_path_factory.mktemp("plugins"), Path(__file__).parent
+    sources = tmp_path_factory.mktemp("sources")
+    for name in ("plugin_package", "plugin_package_broken"):
+        shutil.copytree(here / name, sources / name)  # building leaves files behind
+    packages = [str(one) for one in sorted(sources.iterdir())]
+    install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(folder), *packages]
+    done = subprocess.run(install, capture_output=True, text=True)
+    if done.returncode and not os.environ.get("INSPECTOR_CI"):
+        pytest.skip(f"pip can't install the plugins here: {done.stderr[-300:]}")
+    assert done.returncode == 0, done.stderr
+    return folder
 
 
 @pytest.fixture(scope="session")

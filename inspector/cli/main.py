@@ -192,7 +192,9 @@ def main() -> None:
             raise
         code = _usage(error)
     if code == 130:
-        kept = "the same command resumes it" if "hallucinate" in sys.argv[1:2] else "nothing was written"
+        kept = (
+            "the same command resumes it" if sys.argv[1:2] in (["hallucinate"], ["verify"]) else "nothing was written"
+        )
         print(f"inspector: stopped; {kept}.", file=sys.stderr)
     sys.exit(code)
 

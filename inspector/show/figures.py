@@ -14,7 +14,7 @@ from inspector.run.report import Report
 
 
 def drawings(report: Report) -> dict[str, Drawing]:
-    """Every figure whose frames this report has and fills; those of a detector whose figures fail are left out."""
+    """Every figure whose frames this report has; those of a detector whose figures fail are left out."""
     found: dict[str, Drawing] = {}
     for part in report.parts:
         try:
@@ -25,13 +25,13 @@ def drawings(report: Report) -> dict[str, Drawing]:
 
 
 def drawings_of(part: Measured) -> dict[str, Drawing]:
-    """A detector's figures whose frames the report has and fills.
+    """A detector's figures whose frames the report has, the first of them with rows.
 
     Raises:
         DetectorError: the detector's figures fail.
     """
     every = part.ask("figures", {})
-    return {name: one for name, one in every.items() if all(_filled(part, source) for source in one.sources)}
+    return {name: one for name, one in every.items() if _can_be_drawn(part, one)}
 
 
 def effects(report: Report) -> dict[str, Drawing]:
@@ -45,12 +45,10 @@ def effects(report: Report) -> dict[str, Drawing]:
     return {"effects.loss": Drawing(effect_intervals, ("effects",), {"accents": accents}, means)}
 
 
-def _filled(part: Measured, source: Source) -> bool:
-    """Whether the report has this frame, with anything in it."""
-    head, _, name = source.frame.partition(".")
-    if head == part.name:
-        return part.has(name)
-    return part.has(source.frame)
+def _can_be_drawn(part: Measured, drawing: Drawing) -> bool:
+    """Whether the report has all frames of a figure, and the first one has rows."""
+    names = [source.frame.removeprefix(f"{part.name}.") for source in drawing.sources]
+    return all(name in part.frames or name in part.record.tables for name in names) and part.has(names[0])
 
 
 def figure(report: Report, name: str, drawing: Drawing) -> go.Figure:

@@ -61,28 +61,28 @@ def test_a_change_is_shown_beside_its_twin_on_the_runs_own_model(visit: Visit, t
     me = visit(f"/interventions?run=tiny&model={tiny_folder}&kind=resid_post&layer=1&unit=3&at=0&op=zero")
     assert me.page.get_by_label("Folder or file of the run's model").input_value() == str(tiny_folder)
     me.page.get_by_label("Prompt to continue").fill("w5 w6 w7")
-    me.page.get_by_role("button", name=re.compile("Run beside a twin")).click()
+    me.page.get_by_role("button", name=re.compile("Run beside a control")).click()
     says(me, re.compile(r"Dim 3 of layer 1 zeroed at token 0: the loss goes from \d+\.\d\d to"))
-    for role in ("Untouched", "Changed: dim 3 of layer 1 zeroed at token 0", re.compile("Random twin: dim")):
+    for role in ("Baseline", "Changed: dim 3 of layer 1 zeroed at token 0", re.compile("Matched random control: dim")):
         says(me, role)
 
 
 def test_reload_and_back_keep_what_was_chosen(visit: Visit) -> None:
     me = visit("/sinks?run=planted")
     me.click("head-map", 2, 1)
-    says(me, re.compile("Head 2 of layer 1 parks"))
+    says(me, re.compile("Head 2 of layer 1 places"))
     me.click("head-map", 0, 3)
-    says(me, re.compile("Head 0 of layer 3 parks"))
+    says(me, re.compile("Head 0 of layer 3 places"))
     me.page.reload()
     me.settle()
-    says(me, re.compile("Head 0 of layer 3 parks"))
+    says(me, re.compile("Head 0 of layer 3 places"))
     me.page.go_back()
-    says(me, re.compile("Head 2 of layer 1 parks"))
+    says(me, re.compile("Head 2 of layer 1 places"))
     me.page.get_by_role("link", name="Massive activations", exact=True).click()
     says(me, "A few numbers inside the model are thousands of times larger than the rest.")
     assert "layer=1" in me.page.url and "run=planted" in me.page.url
     me.page.go_back()
-    says(me, re.compile("Head 2 of layer 1 parks"))
+    says(me, re.compile("Head 2 of layer 1 places"))
 
 
 def test_the_main_path_needs_no_mouse(visit: Visit) -> None:

@@ -155,6 +155,7 @@ def sink_controls(controls: pd.DataFrame) -> go.Figure:
             hovertemplate="%{x}<extra></extra>",
         )
     )
+    figure.update_xaxes(title="input")
     figure.update_yaxes(title="sink rate at key 0", range=[0, 1], tickformat=".0%")
     rate = controls.set_index("input")["sink_rate"]
     if pd.isna(rate["texts"]):

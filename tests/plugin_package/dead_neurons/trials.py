@@ -17,7 +17,10 @@ class DeadNeuronTrials(Trials):
         by_layer: dict[int, list[Finding]] = {}
         for one in case.claims:
             by_layer.setdefault(one.layer, []).append(one)
-        layers = sorted(by_layer, key=lambda layer: -len(by_layer[layer]))[: case.settings.heads]
+        table = case.measured.frame("neurons")
+        alive = set(table.loc[table["share"] > case.measured.thresholds.share, "layer"])
+        having = [layer for layer in by_layer if layer in alive]  # without living neurons there are no controls
+        layers = sorted(having, key=lambda layer: -len(by_layer[layer]))[: case.settings.heads]
         return Planned([self._trial(case, layer, by_layer[layer][:MOST]) for layer in layers])
 
     def _trial(self, case: Case, layer: int, dead: Sequence[Finding]) -> Trial:
