@@ -96,7 +96,7 @@ def test_the_dropped_writer_takes_the_spike_away(verified: Report) -> None:
 
 
 def test_verdicts_of_the_test_reach_the_findings_and_survive_judging(verified: Report, tmp_path: Path) -> None:
-    tested = {(one["detector"], one["unit"]): one["verdict"] for one in verified.settings["verified"]}
+    tested = {(one.detector, one.unit): one.verdict for one in verified.verdicts}
     heads = {("sinks", sink.head) for sink in SINKS}
     assert tested.keys() == {("massive", spike.dim) for spike in SPIKES} | heads
     assert {tested[head] for head in heads} == {"confirmed"}

@@ -32,11 +32,6 @@ class Bench(Protocol):
         """Tells it from other benches: the same name, the same inputs and model."""
         ...
 
-    @property
-    def metrics(self) -> Collection[str]:
-        """What it can measure."""
-        ...
-
     def outcome(self, interventions: Sequence[Intervention], metrics: Collection[str]) -> Outcome:
         """One pass over the inputs under these interventions."""
         ...
@@ -76,6 +71,7 @@ class Case:
         model: the run's.
         claims: what is tested, of those that the detector's `claims` gave.
         bench: the texts on which effects are measured.
+        metrics: what can be measured on them.
         texts: those texts as the model gets them.
         reference: other texts, for mean values.
         settings: what the user chose.
@@ -89,6 +85,7 @@ class Case:
     model: "Model"
     claims: Sequence[Any]
     bench: Bench
+    metrics: tuple[str, ...]
     texts: Sequence["TokenSequence"]
     reference: Sequence["TokenSequence"]
     settings: Settings
@@ -96,11 +93,6 @@ class Case:
     bos: bool | None = None
     removals: tuple[Removal, ...] = ()
     gauges: Callable[[tuple[Intervention, ...]], Mapping[str, float]] = lambda interventions: {}
-
-    @property
-    def metrics(self) -> tuple[str, ...]:
-        """What the texts' bench can measure."""
-        return tuple(self.bench.metrics)
 
     @property
     def rng(self) -> np.random.Generator:
@@ -149,6 +141,9 @@ class Planned:
 
 class Trials:
     """How a detector's findings are tested. Only `planned` must be written; a detector brings a subclass of this."""
+
+    claims_are = "findings"
+    """What its claims are called, in the plural."""
 
     def claims(self, measured: Measured) -> Sequence[Any]:
         """What there is to test in a run; no model is needed."""

@@ -120,7 +120,7 @@ class _Planner:
     def plan(self) -> Plan:
         shown = {name: self._present(name) for name in self.claims.claims}
         absent = [
-            f"{len(self.claims.claims[name]) - len(shown[name])} of {self.claims.parts[name].title.lower()}"
+            f"{len(self.claims.claims[name]) - len(shown[name])} {self.claims.trials[name].claims_are}"
             for name in shown
             if len(shown[name]) < len(self.claims.claims[name])
         ]
@@ -168,6 +168,7 @@ class _Planner:
             self.model,
             present,
             self.bench,
+            self.bench.metrics,
             self.bench.rows,
             self.rows[1],
             self.settings,

@@ -81,6 +81,8 @@ class MassiveTrials(Trials):
     writing MLPs are as many MLPs of other layers at the same positions.
     """
 
+    claims_are = "spikes"
+
     def claims(self, measured: Measured) -> Sequence[Spike]:
         """The plateaus that pass the thresholds in force, the largest first."""
         table = measured.frame("plateaus")

@@ -36,6 +36,8 @@ class SinkTrials(Trials):
     moved in the controls: that it is much is what makes a sink, so no key of theirs could match it.
     """
 
+    claims_are = "sink heads"
+
     def claims(self, measured: Measured) -> Sequence[Finding]:
         """The heads that the run calls sinks and whose key is at one position, the strongest first."""
         found = [one for one in measured.findings if one.unit is not None and one.position is not None]
