@@ -289,7 +289,7 @@ def test_one_detector_alone_and_a_detector_named_twice_are_scanned_once(examine:
 def test_scale_free_without_the_detector_it_is_for_is_refused_before_the_model_is_loaded(examine: Command) -> None:
     outcome = examine("--text", TEXT, "--detectors", "sinks", "--scale-free", "--model", "no-such-model")
     assert outcome.code == 2
-    assert outcome.err.startswith("inspector: --scale-free is for 'massive'")
+    assert outcome.err.startswith("inspector: --preset scale-free is for massive")
 
 
 def test_a_text_file_is_one_text_and_a_jsonl_file_one_a_line(examine: Command, tmp_path: Path) -> None:
@@ -400,5 +400,5 @@ def test_token_text_cannot_run_in_an_exported_page(page: str) -> None:
 
 def test_an_exported_page_says_what_was_found(page: str, report: Report) -> None:
     assert "<title>tiny: what the inspector found</title>" in page
-    assert page.count("<figure ") == 5
+    assert page.count("<figure ") == 6
     assert len(pd.DataFrame(report.frame("findings"))) and "<summary>findings</summary>" in page

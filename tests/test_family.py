@@ -84,7 +84,7 @@ def by_hand(study: Study, model: Model, member: Member) -> list[list[tuple[str, 
             if ids:
                 fed = meter.feed([row.question], [ids])
                 uncertainty = Uncertainty(fed.spans)
-                (risk,) = study.probe.risk(meter.contributions(fed, [uncertainty])[:, study.probe.fit.columns])
+                (risk,) = study.probe.risk(meter.contributions_of(study.probe.neurons, fed, [uncertainty]))
                 logprob = float(uncertainty.logprob[0])
                 assert mine or risk == pytest.approx(study.score(model, row.question, ids), abs=1e-6)
             mine.append((mark, risk, logprob))
@@ -174,7 +174,7 @@ def test_the_table_is_saved_drawn_and_told(compared: Study, tmp_path: Path) -> N
     figure = decoding_family(table)
     assert list(figure.layout.yaxis.ticktext) == table["member"].tolist()
     assert list(figure.data[0].x) == table["accuracy"].tolist()
-    assert f"On {table['n'].iloc[0]} questions greedy answers" in figure.layout.title.text.replace("<br>", " ")
+    assert f"On {table['n'].iloc[0]} questions greedy decoding answers" in figure.layout.title.text.replace("<br>", " ")
 
 
 def test_mistakes_are_refused(study: Study, tiny: Model) -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from inspector.detectors.hneurons import detector, schema
+from inspector.detectors.hneurons import schema
 from inspector.detectors.hneurons.schema import ProbeArrays, Scores, Transfer, as_facts, axes_of, transfers_of
 from inspector.hallucination.probe.lasso import Fit
 from inspector.hallucination.probe.probe import Probe
@@ -41,9 +41,8 @@ def test_transfers_have_names_and_those_of_earlier_runs_get_them() -> None:
     assert transfers_of(as_facts([ONE, TWO])) == (ONE, TWO)
     earlier = {"transfers": [list(vars(ONE).values()), list(vars(TWO).values())]}
     assert transfers_of(earlier) == (ONE, TWO)
-    names: dict[int, str] = {}
     both = (as_facts([ONE, TWO]), earlier)
-    frames = [detector.transfers(evidence(facts), names, detector.Thresholds()) for facts in both]
+    frames = [transfers(evidence(facts)) for facts in both]
     pd.testing.assert_frame_equal(*frames)
     assert list(frames[0].columns) == ["source", "target", "right", "wrong", "auroc", "low", "high", "logprob"]
     mixed = {"transfers": [*earlier["transfers"], *as_facts([replace(ONE, source="x")])["transfers"]]}

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from inspector.detectors.base import Judge, resolve
+from inspector.detectors.base import Judge, installed, resolve
 from inspector.detectors.measured import Measured
 from inspector.errors import DetectorError, InputError
 from inspector.records import Effect, Finding, Record
@@ -71,6 +71,9 @@ class Report(Record):
         settings = {**self.settings, "thresholds": {name: t for name, t in merged.items() if t}}
         again = replace(self, settings=settings)
         here = [part.name for part in again.parts]
+        for name in thresholds:
+            if name not in here:
+                raise InputError(f"No detector '{name}'. Installed: {', '.join(installed()) or 'none'}.")
         kept = tuple(found for found in self.findings if found.detector not in here)
         return replace(again, findings=judged(again) + kept)
 
