@@ -215,7 +215,7 @@ def test_a_model_without_neurons_is_refused_by_name(architecture: str) -> None:
         ([(-1, 0)], {}, "in layer -1"),
         ([(0, 64)], {}, "neurons 0–63"),
         ([(0, 0)], {"top": 0}, "top is 0"),
-        ([(0, 0)], {"bar": 0.0}, "(bar) is 0.0"),
+        ([(0, 0)], {"bar": 0.0}, r"\(bar\) is 0.0"),
     ],
 )
 def test_a_mistake_is_refused_with_what_to_do(
