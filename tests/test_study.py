@@ -111,22 +111,14 @@ def test_scoring_an_answer_is_measuring_it(study: Study, smollm2: Model, monkeyp
     assert np.allclose(alone, rows["risk"], atol=2e-3)
 
 
-def test_fitting_and_scoring_run_the_same_code(study: Study, smollm2: Model, monkeypatch: pytest.MonkeyPatch) -> None:
-    from inspector.hallucination.answers import measure as measuring
+def test_scoring_measures_what_fitting_measured(study: Study, smollm2: Model) -> None:
+    from inspector.hallucination.answers.measure import Meter
 
-    calls: list[str] = []
-    update = measuring.Contributions.update
-
-    def spy(self: measuring.Contributions, *args: object) -> None:
-        calls.append(type(self).__name__)
-        update(self, *args)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(measuring.Contributions, "update", spy)
-    study.score(smollm2, "What is the capital of France?", "Paris")
-    scored = len(calls)
-    meter = measuring.Meter(smollm2, Form())
-    meter.measure(meter.feed(["What is the capital of France?"], [(5042,)]))
-    assert scored == smollm2.shape.layers == len(calls) - scored
+    question, answer = "What is the capital of France?", (5042,)
+    meter = Meter(smollm2, study.form)
+    whole = meter.measure(meter.feed([question], [answer])).answer
+    neurons = np.asarray(whole).reshape(1, -1)[:, study.probe.fit.columns].astype(np.float32)
+    assert study.score(smollm2, question, answer) == pytest.approx(float(study.probe.risk(neurons)[0]), abs=1e-6)
 
 
 def test_tokens_log_odds_have_the_answers_as_their_mean(study: Study, smollm2: Model) -> None:
@@ -174,7 +166,7 @@ def test_the_answers_a_neuron_fires_on_are_those_with_its_largest_cett(study: St
 
 
 def test_a_run_made_before_neurons_were_described_still_opens(study: Study, tmp_path: Path) -> None:
-    old = Study(**{**vars(study), "tables": {"answers": study.tables["answers"]}})
+    old = replace(study, tables={"answers": study.tables["answers"]})
     opened = open_run(old.save(tmp_path / "old"))
     assert not {"hneurons.states", "hneurons.tokens"} & set(opened.frames())
     assert len(opened.frame("hneurons.fires_on")) == 10 * len(study.probe.neurons)
@@ -187,7 +179,7 @@ def test_a_study_of_a_model_that_can_not_be_read_says_so(
         raise ModelError("Logits differ.")
 
     monkeypatch.setattr(neurons_module, "check_readout", refuse)
-    bare = describing.with_states(Study(**{**vars(study), "tables": {}}), smollm2)
+    bare = describing.with_states(replace(study, tables={}), smollm2)
     assert not bare.tables and "left out: Logits differ." in bare.notes[-1]
 
 
@@ -274,14 +266,14 @@ def test_a_probe_is_tried_on_another_study_without_a_model(study: Study) -> None
         **study.tables["answers"],
         **{name: study.tables["answers"][name] + " it" for name in ("question", "answer", "accepted", "subject")},
     }
-    other = Study(**{**vars(study), "tables": {"answers": renamed}})
+    other = replace(study, tables={"answers": renamed})
     there, back = between(study, other, ("one", "other"))
     assert there.right >= 10 and there.auroc > 0.7 and back.auroc > 0.7
     table = with_transfers(study, "facts", {"trivia": other}).frame("hneurons.transfers").tail(2)
     assert table["source"].tolist() == table["target"].tolist()[::-1] == ["facts", "trivia"]
     card = {**study.card, "fingerprint": "another"}
     with pytest.raises(InputError, match="different models"):
-        between(study, Study(**{**vars(study), "card": card}), ("one", "other"))
+        between(study, replace(study, card=card), ("one", "other"))
 
 
 @pytest.mark.parametrize(
@@ -315,7 +307,7 @@ def test_the_strictest_agreement_that_leaves_enough_is_taken() -> None:
     assert label_all([answers(10, 10)] * 99 + [answers(8, 10)] + wrong).agreement == 0.8
     assert label_all([answers(10, 10)] * 45 + wrong).agreement == 1.0  # no laxer rule gives more
     assert label_all([answers(10, 10)] * 45 + [answers(3, 10)] * 60 + wrong).agreement == 0.3
-    with pytest.raises(InputError, match="39 right"):
+    with pytest.raises(InputError, match="39 (right|correct)"):
         label_all([answers(10, 10)] * 39 + wrong)
     with pytest.raises(InputError, match="agreement is 2"):
         label_all(wrong, 2.0)

@@ -98,6 +98,9 @@ def contrast(a: str, b: str) -> float:
 
 @pytest.mark.parametrize("accent", ["#E8590C", "#1971C2", "#6741D9", "#00FF00", "#FFFFE0", "#000000", "no colour"])
 def test_every_accent_can_be_read_on_its_page(accent: str) -> None:
+    from dashboards import theme
+    from inspector.cli.dashboard import THEME
+
     for page in ("#FFFFFF", THEME["theme.dark.backgroundColor"]):
         assert contrast(theme.readable(accent, page), page) >= 4.5
     for known in theme.TEXT_OF.values():
