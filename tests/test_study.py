@@ -263,7 +263,7 @@ def test_a_probe_is_tried_on_another_study_without_a_model(study: Study) -> None
     there, back = between(study, study, ("one", "other"))
     assert there.right == there.wrong == 0 and np.isnan(there.auroc)  # every question is in the other
     renamed = {
-        **study.tables["answers"],
+        **{name: column for name, column in study.tables["answers"].items() if name != "aliases"},
         **{name: study.tables["answers"][name] + " it" for name in ("question", "answer", "accepted", "subject")},
     }
     other = replace(study, tables={"answers": renamed})
