@@ -76,7 +76,7 @@ def _series(browser: Any, address: str, out: Path, scheme: str, width: int) -> N
         page.wait_for_function("!document.querySelector('[data-testid=stSkeleton]')")
         page.wait_for_timeout(1500)
         if name == "interventions":
-            page.get_by_role("button", name="Run beside a twin").click()
+            page.get_by_role("button", name="Run beside a control").click()
             page.get_by_text("the loss goes from").wait_for(timeout=300_000)
         height = page.evaluate("document.querySelector('[data-testid=stMainBlockContainer]').scrollHeight")
         page.set_viewport_size({"width": width, "height": min(TALLEST, max(900, height + 60))})

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from inspector.batches import WINDOW, Batch, Text, TokenSequence, batches, token_table, tokenise
-from inspector.detectors.base import Detector, Reducer, attempt, load_detectors, load_judges
+from inspector.detectors.base import Detector, Judge, Reducer, attempt, load_detectors, load_judges
 from inspector.detectors.measured import Measured
 from inspector.detectors.thresholds import in_force
 from inspector.errors import DetectorError, InputError, ModelError
@@ -98,10 +98,12 @@ def examine(
     if changes := interventions_in_force(model):
         settings["interventions"] = json.loads(as_json(changes))
     report = Report(model.card, settings, evidence, (), token_table(rows, model.tokenizer))
-    brought = scan.notes(report)
+    measured = [detector for detector in chosen if detector.name in evidence]
+    findings = judged(report, measured, lambda fault: scan.faults.append(str(fault)))
+    report = replace(report, findings=findings)
+    brought = scan.notes([Measured(detector, report) for detector in measured])
     notes = (*_of_input(model, rows, window), *brought, *_of_model(model), *dict.fromkeys(scan.faults))
-    report = replace(report, notes=notes)
-    return replace(report, findings=judged(report, scan.measured_by(report)))
+    return replace(report, notes=notes)
 
 
 def _refuse(model: Model, detectors: Sequence[Detector]) -> None:
@@ -150,20 +152,13 @@ class _Scan:
                 found[name] = evidence
         return found
 
-    def measured_by(self, report: Report) -> list[Detector]:
-        """The detectors that measured something."""
-        return [detector for detector in self.detectors if detector.name in report.evidence]
+    def notes(self, parts: Sequence[Measured]) -> list[str]:
+        """What each detector says of its measurements."""
+        return [
+            note for part in parts for note in self._tried(part.detector, "notes", partial(part.ask, "notes")) or ()
+        ]
 
-    def notes(self, report: Report) -> list[str]:
-        """What each detector says of its measurements; judging is tried, so that a failure is named."""
-        found: list[str] = []
-        for detector in self.measured_by(report):
-            part = Measured(detector, report)
-            self._tried(detector, "judge", part.judged)
-            found += self._tried(detector, "notes", partial(part.ask, "notes")) or ()
-        return found
-
-    def _tried(self, detector: Detector, part: str, call: Callable[[], Any]) -> Any:
+    def _tried(self, detector: Judge, part: str, call: Callable[[], Any]) -> Any:
         """What a part gives, or None where it failed, which is noted."""
         try:
             return attempt(detector, part, call)

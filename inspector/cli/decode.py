@@ -55,6 +55,8 @@ def decode(
     if as_json:
         typer.echo(json.dumps({"decoding": rows_of(family)}, ensure_ascii=False, indent=1))
     else:
-        from inspector.show.terminal import print_decoding
+        from inspector.figures.palette import VIOLET
+        from inspector.hallucination.compare_decoding import text_table
+        from inspector.show.terminal import print_table
 
-        print_decoding(compared)
+        print_table(text_table(compared), VIOLET)

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from inspector.detectors.base import Judge, attempt
@@ -137,10 +136,6 @@ class Measured:
         """
         found = attempt(self.detector, "judge", lambda: judged(self.detector, self.evidence, self.names, self.chosen))
         return tuple(found)
-
-    def texts_of(self, token: Any) -> list[str]:
-        """Each token id's text, or `#id` where it is not known."""
-        return [self.names.get(int(one), f"#{one}") for one in np.asarray(token)]
 
 
 def _whole(given: Any) -> Any:

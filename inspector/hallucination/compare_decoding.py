@@ -7,6 +7,8 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int
 
+from inspector.detectors.hneurons.sentences import decoding
+from inspector.detectors.shown import TextTable
 from inspector.errors import InputError
 from inspector.hallucination.answers.ask import Asker, Sampling
 from inspector.hallucination.answers.cett import Uncertainty
@@ -198,3 +200,8 @@ def _by_question(answers: Sequence[Sequence[_Told]]) -> Float[np.ndarray, "quest
 
 def _columns(table: pd.DataFrame) -> dict[str, np.ndarray]:
     return {str(name): table[name].to_numpy(object if table[name].dtype.kind not in "if" else None) for name in table}
+
+
+def text_table(study: Study) -> TextTable:
+    """The comparison (frame `decoding`) for a terminal."""
+    return decoding(study.frame("decoding"))

@@ -1,7 +1,7 @@
 """`Report`: a record with its conveniences — tables, judging again, saving."""
 
 import html
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
 from functools import cached_property
@@ -105,12 +105,17 @@ def open_run(folder: str | Path) -> Report:
     return kind.of(record)
 
 
-def judged(report: Report, detectors: Sequence[Judge] | None = None) -> tuple[Finding, ...]:
+def judged(
+    report: Report,
+    detectors: Sequence[Judge] | None = None,
+    on_fault: Callable[[DetectorError], object] = lambda fault: None,
+) -> tuple[Finding, ...]:
     """Findings of a report's evidence under its thresholds, in the order of its detectors, with tested verdicts.
 
     Args:
         report: with the thresholds in its settings.
         detectors: what judges; the report's installed detectors where None.
+        on_fault: called with the error of a detector that fails to judge, which has no findings then.
 
     Raises:
         InputError: a threshold that a detector doesn't have, or a value that it doesn't take.
@@ -120,8 +125,8 @@ def judged(report: Report, detectors: Sequence[Judge] | None = None) -> tuple[Fi
     for part in parts:
         try:
             found += part.judged()
-        except DetectorError:  # the report says so where the part is shown, and in its notes after a scan
-            continue
+        except DetectorError as fault:
+            on_fault(fault)
     return tuple(_verified(one, report) for one in found)
 
 

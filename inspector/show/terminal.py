@@ -54,7 +54,7 @@ def text_tables(part: Measured) -> Iterator[TextTable]:
 
 def drawn(table: TextTable, accent: str) -> Table:
     """A table for the terminal; nothing in its cells is read as markup."""
-    shown = Table(title=Text(table.title, style=f"bold {accent}"), title_justify="left", header_style="dim")
+    shown = empty_table(table.title, accent)
     for header in table.columns:
         shown.add_column(Text(header), justify="left" if header in table.left else "right")
     for row in table.rows():
@@ -62,12 +62,9 @@ def drawn(table: TextTable, accent: str) -> Table:
     return shown
 
 
-def print_decoding(study: Report) -> None:
-    """Print the comparison of ways to decode to stdout."""
-    for part in study.parts:
-        for table in text_tables(part):
-            if table.title.startswith("Decoding"):
-                _console().print(drawn(table, part.accent))
+def print_table(table: TextTable, accent: str = NEUTRAL) -> None:
+    """Print one table to stdout."""
+    _console().print(drawn(table, accent))
 
 
 def _findings(part: Measured) -> TextTable:

@@ -96,8 +96,8 @@ def _quantised(m: Measured) -> Iterator[Sentence]:
         row = flagged.loc[flagged["cosine"].idxmax()]
         yield Sentence(
             m.name,
-            f"After the norm the spike's token hardly varies: mean cosine between texts {row['cosine']:.2f} at the "
-            f"input of layer {int(row['layer'])} (last tokens {row['cosine_last_token']:.2f}), some "
+            f"After the norm the spike's token has a mean cosine of {row['cosine']:.2f} between texts at the input of "
+            f"layer {int(row['layer'])} (last tokens {row['cosine_last_token']:.2f}), some "
             f"{row['effective_dims']:.1f} dims in effect.",
         )
 
