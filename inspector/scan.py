@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from inspector.batches import WINDOW, Batch, Text, TokenSequence, batches, token_table, tokenise
+from inspector.batches import WINDOW, Text, TokenSequence, batches, token_table, tokenise
+from inspector.detectors.apart import Apart
 from inspector.detectors.base import Detector, Judge, Reducer, attempt, load_detectors, load_judges
 from inspector.detectors.measured import Measured
 from inspector.detectors.thresholds import in_force
@@ -19,7 +20,6 @@ from inspector.models import Model, hooks_inside_attention, route_now
 from inspector.models.observe import Forecast, Progress, forecast, observe
 from inspector.records import Evidence
 from inspector.run.report import Report, judged
-from inspector.sites import Site
 
 
 def examine(
@@ -138,7 +138,7 @@ class _Scan:
     ) -> dict[str, Evidence]:
         """One pass over the rows: the evidence of each detector that didn't fail."""
         made = {name: self._tried(d, "reducer", partial(d.reducer, self.model)) for name, d in named.items()}
-        apart = {name: _Apart(named[name], reducer) for name, reducer in made.items() if reducer is not None}
+        apart = {name: Apart(named[name], reducer) for name, reducer in made.items() if reducer is not None}
         if apart:
             parts = batches(rows, plan.tokens_per_batch, self.model.pad_id)
             observe(self.model, parts, list(apart.values()), progress=self.progress)
@@ -165,23 +165,6 @@ class _Scan:
         except DetectorError as error:
             self.faults.append(str(error))
             return None
-
-
-class _Apart:
-    """A reducer whose failure costs its own evidence and nothing else."""
-
-    def __init__(self, detector: Detector, reducer: Reducer) -> None:
-        self.detector, self.reducer, self.kinds = detector, reducer, reducer.kinds
-        self.fault = ""
-
-    def update(self, batch: Batch, site: Site, x: Any) -> None:
-        """Take in one site's activations, unless it failed before."""
-        if self.fault:
-            return
-        try:
-            attempt(self.detector, "update", lambda: self.reducer.update(batch, site, x))
-        except DetectorError as error:
-            self.fault = str(error)
 
 
 def _evidence(reducer: Reducer, rows: Sequence[TokenSequence], model: Model) -> Evidence:

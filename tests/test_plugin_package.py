@@ -80,6 +80,7 @@ def test_a_plugins_findings_are_tested_by_intervening(
     done = installed("verify", scanned, "--in-place", "--model", tiny_folder, "--file", texts, "--heads", "2")
     assert done.returncode == 0, done.stderr
     shown = " ".join(installed("show", scanned).stdout.split())
+    assert "Detector 'broken_trials' of inspector-broken failed in trials (RuntimeError: broken in its trials)" in shown
     assert "Tested: " in shown and "dead neurons of layer" in shown and "as many living neurons" in shown
     effects = json.loads(installed("show", scanned, "--json", "--frame", "effects").stdout)["effects"]
     assert {row["op"] for row in effects if row["detector"] == "dead_neurons"} == {"ablate dead"}

@@ -1,12 +1,13 @@
 """`Plan`: what a verification tests, what it leaves out and why; worked out once, before anything is tried."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 from inspector.batches import Text, batches
+from inspector.detectors.apart import Apart
 from inspector.detectors.base import Detector, attempt, resolve
 from inspector.detectors.measured import Measured
 from inspector.detectors.trials import Case, Planned, Settings, Trials
@@ -83,11 +84,13 @@ class Plan:
         parts: of each detector.
         notes: what is left out and why, and what to know of the trials.
         texts: how many texts effects are measured on.
+        faults: which detectors failed; measuring beside the trials can still add to them.
     """
 
     parts: tuple[Part, ...]
     notes: tuple[str, ...]
     texts: int
+    faults: list[str]
 
     @classmethod
     def of(
@@ -104,7 +107,7 @@ class Plan:
         Raises:
             InputError: too few texts.
         """
-        return _Planner(claims, report, model, texts, settings, folder).plan()
+        return _Planner(claims, report, model, texts, settings, folder, list(claims.faults)).plan()
 
 
 @dataclass(frozen=True)
@@ -115,7 +118,7 @@ class _Planner:
     texts: Sequence[Text] | None
     settings: Settings
     folder: Path | None
-    faults: list[str] = field(default_factory=list)
+    faults: list[str]
 
     def plan(self) -> Plan:
         shown = {name: self._present(name) for name in self.claims.claims}
@@ -139,7 +142,7 @@ class _Planner:
                 outcomes = self.outcomes if planned.bench is None else Outcomes(bench, log)
                 parts.append(Part(name, planned, outcomes))
                 notes += planned.notes
-        return Plan(tuple(parts), (*notes, *self.claims.faults, *self.faults), len(self.bench.rows))
+        return Plan(tuple(parts), tuple(notes), len(self.bench.rows), self.faults)
 
     @cached_property
     def bos(self) -> bool | None:
@@ -201,21 +204,25 @@ class _Planner:
         """What all detectors measure on the texts under interventions."""
         found: dict[str, float] = {}
         for name, evidence in self._measured(tuple(self.claims.claims), interventions).items():
-            found |= self.claims.trials[name].gauge(evidence, shown[name], self.claims.parts[name])
+            gauge = partial(self.claims.trials[name].gauge, evidence, shown[name], self.claims.parts[name])
+            found |= self._tried(name, "gauge", gauge) or {}
         return found
 
     def _measured(self, names: Sequence[str], interventions: tuple[Intervention, ...]) -> dict[str, Evidence]:
         """The evidence of these detectors on the texts, as far as they scan texts and the model has what they need."""
-        reducers = {}
+        apart: dict[str, Apart] = {}
         for name in names:
             detector = self.claims.parts[name].detector
             if isinstance(detector, Detector) and all(map(self.model.shape.has, detector.kinds)):
-                reducers[name] = detector.reducer(self.model)
-        if reducers:
+                reducer = self._tried(name, "reducer", partial(detector.reducer, self.model))
+                apart |= {} if reducer is None else {name: Apart(detector, reducer)}
+        if apart:
             with intervene(self.model, interventions):
                 rows = batches(self.bench.rows, BATCH_TOKENS, self.model.pad_id)
-                observe(self.model, rows, list(reducers.values()))
-        return {name: reducer.evidence() for name, reducer in reducers.items()}
+                observe(self.model, rows, list(apart.values()))
+        self.faults.extend(one.fault for one in apart.values() if one.fault)
+        measured = {n: self._tried(n, "evidence", one.reducer.evidence) for n, one in apart.items() if not one.fault}
+        return {name: evidence for name, evidence in measured.items() if evidence is not None}
 
     def _tried(self, name: str, part: str, call: Any) -> Any:
         try:

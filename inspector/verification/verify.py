@@ -71,7 +71,7 @@ def verify(
     found = _Tested(report, claims)
     found.trials(plan.parts, seed, step)
     found.extras(plan.parts, step)
-    notes = (*plan.notes, *found.notes)
+    notes = (*plan.notes, *found.notes, *dict.fromkeys(plan.faults))
     kept = tuple(note for note in report.notes if note not in notes)
     return replace(
         report,
@@ -139,7 +139,13 @@ class _Tested:
         step("testing", 0, total)
         for part in parts:
             advance = lambda done: step("testing", done, total)  # noqa: E731
-            effects = run(part.outcomes, part.planned.trials, seed=seed, step=advance, detector=part.detector)
+            detector = self.claims.parts[part.detector].detector
+            tried = partial(run, part.outcomes, part.planned.trials, seed=seed, step=advance, detector=part.detector)
+            try:
+                effects = attempt(detector, "trials", tried)
+            except DetectorError as error:
+                self.notes.append(str(error))
+                continue
             self.effects += effects
             self.verdicts += [one for trial in part.planned.trials for one in _verdicts(trial, effects)]
 

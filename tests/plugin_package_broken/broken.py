@@ -1,9 +1,22 @@
-"""Detectors that fail: in `reducer`, in `update`, in `judge`, in `figures`, in their screen."""
+"""Detectors that fail: in `reducer`, in `update`, in `judge`, in `figures`, in their screen, in their trials."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from inspector.plugin import Batch, Drawing, Evidence, Finding, Measured, Names, Screen, Site, Tally
+from inspector.plugin import (
+    Batch,
+    Case,
+    Drawing,
+    Evidence,
+    Finding,
+    Measured,
+    Names,
+    Planned,
+    Screen,
+    Site,
+    Tally,
+    Trials,
+)
 
 
 class Counting:
@@ -80,3 +93,22 @@ class Screen_(Reducer):
 
     name = "broken_screen"
     screen = Screen("A screen that fails.", "broken:show")
+
+
+class Failing(Trials):
+    """Trials that fail."""
+
+    def claims(self, measured: Measured) -> Sequence[Any]:
+        """One that can be tested."""
+        return ["all"]
+
+    def planned(self, case: Case) -> Planned:
+        """None."""
+        raise RuntimeError("broken in its trials")
+
+
+class Trials_(Reducer):
+    """Has trials that fail."""
+
+    name = "broken_trials"
+    trials = Failing

@@ -1,0 +1,32 @@
+"""`Apart`: a detector's reducer in a pass with others, whose failure costs its own evidence and nothing else."""
+
+from typing import TYPE_CHECKING, Any
+
+from inspector.detectors.base import Detector, Reducer, attempt
+from inspector.errors import DetectorError
+from inspector.sites import Site
+
+if TYPE_CHECKING:
+    from inspector.batches import Batch
+
+
+class Apart:
+    """A reducer that takes in nothing more once it failed; `fault` says how.
+
+    Args:
+        detector: whose it is.
+        reducer: the reducer.
+    """
+
+    def __init__(self, detector: Detector, reducer: Reducer) -> None:
+        self.detector, self.reducer, self.kinds = detector, reducer, reducer.kinds
+        self.fault = ""
+
+    def update(self, batch: "Batch", site: Site, x: Any) -> None:
+        """Take in one site's activations, unless it failed before."""
+        if self.fault:
+            return
+        try:
+            attempt(self.detector, "update", lambda: self.reducer.update(batch, site, x))
+        except DetectorError as error:
+            self.fault = str(error)
