@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -133,7 +134,8 @@ def test_findings_keep_none_apart_from_nan_and_from_odd_text(report: Report, tmp
 
 def test_effects_survive_the_disk(report: Report, tmp_path: Path) -> None:
     numbers = dict.fromkeys(("change", "low", "high", "twin_change", "twin_low", "twin_high", "p", "q"), 0.25)
-    effects = (Effect("t", "zero", "loss", n=3, **{**numbers, "q": NAN}), Effect("u", "set", "loss", n=4, **numbers))
+    named = partial(Effect, metric="loss", detector="massive")
+    effects = (named("t", "zero", n=3, **{**numbers, "q": NAN}), named("u", "set", n=4, **numbers))
     assert repr(through_disk(report, tmp_path, effects=effects).effects) == repr(effects)
 
 
