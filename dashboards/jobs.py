@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from inspector.errors import InspectorError
+from inspector.progress import Progress
 
 KEPT = 24
 """Jobs remembered after they ended, the latest; a result that is older must be measured again."""
@@ -60,6 +61,14 @@ class Job:
         """
         self.check()
         self.doing, self.done, self.total = doing, done, total
+
+    @property
+    def progress(self) -> Progress:
+        """Where long work reports to; it stops there if the visitor cancelled."""
+        return Progress(self._listen)
+
+    def _listen(self, task: str, done: int, total: int | None) -> None:
+        self.step(task.capitalize(), self.done + done if done else 0, total or 0)
 
     def check(self) -> None:
         """Stop here if the visitor cancelled.

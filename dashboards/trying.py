@@ -8,13 +8,14 @@ from typing import Any
 
 import streamlit as st
 
-from dashboards import progress, state, twins, widgets, work
+from dashboards import progress, state, widgets, work
 from dashboards.state import View
-from dashboards.twins import Change
 from inspector.detectors.base import attempt
 from inspector.detectors.measured import Measured
 from inspector.detectors.shown import Suggestion
 from inspector.errors import DetectorError, InputError
+from inspector.interventions.change import KINDS, OPS, SIZES, Change, width
+from inspector.interventions.operations import OPERATIONS
 
 PROMPT = "The capital of France is"
 SEEDS = 10_001
@@ -23,7 +24,7 @@ SEEDS = 10_001
 def prefilled(view: View) -> Change:
     """The target and op that the address names; else the run's largest spike zeroed; else its first candidate."""
     card, kind = view.report.card, state.chosen("kind")
-    if kind not in twins.KINDS:
+    if kind not in KINDS:
         return _found(view)
     layer = state.number("layer", range(card["layers"])) or 0
     change = Change(kind, layer, state.number("unit"), state.number("at", range(card["context"])), "", factor())
@@ -32,7 +33,7 @@ def prefilled(view: View) -> Change:
 
 def fitted(change: Change, card: Mapping[str, Any]) -> Change:
     """The change with a unit and an op that its kind has."""
-    most, ops = twins.width(change.kind, card), twins.OPS[change.kind]
+    most, ops = width(change.kind, card), OPS[change.kind]
     unit = None if most is None else min(change.unit or 0, most - 1)
     return replace(change, unit=unit, op=change.op if change.op in ops else ops[0])
 
@@ -57,7 +58,7 @@ def _found(view: View) -> Change:
     """What the run's detectors suggest first."""
     for part in view.report.parts:
         one = _suggested(part)
-        if one is not None and one.kind in twins.KINDS:
+        if one is not None and one.kind in KINDS:
             return Change(one.kind, one.layer, one.unit, one.position, one.op, factor())
     return Change("resid_post", 0, 0, 0, "zero", factor())
 
@@ -86,7 +87,7 @@ def form(view: View) -> None:
     widgets.model_place(view)
     with st.container(border=True):
         st.html("<h2 class=figure>Change one thing</h2>")
-        near = ", as near in size as there is" if now.kind in twins.SIZES else "; sizes of these are not measured"
+        near = ", as near in size as there is" if now.kind in SIZES else "; sizes of these are not measured"
         widgets.reading(f"The same is done to a matched random control: another of its kind{near}.")
         _target(now, seed, view.report.card)
         with st.form("change", border=False):
@@ -109,13 +110,13 @@ def _target(now: Change, seed: int, card: Mapping[str, Any]) -> None:
 
     left, right = st.columns(2)
     with left:
-        widgets.choice("kind", "What", list(twins.KINDS), now.kind, twins.KINDS.__getitem__, write)
+        widgets.choice("kind", "What", list(KINDS), now.kind, KINDS.__getitem__, write)
     with right:
-        widgets.choice("op", "Do", twins.OPS[now.kind], now.op, twins.SAID.__getitem__, write)
+        widgets.choice("op", "Do", OPS[now.kind], now.op, lambda op: OPERATIONS[op].words(now.kind), write)
     first, second, third, fourth = st.columns(4)
     with first:
         widgets.whole("layer", "Layer", card["layers"] - 1, now.layer, write)
-    most = twins.width(now.kind, card)
+    most = width(now.kind, card)
     if most is not None:
         with second:
             what = {"resid_post": "Dim", "neuron": "Neuron", "attention": "Head"}[now.kind]
@@ -156,7 +157,7 @@ def shown(result: work.Compared) -> None:
     widgets.finding(
         f"{changed.name[0].upper()}{changed.name[1:]}: the loss goes from {baseline.loss:.2f} to {changed.loss:.2f} "
         f"({change:+.2f}); with the matched random control, {control.name}, to {control.loss:.2f} "
-        f"({controls_change:+.2f}). {result.twin} One control and {work.TEXTS} texts only illustrate; `inspector "
+        f"({controls_change:+.2f}). {result.control} One control and {work.TEXTS} texts only illustrate; `inspector "
         "verify` tests, with many controls and intervals.",
     )
     for column, way, role in zip(st.columns(3), ways, ("Baseline", "Changed", "Matched random control"), strict=True):

@@ -16,8 +16,8 @@ import numpy as np
 import pandas as pd
 
 from dashboards.jobs import Job
-from dashboards.twins import Change, said_of, sizes_of, width
 from inspector.errors import InputError
+from inspector.interventions.change import Change, said_of, sizes_of, width
 from inspector.interventions.values import Intervention
 
 if TYPE_CHECKING:
@@ -124,8 +124,7 @@ def scan(
             bos=bos,
             window=window,
             batch_tokens=BATCH_TOKENS,
-            progress=lambda done: job.step("Tokens", job.done + done, job.total),
-            on_forecast=lambda plan: job.step("Tokens", 0, plan.tokens),
+            progress=job.progress,
         )
     return Scanned(report, name)
 
@@ -200,7 +199,7 @@ class Compared:
 
     prompt: str
     ways: list[Way]
-    twin: str
+    control: str
 
 
 def compare(
@@ -222,9 +221,9 @@ def compare(
         (row,) = tokenise(model.tokenizer, [prompt], bos=None, window=model.shape.context)
         bench = TextBench(model, _rows(model))
         sizes = sizes_of(model, change, largest)
-        twin = change.twin(width(change.kind, card) or card["layers"], sizes, seed)
+        control = change.control(width(change.kind, card) or card["layers"], sizes, seed)
         ways: dict[str, tuple[Intervention, ...]] = {"baseline": ()}
-        ways |= {one.name: one.interventions(model) for one in (change, twin)}
+        ways |= {one.name: one.interventions(model) for one in (change, control)}
         found = []
         for number, (name, interventions) in enumerate(ways.items()):
             job.step(f"Measuring: {name}", 1 + 2 * number, 7)
@@ -232,7 +231,7 @@ def compare(
             job.step(f"Continuing the prompt: {name}", 2 + 2 * number, 7)
             tokens, text = _continued(model, row.ids, interventions)
             found.append(Way(name, tokens, text, **{metric: _mean(outcome[metric]) for metric in METRICS}))
-    return Compared(prompt, found, said_of(change, twin, sizes))
+    return Compared(prompt, found, said_of(change, control, sizes))
 
 
 def _rows(model: "Model") -> list[Any]:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from inspector.batches import Batch
     from inspector.detectors.base import Detector, Judge, Names, Reducer
     from inspector.detectors.measured import Measured
+    from inspector.detectors.neurons import Described, NeuronColumns
     from inspector.detectors.shown import (
         Frame,
         Headline,
@@ -38,6 +39,7 @@ _HOMES = {
     "inspector.batches": ("Batch",),
     "inspector.detectors.base": ("Detector", "Judge", "Names", "Reducer"),
     "inspector.detectors.measured": ("Measured",),
+    "inspector.detectors.neurons": ("Described", "NeuronColumns"),
     "inspector.detectors.shown": (
         "Frame",
         "Headline",
@@ -63,6 +65,7 @@ _HOME = {name: module for module, names in _HOMES.items() for name in names}
 __all__ = [
     "Batch",
     "Case",
+    "Described",
     "Detector",
     "Drawing",
     "Evidence",
@@ -75,6 +78,7 @@ __all__ = [
     "Judge",
     "Measured",
     "Names",
+    "NeuronColumns",
     "Planned",
     "Reducer",
     "Removal",

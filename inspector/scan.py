@@ -17,7 +17,8 @@ from inspector.errors import DetectorError, InputError, ModelError
 from inspector.interventions.apply import interventions_in_force
 from inspector.interventions.values import as_json
 from inspector.models import Model, hooks_inside_attention, route_now
-from inspector.models.observe import Forecast, Progress, forecast, observe
+from inspector.models.observe import Forecast, forecast, observe
+from inspector.progress import Reported, Task, progress_of
 from inspector.records import Evidence
 from inspector.run.report import Report, judged
 
@@ -33,7 +34,7 @@ def examine(
     batch_tokens: int | None = None,
     first_text: int = 0,
     seed: int = 0,
-    progress: Progress | None = None,
+    progress: Reported = None,
     on_forecast: Callable[[Forecast], None] | None = None,
 ) -> Report:
     """Scan texts in one streaming pass (and a short one for each control input) and judge it.
@@ -48,57 +49,42 @@ def examine(
         batch_tokens: tokens per batch; chosen from free memory where None.
         first_text: number of the first text, for the shards of a corpus.
         seed: of the control inputs.
-        progress: called with the number of tokens just done.
+        progress: hears of the task `tokens`.
         on_forecast: called once, before the pass, with what it will take.
 
     Raises:
         InputError: no texts, an empty one, a detector that isn't installed, too little memory.
         ModelError: a detector needs a kind of site that this model does not have.
     """
-    for name, value in (("window", window), ("batch_tokens", batch_tokens)):
-        if value is not None and value < 1:
-            raise InputError(f"{name} is {value}. Use 1 or more, or leave it out.")
-    if seed < 0:
-        raise InputError(f"seed is {seed}. Use 0 or more.")
     chosen, faults = load_detectors(detectors), [] if detectors is not None else load_judges()[1]
     _refuse(model, chosen)
-    unknown = set(thresholds or {}) - {detector.name for detector in chosen}
-    if unknown:
-        raise InputError(f"Thresholds for '{unknown.pop()}', which is not among the detectors of this scan.")
-    for detector in chosen:
-        in_force(detector, (thresholds or {}).get(detector.name, {}))
+    _refuse_options({"window": window, "batch_tokens": batch_tokens}, seed, chosen, thresholds or {})
     window = min(window or WINDOW, model.shape.context)
     rows = tokenise(model.tokenizer, texts, bos=bos, window=window, first_text=first_text)
-    for row in rows:
-        if not all(0 <= i < model.shape.vocab for i in row.ids):
-            raise InputError(
-                f"Text {row.source} has a token id outside 0–{model.shape.vocab - 1}. Use the model's ids."
-            )
-    scan = _Scan(model, chosen, faults, progress)
+    _refuse_ids(model, rows)
+    scan = _Scan(model, chosen, faults)
     controls = scan.controls(seed)
     plan = forecast(model, rows + [row for _, _, control in controls for row in control], batch_tokens)
     if on_forecast is not None:
         on_forecast(plan)
-    evidence = scan.measured(rows, {detector.name: detector for detector in chosen}, plan)
+    task = progress_of(progress).task("tokens", plan.tokens)
+    evidence = scan.measured(rows, {detector.name: detector for detector in chosen}, plan, task)
     for name, detector, control in controls:
         if detector.name in evidence:
-            evidence |= scan.measured(control, {name: detector}, plan)
+            evidence |= scan.measured(control, {name: detector}, plan, task)
     if not evidence:
         raise DetectorError(scan.faults[0] if scan.faults else "No detector measured anything.")
-    chosen_thresholds = {name: dict(values) for name, values in (thresholds or {}).items()}
+    measured = [detector for detector in chosen if detector.name in evidence]
     settings = {
-        "detectors": [detector.name for detector in chosen if detector.name in evidence],
-        "thresholds": chosen_thresholds,
+        "detectors": [detector.name for detector in measured],
+        "thresholds": {name: dict(values) for name, values in (thresholds or {}).items()},
         "bos": {None: "as the tokenizer does", True: "one", False: "none"}[bos],
         "window": window,
         "texts": len(texts),
         "seed": seed,
-        "attention": route_now(model),
+        **_state_of(model),
     }
-    if changes := interventions_in_force(model):
-        settings["interventions"] = json.loads(as_json(changes))
     report = Report(model.card, settings, evidence, (), token_table(rows, model.tokenizer))
-    measured = [detector for detector in chosen if detector.name in evidence]
     findings = judged(report, measured, lambda fault: scan.faults.append(str(fault)))
     report = replace(report, findings=findings)
     brought = scan.notes([Measured(detector, report) for detector in measured])
@@ -116,11 +102,44 @@ def _refuse(model: Model, detectors: Sequence[Detector]) -> None:
                 )
 
 
+def _refuse_options(
+    counts: Mapping[str, int | None],
+    seed: int,
+    detectors: Sequence[Detector],
+    thresholds: Mapping[str, Mapping[str, Any]],
+) -> None:
+    for name, value in counts.items():
+        if value is not None and value < 1:
+            raise InputError(f"{name} is {value}. Use 1 or more, or leave it out.")
+    if seed < 0:
+        raise InputError(f"seed is {seed}. Use 0 or more.")
+    unknown = set(thresholds) - {detector.name for detector in detectors}
+    if unknown:
+        raise InputError(f"Thresholds for '{unknown.pop()}', which is not among the detectors of this scan.")
+    for detector in detectors:
+        in_force(detector, thresholds.get(detector.name, {}))
+
+
+def _refuse_ids(model: Model, rows: Sequence[TokenSequence]) -> None:
+    for row in rows:
+        if not all(0 <= i < model.shape.vocab for i in row.ids):
+            raise InputError(
+                f"Text {row.source} has a token id outside 0–{model.shape.vocab - 1}. Use the model's ids."
+            )
+
+
+def _state_of(model: Model) -> dict[str, Any]:
+    """How the model is run: where its attention is read from, and interventions in force."""
+    changes = interventions_in_force(model)
+    state: dict[str, Any] = {"attention": route_now(model)}
+    return state | ({"interventions": json.loads(as_json(changes))} if changes else {})
+
+
 class _Scan:
     """The detectors of one scan, each apart: one that fails loses its own part, and `faults` says so."""
 
-    def __init__(self, model: Model, detectors: Sequence[Detector], faults: Sequence[str], progress: Progress | None):
-        self.model, self.detectors, self.faults, self.progress = model, detectors, list(faults), progress
+    def __init__(self, model: Model, detectors: Sequence[Detector], faults: Sequence[str]) -> None:
+        self.model, self.detectors, self.faults = model, detectors, list(faults)
 
     def controls(self, seed: int) -> list[tuple[str, Detector, list[TokenSequence]]]:
         """Name, detector and rows of every control input that the detectors ask for."""
@@ -134,14 +153,14 @@ class _Scan:
         return found
 
     def measured(
-        self, rows: Sequence[TokenSequence], named: Mapping[str, Detector], plan: Forecast
+        self, rows: Sequence[TokenSequence], named: Mapping[str, Detector], plan: Forecast, task: Task
     ) -> dict[str, Evidence]:
         """One pass over the rows: the evidence of each detector that didn't fail."""
         made = {name: self._tried(d, "reducer", partial(d.reducer, self.model)) for name, d in named.items()}
         apart = {name: Apart(named[name], reducer) for name, reducer in made.items() if reducer is not None}
         if apart:
             parts = batches(rows, plan.tokens_per_batch, self.model.pad_id)
-            observe(self.model, parts, list(apart.values()), progress=self.progress)
+            observe(self.model, parts, list(apart.values()), task=task)
         found: dict[str, Evidence] = {}
         for name, one in apart.items():
             if one.fault:

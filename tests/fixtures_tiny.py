@@ -10,6 +10,7 @@ from zlib import crc32
 import pytest
 
 from inspector.models import Model
+from inspector.progress import Task
 from inspector.testing import tiny_model
 from inspector.testing.planted import TINY, VOCAB
 
@@ -77,3 +78,8 @@ class Words:
 def with_words(model: Model, template: str | None = None) -> Model:
     """The model with this tokenizer."""
     return replace(model, tokenizer=Words(template))
+
+
+def counting(done: list[int]) -> Task:
+    """A task that keeps what it hears."""
+    return Task("counted", listener=lambda name, count, total: done.append(count))

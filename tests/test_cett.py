@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from fixtures_tiny import architectures, loaded, with_words
+from fixtures_tiny import architectures, counting, loaded, with_words
 from torch import Tensor
 from transformers.pytorch_utils import Conv1D
 
@@ -356,7 +356,7 @@ def test_arrays_on_disk_hold_what_arrays_in_memory_hold(meter: Meter, tmp_path: 
 def test_progress_counts_the_tokens_that_were_run(meter: Meter) -> None:
     fed = meter.feed(["who was it ?", "why ?"], [(50, 60, 70), (33,)])
     done: list[int] = []
-    meter.measure(fed, progress=done.append)
+    meter.measure(fed, task=counting(done))
     assert sum(done) == sum(len(row.ids) for row in fed.rows)
 
 

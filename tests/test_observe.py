@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+from fixtures_tiny import counting
 
 from inspector import examine
 from inspector.batches import batches, tokenise
@@ -166,7 +167,12 @@ def test_two_threads_on_one_model_get_the_numbers_they_would_get_alone(llama: Mo
 
 def test_progress_counts_every_real_token(llama: Model) -> None:
     done: list[int] = []
-    observe(llama, batches(ROWS, 100), [Counter("resid_post")], progress=done.append)
+    observe(
+        llama,
+        batches(ROWS, 100),
+        [Counter("resid_post")],
+        task=counting(done),
+    )
     assert sum(done) == sum(len(row.ids) for row in ROWS)
 
 

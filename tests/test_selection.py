@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from fixtures_tiny import counting
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -377,7 +378,7 @@ def test_on_noise_nothing_is_found_on_average() -> None:
 def test_what_was_chosen_is_told_for_each_fold(found: tuple[Answers, Folds, Nested]) -> None:
     answers, folds, inside = found
     done: list[int] = []
-    again = nested(answers, folds, 0, done.append)
+    again = nested(answers, folds, 0, counting(done))
     assert done == [1] * 5
     assert (again.log_odds == inside.log_odds).all()
     assert len(inside.steps) == len(inside.neurons) == 5
@@ -523,7 +524,7 @@ def test_planted_neurons_are_stable_and_chance_ones_are_not(found: tuple[Answers
     fits = list(answers.path(rows, PENALTIES))
     step = next(i for i, fit in enumerate(fits) if len(fit.columns) >= 20)
     done: list[int] = []
-    share = stability(answers, rows, fits[step], step, 30, 0, done.append)
+    share = stability(answers, rows, fits[step], step, 30, 0, counting(done))
     planted = np.isin(fits[step].columns, (0, 1, 2))
     assert done == [1] * 30
     assert ((share >= 0) & (share <= 1)).all()

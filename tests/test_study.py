@@ -35,6 +35,7 @@ from inspector.hallucination.questions.sets import Question, load
 from inspector.hallucination.transfer_studies import between, with_transfers
 from inspector.hallucination.trials import unseen_questions
 from inspector.models import Model
+from inspector.progress import UNHEARD, Progress
 from inspector.show.html import render
 from inspector.show.sentences import paragraphs
 from inspector.testing import tiny_model
@@ -321,7 +322,7 @@ def test_shuffled_labels_leave_no_candidate() -> None:
         x = rng.gamma(2.0, size=(160, 30)) @ rng.gamma(0.5, size=(30, 400)) + rng.gamma(1.0, size=(160, 400))
         made_up = rng.permutation(np.arange(160) % 2 == 0)
         answers = Answers(x.astype(np.float32), made_up, key_numbers({"subject": [None] * 160}))
-        fit, _, _, tested = selecting.final(answers, seed, lambda done: None, bootstraps=10)
+        fit, _, _, tested = selecting.final(answers, seed, UNHEARD, bootstraps=10)
         survivors += bool(((fit.weight > 0) & (tested.stability >= 0.5) & (tested.q < 0.05)).any())
     assert survivors <= 1
 
@@ -359,12 +360,14 @@ def test_the_pipeline_reports_every_step_it_said_it_would(
 ) -> None:
     seen: dict[str, list[int]] = {}
 
-    def step(what: str, done: int, total: int) -> None:
+    def step(what: str, done: int, total: int | None) -> None:
         entry = seen.setdefault(what, [0, total])
         entry[0] += done
 
     monkeypatch.setattr(selecting, "BOOTSTRAPS", 2)
-    pipeline.study_hallucination(tiny, questions[:110], sampling=NONE, judge=InTurn(), folder=answered, step=step)
+    pipeline.study_hallucination(
+        tiny, questions[:110], sampling=NONE, judge=InTurn(), folder=answered, progress=Progress(step)
+    )
     assert set(seen) == {"asking", "judging", "measuring", "selecting", "describing"}
     assert all(done == total for done, total in seen.values()), seen
 
@@ -507,12 +510,13 @@ def test_asking_again_scales_the_candidates_and_measures_risk_on_the_untouched_m
 ) -> None:
     every = study.judge(hneurons={"q": 1.1, "stability": 0.0})
     watching = guard(smollm2, every, policy="again", threshold=0.0, factor=0.0)
-    given = watching.answer("Who wrote the novel Frankenstein?")
+    asked = (
+        watching.answer(f"Who wrote the novel {novel}?") for novel in ("Frankenstein", "Emma", "Dracula", "Ulysses")
+    )
+    given = next(one for one in asked if one.did == "answered again")
     assert given.risk <= given.first_risk
-    if given.did == "answered again":
-        assert given.risk == pytest.approx(every.score(smollm2, given.question, given.answer or ""), abs=1e-3)
-    untouched = guard(smollm2, every, threshold=1.0).answer("Who wrote the novel Frankenstein?")
-    assert untouched.first == given.first
+    assert given.risk == pytest.approx(every.score(smollm2, given.question, given.answer or ""), abs=1e-3)
+    assert guard(smollm2, every, threshold=1.0).answer(given.question).first == given.first
 
 
 @pytest.mark.parametrize(

@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 import torch
 import transformers
-from fixtures_tiny import loaded
+from fixtures_tiny import counting, loaded
 
 from inspector.detectors.sinks import cache_windows as windows
 from inspector.models import Model, load_model
 from inspector.models.attention import UnsupportedAttention
 from inspector.models.attention_window import shifted_keys, windowed_attention
+from inspector.progress import UNHEARD
 from inspector.testing.planted import TINY, random_texts
 
 SIZE, LENGTH = 12, 40
@@ -84,15 +85,15 @@ def test_the_table_has_a_row_for_each_way_of_keeping_tokens(monkeypatch: pytest.
     for name, value in {"SIZE": 16, "LENGTH": 48}.items():
         monkeypatch.setattr(windows, name, value)
     model, done = loaded("LlamaForCausalLM"), []
-    table = windows.windows(model, random_texts(8, 48, 60, seed=1), None, 0, done.append)
+    table = windows.windows(model, random_texts(8, 48, 60, seed=1), None, 0, counting(done))
     assert table["kept"].tolist() == ["everything", "nothing", "the first", "the first 2", "the first 4", "4 others"]
     assert len(done) == 8 and (table["n"] == 8).all()
     assert table["change"][0] == 0
     assert np.isfinite(table["loss"]).all() and (table["low"] <= table["high"]).all()
-    again = windows.windows(model, random_texts(8, 48, 60, seed=1), None, 0, done.append)
+    again = windows.windows(model, random_texts(8, 48, 60, seed=1), None, 0, counting(done))
     assert all((table[column] == again[column]).all() for column in ("loss", "change_low"))
 
 
 def test_without_long_texts_there_is_no_table() -> None:
     with pytest.raises(UnsupportedAttention, match="no text of"):
-        windows.windows(loaded("LlamaForCausalLM"), random_texts(4, 20, 30), None, 0, lambda done: None)
+        windows.windows(loaded("LlamaForCausalLM"), random_texts(4, 20, 30), None, 0, UNHEARD)

@@ -9,12 +9,13 @@ from inspector.batches import Batch, batches, tokenise
 from inspector.errors import InputError, ModelError
 from inspector.models import Model
 from inspector.models.attention import AttentionBlock
-from inspector.models.observe import Progress, observe
+from inspector.models.observe import observe
+from inspector.progress import Reported, progress_of
 from inspector.sites import Site
 
 
 def attention_pattern(
-    model: Model, ids: Sequence[int], layer: int, head: int, *, progress: Progress | None = None
+    model: Model, ids: Sequence[int], layer: int, head: int, *, progress: Reported = None
 ) -> Float[np.ndarray, "query key"]:
     """Attention probabilities of one head on one text, float32; what a learned sink takes is in no key.
 
@@ -22,7 +23,7 @@ def attention_pattern(
         model: from `load_model`.
         ids: the text's input token ids (`report.frame("tokens")` has them).
         layer, head: 0-based.
-        progress: called with the number of tokens once they are done.
+        progress: hears of the task `reading`, in tokens.
 
     Raises:
         InputError: no tokens, more than the context holds, or a head out of range.
@@ -39,7 +40,9 @@ def attention_pattern(
         raise InputError(f"{len(ids)} tokens are more than the context of {model.shape.context}. Give a shorter text.")
     rows = tokenise(None, [list(ids)], bos=None, window=model.shape.context)
     reader = _OneHead(layer, head, len(ids))
-    observe(model, batches(rows, len(ids), model.pad_id), [reader], progress=progress)
+    observe(
+        model, batches(rows, len(ids), model.pad_id), [reader], task=progress_of(progress).task("reading", len(ids))
+    )
     return reader.pattern
 
 

@@ -21,7 +21,8 @@ from inspector.analyses.logit_lens_reducer import LensReducer
 from inspector.batches import WINDOW, Text, batches, token_table, token_texts, tokenise
 from inspector.errors import InputError
 from inspector.models import Model, check_readout
-from inspector.models.observe import Forecast, Progress, forecast, observe
+from inspector.models.observe import Forecast, forecast, observe
+from inspector.progress import Reported, progress_of
 
 G, RHO = 0.5, 0.85
 SHARE = 0.5
@@ -152,7 +153,7 @@ def logit_lens(
     rho: float = RHO,
     bos: bool | None = None,
     window: int | None = None,
-    progress: Progress | None = None,
+    progress: Reported = None,
     on_forecast: Callable[[Forecast], None] | None = None,
 ) -> Lens:
     """Apply the model's final norm and unembedding to every layer's stream, at every token.
@@ -166,7 +167,7 @@ def logit_lens(
         g, rho: see `Lens`; `Lens.judge` changes them later.
         bos: True prepends one BOS to each text, False none, None does what the tokenizer does.
         window: longer texts are cut into windows of this many tokens; the context, at most 2,048, where None.
-        progress: called with the number of tokens just done.
+        progress: hears of the task `reading`, in tokens.
         on_forecast: called once, before the pass, with what it will take.
 
     Raises:
@@ -180,7 +181,8 @@ def logit_lens(
     if on_forecast is not None:
         on_forecast(plan)
     reducer = LensReducer(model)
-    observe(model, batches(rows, plan.tokens_per_batch, model.pad_id), [reducer], progress=progress)
+    task = progress_of(progress).task("reading", plan.tokens)
+    observe(model, batches(rows, plan.tokens_per_batch, model.pad_id), [reducer], task=task)
     arrays = {name: np.concatenate([reducer.by_text[row.text][name] for row in rows]) for name in reducer.names}
     ids = np.unique(arrays["top"]).tolist()
     table = pd.DataFrame(token_table(rows, model.tokenizer))[["text", "position", "token"]]

@@ -9,24 +9,25 @@ often is in a gated MLP, it does the opposite.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
 
 from inspector.analyses.neurons_reducer import NeuronReducer
 from inspector.batches import WINDOW, Text, TokenSequence, batches, token_texts, tokenise
-from inspector.detectors.massive.detector import Massive
-from inspector.detectors.massive.plateaus import plateaus, writers
-from inspector.detectors.massive.thresholds import Thresholds
-from inspector.detectors.sinks.detector import Sinks
-from inspector.detectors.sinks.frames import Thresholds as SinkThresholds
-from inspector.detectors.sinks.reducer import SHORTEST
-from inspector.errors import InputError, ModelError
+from inspector.detectors.apart import Apart
+from inspector.detectors.base import Detector, attempt, load_detectors
+from inspector.detectors.neurons import Described, NeuronColumns
+from inspector.errors import DetectorError, InputError, ModelError
 from inspector.models import Model, check_readout, direct_logits, written
-from inspector.models.observe import Forecast, Progress, forecast, observe
+from inspector.models.observe import Forecast, forecast, observe
+from inspector.progress import Reported, progress_of
 from inspector.records import Evidence, Record
 from inspector.stats import histogram_quantile, histogram_share
 from inspector.texts import built_in
+
+T = TypeVar("T")
 
 TEXTS, TOP, BAR, AROUND = 100, 10, 10.0, 8
 """Built-in texts, rows of each kind, medians from which a neuron fires, tokens shown on both sides."""
@@ -43,14 +44,16 @@ class NeuronStates:
             W_out[j, dim] at its top token, before a norm after the MLP), dim_share (of ‖W_out[j]‖² in that dim),
             spike_share (its part of the jump by which that spike comes up; empty where it is not a main direct
             contributor), sink_heads (share of heads whose sink is the token on which it activates most, mean over its
-            top tokens), n (tokens).
+            top tokens), n (tokens). Columns from dim on are brought by detectors; a plugin's stand beside them.
         tokens: rows of three kinds by neuron and rank: `activates` (the token with the largest |z| of a text; value is
             z; text, position, before, after), `promotes` and `suppresses` (value is what a stream in the neuron's
             direction, of root mean square 1, adds to the token's logit; for z > 0).
+        notes: what detectors failed in.
     """
 
     states: pd.DataFrame
     tokens: pd.DataFrame
+    notes: tuple[str, ...] = ()
 
 
 def describe_neurons(
@@ -62,7 +65,7 @@ def describe_neurons(
     bar: float = BAR,
     report: Record | None = None,
     bos: bool | None = None,
-    progress: Progress | None = None,
+    progress: Reported = None,
     on_forecast: Callable[[Forecast], None] | None = None,
 ) -> NeuronStates:
     """Describe MLP neurons by one streaming pass over texts and by what they write.
@@ -75,7 +78,7 @@ def describe_neurons(
         bar: the firing threshold, in multiples of the median |z| of the neuron's layer.
         report: a scan of this model, whose spikes are taken; where None the same pass looks for them.
         bos: True prepends one BOS to each text, False none, None does what the tokenizer does.
-        progress: called with the number of tokens just done.
+        progress: hears of the task `describing`, in tokens.
         on_forecast: called once, before the pass, with what it will take.
 
     Raises:
@@ -87,18 +90,61 @@ def describe_neurons(
     inputs = built_in(TEXTS) if texts is None else texts
     rows = tokenise(model.tokenizer, inputs, bos=bos, window=min(WINDOW, model.shape.context))
     seen = NeuronReducer(wanted, top)
-    scan = Massive().reducer(model) if report is None else None
-    attention = Sinks().reducer(model) if model.shape.has("attention") else None
+    beside = [_Beside.of(one, model, report) for one in load_detectors() if hasattr(one, "neurons")]
     plan = forecast(model, rows)
     if on_forecast is not None:
         on_forecast(plan)
-    listening = [one for one in (seen, scan, attention) if one is not None]
-    observe(model, batches(rows, plan.tokens_per_batch, model.pad_id), listening, progress=progress)
-    massive = scan.evidence() if scan is not None else (report.evidence.get("massive") if report else None)
+    task = progress_of(progress).task("describing", plan.tokens)
+    observe(
+        model,
+        batches(rows, plan.tokens_per_batch, model.pad_id),
+        [seen, *(one.apart for one in beside if one.apart)],
+        task=task,
+    )
     states = pd.DataFrame([_state(seen, number, bar) for number in range(len(wanted))])
-    states = _with_spikes(model, states, massive)
-    states["sink_heads"] = _sink_heads(seen, rows, None if attention is None else attention.evidence())
-    return NeuronStates(states[[*states.columns.drop("n"), "n"]], _tokens(model, seen, rows, top))
+    described = _described(model, seen, states, rows)
+    states["norm"] = np.linalg.norm(described.output, axis=1)
+    states = pd.concat([states, *(one.frame(described) for one in beside)], axis=1)
+    states = states[[*states.columns.drop("n"), "n"]]
+    return NeuronStates(states, _tokens(model, seen, rows, top), tuple(one.fault for one in beside if one.fault))
+
+
+@dataclass
+class _Beside:
+    """A detector's columns, from an earlier scan or from what `apart` sees; a detector that fails leaves a fault."""
+
+    detector: Detector
+    columns: NeuronColumns
+    evidence: Evidence | None = None
+    apart: Apart | None = None
+    fault: str = ""
+
+    @classmethod
+    def of(cls, detector: Detector, model: Model, report: Record | None) -> "_Beside":
+        columns: NeuronColumns = detector.neurons  # type: ignore[attr-defined]
+        if report is not None and not columns.these_texts:
+            return cls(detector, columns, report.evidence.get(detector.name))
+        found = cls(detector, columns)
+        if all(model.shape.has(kind) for kind in detector.kinds):
+            reducer = found._tried("reducer", lambda: detector.reducer(model))
+            found.apart = None if reducer is None else Apart(detector, reducer)
+        return found
+
+    def frame(self, described: Described) -> pd.DataFrame:
+        """The columns; empty ones where the model can't be measured, or the detector failed."""
+        evidence = self.evidence
+        if self.apart is not None:
+            self.fault = self.apart.fault
+            evidence = None if self.fault else self._tried("evidence", self.apart.reducer.evidence)
+        made = self._tried("neurons", lambda: self.columns.frame(evidence, described))
+        return self.columns.frame(None, described) if made is None else made
+
+    def _tried(self, part: str, call: Callable[[], T]) -> T | None:
+        try:
+            return attempt(self.detector, part, call)
+        except DetectorError as error:
+            self.fault = str(error)
+            return None
 
 
 def _checked(
@@ -151,42 +197,15 @@ def _quantile(above: np.ndarray, below: np.ndarray, q: float) -> float:
     return histogram_quantile(above, (target - m) / n) if n else float("nan")
 
 
-def _with_spikes(model: Model, states: pd.DataFrame, massive: Evidence | None) -> pd.DataFrame:
-    """The states with what each neuron writes into the model's main spikes."""
-    found = pd.DataFrame() if massive is None else plateaus(massive, {}, Thresholds())
-    dims = found.loc[found["main"], "dim"].unique().tolist() if len(found) else []
-    part = pd.DataFrame() if massive is None else writers(massive, {}, Thresholds())
-    columns: dict[str, list[object]] = {n: [] for n in ("norm", "dim", "writes", "dim_share", "spike_share")}
-    for row in states.itertuples():
-        w = model.w_out(row.layer)[row.neuron].detach().float().cpu().numpy()
-        peak = row.max if abs(row.max) >= abs(row.min) else row.min
-        dim = max(dims, key=lambda d: abs(w[d]), default=None)
-        columns["norm"].append(float(np.linalg.norm(w)))
-        columns["dim"].append(dim)
-        columns["writes"].append(np.nan if dim is None else float(peak * w[dim]))
-        columns["dim_share"].append(np.nan if dim is None else float(w[dim] ** 2 / (w**2).sum()))
-        mine = part[(part["layer"] == row.layer) & (part["neuron"] == row.neuron)] if len(part) else part
-        mine = mine[mine["dim"] == dim] if len(mine) else mine
-        columns["spike_share"].append(float(mine["share"].max()) if len(mine) else np.nan)
-    return states.assign(**columns).astype({"dim": "Int64"})
-
-
-def _sink_heads(seen: NeuronReducer, rows: Sequence[TokenSequence], sinks: Evidence | None) -> list[float]:
-    """Of each neuron, the share of heads that place more than ε of a text's attention on its top token there.
-
-    The mean over its top tokens; texts too short for a sink rate are left out. NaN without any, or without attention.
-    """
-    if sinks is None:
-        return [float("nan")] * len(seen.neurons)
-    long = {row.text for row in rows if len(row.ids) >= SHORTEST}
-    row_of = {int(text): row for row, text in enumerate(sinks["text"])}
-    received, epsilon = sinks["best"], SinkThresholds().epsilon
-    found = []
-    for number in range(len(seen.neurons)):
-        places = [(row_of[text], position) for _, text, position in seen.top(number) if text in long]
-        shares = [((received[row] > epsilon) & (sinks["best_key"][row] == position)).mean() for row, position in places]
-        found.append(float(np.mean(shares)) if shares else float("nan"))
-    return found
+def _described(model: Model, seen: NeuronReducer, states: pd.DataFrame, rows: Sequence[TokenSequence]) -> Described:
+    """What detectors' columns are made from."""
+    output = [model.w_out(layer)[neuron].detach().float().cpu().numpy() for layer, neuron in seen.neurons]
+    peak = np.where(states["max"].abs() >= states["min"].abs(), states["max"], states["min"])
+    top = tuple(
+        tuple((text, position) for _, text, position in seen.top(number)) for number in range(len(seen.neurons))
+    )
+    lengths = {row.text: len(row.ids) for row in rows}
+    return Described(np.array(seen.neurons), np.stack(output), peak.astype(np.float32), top, lengths)
 
 
 def _tokens(model: Model, seen: NeuronReducer, rows: Sequence[TokenSequence], top: int) -> pd.DataFrame:

@@ -13,10 +13,10 @@ from inspector.cli.options import (
     Quiet,
     TrustRemoteCode,
     as_study,
+    bars,
     load_again,
     rows_of,
     say,
-    step_progress,
 )
 from inspector.errors import InputError
 
@@ -47,8 +47,8 @@ def decode(
     loaded = load_again(study.card, model, device, trust_remote_code, quiet)
     from inspector.hallucination.compare_decoding import compare_decoding
 
-    with step_progress(quiet) as step:
-        compared = compare_decoding(study, loaded, samples=samples, seed=seed, step=step)
+    with bars(quiet) as progress:
+        compared = compare_decoding(study, loaded, samples=samples, seed=seed, progress=progress)
     if target is not None:
         say(quiet, f"Saved to {compared.save(target, overwrite=overwrite or in_place)}.")
     family = compared.frame("decoding")

@@ -18,10 +18,10 @@ from inspector.cli.options import (
     Revision,
     TrustRemoteCode,
     as_study,
+    bars,
     load_again,
     rows_of,
     say,
-    step_progress,
 )
 from inspector.errors import InputError
 from inspector.models.catalogue import BUILT_IN
@@ -114,7 +114,7 @@ def hallucinate(
     put, sampling = Form(form.value), Sampling(samples=samples, seed=seed)
     say(quiet, _forecast(loaded, len(asked), samples))
     work = [loaded.card["fingerprint"], asdict(put), asdict(sampling), [[q.id, q.question] for q in asked]]
-    with working_folder(out, work) as folder, step_progress(quiet) as step:
+    with working_folder(out, work) as folder, bars(quiet) as progress:
         study = study_hallucination(
             loaded,
             asked,
@@ -124,7 +124,7 @@ def hallucinate(
             agreement=agreement,
             seed=seed,
             folder=folder,
-            step=step,
+            progress=progress,
         )
         saved = with_transfers(study, str(out), others).save(out, overwrite=overwrite)
     say(quiet, f"Saved. Look at it: inspector show {out}")

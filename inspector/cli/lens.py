@@ -5,7 +5,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from inspector.cli.options import Device, Dtype, Json, Quiet, Revision, TrustRemoteCode, rows_of, say, token_progress
+from inspector.cli.options import (
+    Device,
+    Dtype,
+    Json,
+    Quiet,
+    Revision,
+    TrustRemoteCode,
+    bars,
+    forecast_said,
+    rows_of,
+    say,
+)
 from inspector.models.catalogue import BUILT_IN
 
 if TYPE_CHECKING:
@@ -45,8 +56,8 @@ def lens(
     say(quiet, f"Loading {model} …")
     loaded = load_model(model, dtype=dtype, device=device, revision=revision, trust_remote_code=trust_remote_code)
     refuse(g, rho, None if calibrate is None else loaded.shape.layers)
-    with token_progress(quiet) as (advance, begin):
-        read = logit_lens(loaded, [text], g=g, rho=rho, progress=advance, on_forecast=begin)
+    with bars(quiet) as progress:
+        read = logit_lens(loaded, [text], g=g, rho=rho, progress=progress, on_forecast=forecast_said(quiet))
     how: dict[str, Any] = {"g": g, "rho": rho}
     if calibrate is not None:
         read, how = _calibrated(loaded, read, calibrate, quiet)
@@ -65,8 +76,10 @@ def _calibrated(model: "Model", read: "Lens", texts: int, quiet: bool) -> tuple[
     from inspector.analyses.logit_lens import SHARE, logit_lens
     from inspector.texts import built_in
 
-    with token_progress(quiet) as (advance, begin):
-        ordinary = logit_lens(model, built_in(texts), g=read.g, rho=read.rho, progress=advance, on_forecast=begin)
+    with bars(quiet) as progress:
+        ordinary = logit_lens(
+            model, built_in(texts), g=read.g, rho=read.rho, progress=progress, on_forecast=forecast_said(quiet)
+        )
     g = ordinary.calibrated()
     on = {"texts": texts, "tokens": len(ordinary.tokens), "share": SHARE, "ratio_before": ordinary.ratio}
     return read.judge(g=g), {"g": g, "rho": read.rho, "calibrated": {"g_before": read.g, **on}}

@@ -17,7 +17,7 @@ from inspector.cli import lens as cli_lens
 from inspector.cli import neuron as cli_neuron
 from inspector.cli import verify as cli_verify
 from inspector.cli.detectors import Thresholds, chosen_thresholds, parsed_thresholds
-from inspector.cli.options import Json, Overwrite, Quiet, rows_of, say, token_progress
+from inspector.cli.options import Json, Overwrite, Quiet, bars, forecast_said, rows_of, say
 from inspector.errors import InputError, InspectorError
 from inspector.models.catalogue import BUILT_IN
 
@@ -90,7 +90,7 @@ def examine(
     from inspector.scan import examine as scan
 
     loaded = load_model(model, dtype=dtype, device=device, revision=revision, trust_remote_code=trust_remote_code)
-    with token_progress(quiet) as (advance, begin):
+    with bars(quiet) as progress:
         report = scan(
             loaded,
             chosen,
@@ -100,8 +100,8 @@ def examine(
             window=window,
             batch_tokens=batch_tokens,
             seed=seed,
-            progress=advance,
-            on_forecast=begin,
+            progress=progress,
+            on_forecast=forecast_said(quiet),
         )
     saved = report.save(out, overwrite=overwrite)
     say(quiet, f"Saved. Look at it: inspector show {out}")

@@ -12,9 +12,10 @@ from inspector.cli.options import (
     Quiet,
     Revision,
     TrustRemoteCode,
+    bars,
+    forecast_said,
     rows_of,
     say,
-    token_progress,
 )
 from inspector.models.catalogue import BUILT_IN
 
@@ -46,16 +47,18 @@ def neuron(
     from inspector.texts import built_in
 
     loaded = load_model(model, dtype=dtype, device=device, revision=revision, trust_remote_code=trust_remote_code)
-    with token_progress(quiet) as (advance, begin):
+    with bars(quiet) as progress:
         found = describe_neurons(
             loaded,
             [(layer, number)],
             built_in(texts),
             top=top,
             bar=firing_threshold,
-            progress=advance,
-            on_forecast=begin,
+            progress=progress,
+            on_forecast=forecast_said(quiet),
         )
+    for note in found.notes:
+        say(quiet, note)
     if as_json:
         described = {"model": dict(loaded.card), "states": rows_of(found.states), "tokens": rows_of(found.tokens)}
         typer.echo(json.dumps(described, ensure_ascii=False, indent=1))

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from inspector.errors import InputError
+from inspector.progress import Progress
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
+    from rich.progress import Progress as Bars
 
     from inspector.hallucination.study import Study
     from inspector.models import Model
@@ -73,45 +74,37 @@ def say(quiet: bool, message: str) -> None:
         typer.echo(message, err=True)
 
 
-@contextmanager
-def token_progress(quiet: bool) -> Iterator[tuple[Any, Any]]:
-    """A progress bar over tokens on stderr: (advance, begin)."""
-    with _bar(quiet) as bar:
-        task = bar.add_task("tokens", total=None)
-
-        def begin(plan: "Forecast") -> None:
-            say(quiet, f"Forecast: {plan}.")
-            bar.update(task, total=plan.tokens)
-
-        yield (lambda done: bar.advance(task, done)), begin
+def forecast_said(quiet: bool) -> Callable[["Forecast"], None]:
+    """Says on stderr what a pass will take, unless quiet."""
+    return lambda plan: say(quiet, f"Forecast: {plan}.")
 
 
 @contextmanager
-def step_progress(quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
-    """A progress bar on stderr for each kind of step: step(what, done, total)."""
+def bars(quiet: bool) -> Iterator[Progress]:
+    """A progress bar on stderr for each task."""
     with _bar(quiet) as bar:
         tasks: dict[str, Any] = {}
 
-        def step(what: str, done: int, total: int) -> None:
-            if what not in tasks:
-                tasks[what] = bar.add_task(what, total=total)
-            bar.advance(tasks[what], done)
+        def listener(name: str, done: int, total: int | None) -> None:
+            if not done:  # it begins, perhaps again
+                tasks[name] = bar.add_task(name, total=total)
+            bar.advance(tasks[name], done)
 
-        yield step
+        yield Progress(listener)
 
 
 @contextmanager
-def _bar(quiet: bool) -> Iterator["Progress"]:
+def _bar(quiet: bool) -> Iterator["Bars"]:
     from rich.console import Console
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
-        Progress,
         TextColumn,
         TimeElapsedColumn,
         TimeRemainingColumn,
     )
+    from rich.progress import Progress as Bars
 
     columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()]
-    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), disable=quiet, transient=True) as bar:
+    with Bars(*columns, TimeRemainingColumn(), console=Console(stderr=True), disable=quiet, transient=True) as bar:
         yield bar

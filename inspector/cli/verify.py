@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from inspector.cli.options import Device, Overwrite, Quiet, TrustRemoteCode, load_again, say, step_progress
+from inspector.cli.options import Device, Overwrite, Quiet, TrustRemoteCode, bars, load_again, say
 from inspector.errors import InputError
 
 
@@ -56,7 +56,7 @@ def verify(
     loaded = load_again(report.card, model, device, trust_remote_code, quiet)
     found = [[one.detector, one.layer, one.unit, one.position] for one in report.findings]
     work = [report.card["fingerprint"], report.settings.get("bos"), found, samples, seed]
-    with working_folder(target, work) as folder, step_progress(quiet) as step:
+    with working_folder(target, work) as folder, bars(quiet) as progress:
         verified = test(
             report,
             loaded,
@@ -67,7 +67,7 @@ def verify(
             seed=seed,
             folder=folder,
             on_forecast=lambda line: say(quiet, f"Forecast: {line}."),
-            step=step,
+            progress=progress,
         )
         saved = verified.save(target, overwrite=overwrite or in_place)
     say(quiet, f"Saved. Look at it: inspector show {target}")

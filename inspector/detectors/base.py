@@ -80,6 +80,7 @@ class Judge(Protocol):
         controls(model, seed): `{name: sequences of token ids}`, inputs on which the same is measured for comparison.
         command: the command that measures it, where that isn't a scan of texts.
         metrics: `{name: function(evidence) → {text: value}}`, what it measures on texts under an intervention.
+        neurons: `NeuronColumns`, what it knows of single neurons, beside what `describe_neurons` says of them.
         trials: a class of `Trials`: how its findings are tested by intervening; or where it is, as "module:name".
         operations: names of the operations (`Trial.op`) that they test.
         report: a class of `Report` for runs of this detector, as "module:name".

@@ -10,6 +10,7 @@ from jaxtyping import Float
 from inspector.detectors.measured import Measured
 from inspector.interventions.trial import Trial
 from inspector.interventions.values import Intervention
+from inspector.progress import Progress
 from inspector.records import Evidence
 
 if TYPE_CHECKING:
@@ -111,11 +112,8 @@ class Extras:
 OutcomeOf = Callable[[Sequence[Intervention], Collection[str]], Outcome]
 """Interventions and metrics → the outcome; each is measured once."""
 
-Step = Callable[[str, int, int], object]
-"""What is being done, how much of it was just done, and of how much."""
 
-
-def no_extras(outcome: OutcomeOf, step: Step) -> Extras:
+def no_extras(outcome: OutcomeOf, progress: Progress) -> Extras:
     """Nothing beside the trials."""
     return Extras()
 
@@ -134,7 +132,7 @@ class Planned:
 
     trials: Sequence[Trial] = ()
     bench: Bench | None = None
-    extras: Callable[[OutcomeOf, Step], Extras] = no_extras
+    extras: Callable[[OutcomeOf, Progress], Extras] = no_extras
     later: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 

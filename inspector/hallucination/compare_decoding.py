@@ -13,13 +13,13 @@ from inspector.errors import InputError
 from inspector.hallucination.answers.ask import Asker, Sampling
 from inspector.hallucination.answers.cett import Uncertainty
 from inspector.hallucination.answers.measure import Meter
-from inspector.hallucination.answers.resume import Step, nothing
 from inspector.hallucination.answers.samplers import GREEDY, SOFTMAX, SPARSEMAX, Member
 from inspector.hallucination.grading.graders import Judge, Mark, WholeWords
 from inspector.hallucination.guard import held_out, questions_of, sampling_of
 from inspector.hallucination.questions.sets import Question
 from inspector.hallucination.study import Study
 from inspector.models import Model
+from inspector.progress import Listener, Progress, progress_of
 from inspector.stats import bootstrap_mean
 
 SAMPLES = 5
@@ -49,7 +49,8 @@ def compare_decoding(
     samples: int = SAMPLES,
     judge: Judge | None = None,
     seed: int = 0,
-    step: Step = nothing,
+    progress: Progress | None = None,
+    step: Listener | None = None,
 ) -> Study:
     """The study with a table `decoding`: each member's answers to the same questions, which its probe wasn't fitted on.
 
@@ -69,12 +70,14 @@ def compare_decoding(
         samples: answers drawn a question; k.
         judge: what marks answers; whole-word aliases where None.
         seed: of the draws, and of the random choice among inconsistent questions.
-        step: called with what is being done, how much of it was just done, and of how much.
+        progress: hears of each task: what each member says, and measuring it.
+        step: the old name of `progress`, for one release.
 
     Raises:
         InputError: another model, no samples, or two members of one name.
     """
     study.check_model(model)
+    progress = progress_of(progress, step)
     own = _own(study)
     shown = _members(own) if members is None else list(members)
     if samples < 1:
@@ -82,8 +85,8 @@ def compare_decoding(
     if len({GREEDY.name, *(member.name for member in shown)}) <= len(shown):
         raise InputError("Two members have the same name (greedy is there by itself). Give each its own.")
     questions, subjects = _questions(study, seed)
-    drawn = {one: _drawn(study, model, questions, one, samples, seed, step) for one in dict.fromkeys([*shown, own])}
-    known = _known(study, model, questions, list(drawn.values()), judge or WholeWords(), step)
+    drawn = {one: _drawn(study, model, questions, one, samples, seed, progress) for one in dict.fromkeys([*shown, own])}
+    known = _known(study, model, questions, list(drawn.values()), judge or WholeWords(), progress)
     told = {one: [[known[n, ids] for ids in mine] for n, mine in enumerate(drawn[one])] for one in drawn}
     table = _Table([mine[:1] for mine in told[own]], subjects, seed)
     rows = [table.row(GREEDY, 1, table.greedy)]
@@ -114,17 +117,22 @@ def _questions(study: Study, seed: int) -> tuple[list[Question], Int[np.ndarray,
 
 
 def _drawn(
-    study: Study, model: Model, questions: Sequence[Question], member: Member, samples: int, seed: int, step: Step
+    study: Study,
+    model: Model,
+    questions: Sequence[Question],
+    member: Member,
+    samples: int,
+    seed: int,
+    progress: Progress,
 ) -> list[Answers]:
     """The greedy answer and a member's samples to each question."""
     # With the draws that made the study's labels no held-out question would be inconsistent: `sampling_of` has others.
     asker = Asker(model, study.form, sampling_of(study, samples, seed), member)
-    what = f"decoding: {member.name}"
+    task = progress.task(f"decoding: {member.name}", len(questions))
     found: dict[str, Answers] = {}
-    step(what, 0, len(questions))
     for batch in asker.batches(questions):
         found |= {one.id: one.answers for one in asker.ask(batch)}
-        step(what, len(batch), len(questions))
+        task.advance(len(batch))
     return [found[question.id] for question in questions]
 
 
@@ -134,7 +142,7 @@ def _known(
     questions: Sequence[Question],
     given: Sequence[Sequence[Answers]],
     judge: Judge,
-    step: Step,
+    progress: Progress,
 ) -> Mapping[tuple[int, tuple[int, ...]], _Told]:
     """What is known of every answer to every question; each is judged and measured once."""
     pairs = list(dict.fromkeys((n, ids) for answers in given for n, mine in enumerate(answers) for ids in mine))
@@ -144,7 +152,7 @@ def _known(
         told[number, ids] = _Told(judge(question.question, question.answers, model.tokenizer.decode(list(ids)).strip()))
     spoken = [pair for pair in pairs if pair[1]]
     meter = Meter(model, study.form)
-    step("measuring", 0, len(spoken))
+    task = progress.task("measuring", len(spoken))
     for start in range(0, len(spoken), SCORED):
         part = spoken[start : start + SCORED]
         fed = meter.feed([questions[number].question for number, _ in part], [ids for _, ids in part])
@@ -152,7 +160,7 @@ def _known(
         risk = study.probe.risk(meter.contributions_of(study.probe.neurons, fed, [uncertainty]))
         for pair, one, logprob in zip(part, risk.tolist(), uncertainty.logprob.tolist(), strict=True):
             told[pair] = _Told(told[pair].mark, one, logprob)
-        step("measuring", len(part), len(spoken))
+        task.advance(len(part))
     return told
 
 

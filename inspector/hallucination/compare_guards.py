@@ -1,6 +1,6 @@
 """What guarding is worth: each policy on questions the probe was not fitted on, beside greedy and cheaper scores."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -9,16 +9,14 @@ from jaxtyping import Bool, Float, Int
 
 from inspector.hallucination.answers.cett import Uncertainty
 from inspector.hallucination.answers.measure import Meter
-from inspector.hallucination.answers.resume import nothing
 from inspector.hallucination.grading.graders import Judge, WholeWords
 from inspector.hallucination.guard import Guard, guard, held_out, questions_of
 from inspector.hallucination.questions.sets import Question, subjects
 from inspector.hallucination.risk_coverage import Selective, answered_crosswise, best_threshold, curve
 from inspector.hallucination.study import Study
 from inspector.models import Model
+from inspector.progress import SILENT, Progress
 from inspector.stats import interval
-
-Step = Callable[[str, int, int], object]
 
 MEASURES = ("coverage", "accuracy", "wrong", "aurc", "accuracy_50", "accuracy_80")
 
@@ -41,7 +39,7 @@ class _Asked:
 
 
 def compare_policies(
-    study: Study, model: Model, *, judge: Judge | None = None, seed: int = 0, step: Step = nothing
+    study: Study, model: Model, *, judge: Judge | None = None, seed: int = 0, progress: Progress = SILENT
 ) -> dict[str, dict[str, np.ndarray]]:
     """Tables `guard` and `guard_curve` of every policy on the same questions.
 
@@ -60,15 +58,15 @@ def compare_policies(
     for by, risk in {"probe": asked.risk, **asked.uncertainty}.items():
         answered = answered_crosswise(risk, asked.wrong, seed)
         policies["abstain", by] = replace(always, risk=risk, answered=answered)
-    step("guarding", 0, 3 * len(asked.questions))
+    task = progress.task("guarding", 3 * len(asked.questions))
     if study.findings:
         again = watched.again(asked.questions)
-        step("guarding", len(again), 3 * len(asked.questions))
+        task.advance(len(again))
         policies |= _again(study, model, asked, again, marker, seed)
     samples = watched.samples(asked.questions)
-    step("guarding", len(samples), 3 * len(asked.questions))
+    task.advance(len(samples))
     policies |= _least(study, model, watched, asked, samples, marker)
-    step("guarding", len(samples), 3 * len(asked.questions))
+    task.advance(len(samples))
     return {"guard": _table(policies, seed), "guard_curve": _curves(policies)}
 
 

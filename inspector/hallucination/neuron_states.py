@@ -7,37 +7,26 @@ import pandas as pd
 
 from inspector.analyses.neurons import describe_neurons
 from inspector.errors import ModelError
-from inspector.hallucination.answers.resume import Step, nothing
 from inspector.hallucination.study import Study
 from inspector.models import Model
-from inspector.models.observe import Forecast
+from inspector.progress import SILENT, Progress
 from inspector.texts import built_in
 
 TEXTS = 32
 """Built-in texts that a study looks through: some 8,000 tokens, a few seconds."""
 
 
-def with_states(study: Study, model: Model, step: Step = nothing) -> Study:
+def with_states(study: Study, model: Model, progress: Progress = SILENT) -> Study:
     """The study with its probe's neurons described (tables `hneurons.states`, `hneurons.tokens`), or a note why not."""
     neurons = [(int(layer), int(neuron)) for layer, neuron in study.probe.neurons]
     if not neurons:
         return study
-    total = 0
-
-    def begin(plan: Forecast) -> None:
-        nonlocal total
-        total = plan.tokens
-        step("describing", 0, total)
-
-    def advance(done: int) -> None:
-        step("describing", done, total)
-
     try:
-        found = describe_neurons(model, neurons, built_in(TEXTS), progress=advance, on_forecast=begin)
+        found = describe_neurons(model, neurons, built_in(TEXTS), progress=progress)
     except ModelError as error:
         return replace(study, notes=(*study.notes, f"The neurons' states were left out: {error}"))
     tables = {"hneurons.states": _columns(found.states), "hneurons.tokens": _columns(found.tokens)}
-    return replace(study, tables={**study.tables, **tables})
+    return replace(study, tables={**study.tables, **tables}, notes=(*study.notes, *found.notes))
 
 
 def _columns(table: pd.DataFrame) -> dict[str, np.ndarray]:

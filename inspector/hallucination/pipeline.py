@@ -14,7 +14,7 @@ from inspector.detectors.hneurons.frames import LABELS
 from inspector.detectors.hneurons.schema import Scores, as_facts, axes_of
 from inspector.hallucination.answers.ask import Sampling
 from inspector.hallucination.answers.measure import Measured, Meter
-from inspector.hallucination.answers.resume import Answered, Step, ask_all, mark_all, nothing, refuse
+from inspector.hallucination.answers.resume import Answered, ask_all, mark_all, refuse
 from inspector.hallucination.grading.graders import Judge, Mark, WholeWords
 from inspector.hallucination.grading.labels import AGREEMENTS, Label, Labelled, label, label_all
 from inspector.hallucination.grading.normalise import words
@@ -27,6 +27,7 @@ from inspector.hallucination.questions.prompts import Form
 from inspector.hallucination.questions.sets import Question
 from inspector.hallucination.study import Study
 from inspector.models import Model
+from inspector.progress import Listener, Progress, progress_of
 from inspector.records import Combine, Evidence
 from inspector.run.report import judged
 from inspector.stats import auroc, bootstrap_auroc, bootstrap_balanced_mean, calibration_error
@@ -42,7 +43,8 @@ def study_hallucination(
     agreement: float | None = None,
     seed: int = 0,
     folder: Path | None = None,
-    step: Step = nothing,
+    progress: Progress | None = None,
+    step: Listener | None = None,
 ) -> Study:
     """Find the MLP neurons whose contribution predicts that the model's answer is incorrect (hallucinated).
 
@@ -60,16 +62,18 @@ def study_hallucination(
         seed: of splits, bootstraps and shuffles; `sampling` has its own.
         folder: keeps the answers, so that a killed study needn't ask again, and holds CETTs while it runs; both
             are in memory where None.
-        step: called with what is being done, how much of it was just done, and of how much.
+        progress: hears of each task: asking, judging, measuring, selecting, describing.
+        step: the old name of `progress`, for one release.
 
     Raises:
         ModelError: the model has no neurons that can be measured.
         InputError: too few correct or incorrect answers, or an option out of range.
     """
     sampling, form, judge = sampling or Sampling(), form or Form(), judge or WholeWords()
+    progress = progress_of(progress, step)
     refuse(model, questions)
-    asked = ask_all(model, questions, form, sampling, folder, step)
-    everything = mark_all(model, questions, asked, judge, step)
+    asked = ask_all(model, questions, form, sampling, folder, progress)
+    everything = mark_all(model, questions, asked, judge, progress)
     labelled = label_all([one.marks for one in everything], agreement)
     spoken = [number for number, one in enumerate(everything) if one.ids[0]]
     answered = [everything[number] for number in spoken]
@@ -77,10 +81,10 @@ def study_hallucination(
     meter = Meter(model, form)
     fed = meter.feed([one.question.question for one in answered], [one.ids[0] for one in answered])
     tokens = sum(len(row.ids) for row in fed.rows)
-    measured = meter.measure(fed, folder, lambda done: step("measuring", done, tokens))
+    measured = meter.measure(fed, folder, progress.task("measuring", tokens))
     found = _Found(answered, labels, measured, seed)
     sample = found.sample()
-    selection = select(sample, seed, lambda done: step("selecting", done, steps(sample)))
+    selection = select(sample, seed, progress.task("selecting", steps(sample)))
     settings = {
         "detectors": ["hneurons"],
         "seed": seed,
@@ -104,7 +108,7 @@ def study_hallucination(
         notes=_notes(labelled, [one.marks for one in everything], len(everything) - len(answered)),
         tables={"answers": _table(answered)},
     )
-    return with_states(replace(study, findings=judged(study, [HNeurons()])), model, step)
+    return with_states(replace(study, findings=judged(study, [HNeurons()])), model, progress)
 
 
 @dataclass(frozen=True)

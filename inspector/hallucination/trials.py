@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int
 
-from inspector.detectors.trials import Bench, Case, Extras, Outcome, OutcomeOf, Planned, Step, Table, Trials
+from inspector.detectors.trials import Bench, Case, Extras, Outcome, OutcomeOf, Planned, Table, Trials
 from inspector.errors import InputError
 from inspector.hallucination.answers.ask import Asker, Sampling
 from inspector.hallucination.answers.resume import Answered, mark_all
@@ -22,6 +22,7 @@ from inspector.interventions.apply import intervene
 from inspector.interventions.trial import Trial
 from inspector.interventions.values import Intervention, scale
 from inspector.models import Model
+from inspector.progress import Progress
 from inspector.records import Claim, Finding, Verdict
 from inspector.resume import digest
 from inspector.sites import Site
@@ -148,13 +149,13 @@ def _trials(study: Study, case: Case) -> list[Trial]:
 
 
 def _extras(
-    study: Study, case: Case, trial: Trial | None, bench: AnswerBench | None, outcome: OutcomeOf, step: Step
+    study: Study, case: Case, trial: Trial | None, bench: AnswerBench | None, outcome: OutcomeOf, progress: Progress
 ) -> Extras:
     """The curve over α, and what guards are worth on held-out questions."""
     tables: dict[str, Table] = {}
     if trial is not None and bench is not None:
         tables["alpha"] = _over_alpha(trial, bench, outcome, case.settings.seed)
-    guarded = compare_policies(study, case.model, seed=case.settings.seed, step=step)
+    guarded = compare_policies(study, case.model, seed=case.settings.seed, progress=progress)
     return Extras({**tables, **guarded}, (verdict(pd.DataFrame(guarded["guard"])),))
 
 

@@ -10,7 +10,8 @@ from inspector.errors import InputError
 from inspector.interventions.apply import check_target
 from inspector.interventions.values import TENSORS, Mean, Target
 from inspector.models import Backend, Model, Prefix
-from inspector.models.observe import Progress, observe
+from inspector.models.observe import observe
+from inspector.progress import Task
 from inspector.sites import Site
 
 
@@ -21,7 +22,7 @@ def means(
     *,
     padding_side: PaddingSide = "right",
     prefix: Prefix | None = None,
-    progress: Progress | None = None,
+    task: Task | None = None,
 ) -> tuple[Mean, ...]:
     """Each target's means over the tokens of these texts, in one streaming pass, summed in float64
     (a batch in float32 where the device has no other).
@@ -39,7 +40,7 @@ def means(
             raise InputError(f"There is no mean of {target.site.kind}. Use {', '.join(TENSORS)}.")
         check_target(model, target)
     sums = [_Sums(target, 0 if prefix is None else len(prefix.ids)) for target in targets]
-    observe(model, batches, sums, padding_side=padding_side, prefix=prefix, progress=progress)
+    observe(model, batches, sums, padding_side=padding_side, prefix=prefix, task=task)
     return tuple(one.mean() for one in sums)
 
 

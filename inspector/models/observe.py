@@ -1,6 +1,6 @@
 """The one streaming loop: hooked forward passes whose activations are reduced as they come."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -11,10 +11,8 @@ from inspector.errors import InputError
 from inspector.models import Model, Prefix, hooks_inside_attention, reading, route_now
 from inspector.models.attention import StreamedAttention, WholeAttention, roll_rows
 from inspector.models.backend import Backend
+from inspector.progress import Task
 from inspector.sites import Site
-
-Progress = Callable[[int], object]
-"""Called with the number of tokens that were just done."""
 
 
 @runtime_checkable
@@ -55,7 +53,7 @@ def observe(
     *,
     padding_side: PaddingSide = "right",
     prefix: Prefix | None = None,
-    progress: Progress | None = None,
+    task: Task | None = None,
 ) -> None:
     """Run the batches through the model and feed the reducers while activations stream by.
 
@@ -83,8 +81,8 @@ def observe(
                 pass_.shift = batch.ids.shape[1] - batch.lengths
                 ids, mask = (roll_rows(x, -pass_.shift, dim=1) for x in (batch.ids, batch.real))
             model.forward(ids, mask, logits="logits" in kinds, prefix=prefix)
-            if progress is not None:
-                progress(int(batch.real.sum()))
+            if task is not None:
+                task.advance(int(batch.real.sum()))
 
 
 class _Pass:

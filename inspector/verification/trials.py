@@ -10,7 +10,7 @@ per unit of dose. One dose beside the unmodified model is the plain difference.
 """
 
 import json
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -22,10 +22,9 @@ from inspector.detectors.trials import Bench, Outcome
 from inspector.errors import RunError
 from inspector.interventions.trial import Doses, Trial
 from inspector.interventions.values import Intervention, as_json
+from inspector.progress import UNHEARD, Task
 from inspector.records import Claim, Effect, VerdictWord
 from inspector.stats import bootstrap_mean, mean_known
-
-Step = Callable[[int], object]
 
 LEVEL = 0.05
 """Largest q, and p, at which a change counts as the target's own."""
@@ -127,7 +126,7 @@ def run(
     trials: Sequence[Trial],
     *,
     seed: int = 0,
-    step: Step = lambda done: None,
+    task: Task = UNHEARD,
     detector: str = "",
 ) -> list[Effect]:
     """Effects of all trials, each with q (see `judged`) and a verdict."""
@@ -137,7 +136,7 @@ def run(
         before = outcomes.of((), trial.claims.keys())
         for doses in (trial.doses, *trial.twins):
             changes.append(outcomes.slopes(doses, trial.untouched, trial.claims.keys()))
-            step(len(doses))
+            task.advance(len(doses))
         for metric in trial.claims:
             mine = [change[metric] for change in changes]
             effect = _effect(trial, metric, before[metric], mine, outcomes.clusters(metric), seed)

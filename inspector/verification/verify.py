@@ -8,10 +8,11 @@ from time import perf_counter
 
 from inspector.batches import Text
 from inspector.detectors.base import Detector, attempt
-from inspector.detectors.trials import Settings, Step, Table
+from inspector.detectors.trials import Settings, Table
 from inspector.errors import DetectorError, InputError
 from inspector.interventions.trial import Trial
 from inspector.models import Model
+from inspector.progress import Listener, Progress, progress_of
 from inspector.records import Effect, Verdict
 from inspector.run.report import Report
 from inspector.verification.plan import Claims, Part, Plan
@@ -34,7 +35,8 @@ def verify(
     seed: int = 0,
     folder: Path | None = None,
     on_forecast: Callable[[str], object] = lambda line: None,
-    step: Step = lambda what, done, total: None,
+    progress: Progress | None = None,
+    step: Listener | None = None,
 ) -> Report:
     """Test a run's findings beside matched random controls; effects, verdicts and tables go into the new report.
 
@@ -54,11 +56,13 @@ def verify(
         seed: chooses controls, questions and samples.
         folder: keeps what was measured, so that a killed verification can resume.
         on_forecast: called once, after a pass of each kind, with what is ahead, in words.
-        step: called with what is being done, how much of it was just done, and of how much.
+        progress: hears of each task: testing, and what detectors measure beside it.
+        step: the old name of `progress`, for one release.
 
     Raises:
         InputError: nothing to test, another model, too few texts or controls.
     """
+    progress = progress_of(progress, step)
     settings = Settings(twins, heads, samples, seed)
     claims = refuse(report, twins)
     if model.card["fingerprint"] != report.card["fingerprint"]:
@@ -69,8 +73,8 @@ def verify(
     plan = Plan.of(claims, report, model, texts, settings, folder)
     on_forecast("; then ".join([_forecast(plan), *(what for part in plan.parts for what in part.planned.later)]))
     found = _Tested(report, claims)
-    found.trials(plan.parts, seed, step)
-    found.extras(plan.parts, step)
+    found.trials(plan.parts, seed, progress)
+    found.extras(plan.parts, progress)
     notes = (*plan.notes, *found.notes, *dict.fromkeys(plan.faults))
     kept = tuple(note for note in report.notes if note not in notes)
     return replace(
@@ -133,14 +137,12 @@ class _Tested:
     tables: dict[str, Table] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
-    def trials(self, parts: Sequence[Part], seed: int, step: Step) -> None:
+    def trials(self, parts: Sequence[Part], seed: int, progress: Progress) -> None:
         """Effects of all trials, and what they say of which findings."""
-        total = sum(trial.passes for part in parts for trial in part.planned.trials)
-        step("testing", 0, total)
+        task = progress.task("testing", sum(trial.passes for part in parts for trial in part.planned.trials))
         for part in parts:
-            advance = lambda done: step("testing", done, total)  # noqa: E731
             detector = self.claims.parts[part.detector].detector
-            tried = partial(run, part.outcomes, part.planned.trials, seed=seed, step=advance, detector=part.detector)
+            tried = partial(run, part.outcomes, part.planned.trials, seed=seed, task=task, detector=part.detector)
             try:
                 effects = attempt(detector, "trials", tried)
             except DetectorError as error:
@@ -149,12 +151,12 @@ class _Tested:
             self.effects += effects
             self.verdicts += [one for trial in part.planned.trials for one in _verdicts(trial, effects)]
 
-    def extras(self, parts: Sequence[Part], step: Step) -> None:
+    def extras(self, parts: Sequence[Part], progress: Progress) -> None:
         """Tables beside the effects."""
         for part in parts:
             detector = self.claims.parts[part.detector].detector
             try:
-                more = attempt(detector, "extras", partial(part.planned.extras, part.outcomes.of, step))
+                more = attempt(detector, "extras", partial(part.planned.extras, part.outcomes.of, progress))
             except DetectorError as error:
                 self.notes.append(str(error))
                 continue

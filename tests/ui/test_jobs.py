@@ -10,8 +10,8 @@ pytest.importorskip("streamlit", reason="pip install activation-inspector[dashbo
 
 from dashboards import work
 from dashboards.jobs import KEPT, QUEUED, Job, Jobs
-from dashboards.twins import Change, said_of, sizes_of
 from inspector.errors import InputError, InspectorError
+from inspector.interventions.change import Change, said_of, sizes_of
 from inspector.models import Model
 from inspector.testing.planted import random_texts
 
@@ -111,21 +111,21 @@ def hooks_of(model: Model) -> int:
     return sum(len(point.fwd_hooks) + len(point._forward_pre_hooks) for point in points)
 
 
-def test_a_twin_is_another_of_nearly_the_same_size_and_the_same_for_the_same_seed() -> None:
+def test_a_control_is_another_of_nearly_the_same_size_and_the_same_for_the_same_seed() -> None:
     sizes = np.arange(100.0).tolist()
     change = Change("resid_post", 2, 50, 0, "zero")
-    twins = {change.twin(100, sizes, seed).unit for seed in range(50)}
-    assert 50 not in twins and twins <= set(range(45, 56)) and len(twins) > 5
-    assert change.twin(100, sizes, 3) == change.twin(100, sizes, 3)
-    assert change.twin(100, sizes, 3).layer == 2
+    controls = {change.control(100, sizes, seed).unit for seed in range(50)}
+    assert 50 not in controls and controls <= set(range(45, 56)) and len(controls) > 5
+    assert change.control(100, sizes, 3) == change.control(100, sizes, 3)
+    assert change.control(100, sizes, 3).layer == 2
 
 
-def test_where_sizes_are_not_known_a_twin_is_any_other() -> None:
+def test_where_sizes_are_not_known_a_control_is_any_other() -> None:
     change = Change("attention", 2, 0, 0, "unattend")
-    assert {change.twin(40, None, seed).unit for seed in range(400)} == set(range(1, 40))
-    assert {Change("mlp_out", 1, None, 0, "drop").twin(6, None, seed).layer for seed in range(99)} == {0, 2, 3, 4, 5}
+    assert {change.control(40, None, seed).unit for seed in range(400)} == set(range(1, 40))
+    assert {Change("mlp_out", 1, None, 0, "drop").control(6, None, seed).layer for seed in range(99)} == {0, 2, 3, 4, 5}
     with pytest.raises(InputError, match="no other of its kind"):
-        change.twin(1, None, 0)
+        change.control(1, None, 0)
 
 
 def test_only_dims_of_a_scan_and_neurons_have_sizes(planted: Model) -> None:
@@ -137,11 +137,11 @@ def test_only_dims_of_a_scan_and_neurons_have_sizes(planted: Model) -> None:
     assert sizes_of(planted, kinds["attention"], [1.0, 2.0]) is None
 
 
-def test_a_twins_size_is_said_beside_the_changes_own() -> None:
-    change, twin = (Change("resid_post", 2, unit, 0, "zero") for unit in (0, 1))
-    said = said_of(change, twin, [28616.2, 449.1])
+def test_a_controls_size_is_said_beside_the_changes_own() -> None:
+    change, control = (Change("resid_post", 2, unit, 0, "zero") for unit in (0, 1))
+    said = said_of(change, control, [28616.2, 449.1])
     assert said == "The control is one of the 10 nearest in size: largest |x| 449, beside 28,616."
-    assert "not known" in said_of(change, twin, None)
+    assert "not known" in said_of(change, control, None)
 
 
 def test_an_unloadable_model_is_refused_in_a_sentence() -> None:

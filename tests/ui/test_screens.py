@@ -196,7 +196,7 @@ def outcome_of(at: Any, kind: str, of: object, result: object) -> Any:
 
 def test_a_result_is_shown_under_its_own_run_and_inputs_only(draw: Open, shelf: Path) -> None:
     from dashboards import work
-    from dashboards.twins import Change
+    from inspector.interventions.change import Change
 
     nothing = pd.DataFrame({"token": ["a"], "probability": [1.0]})
     ways = [work.Way(name, nothing, "on", 1.0, 0.0, 0.5) for name in ("baseline", "changed so", "control so")]

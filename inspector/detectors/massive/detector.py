@@ -15,6 +15,7 @@ import pandas as pd
 from inspector.detectors.base import Names, Reducer
 from inspector.detectors.massive import sentences
 from inspector.detectors.massive.frames import FRAMES, findings
+from inspector.detectors.massive.neurons import COLUMNS
 from inspector.detectors.massive.terms import TERMS
 from inspector.detectors.massive.thresholds import DEFAULTS, SCALE_FREE, Thresholds
 from inspector.detectors.measured import Measured
@@ -43,6 +44,7 @@ class Massive:
         *(f"massive.{name}" for name in ("plateaus", "writers", "layers", "outliers", "token_outliers", "directions")),
         "spike_sink",
     )
+    neurons = COLUMNS
     screen = Screen(
         "A few numbers inside the model are thousands of times larger than the rest.",
         order=1,

@@ -12,11 +12,12 @@ from jaxtyping import Float
 
 from inspector.batches import TokenSequence, batches
 from inspector.detectors.measured import Measured
-from inspector.detectors.trials import Case, Extras, OutcomeOf, Planned, Step, Trials
+from inspector.detectors.trials import Case, Extras, OutcomeOf, Planned, Trials
 from inspector.interventions.means import means
 from inspector.interventions.trial import Doses, Trial, once
 from inspector.interventions.values import Intervention, Target, ablate_output, set_to, zero_ablate
 from inspector.models import Model
+from inspector.progress import Progress
 from inspector.records import Claim, Evidence, Verdict
 from inspector.sites import Site
 from inspector.stats import mean_known
@@ -118,7 +119,7 @@ class MassiveTrials(Trials):
         return {"here": float(np.nanmax(here)), "largest": float(np.nanmax(sizes))}
 
 
-def _kept_or_not(case: Case, written: Sequence[tuple[int, int]], outcome: OutcomeOf, step: Step) -> Extras:
+def _kept_or_not(case: Case, written: Sequence[tuple[int, int]], outcome: OutcomeOf, progress: Progress) -> Extras:
     """Spike and sinks kept or ablated: the largest |x|, how many heads have a sink, and the loss of each way."""
     ways = dict(_ways(case, written))
     outcomes = [outcome(way, case.metrics) for way in ways.values()]

@@ -4,7 +4,7 @@ Xiao et al. 2023, arXiv 2309.17453: with the window alone the loss explodes once
 few first tokens kept it stays. Tokens kept from elsewhere near the beginning are the control.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from inspector.batches import Text, tokenise
 from inspector.models import Model
 from inspector.models.attention import UnsupportedAttention
 from inspector.models.attention_window import ShiftedKeys, shifted_keys, windowed_attention
+from inspector.progress import Task
 from inspector.stats import bootstrap_mean
 from inspector.texts import built_in
 
@@ -30,7 +31,7 @@ Row = dict[str, object]
 
 
 def windows(
-    model: Model, texts: Sequence[Text] | None, bos: bool | None, seed: int, step: Callable[[int], object]
+    model: Model, texts: Sequence[Text] | None, bos: bool | None, seed: int, task: Task
 ) -> dict[str, np.ndarray]:
     """Loss with windows over the cache: kept, tokens_kept, loss, low, high, change, change_low, change_high, n.
 
@@ -53,7 +54,7 @@ def windows(
         mine["4 others"] = float(np.mean([_windowed(model, ids, kept, keys) for kept in others]))
         for name, loss in mine.items():
             losses.setdefault(name, []).append(loss)
-        step(1)
+        task.advance()
     return _table({name: np.array(values) for name, values in losses.items()}, seed)
 
 

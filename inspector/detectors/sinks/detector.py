@@ -16,6 +16,7 @@ from inspector.detectors.measured import Measured
 from inspector.detectors.shown import Headline, Screen, TextTable, Tile
 from inspector.detectors.sinks import sentences
 from inspector.detectors.sinks.frames import FRAMES, enough, findings, rate_by_text, rates, sink_rate
+from inspector.detectors.sinks.neurons import COLUMNS
 from inspector.detectors.sinks.terms import TERMS
 from inspector.detectors.sinks.thresholds import DEFAULTS, Thresholds
 from inspector.figures.drawing import Drawing
@@ -40,6 +41,7 @@ class Sinks:
     frames = FRAMES
     tables = ("windows",)
     page = ("sinks.heads", "sinks.controls", "windows")
+    neurons = COLUMNS
     screen = Screen(
         "Heads that place their attention on a token that says little, mostly the first.",
         order=2,

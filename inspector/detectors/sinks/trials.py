@@ -9,10 +9,11 @@ from inspector.detectors.measured import Measured
 from inspector.detectors.sinks.cache_windows import TEXTS as WINDOW_TEXTS
 from inspector.detectors.sinks.cache_windows import windows
 from inspector.detectors.sinks.thresholds import DEFAULTS
-from inspector.detectors.trials import Case, Extras, OutcomeOf, Planned, Removal, Step, Trials
+from inspector.detectors.trials import Case, Extras, OutcomeOf, Planned, Removal, Trials
 from inspector.interventions.trial import Doses, Trial, once
 from inspector.interventions.values import knock_out_attention
 from inspector.models.attention import UnsupportedAttention
+from inspector.progress import Progress
 from inspector.records import Claim, Evidence, Finding, Verdict
 
 MATTERS: dict[str, Claim] = {"kl": "rise", "loss": "change"}
@@ -76,19 +77,14 @@ class SinkTrials(Trials):
         return {"any_sink": float(np.nanmean(np.where(np.isfinite(best), best > DEFAULTS.epsilon, np.nan)))}
 
 
-def _windows(case: Case, outcome: OutcomeOf, step: Step) -> Extras:
+def _windows(case: Case, outcome: OutcomeOf, progress: Progress) -> Extras:
     """The table of windows, or a note that says why there is none."""
-    step("windows", 0, WINDOW_TEXTS)
     try:
-        done = partial(_one_text, step)
-        table = windows(case.model, case.given, case.bos, case.settings.seed, done)
+        task = progress.task("windows", WINDOW_TEXTS)
+        table = windows(case.model, case.given, case.bos, case.settings.seed, task)
     except UnsupportedAttention as reason:
         return Extras(notes=(f"Windows over the cache were not tried: {reason}.",))
     return Extras({"windows": table})
-
-
-def _one_text(step: Step, done: int) -> None:
-    step("windows", done, WINDOW_TEXTS)
 
 
 def _others(measured: Measured) -> list[tuple[int, int]]:

@@ -13,7 +13,8 @@ from inspector.hallucination.answers.ask import check_prompt
 from inspector.hallucination.answers.cett import Contributions, NeuronContributions, ResidualMeans, Span, Uncertainty
 from inspector.hallucination.questions.prompts import Form
 from inspector.models import Decoder, Model, Prefix
-from inspector.models.observe import Observer, Progress, observe
+from inspector.models.observe import Observer, observe
+from inspector.progress import Task
 
 RESIDUAL_DEPTHS = (0.25, 0.5, 0.75)
 """Where the residual probe may look, as shares of the model's depth."""
@@ -91,10 +92,10 @@ class Meter:
             spans[number] = Span((self.head - skip, end - self.tail), (end, len(ids)))
         return Fed(rows, spans, prefix)
 
-    def watch(self, fed: Fed, observers: Sequence[Observer], progress: Progress | None = None) -> None:
+    def watch(self, fed: Fed, observers: Sequence[Observer], task: Task | None = None) -> None:
         """Run the rows once, with these listening."""
         fed_in = batches(fed.rows, BATCH_TOKENS, self.model.pad_id)
-        observe(self.model, fed_in, observers, prefix=fed.prefix, progress=progress)
+        observe(self.model, fed_in, observers, prefix=fed.prefix, task=task)
 
     def contributions_of(
         self, neurons: Int[np.ndarray, "neuron 2"], fed: Fed, also: Sequence[Observer] = ()
@@ -111,13 +112,13 @@ class Meter:
         shape = self.model.shape
         return len(fed.rows), len(shape.layers_of("neuron")), shape.d_mlp
 
-    def measure(self, fed: Fed, folder: Path | None = None, progress: Progress | None = None) -> Measured:
+    def measure(self, fed: Fed, folder: Path | None = None, task: Task | None = None) -> Measured:
         """Everything a study needs of these answers; CETTs go to files in `folder` where it is given."""
         shape = self.model.shape
         answer, question = (_array(folder, name, self._size(fed)) for name in ("answer", "question"))
         layers = tuple(sorted({int(depth * (shape.layers - 1)) for depth in RESIDUAL_DEPTHS}))
         residual, uncertainty = ResidualMeans(self.model, fed.spans, layers), Uncertainty(fed.spans)
-        self.watch(fed, [Contributions(self.model, fed.spans, answer, question), residual, uncertainty], progress)
+        self.watch(fed, [Contributions(self.model, fed.spans, answer, question), residual, uncertainty], task)
         if not np.isfinite(uncertainty.logprob).all():
             raise ModelError(
                 "The model's logits are NaN or infinite on some answers. Try --dtype float32, or fix the weights."

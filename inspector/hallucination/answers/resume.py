@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,9 +13,7 @@ from inspector.hallucination.grading.labels import FEWEST
 from inspector.hallucination.questions.prompts import Form
 from inspector.hallucination.questions.sets import Question
 from inspector.models import Model
-
-Step = Callable[[str, int, int], object]
-"""Called with what is being done, how much of it was just done, and how much it is in all."""
+from inspector.progress import SILENT, Progress
 
 
 @dataclass(frozen=True)
@@ -26,10 +24,6 @@ class Answered:
     ids: tuple[tuple[int, ...], ...]
     texts: tuple[str, ...]
     marks: tuple[Mark, ...]
-
-
-def nothing(what: str, done: int, total: int) -> None:
-    """A step that goes unreported."""
 
 
 def refuse(model: Model, questions: Sequence[Question]) -> None:
@@ -66,7 +60,7 @@ def ask_all(
     form: Form,
     sampling: Sampling,
     folder: Path | None = None,
-    step: Step = nothing,
+    progress: Progress = SILENT,
 ) -> list[Asked]:
     """Answers to all questions, in their order; batches found in the folder's `answers.jsonl` aren't asked again.
 
@@ -76,8 +70,7 @@ def ask_all(
     asker = Asker(model, form, sampling)
     log = folder / "answers.jsonl" if folder else None
     known = _read(log) if log else {}
-    total = len(questions)
-    step("asking", 0, total)
+    task = progress.task("asking", len(questions))
     for batch in asker.batches(questions):
         if not all(question.id in known for question in batch):
             asked = asker.ask(batch)
@@ -85,7 +78,7 @@ def ask_all(
             if log is not None:
                 with log.open("a", encoding="utf-8") as out:
                     out.write("".join(json.dumps([one.id, one.answers]) + "\n" for one in asked))
-        step("asking", len(batch), total)
+        task.advance(len(batch))
     return [known[question.id] for question in questions]
 
 
@@ -108,16 +101,20 @@ def _read(log: Path) -> dict[str, Asked]:
 
 
 def mark_all(
-    model: Model, questions: Sequence[Question], asked: Sequence[Asked], judge: Judge, step: Step = nothing
+    model: Model,
+    questions: Sequence[Question],
+    asked: Sequence[Asked],
+    judge: Judge,
+    progress: Progress = SILENT,
 ) -> list[Answered]:
     """Texts and marks of all answers; equal answers to one question are judged once."""
     answered = []
-    step("judging", 0, len(questions))
+    task = progress.task("judging", len(questions))
     for question, one in zip(questions, asked, strict=True):
         texts = tuple(text.strip() for text in model.tokenizer.batch_decode([list(ids) for ids in one.answers]))
         mark_of = {text: judge(question.question, question.answers, text) for text in dict.fromkeys(texts)}
         answered.append(Answered(question, one.answers, texts, tuple(mark_of[text] for text in texts)))
-        step("judging", 1, len(questions))
+        task.advance()
     return answered
 
 

@@ -5,7 +5,7 @@ neurons, weights, how to combine) comes from the other folds alone, less the row
 or a subject with it.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -15,11 +15,10 @@ from jaxtyping import Bool, Float, Int
 from inspector.errors import InputError
 from inspector.hallucination.probe.lasso import PENALTIES, Fit, balanced, path
 from inspector.hallucination.probe.splits import Folds, split
+from inspector.progress import Task
 from inspector.stats import auroc
 
 OUTER, INNER = 5, 4
-Advance = Callable[[int], object]
-"""Called with how many steps were just done."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +73,7 @@ class Nested:
     neurons: tuple[int, ...]
 
 
-def nested(answers: Answers, folds: Folds, seed: int, advance: Advance) -> Nested:
+def nested(answers: Answers, folds: Folds, seed: int, task: Task) -> Nested:
     """Fit and choose inside each outer fold's complement, and predict the fold."""
     count = int(folds.fold.max()) + 1
     log_odds, inner = np.full(len(answers.x), np.nan), np.full((count, len(answers.x)), np.nan)
@@ -85,7 +84,7 @@ def nested(answers: Answers, folds: Folds, seed: int, advance: Advance) -> Neste
         log_odds[held] = fit.log_odds(answers.x[np.ix_(held, fit.columns)])
         steps.append(step)
         neurons.append(len(fit.columns))
-        advance(1)
+        task.advance()
     return Nested(log_odds, inner, tuple(steps), tuple(neurons))
 
 
@@ -120,7 +119,7 @@ def choose(answers: Answers, rows: Bool[np.ndarray, " row"], seed: int) -> tuple
 
 
 def stability(
-    answers: Answers, rows: Bool[np.ndarray, " row"], fit: Fit, step: int, draws: int, seed: int, advance: Advance
+    answers: Answers, rows: Bool[np.ndarray, " row"], fit: Fit, step: int, draws: int, seed: int, task: Task
 ) -> Float[np.ndarray, " column"]:
     """Share of bootstrap samples of the rows in which each of the fit's neurons is chosen with its sign."""
     rng = np.random.default_rng(seed)
@@ -132,7 +131,7 @@ def stability(
         weights = dict(zip(fits[-1].columns.tolist(), fits[-1].weight.tolist(), strict=True))
         mine = np.array([weights.get(column, 0.0) for column in fit.columns.tolist()])
         chosen += np.sign(mine) == np.sign(fit.weight)
-        advance(1)
+        task.advance()
     return chosen / draws
 
 
@@ -144,7 +143,7 @@ def _redrawn(made_up: np.ndarray, drawn: np.ndarray) -> Float[np.ndarray, " row"
     return weights
 
 
-def shuffled(answers: Answers, folds: Folds, steps: tuple[int, ...], seed: int, advance: Advance) -> float:
+def shuffled(answers: Answers, folds: Folds, steps: tuple[int, ...], seed: int, task: Task) -> float:
     """AUROC of probes fitted to shuffled labels, at the true labels' penalties: what they make of nothing."""
     labels = np.random.default_rng(seed).permutation(answers.made_up)
     log_odds = np.full(len(labels), np.nan)
@@ -152,7 +151,7 @@ def shuffled(answers: Answers, folds: Folds, steps: tuple[int, ...], seed: int, 
         rows, held = folds.fit_on(fold), folds.held_out(fold)
         last = list(path(answers.x, labels, balanced(labels, rows), PENALTIES[: step + 1]))[-1]
         log_odds[held] = last.log_odds(answers.x[np.ix_(held, last.columns)])
-    advance(1)
+    task.advance()
     return float(auroc(log_odds, labels))
 
 
@@ -194,7 +193,7 @@ def out_of_fold(
 
 
 def random_neurons(
-    answers: Answers, folds: Folds, counts: tuple[int, ...], draws: int, seed: int, advance: Advance
+    answers: Answers, folds: Folds, counts: tuple[int, ...], draws: int, seed: int, task: Task
 ) -> Float[np.ndarray, " draw"]:
     """AUROC of as many neurons drawn at random, for each draw.
 
@@ -203,7 +202,7 @@ def random_neurons(
     rng = np.random.default_rng(seed)
     areas = []
     for _ in range(draws):
-        advance(1)
+        task.advance()
         odds = np.full((len(RIDGES), len(answers.made_up)), np.nan)
         for fold, count in enumerate(counts):
             columns = rng.choice(answers.x.shape[1], max(1, count), replace=False)
@@ -219,7 +218,7 @@ def residual_probe(
     answers: Answers,
     folds: Folds,
     seed: int,
-    advance: Advance,
+    task: Task,
 ) -> Float[np.ndarray, " row"]:
     """Out-of-fold log-odds of a ridge on the residual stream; depth and penalty are chosen inside each fold."""
     odds = np.full(len(answers.made_up), np.nan)
@@ -234,7 +233,7 @@ def residual_probe(
                 if area > most:
                     best, most = (depth, inverse_penalty), area
         odds[held] = ridge(residual[:, best[0]], answers.made_up, rows, best[1])[held]
-        advance(1)
+        task.advance()
     return odds
 
 

@@ -11,7 +11,6 @@ from inspector.hallucination.probe import nested_cv as evaluation
 from inspector.hallucination.probe.lasso import Fit
 from inspector.hallucination.probe.nested_cv import (
     OUTER,
-    Advance,
     Answers,
     Nested,
     choose,
@@ -21,6 +20,7 @@ from inspector.hallucination.probe.nested_cv import (
 )
 from inspector.hallucination.probe.splits import Folds, split
 from inspector.hallucination.probe.transfer import between_relations
+from inspector.progress import Task
 from inspector.stats import auroc, bootstrap_auroc, stratified_auroc
 
 HELD_OUT = 3
@@ -80,39 +80,39 @@ def steps(sample: Sample) -> int:
     return 3 * OUTER + BOOTSTRAPS + RANDOM_DRAWS + SHUFFLES + len(set(sample.relation) - {""})
 
 
-def select(sample: Sample, seed: int, advance: Advance) -> Selection:
+def select(sample: Sample, seed: int, task: Task) -> Selection:
     """Score the method by nested cross-validation beside its baselines, then fit the final probe and test it."""
     answers = sample.answers
     folds = split(answers.keys, answers.made_up, OUTER, seed)
-    probe = evaluation.nested(answers, folds, seed, advance)
-    fit, fitted, held_out, tested = final(answers, seed, advance, relation=sample.relation)
+    probe = evaluation.nested(answers, folds, seed, task)
+    fit, fitted, held_out, tested = final(answers, seed, task, relation=sample.relation)
     return Selection(
         folds,
-        _predictors(sample, folds, probe, seed, advance),
+        _predictors(sample, folds, probe, seed, task),
         probe.neurons,
-        evaluation.random_neurons(answers, folds, probe.neurons, RANDOM_DRAWS, seed, advance),
-        np.array([evaluation.shuffled(answers, folds, probe.steps, seed + i, advance) for i in range(SHUFFLES)]),
+        evaluation.random_neurons(answers, folds, probe.neurons, RANDOM_DRAWS, seed, task),
+        np.array([evaluation.shuffled(answers, folds, probe.steps, seed + i, task) for i in range(SHUFFLES)]),
         fit,
         fitted,
         held_out,
         tested,
-        between_relations(answers, sample.relation, sample.plain["logprob"], seed, advance),
+        between_relations(answers, sample.relation, sample.plain["logprob"], seed, task),
     )
 
 
 def _predictors(
-    sample: Sample, folds: Folds, probe: Nested, seed: int, advance: Advance
+    sample: Sample, folds: Folds, probe: Nested, seed: int, task: Task
 ) -> dict[str, Float[np.ndarray, " row"]]:
     """Out-of-fold log-odds by the probe, its rivals, and both together."""
     answers = sample.answers
     odds = {"probe": probe.log_odds}
-    odds["probe 3-vs-1"] = evaluation.nested(replace(answers, question=sample.question), folds, seed, advance).log_odds
+    odds["probe 3-vs-1"] = evaluation.nested(replace(answers, question=sample.question), folds, seed, task).log_odds
     for name, values in sample.plain.items():
         odds[name] = out_of_fold(values[:, None].astype(np.float64), answers.made_up, folds)
     if any(sample.relation):
         names = np.unique(np.array(sample.relation), return_inverse=True)[1]
         odds["relation"] = out_of_fold(np.eye(names.max() + 1)[names], answers.made_up, folds)
-    odds["residual"] = evaluation.residual_probe(sample.residual, answers, folds, seed, advance)
+    odds["residual"] = evaluation.residual_probe(sample.residual, answers, folds, seed, task)
     odds["combined"] = combined(probe, sample.plain["entropy"].astype(np.float64), answers, folds)
     return odds
 
@@ -120,7 +120,7 @@ def _predictors(
 def final(
     answers: Answers,
     seed: int,
-    advance: Advance,
+    task: Task,
     bootstraps: int | None = None,
     relation: Sequence[str] = (),
 ) -> tuple[Fit, Bool[np.ndarray, " row"], Bool[np.ndarray, " row"], Tested]:
@@ -128,7 +128,7 @@ def final(
     folds = split(answers.keys, answers.made_up, HELD_OUT, seed + 1)
     fitted, held = folds.fit_on(0), folds.held_out(0)
     fit, step, _ = choose(answers, fitted, seed)
-    share = stability(answers, fitted, fit, step, bootstraps or BOOTSTRAPS, seed, advance)
+    share = stability(answers, fitted, fit, step, bootstraps or BOOTSTRAPS, seed, task)
     values, subject = answers.x[np.ix_(held, fit.columns)], answers.subject[held]
     kinds = np.unique(np.array(relation), return_inverse=True)[1] if len(relation) else np.zeros(len(held), int)
     return fit, fitted, held, test(values, answers.made_up[held], subject, kinds[held], fit, share, seed)

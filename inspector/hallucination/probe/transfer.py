@@ -6,8 +6,9 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from inspector.detectors.hneurons.schema import Transfer
-from inspector.hallucination.probe.nested_cv import Advance, Answers, choose
+from inspector.hallucination.probe.nested_cv import Answers, choose
 from inspector.hallucination.probe.splits import apart
+from inspector.progress import Task
 from inspector.stats import auroc, bootstrap_auroc
 
 FEWEST = 20
@@ -15,7 +16,7 @@ FEWEST = 20
 
 
 def between_relations(
-    answers: Answers, relation: Sequence[str], logprob: Float[np.ndarray, " row"], seed: int, advance: Advance
+    answers: Answers, relation: Sequence[str], logprob: Float[np.ndarray, " row"], seed: int, task: Task
 ) -> tuple[Transfer, ...]:
     """For each relation with enough answers of both kinds: a probe of all the others, tried on it."""
     names = np.array(relation)
@@ -30,7 +31,7 @@ def between_relations(
                 "other relations", name, odds, logprob[here], answers.made_up[here], answers.subject[here], seed
             )
             found.append(one)
-        advance(1)
+        task.advance()
     return tuple(found)
 
 

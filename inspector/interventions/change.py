@@ -1,4 +1,4 @@
-"""What an intervention on the page means: a target, what is done to it, and its matched random control."""
+"""`Change`: one thing in a model is changed, and what its matched random control is; for who tries before testing."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -8,6 +8,7 @@ import numpy as np
 
 from inspector.errors import InputError
 from inspector.figures import rounded
+from inspector.interventions.operations import OPERATIONS
 from inspector.interventions.values import Intervention, ablate_output, knock_out_attention, scale, zero_ablate
 from inspector.sites import Site
 
@@ -31,13 +32,6 @@ OPS = {
     "attention": ("unattend",),
     "mlp_out": ("drop",),
     "attn_out": ("drop",),
-}
-SAID = {
-    "zero": "zero ablation",
-    "scale": "multiply by",
-    "mean": "mean ablation (mean over texts)",
-    "unattend": "knock out attention to the key",
-    "drop": "ablate its output",
 }
 SIZES = {"resid_post": "largest |x|", "neuron": "norm of its output weights"}
 """What the size of a kind is, for those that have one."""
@@ -72,8 +66,7 @@ class Change:
         if self.kind == "attention":
             return f"key {self.position} hidden from {thing}"
         where = "everywhere" if self.position is None else f"at token {self.position}"
-        done = {"zero": "zeroed", "scale": f"× {self.factor:g}", "mean": "at its mean", "drop": "left out"}[self.op]
-        return f"{thing} {done} {where}"
+        return f"{thing} {OPERATIONS[self.op].done(self.factor)} {where}"
 
     def interventions(self, model: Any) -> tuple[Intervention, ...]:
         """As the model takes it; means are measured on built-in texts."""
@@ -94,7 +87,7 @@ class Change:
         """Which of its kind it is: the unit, or for a whole output the layer."""
         return self.layer if self.unit is None else self.unit
 
-    def twin(self, count: int, sizes: Sequence[float] | None, seed: int) -> "Change":
+    def control(self, count: int, sizes: Sequence[float] | None, seed: int) -> "Change":
         """The same done to another of `count`: one of the nearest in size, or any where sizes are not known.
 
         Raises:
@@ -128,13 +121,13 @@ def width(kind: str, card: Mapping[str, Any]) -> int | None:
 def sizes_of(model: Any, change: Change, largest: Sequence[float] | None) -> Sequence[float] | None:
     """What a control's size is measured by, as `SIZES` says; None where it isn't."""
     if change.kind == "neuron":
-        return model.w_out(change.layer).float().norm(dim=1).tolist()  # type: ignore[no-any-return]
+        return model.w_out(change.layer).float().norm(dim=1).tolist()
     return largest if change.kind == "resid_post" else None
 
 
-def said_of(change: Change, twin: Change, sizes: Sequence[float] | None) -> str:
+def said_of(change: Change, control: Change, sizes: Sequence[float] | None) -> str:
     """Where a control was drawn from, with both sizes."""
     if sizes is None:
         return "The control is any other of its kind: their sizes are not known."
-    what, own, other = SIZES[change.kind], rounded(sizes[change.index]), rounded(sizes[twin.index])
+    what, own, other = SIZES[change.kind], rounded(sizes[change.index]), rounded(sizes[control.index])
     return f"The control is one of the {NEAREST} nearest in size: {what} {other}, beside {own}."
