@@ -26,6 +26,7 @@ TOGETHER = {
     "the real model": ("tests/test_study.py", "tests/test_real_model.py", "tests/test_docs.py"),
     "a verified scan": ("tests/test_verifying.py", "tests/ui/", "tests/e2e/"),
     "a comparison of decoders": ("tests/test_family.py",),
+    "plugins on the path": ("tests/test_plugin_package.py",),
 }
 """Files whose tests share what takes seconds to make."""
 
