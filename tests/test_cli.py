@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -215,7 +214,6 @@ def start(*arguments: object, **environment: str) -> subprocess.Popen[str]:
 
 @pytest.mark.parametrize("offline", ["1", "0"])
 def test_an_unknown_model_is_named_soon_with_or_without_offline_mode(tmp_path: Path, offline: str) -> None:
-    began = time.monotonic()
     hub = {"HF_HUB_OFFLINE": offline, "HF_ENDPOINT": "http://127.0.0.1:9", "HF_HOME": str(tmp_path / "hub")}
     process = start("examine", "-q", "--model", "no-such-model", "--text", "w5", "--out", tmp_path / "out", **hub)
     try:
@@ -223,7 +221,6 @@ def test_an_unknown_model_is_named_soon_with_or_without_offline_mode(tmp_path: P
     finally:
         process.kill()
     refused(Outcome(process.returncode, out, err), "'no-such-model'", "smollm2-135m-instruct", "hub")
-    assert time.monotonic() - began < 20
     assert not (tmp_path / "out").exists()
 
 

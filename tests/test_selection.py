@@ -26,13 +26,10 @@ from inspector.hallucination.probe.nested_cv import (
     stability,
 )
 from inspector.hallucination.probe.splits import Folds, _components, apart, key_numbers, split
+from inspector.progress import UNHEARD
 from inspector.stats import _weighted_auroc, auroc, bootstrap_auroc, calibration_error
 
 Seeds = st.integers(0, 2**20)
-
-
-def silent(steps: int) -> None:
-    """Hears how far a study is."""
 
 
 # -- the path --------------------------------------------------------------------------------------------------------
@@ -349,7 +346,7 @@ def folds_of(answers: Answers, seed: int = 0) -> Folds:
 def found() -> tuple[Answers, Folds, Nested]:
     answers = answers_of(0)
     folds = folds_of(answers)
-    return answers, folds, nested(answers, folds, 0, silent)
+    return answers, folds, nested(answers, folds, 0, UNHEARD)
 
 
 def area(log_odds: np.ndarray, made_up: np.ndarray) -> float:
@@ -371,7 +368,7 @@ def test_on_noise_nothing_is_found_on_average() -> None:
     areas = []
     for seed in range(4):
         answers = answers_of(seed, informative=0)
-        areas.append(area(nested(answers, folds_of(answers, seed), seed, silent).log_odds, answers.made_up))
+        areas.append(area(nested(answers, folds_of(answers, seed), seed, UNHEARD).log_odds, answers.made_up))
     assert 0.4 < np.mean(areas) < 0.6
 
 
@@ -417,7 +414,7 @@ def test_no_fit_inside_a_fold_sees_rows_that_share_a_key_with_it(
     chained: Answers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folds, spied = folds_of(chained), Spied(monkeypatch)
-    nested(chained, folds, 0, silent)
+    nested(chained, folds, 0, UNHEARD)
     each = evaluation.INNER + 1
     assert len(spied.fitted) == 5 * each
     for number, fit in enumerate(spied.fitted):
@@ -490,7 +487,7 @@ def test_three_against_one_sets_made_up_answers_against_right_ones_and_all_quest
 
 def test_on_shuffled_labels_the_same_steps_find_nothing_on_average(found: tuple[Answers, Folds, Nested]) -> None:
     answers, folds, inside = found
-    areas = [shuffled(answers, folds, inside.steps, seed, silent) for seed in range(12)]
+    areas = [shuffled(answers, folds, inside.steps, seed, UNHEARD) for seed in range(12)]
     assert 0.4 < np.mean(areas) < 0.6
     assert len(set(areas)) == 12
 
@@ -511,7 +508,7 @@ def test_labels_are_shuffled_for_the_fits_and_their_auroc_alike(
 
     monkeypatch.setattr(evaluation, "path", spied_path)
     monkeypatch.setattr(evaluation, "auroc", spied_auroc)
-    shuffled(answers, folds, inside.steps, 0, silent)
+    shuffled(answers, folds, inside.steps, 0, UNHEARD)
     assert len(labels) == 6
     assert all((one == labels[0]).all() for one in labels)
     assert labels[0].sum() == answers.made_up.sum()
@@ -534,7 +531,7 @@ def test_planted_neurons_are_stable_and_chance_ones_are_not(found: tuple[Answers
 
 def test_random_neurons_are_no_match_for_chosen_ones(found: tuple[Answers, Folds, Nested]) -> None:
     answers, folds, inside = found
-    areas = random_neurons(answers, folds, inside.neurons, 5, 0, silent)
+    areas = random_neurons(answers, folds, inside.neurons, 5, 0, UNHEARD)
     assert len(areas) == 5
     assert 0.4 < areas.mean() < area(inside.log_odds, answers.made_up) - 0.1
 
@@ -551,7 +548,7 @@ def test_probe_and_another_score_together_are_no_worse_than_either() -> None:
     for seed in range(3):
         answers = answers_of(seed)
         folds = folds_of(answers, seed)
-        inside = nested(answers, folds, seed, silent)
+        inside = nested(answers, folds, seed, UNHEARD)
         for strength in (0.0, 1.0, 3.0):
             other = noisy(answers.made_up, seed, strength)
             together = area(combined(inside, other, answers, folds), answers.made_up)
@@ -593,13 +590,13 @@ def test_the_residual_probe_finds_the_depth_that_knows_and_chooses_it_without_th
     folds, rng = folds_of(chained), np.random.default_rng(0)
     residual = rng.normal(size=(len(chained.made_up), 2, 8)).astype(np.float32)
     residual[:, 1, :4] += 1.2 * chained.made_up[:, None]
-    odds = residual_probe(residual, chained, folds, 0, silent)
+    odds = residual_probe(residual, chained, folds, 0, UNHEARD)
     assert area(odds, chained.made_up) > 0.8
     rows, held = folds.fit_on(0), folds.held_out(0)
     assert not (rows | held).all()
     spoilt = Answers(chained.x, np.where(rows, chained.made_up, ~chained.made_up), chained.keys)
     elsewhere = np.where((rows | held)[:, None, None], residual, 99 * rng.normal(size=residual.shape))
-    assert (residual_probe(elsewhere.astype(np.float32), spoilt, folds, 0, silent)[held] == odds[held]).all()
+    assert (residual_probe(elsewhere.astype(np.float32), spoilt, folds, 0, UNHEARD)[held] == odds[held]).all()
 
 
 # -- statistics ------------------------------------------------------------------------------------------------------

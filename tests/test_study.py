@@ -430,11 +430,15 @@ def test_a_question_is_asked_and_its_answer_scored(saved: Path, real: Command) -
     assert "Lyon or Nice" in table.out and "Risk:" in table.out
 
 
-def test_a_study_s_questions_are_decoded_every_way_and_kept(study: Study, real: Command, tmp_path: Path) -> None:
+def held_out_few(study: Study, count: int = 12) -> Study:
+    """The study with only so many questions held out."""
     e = study.evidence["hneurons"]
-    fewer = np.where((e["split"] == 1) & (np.cumsum(e["split"] == 1) > 12), 0, e["split"])  # twelve held out
-    evidence = {**study.evidence, "hneurons": replace(e, arrays={**e.arrays, "split": fewer})}
-    run, out = replace(study, evidence=evidence).save(tmp_path / "run"), tmp_path / "out"
+    fewer = np.where((e["split"] == 1) & (np.cumsum(e["split"] == 1) > count), 0, e["split"])
+    return replace(study, evidence={**study.evidence, "hneurons": replace(e, arrays={**e.arrays, "split": fewer})})
+
+
+def test_a_study_s_questions_are_decoded_every_way_and_kept(study: Study, real: Command, tmp_path: Path) -> None:
+    run, out = held_out_few(study).save(tmp_path / "run"), tmp_path / "out"
     told = real("decode", str(run), "--samples", "1", "--out", str(out), "--json")
     assert told.code == 0, told.err
     rows = {row["member"]: row for row in json.loads(told.out)["decoding"]}
@@ -572,7 +576,7 @@ def test_questions_to_verify_on_were_not_asked_by_the_study(study: Study) -> Non
 
 
 def test_a_study_without_candidates_is_verified_by_its_guard_alone(smollm2: Model, study: Study) -> None:
-    verified = verify(study.judge(hneurons={"q": 0.0}), smollm2)
+    verified = verify(held_out_few(study).judge(hneurons={"q": 0.0}), smollm2)
     assert not verified.effects and "guard" in verified.frames()
     assert any("none was tested" in note for note in verified.notes)
 

@@ -206,6 +206,7 @@ def test_a_table_comes_as_a_file_with_every_row(visit: Visit, shelf: Path) -> No
         assert got["received"].to_numpy() == pytest.approx(expected["received"].to_numpy())
 
 
+@pytest.mark.slow
 def test_a_live_run_is_saved_renamed_and_deleted(
     chromium: Any, visit: Visit, tiny_folder: Path, tmp_path: Path
 ) -> None:
@@ -252,7 +253,7 @@ def test_other_host_names_are_turned_away(served: Served) -> None:
     assert answers[host] == 101 and answers["evil.example.org"] >= 400
 
 
-@pytest.mark.parametrize("count", [2, pytest.param(10, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [1, pytest.param(10, marks=pytest.mark.slow)])
 def test_fresh_servers_start_clean_on_a_deep_link(visit: Visit, shelf: Path, tmp_path: Path, count: int) -> None:
     for number in range(count):
         log = tmp_path / f"log{number}.txt"
