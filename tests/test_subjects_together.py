@@ -14,7 +14,7 @@ from inspector.hallucination.risk_coverage import Selective
 from inspector.interventions.trial import Trial, once
 from inspector.interventions.values import Intervention, zero_ablate
 from inspector.sites import Site
-from inspector.stats import bootstrap, bootstrap_mean, interval
+from inspector.stats import bootstrap, interval, mean_interval
 from inspector.verification.trials import Outcomes, run
 
 SUBJECTS, EACH = 12, 10
@@ -71,7 +71,7 @@ def test_a_verifications_interval_draws_whole_subjects() -> None:
     (alone,), (together,) = (run(Outcomes(Asked(clusters)), [trial]) for clusters in (False, True))
     assert together.high - together.low > 2 * (alone.high - alone.low)
     assert (together.change, together.p) == (alone.change, alone.p)
-    low, high = bootstrap_mean(BY_SUBJECT, OF)
+    low, high = mean_interval(BY_SUBJECT, OF)
     assert (together.low, together.high) == (float(low), float(high))
 
 

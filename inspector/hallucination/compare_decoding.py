@@ -20,7 +20,7 @@ from inspector.hallucination.questions.sets import Question
 from inspector.hallucination.study import Study
 from inspector.models import Model
 from inspector.progress import Listener, Progress, progress_of
-from inspector.stats import bootstrap_mean
+from inspector.stats import mean_interval
 
 SAMPLES = 5
 """Answers drawn a question; also the k of best-of-k."""
@@ -184,7 +184,7 @@ class _Table:
         mine, plain = _by_question(answers), _by_question(self.greedy)
         mine[:, 2] = np.nan if kept < k else mine[:, 2]
         values = np.concatenate([mine, (mine - plain)[:, [0, 3]]], axis=1)
-        ends = bootstrap_mean(values, self.subjects, seed=self.seed)
+        ends = mean_interval(values, self.subjects, seed=self.seed)
         row: dict[str, object] = {"member": member.name, "omega": member.omega, "strength": member.strength}
         row |= {"support": member.support, "k": k, "kept": kept}
         for column, name in enumerate(MEASURES):

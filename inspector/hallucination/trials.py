@@ -26,7 +26,7 @@ from inspector.progress import Progress
 from inspector.records import Claim, Finding, Verdict
 from inspector.resume import digest
 from inspector.sites import Site
-from inspector.stats import bootstrap_mean
+from inspector.stats import mean_interval
 
 ALPHAS = (0.0, 0.5, 1.5, 2.0, 3.0)
 """What the candidates together are scaled by, beside 1; the paper's range."""
@@ -166,7 +166,7 @@ def _over_alpha(trial: Trial, bench: AnswerBench, outcome: OutcomeOf, seed: int)
         mine = outcome(trial.doses.get(alpha, ()), trial.claims.keys())
         controls = [outcome(doses.get(alpha, ()), trial.claims.keys()) for doses in trial.twins]
         for metric in trial.claims:
-            low, high = bootstrap_mean(mine[metric], bench.clusters(metric), seed=seed)
+            low, high = mean_interval(mine[metric], bench.clusters(metric), seed=seed)
             others = np.array([one[metric].mean() for one in controls])
             ends = np.quantile(others, [0.025, 0.975])
             value, count = float(mine[metric].mean()), len(mine[metric])

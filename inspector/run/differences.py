@@ -8,7 +8,7 @@ import pandas as pd
 from inspector.detectors.shown import Headline
 from inspector.errors import DetectorError
 from inspector.run.report import Report
-from inspector.stats import bootstrap_mean
+from inspector.stats import mean_interval
 
 DRAWS = 4000
 
@@ -50,10 +50,10 @@ def _between(
     if first is None or second is None:
         return float("nan"), float("nan")
     if paired and len(first) == len(second) and len(first):
-        low, high = bootstrap_mean(second - first, seed=seed)
+        low, high = mean_interval(second - first, seed=seed)
         return float(low), float(high)
     both = (first, second)
-    if not all(len(values) and np.isfinite(bootstrap_mean(values, seed=seed)).all() for values in both):
+    if not all(len(values) and np.isfinite(mean_interval(values, seed=seed)).all() for values in both):
         return float("nan"), float("nan")
     rng = np.random.default_rng(seed)
     means = [values[rng.integers(len(values), size=(DRAWS, len(values)))].mean(axis=1) for values in both]

@@ -24,7 +24,7 @@ from inspector.interventions.trial import Doses, Trial
 from inspector.interventions.values import Intervention, as_json
 from inspector.progress import UNHEARD, Task
 from inspector.records import Claim, Effect, VerdictWord
-from inspector.stats import bootstrap_mean, mean_known
+from inspector.stats import mean_interval, mean_known
 
 LEVEL = 0.05
 """Largest q, and p, at which a change counts as the target's own."""
@@ -159,7 +159,7 @@ def _effect(
     finite = others[np.isfinite(others)]
     mean = float(changes[0][known].mean()) if known.any() else nothing
     together = None if clusters is None else clusters[known]
-    low, high = bootstrap_mean(changes[0][known], together, seed=seed) if known.any() else (nothing, nothing)
+    low, high = mean_interval(changes[0][known], together, seed=seed) if known.any() else (nothing, nothing)
     ends = np.quantile(finite, [0.025, 0.975]) if len(finite) else (nothing, nothing)
     return Effect(
         target=trial.target,

@@ -21,7 +21,7 @@ from inspector.hallucination.probe.nested_cv import (
 from inspector.hallucination.probe.splits import Folds, split
 from inspector.hallucination.probe.transfer import between_relations
 from inspector.progress import Task
-from inspector.stats import auroc, bootstrap_auroc, stratified_auroc
+from inspector.stats import auroc, auroc_interval, stratified_auroc
 
 HELD_OUT = 3
 """One answer in this many is held out from selection; on those the candidates are tested."""
@@ -146,7 +146,7 @@ def test(
     """Each neuron alone, on answers that selection never saw."""
     from scipy.stats import false_discovery_control
 
-    low, high = bootstrap_auroc(values, made_up, subject, seed=seed)
+    low, high = auroc_interval(values, made_up, subject)
     towards = np.sign(fit.weight)
     within, p = stratified_auroc(values * towards, made_up, relation)
     q = np.full(len(p), np.nan)

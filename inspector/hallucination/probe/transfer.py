@@ -9,7 +9,7 @@ from inspector.detectors.hneurons.schema import Transfer
 from inspector.hallucination.probe.nested_cv import Answers, choose
 from inspector.hallucination.probe.splits import apart
 from inspector.progress import Task
-from inspector.stats import auroc, bootstrap_auroc
+from inspector.stats import auroc, auroc_interval
 
 FEWEST = 20
 """Correct answers and incorrect ones that transfer between relations needs, on both sides."""
@@ -45,7 +45,7 @@ def transfer(
     seed: int,
 ) -> Transfer:
     """How well log-odds from elsewhere tell these answers apart."""
-    low, high = bootstrap_auroc(odds, made_up, subject, seed=seed)
+    low, high = auroc_interval(odds, made_up, subject)
     right, wrong = int((~made_up).sum()), int(made_up.sum())
     areas = (float(auroc(odds, made_up)), float(low), float(high), float(auroc(-logprob, made_up)))
     return Transfer(source, target, right, wrong, *areas)

@@ -1,0 +1,47 @@
+"""Statistics in numpy and scipy alone: intervals over texts that belong together, AUROC, log-spaced histograms."""
+
+from inspector.stats.auroc import (
+    auroc,
+    auroc_interval,
+    balanced_mean_interval,
+    calibration_error,
+    stratified_auroc,
+)
+from inspector.stats.histograms import (
+    BINS_PER_OCTAVE,
+    HISTOGRAM_BINS,
+    LOWEST_EXPONENT,
+    bin_edges,
+    excess_kurtosis,
+    histogram_quantile,
+    histogram_share,
+    mean_square,
+    quantisation_error,
+)
+from inspector.stats.intervals import FEWEST_CLUSTERS, bootstrap, interval, mean_interval, mean_known, numbered
+
+bootstrap_mean = mean_interval
+
+__all__ = [
+    "bootstrap_mean",
+    "BINS_PER_OCTAVE",
+    "FEWEST_CLUSTERS",
+    "HISTOGRAM_BINS",
+    "LOWEST_EXPONENT",
+    "auroc",
+    "auroc_interval",
+    "balanced_mean_interval",
+    "bin_edges",
+    "bootstrap",
+    "calibration_error",
+    "excess_kurtosis",
+    "histogram_quantile",
+    "histogram_share",
+    "interval",
+    "mean_interval",
+    "mean_known",
+    "mean_square",
+    "numbered",
+    "quantisation_error",
+    "stratified_auroc",
+]

@@ -1,0 +1,160 @@
+"""How well scores tell two kinds of answers apart: AUROC with intervals, within strata, and calibration."""
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+from scipy.special import ndtri, stdtrit
+
+from inspector.stats.intervals import FEWEST_CLUSTERS, mean_interval, numbered
+
+
+def auroc(
+    scores: Float[np.ndarray, "row *columns"], positive: Bool[np.ndarray, " row"]
+) -> Float[np.ndarray, "*columns"]:
+    """Area under the ROC curve of each column: P(a positive's score > a negative's), ties count half.
+
+    NaN where one of the two kinds is missing.
+    """
+    from scipy.stats import rankdata  # takes a second to import, and only studies need it
+
+    p, n = int(positive.sum()), int((~positive).sum())
+    if not p or not n:
+        return np.full(scores.shape[1:], np.nan)
+    ranks = rankdata(scores, axis=0)
+    return np.asarray((ranks[positive].sum(axis=0) - p * (p + 1) / 2) / (p * n))
+
+
+def auroc_interval(
+    scores: Float[np.ndarray, "row *columns"],
+    positive: Bool[np.ndarray, " row"],
+    cluster: Int[np.ndarray, " row"] | None = None,
+    *,
+    level: float = 0.95,
+) -> tuple[Float[np.ndarray, "*columns"], Float[np.ndarray, "*columns"]]:
+    """Interval of each column's AUROC, for few of a kind and near 1 as well; rows of one `cluster` count together.
+
+    Newcombe's score interval (2006, "Confidence intervals for an effect size measure based on the Mann–Whitney
+    statistic", part 2, method 5). Where the variance by DeLong et al. 1988, clustered as by Obuchowski 1997, is larger
+    than that method's, it is scaled up to it, and its normal quantile becomes Student's.
+
+    Returns:
+        Both ends; NaN with fewer than `FEWEST_CLUSTERS` clusters that hold either kind.
+    """
+    flat = scores.reshape(len(scores), -1).astype(np.float64)
+    ends = np.full((2, flat.shape[1]), np.nan)
+    groups, _ = numbered(cluster, len(positive))
+    if min(len(np.unique(groups[kind])) for kind in (positive, ~positive)) >= FEWEST_CLUSTERS:
+        for column, values in enumerate(flat.T):
+            ends[:, column] = _newcombe(values, positive, groups, (1 - level) / 2)
+    return ends[0].reshape(scores.shape[1:]), ends[1].reshape(scores.shape[1:])
+
+
+def _newcombe(
+    scores: Float[np.ndarray, " row"], positive: Bool[np.ndarray, " row"], groups: Int[np.ndarray, " row"], tail: float
+) -> tuple[float, float]:
+    """The areas θ that lie within so many of their own standard errors of the area seen."""
+    from scipy.optimize import brentq
+
+    area = float(auroc(scores, positive))
+    clusters = [float(len(np.unique(groups[kind]))) for kind in (positive, ~positive)]
+    rows = [float(kind.sum()) for kind in (positive, ~positive)]
+    scale, quantile = 1.0, float(ndtri(tail))
+    if 0 < area < 1:
+        expected, seen = _hanley(area, *rows), _delong(scores, positive, groups, area)
+        scale = max(expected, seen) / _hanley(area, *clusters)
+        quantile = float(stdtrit(min(clusters) - 1, tail)) if seen > expected else quantile
+
+    def outside(theta: float) -> float:
+        return (area - theta) ** 2 - quantile**2 * scale * _hanley(theta, *clusters)
+
+    edge = 1e-9
+    low = brentq(outside, edge, area - edge) if area > 2 * edge and outside(edge) > 0 else 0.0
+    high = brentq(outside, area + edge, 1 - edge) if area < 1 - 2 * edge and outside(1 - edge) > 0 else 1.0
+    return float(low), float(high)
+
+
+def _hanley(theta: float, positives: float, negatives: float) -> float:
+    """Hanley and McNeil's variance of an area, made symmetric by Newcombe."""
+    half = (positives + negatives) / 2 - 1
+    return theta * (1 - theta) * (1 + half * ((1 - theta) / (2 - theta) + theta / (1 + theta))) / positives / negatives
+
+
+def _delong(
+    scores: Float[np.ndarray, " row"], positive: Bool[np.ndarray, " row"], groups: Int[np.ndarray, " row"], area: float
+) -> float:
+    """The area's variance from how each row compares with all of the other kind, summed by cluster."""
+    from scipy.stats import rankdata
+
+    among_all = rankdata(scores)
+    away = np.empty(len(scores))
+    for kind, sign in ((positive, 1.0), (~positive, -1.0)):
+        beats = (among_all[kind] - rankdata(scores[kind])) / (~kind).sum()
+        away[kind] = ((beats if sign > 0 else 1 - beats) - area) / kind.sum()
+    by_cluster = np.bincount(groups, away)
+    clusters = len(np.unique(groups))
+    return float(clusters / (clusters - 1) * (by_cluster**2).sum())
+
+
+def balanced_mean_interval(
+    values: Float[np.ndarray, " row"],
+    positive: Bool[np.ndarray, " row"],
+    cluster: Int[np.ndarray, " row"] | None = None,
+    *,
+    level: float = 0.95,
+) -> tuple[float, float]:
+    """Interval of the mean of both kinds' shares (balanced accuracy, where values are hits, 0 or 1).
+
+    Each kind's own interval, put together by the method of variance estimates recovery (Zou and Donner 2008). NaN with
+    fewer than `FEWEST_CLUSTERS` clusters of either kind.
+    """
+    groups, _ = numbered(cluster, len(positive))
+    middle, below, above = 0.0, 0.0, 0.0
+    for kind in (positive, ~positive):
+        share = float(values[kind].mean()) if kind.any() else np.nan
+        low, high = map(float, mean_interval(values[kind], groups[kind], share=True, level=level))
+        middle, below, above = middle + share / 2, below + (share - low) ** 2, above + (high - share) ** 2
+    return float(middle - np.sqrt(below) / 2), float(middle + np.sqrt(above) / 2)
+
+
+def stratified_auroc(
+    scores: Float[np.ndarray, "row column"], positive: Bool[np.ndarray, " row"], stratum: Int[np.ndarray, " row"]
+) -> tuple[Float[np.ndarray, " column"], Float[np.ndarray, " column"]]:
+    """AUROC over pairs of one stratum, and one-sided p that it is above 0.5 (van Elteren's test, unweighted).
+
+    The sum of the strata's Mann–Whitney statistics, with its normal approximation corrected for ties.
+    Strata with one kind only say nothing; NaN where all are so.
+    """
+    from scipy.stats import norm, rankdata
+
+    columns = scores.shape[1]
+    beyond, pairs, variance = np.zeros(columns), 0.0, np.zeros(columns)
+    for one in np.unique(stratum):
+        here = stratum == one
+        p, n = int(positive[here].sum()), int((~positive[here]).sum())
+        if not p or not n:
+            continue
+        ranks = rankdata(scores[here], axis=0)
+        beyond += ranks[positive[here]].sum(axis=0) - p * (p + 1) / 2
+        pairs += p * n
+        variance += p * n / (p + n) * ranks.var(axis=0, ddof=1)
+    if not pairs:
+        nothing = np.full(columns, np.nan)
+        return nothing, nothing.copy()
+    with np.errstate(invalid="ignore", divide="ignore"):
+        z = (beyond - pairs / 2) / np.sqrt(variance)
+    return beyond / pairs, np.asarray(norm.sf(np.nan_to_num(z)))
+
+
+def calibration_error(
+    risks: Float[np.ndarray, " row"],
+    positive: Bool[np.ndarray, " row"],
+    weights: Float[np.ndarray, " row"] | None = None,
+    bins: int = 10,
+) -> float:
+    """Mean |share of positives − mean risk| over bins of equally many rows; NaN without any (Naeini et al. 2015)."""
+    if not len(risks):
+        return float("nan")
+    weights = np.ones(len(risks)) if weights is None else weights
+    edges = np.unique(np.quantile(risks, np.linspace(0, 1, bins + 1)[1:-1]))
+    part = np.searchsorted(edges, risks, side="right")  # equal risks are in one bin
+    gaps = np.bincount(part, weights * (positive - risks))
+    return float(np.abs(gaps).sum() / weights.sum())
