@@ -12,8 +12,9 @@ CAUSES = {
     "candidate": "That it causes them is not said: an intervention must tell.",
     "confirmed": "It causes some of them too: scaling it changes their number more than scaling matched random "
     "controls does.",
-    "refuted": "No sign that it causes them: scaling it changes their number no more than scaling matched random "
-    "controls does.",
+    "not specific": "Scaling it changes their number, but no more than scaling matched random controls does.",
+    "negligible": "Scaling it changes their number, but by too little to matter.",
+    "refuted": "It doesn't cause them: scaling it leaves their number as it is, or lowers it.",
     "undecided": "Whether it causes them was tested and is not decided.",
 }
 """What a verdict says of a candidate."""

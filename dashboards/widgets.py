@@ -21,6 +21,8 @@ from inspector.records import Sentence, verdict_word
 
 VERDICTS = {
     "confirmed": ("●", "confirmed"),
+    "not specific": ("◐", "not specific"),
+    "negligible": ("▽", "negligible"),
     "undecided": ("◇", "undecided"),
     "refuted": ("✕", "refuted"),
     "harmless": ("●", "harmless"),

@@ -14,8 +14,9 @@ Combine = Literal["sum", "max", "text"]
 Claim = Literal["change", "none", "rise", "fall"]
 """What is claimed of a metric: that the target changes it, that it doesn't, or which way it goes."""
 
-VerdictWord = Literal["candidate", "observed", "confirmed", "refuted", "undecided"]
-"""`candidate`: flagged, not yet tested. `observed`: a plain fact (NaN was seen). The rest: tested."""
+VerdictWord = Literal["candidate", "observed", "confirmed", "not specific", "negligible", "refuted", "undecided"]
+"""`candidate`: flagged, not yet tested. `observed`: a plain fact (NaN was seen). The rest: tested, by the rules in
+`inspector.verification.verdicts`."""
 
 
 @dataclass(frozen=True)
@@ -119,11 +120,12 @@ class Finding:
 class Effect:
     """A tested change: what was done to which target, beside matched random controls of it.
 
-    `change` is the mean over `n` texts with its paired bootstrap interval; `twin_low` and `twin_high`
+    `change` is the mean over `n` independent inputs with its interval; `twin_low` and `twin_high`
     hold 95 % of the controls' changes; `p` is (1 + controls that change as much) / (1 + controls), `q` that
     adjusted over the targets of one op, metric and claim; `verdict` is on the claim, and `reason` says why;
     a change within ±`margin` is too small to matter;
-    `untouched` is the metric's mean without the change; `detector` names whose finding was tested.
+    `untouched` is the metric's mean without the change; `detector` names whose finding was tested; `worst` is the
+    largest |change| of a single input.
     """
 
     target: str
@@ -145,6 +147,7 @@ class Effect:
     margin: float = 0.05
     untouched: float = float("nan")
     detector: str = ""
+    worst: float = float("nan")
 
 
 @dataclass(frozen=True)

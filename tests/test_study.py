@@ -1,7 +1,7 @@
 """A hallucination study on the real model: what it says of itself, and that scoring is measuring."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from test_imports import HEAVY, loaded_after
 
 from inspector import Study, describe_neurons, guard, models, open_run, study_hallucination, verify
 from inspector.analyses import neurons as neurons_module
+from inspector.detectors.hneurons.schema import EXPLAINED
 from inspector.errors import InputError, ModelError, RunError
 from inspector.hallucination import neuron_states as describing
 from inspector.hallucination import pipeline
@@ -29,7 +30,8 @@ from inspector.hallucination.guard import held_out
 from inspector.hallucination.probe import select as selecting
 from inspector.hallucination.probe.nested_cv import Answers
 from inspector.hallucination.probe.probe import risk_of
-from inspector.hallucination.probe.splits import key_numbers
+from inspector.hallucination.probe.select import Sample
+from inspector.hallucination.probe.splits import key_numbers, keys_of
 from inspector.hallucination.questions.prompts import Form
 from inspector.hallucination.questions.sets import Question, load
 from inspector.hallucination.transfer_studies import between, with_transfers
@@ -322,9 +324,71 @@ def test_shuffled_labels_leave_no_candidate() -> None:
         x = rng.gamma(2.0, size=(160, 30)) @ rng.gamma(0.5, size=(30, 400)) + rng.gamma(1.0, size=(160, 400))
         made_up = rng.permutation(np.arange(160) % 2 == 0)
         answers = Answers(x.astype(np.float32), made_up, key_numbers({"subject": [None] * 160}))
-        fit, _, _, tested = selecting.final(answers, seed, UNHEARD, bootstraps=10)
-        survivors += bool(((fit.weight > 0) & (tested.stability >= 0.5) & (tested.q < 0.05)).any())
+        survivors += named(sample_of(answers), seed)
     assert survivors <= 1
+
+
+def sample_of(answers: Answers, plain: Mapping[str, np.ndarray] | None = None) -> Sample:
+    return Sample(answers, answers.x, np.zeros((len(answers.x), 1, 1), np.float32), plain or {}, ())
+
+
+def named(sample: Sample, seed: int) -> bool:
+    """Whether a study of this sample names a candidate."""
+    fit, _, _, tested, added = selecting.final(sample, seed, UNHEARD, bootstraps=5)
+    return bool(((fit.weight > 0) & (tested.stability >= 0.5) & (tested.q < 0.05) & (added.q < 0.05)).any())
+
+
+@pytest.mark.parametrize(("subjects", "each"), [(60, 8), (40, 10)])
+def test_answers_that_come_by_subject_leave_no_candidate(subjects: int, each: int) -> None:
+    """Labels and neurons both follow the subject, and nothing else; p that ignores it names one in 20 to 35 %."""
+    survivors = 0
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        subject = np.repeat(np.arange(subjects), each)
+        made_up = rng.random(len(subject)) < rng.beta(0.4, 0.4, subjects)[subject]
+        x = rng.gamma(1.0, size=(subjects, 200))[subject] + 0.3 * rng.gamma(1.0, size=(len(subject), 200))
+        keys = key_numbers({"subject": [str(one) for one in subject]})
+        survivors += named(sample_of(Answers(x.astype(np.float32), made_up, keys)), seed)
+    assert survivors <= 2
+
+
+def test_what_follows_the_answers_length_alone_is_no_candidate_and_says_so() -> None:
+    survivors, explained = 0, set()
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        length = rng.integers(1, 9, 300)
+        made_up = rng.random(300) < 1 / (1 + np.exp(-(length - 4.5)))
+        x = rng.gamma(1.0, size=(300, 200)) + 0.5 * (length / 4.5)[:, None] * (np.arange(200) < 20)
+        plain = {"length": length.astype(float), "entropy": rng.random(300), "logprob": rng.random(300)}
+        sample = sample_of(Answers(x.astype(np.float32), made_up, key_numbers({"subject": [None] * 300})), plain)
+        fit, _, _, tested, added = selecting.final(sample, seed, UNHEARD, bootstraps=5)
+        alone = (fit.weight > 0) & (tested.stability >= 0.5) & (tested.q < 0.05)
+        survivors += bool((alone & (added.q < 0.05)).any())
+        explained |= {EXPLAINED[one] for one in added.explained[alone & ~(added.q < 0.05)]}
+    assert survivors <= 1 and "length" in explained
+
+
+def test_what_adds_to_length_is_a_candidate_still() -> None:
+    rng = np.random.default_rng(0)
+    length = rng.integers(1, 9, 400)
+    made_up = rng.random(400) < 1 / (1 + np.exp(-(length - 4.5)))
+    x = rng.gamma(1.0, size=(400, 200)) + 2.0 * made_up[:, None] * (np.arange(200) < 3)
+    plain = {"length": length.astype(float), "entropy": rng.random(400), "logprob": rng.random(400)}
+    keys = key_numbers({"subject": [None] * 400})
+    assert named(sample_of(Answers(x.astype(np.float32), made_up, keys), plain), 0)
+
+
+def test_keys_see_through_spelling_and_aliases() -> None:
+    keys = keys_of(
+        ["Who wrote Emma?", "who wrote  EMMA", "Who wrote Persuasion?", "Capital of Peru?", "Largest city of Peru?"],
+        [None, None, None, "Peru", "peru"],
+        [("Jane Austen",), ("Austen",), ("Austen", "Jane Austen"), ("Lima",), ("Lima", "Ciudad de los Reyes")],
+        ["Jane Austen", "Brontë", "the Austen", "Cusco", "Lima"],
+    )
+    subject, accepted, given = keys.T.tolist()
+    assert subject[0] == subject[1] != -1 and subject[2] == -1 and subject[3] == subject[4] != -1
+    assert accepted[0] == accepted[1] == accepted[2] and accepted[3] == accepted[4] != accepted[0]
+    assert given[0] == given[2] == accepted[0] and given[4] == accepted[3] and given[1] not in accepted
 
 
 class InTurn:
@@ -514,10 +578,7 @@ def test_asking_again_scales_the_candidates_and_measures_risk_on_the_untouched_m
 ) -> None:
     every = study.judge(hneurons={"q": 1.1, "stability": 0.0})
     watching = guard(smollm2, every, policy="again", threshold=0.0, factor=0.0)
-    asked = (
-        watching.answer(f"Who wrote the novel {novel}?") for novel in ("Frankenstein", "Emma", "Dracula", "Ulysses")
-    )
-    given = next(one for one in asked if one.did == "answered again")
+    given = watching.answer("Who wrote the novel Frankenstein?")
     assert given.risk <= given.first_risk
     assert given.risk == pytest.approx(every.score(smollm2, given.question, given.answer or ""), abs=1e-3)
     assert guard(smollm2, every, threshold=1.0).answer(given.question).first == given.first
@@ -566,6 +627,16 @@ def test_policies_are_compared_on_the_same_questions(smollm2: Model, study: Stud
     assert table.loc["abstain", "logprob"]["aurc_change_logprob"] == 0
     assert (table["wrong_low"] <= table["wrong"]).all() and (table["wrong"] <= table["wrong_high"]).all()
     assert "Guarding, on" in verdict(pd.DataFrame(tables["guard"]))
+
+
+def test_held_out_questions_share_nothing_with_what_the_probe_was_fitted_on(study: Study) -> None:
+    table = study.frame("hneurons.answers")
+    rows = held_out(study, 0)
+    aliases = [tuple(json.loads(one)) for one in table["aliases"]]
+    keys = keys_of(table["question"].tolist(), table["subject"].tolist(), aliases, table["answer"].tolist())
+    fitted = np.flatnonzero(table["split"] == "fit")
+    shared = set(keys[rows].ravel().tolist()) & set(keys[fitted].ravel().tolist())
+    assert len(rows) > 20 and shared <= {-1}
 
 
 def test_questions_to_verify_on_were_not_asked_by_the_study(study: Study) -> None:

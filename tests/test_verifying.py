@@ -1,6 +1,7 @@
-"""Verification: planted causes are confirmed, others refuted, and the model is as it was."""
+"""Verification: planted causes are confirmed, others not, and the model is as it was."""
 
 import json
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +26,8 @@ from inspector.records import Claim, Effect
 from inspector.sites import Site
 from inspector.testing.planted import PlantedSpike, planted_model, random_texts
 from inspector.verification.text_bench import TextBench
-from inspector.verification.trials import Outcomes, judged, run
+from inspector.verification.trials import Outcomes, run
+from inspector.verification.verdicts import ENOUGH, judged
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ def again(planted: Model, scanned: Report, tmp_path_factory: pytest.TempPathFact
 
 
 @pytest.mark.parametrize("seed", [pytest.param(seed, marks=pytest.mark.slow if seed > 3 else ()) for seed in range(20)])
-def test_a_planted_cause_is_confirmed_and_an_unplanted_one_refuted(seed: int) -> None:
+def test_a_planted_cause_is_confirmed_and_an_unplanted_one_is_not(seed: int) -> None:
     spike = PlantedSpike(layer=2, dim=5)
     model = planted_model([spike], seed=seed)
     rng = np.random.default_rng(seed)
@@ -64,7 +66,7 @@ def test_a_planted_cause_is_confirmed_and_an_unplanted_one_refuted(seed: int) ->
         (effect,) = run(outcomes, [Trial(name, "zero", zeroed(dim), twins, {"kl": "change"})])
         verdicts[name] = effect.verdict
     assert verdicts["planted"] == "confirmed"
-    assert verdicts["unplanted"] == "refuted"
+    assert verdicts["unplanted"] in ("undecided", "not specific")  # ten texts refute nothing
 
 
 def test_a_verified_scan_has_effects_with_twins_intervals_and_reasons(verified: Report) -> None:
@@ -151,11 +153,14 @@ def test_an_outcome_of_nothing_is_the_untouched_one(planted: Model) -> None:
         ((2.0, 1.5, 2.5), 0.5, "none", "refuted"),
         ((0.01, 0.005, 0.02), 0.02, "none", "confirmed"),
         ((0.0, -0.1, 0.1), 0.9, "none", "undecided"),
-        ((0.0, -0.1, 0.1), 0.9, "change", "refuted"),  # within what twins do
-        ((0.01, 0.005, 0.02), 0.2, "change", "refuted"),  # too little to count
-        ((0.01, 0.005, 0.02), 0.02, "change", "confirmed"),  # little, and more than twins do
+        ((0.0, -0.1, 0.1), 0.9, "change", "undecided"),  # within what controls do, and no more is known
+        ((0.0, -0.01, 0.01), 0.9, "change", "refuted"),
+        ((0.01, 0.005, 0.02), 0.2, "change", "negligible"),
+        ((0.01, 0.005, 0.02), 0.02, "change", "negligible"),  # little, for all that it is more than controls do
+        ((0.01, 0.005, 0.02), 0.02, "rise", "negligible"),
+        ((-0.01, -0.02, -0.005), 0.02, "rise", "refuted"),
         ((0.0, -0.2, 0.2), 0.9, "change", "undecided"),
-        ((2.0, 1.5, 2.5), 0.2, "change", "undecided"),
+        ((2.0, 1.5, 2.5), 0.2, "change", "not specific"),
         ((2.0, -0.5, 4.5), 0.02, "change", "undecided"),
         ((2.0, np.nan, np.nan), 0.02, "change", "undecided"),
         ((2.0, 1.5, 2.5), 0.02, "rise", "confirmed"),
@@ -167,10 +172,58 @@ def test_an_outcome_of_nothing_is_the_untouched_one(planted: Model) -> None:
 def test_a_verdict_needs_interval_twins_and_direction(
     change: tuple[float, float, float], p: float, claim: Claim, verdict: str
 ) -> None:
-    effect = Effect("dim", "zero", "loss", *change, 0.0, -0.1, 0.1, n=12, p=p, q=float("nan"), twins=20, claim=claim)
+    nan = float("nan")
+    effect = Effect("dim", "zero", "loss", *change, 0.0, -0.1, 0.1, ENOUGH, p, nan, twins=20, claim=claim, worst=0.1)
     (judged_one,) = judged([effect])
     assert judged_one.q == p
     assert judged_one.verdict == verdict, judged_one.reason
+
+
+@pytest.mark.parametrize("claim", ["none", "change"])
+@pytest.mark.parametrize(
+    ("n", "worst", "verdict"), [(58, 0.1, "undecided"), (59, 1.1, "undecided"), (59, 0.1, "no change")]
+)
+def test_no_change_takes_enough_inputs_and_no_terrible_one(claim: Claim, n: int, worst: float, verdict: str) -> None:
+    ends, nan = (0.0, -0.01, 0.01), float("nan")
+    effect = Effect("dim", "mean", "loss", *ends, 0.0, -0.1, 0.1, n, 0.9, nan, twins=20, claim=claim, worst=worst)
+    (found,) = judged([effect])
+    assert found.verdict == (verdict if verdict == "undecided" else {"none": "confirmed", "change": "refuted"}[claim])
+    assert verdict != "undecided" or re.search(r"takes 59|one input changes by 1.1", found.reason)
+
+
+@pytest.mark.parametrize("claim", ["none", "change"])
+def test_a_change_that_costs_one_text_in_twenty_dearly_is_neither_harmless_nor_refuted(claim: Claim) -> None:
+    rng, wrong = np.random.default_rng(0), 0
+    doses = [once(zero(Site("resid_post", 1), (dim,))) for dim in range(21)]
+    trial = Trial("dim 0", "mean", doses[0], tuple(doses[1:]), {"loss": claim})
+    for _ in range(200):
+        costs = np.where(rng.random(64) < 0.05, 1.5, 0.0) + 0.01 * rng.normal(size=64)
+        (found,) = run(Outcomes(Costly(costs)), [trial])
+        wrong += found.verdict == {"none": "confirmed", "change": "refuted"}[claim]
+    assert wrong <= 16  # 5 % of studies, and what 200 of them leave open
+
+
+def test_only_what_lacks_inputs_is_measured_on_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    doses = [once(zero(Site("resid_post", 1), (dim,))) for dim in range(21)]
+    trial = Trial("dim 0", "mean", doses[0], tuple(doses[1:]), {"loss": "none"})
+    bench = Costly(np.linspace(-0.01, 0.01, 16), more=np.linspace(-0.01, 0.01, 64))
+    (found,) = run(Outcomes(bench), [trial])
+    assert (found.verdict, found.n) == ("confirmed", 64)
+    (found,) = run(Outcomes(Costly(np.linspace(0.3, 0.5, 16), more=np.zeros(64))), [trial])
+    assert (found.verdict, found.n) == ("refuted", 16)
+
+
+class Costly:
+    """A bench on which the intervention on dim 0 costs each text its own, and on others a little on average."""
+
+    def __init__(self, costs: np.ndarray, more: np.ndarray | None = None) -> None:
+        self.costs, self.name = costs, f"costly {len(costs)}"
+        self.wider = None if more is None else Costly(more)
+
+    def outcome(self, interventions: Sequence[Intervention], metrics: Collection[str]) -> dict[str, np.ndarray]:
+        (unit,) = interventions[0].units if interventions else (None,)
+        by = {None: 0.0, 0: self.costs}.get(unit, 0.01 * (unit or 0))
+        return dict.fromkeys(metrics, 3.0 + by + np.zeros(len(self.costs)))
 
 
 class Numbered:
@@ -192,7 +245,7 @@ def test_a_twin_that_gives_nan_counts_as_one_that_changes_as_much() -> None:
     (calm,) = run(Outcomes(Numbered([0.5, *[0.1] * 20])), [trial])
     (nan,) = run(Outcomes(Numbered([0.5, *[np.nan] * 5, *[0.1] * 15])), [trial])
     assert calm.p == pytest.approx(1 / 21) and calm.verdict == "confirmed"
-    assert nan.p == pytest.approx(6 / 21) and nan.verdict == "undecided"
+    assert nan.p == pytest.approx(6 / 21) and nan.verdict == "not specific"
     assert nan.twin_change == pytest.approx(0.1)
 
 
@@ -224,7 +277,7 @@ def test_q_is_over_the_targets_of_one_op_metric_and_claim() -> None:
     effects = [effect("a", "zero", 0.03), effect("b", "zero", 0.5), effect("a", "hide", 0.03)]
     found = judged(effects)
     assert [one.q for one in found] == [0.06, 0.5, 0.03]
-    assert [one.verdict for one in found] == ["undecided", "undecided", "confirmed"]
+    assert [one.verdict for one in found] == ["undecided", "not specific", "confirmed"]
 
 
 class Scripted:

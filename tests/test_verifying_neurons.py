@@ -1,4 +1,4 @@
-"""Neurons scaled while the model answers: a planted cause is confirmed, an idle neuron refuted."""
+"""Neurons scaled while the model answers: a planted cause is confirmed, an idle neuron not."""
 
 import numpy as np
 import pytest
@@ -57,7 +57,7 @@ def bench_of(model: Model, neuron: int, count: int = 30) -> AnswerBench:
 
 
 @pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2))])
-def test_a_planted_neuron_is_confirmed_and_an_idle_one_refuted(seed: int) -> None:
+def test_a_planted_neuron_is_confirmed_and_an_idle_one_is_not(seed: int) -> None:
     model, neuron = planted(seed)
     bench = bench_of(model, neuron, 20)
     width = model.w_out(LAYER).shape[0]
@@ -72,7 +72,7 @@ def test_a_planted_neuron_is_confirmed_and_an_idle_one_refuted(seed: int) -> Non
     effects = {(one.target, one.metric): one for trial in trials for one in run(outcomes, [trial])}
     planted_one, idle = effects["planted", "made_up"], effects["idle", "made_up"]
     assert planted_one.verdict == "confirmed", planted_one.reason
-    assert abs(idle.change) < 1e-12 and idle.verdict == "refuted"
+    assert abs(idle.change) < 1e-12 and idle.verdict == "undecided" and "takes 59" in idle.reason
     assert effects["planted", "accuracy"].change < 0
 
 

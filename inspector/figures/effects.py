@@ -22,6 +22,8 @@ METRICS = {
 SYMBOLS = {
     "confirmed": "circle",
     "harmless": "circle-open",
+    "not specific": "circle-cross-open",
+    "negligible": "triangle-down-open",
     "undecided": "diamond-open",
     "not harmless": "x-open",
     "refuted": "x",

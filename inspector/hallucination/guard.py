@@ -10,6 +10,7 @@ import pandas as pd
 
 from inspector.errors import InputError
 from inspector.hallucination.answers.ask import Asker, Sampling
+from inspector.hallucination.probe.splits import apart, keys_of
 from inspector.hallucination.questions.sets import Question
 from inspector.hallucination.risk_coverage import best_threshold
 from inspector.hallucination.study import Study
@@ -182,16 +183,20 @@ def held_out_threshold(study: Study) -> float:
 
 
 def held_out(study: Study, seed: int) -> np.ndarray:
-    """Rows of answers that the probe was not fitted on, in the same proportions as all answers.
+    """Rows of answers that share no subject and no answer with those that the probe was fitted on.
 
     Of the answers that were correct or incorrect throughout, some were held out; of the others (inconsistent,
     abstained) none was fitted on, so only the same share of them is taken, at random.
     """
-    split = study.frame("hneurons.answers")["split"].to_numpy()
-    kept = np.flatnonzero(split == "held out")
-    unused = np.flatnonzero(split == "not used")
-    share = len(kept) / max(1, (split != "not used").sum())
-    drawn = np.random.default_rng(seed).permutation(unused)[: round(share * len(unused))]
+    table = study.frame("hneurons.answers")
+    split = table["split"].to_numpy()
+    subjects = table["subject"] if "subject" in table else [None] * len(table)
+    keys = keys_of(table["question"].tolist(), list(subjects), _accepted(table), table["answer"].tolist())
+    apart_from_fitted = apart(split != "fit", keys)
+    kept = np.flatnonzero((split == "held out") & apart_from_fitted)
+    unused = np.flatnonzero((split == "not used") & apart_from_fitted)
+    share = (split == "held out").sum() / max(1, (split != "not used").sum())
+    drawn = np.random.default_rng(seed).permutation(unused)[: round(share * (split == "not used").sum())]
     return np.sort(np.concatenate([kept, drawn]))
 
 

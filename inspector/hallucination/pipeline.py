@@ -17,12 +17,11 @@ from inspector.hallucination.answers.measure import Measured, Meter
 from inspector.hallucination.answers.resume import Answered, ask_all, mark_all, refuse
 from inspector.hallucination.grading.graders import Judge, Mark, WholeWords
 from inspector.hallucination.grading.labels import AGREEMENTS, Label, Labelled, label, label_all
-from inspector.hallucination.grading.normalise import words
 from inspector.hallucination.neuron_states import with_states
 from inspector.hallucination.probe.nested_cv import Answers
 from inspector.hallucination.probe.probe import Probe, risk_of
 from inspector.hallucination.probe.select import Sample, Selection, select, steps
-from inspector.hallucination.probe.splits import key_numbers
+from inspector.hallucination.probe.splits import keys_of
 from inspector.hallucination.questions.prompts import Form
 from inspector.hallucination.questions.sets import Question
 from inspector.hallucination.study import Study
@@ -128,12 +127,11 @@ class _Found:
     def sample(self) -> Sample:
         """What selection may see."""
         rows, m = self.usable, self.measured
-        keys = key_numbers(
-            {
-                "subject": [one.question.subject for one in self.answered],
-                "accepted": [_words("".join(one.question.answers[:1])) for one in self.answered],
-                "given": [_words(one.texts[0]) for one in self.answered],
-            }
+        keys = keys_of(
+            [one.question.question for one in self.answered],
+            [one.question.subject for one in self.answered],
+            [one.question.answers for one in self.answered],
+            [one.texts[0] for one in self.answered],
         )
         answer, question = (np.asarray(_flat(part)[rows], np.float32) for part in (m.answer, m.question))
         return Sample(
@@ -155,8 +153,9 @@ class _Found:
         """Everything found, as arrays."""
         probe = Probe.of(selection.fit, model.shape.layers_of("neuron"), model.shape.d_mlp)
         m = self.measured
-        scores = self._scores(answers, selection)
-        arrays = {**probe.arrays(), **selection.tested.arrays(), **scores.arrays(), **self._answers(selection, probe)}
+        groups = (probe, selection.tested, selection.added, self._scores(answers, selection))
+        arrays = {name: array for group in groups for name, array in group.arrays().items()}
+        arrays |= self._answers(selection, probe)
         arrays |= {"tokens": m.tokens, "entropy": m.entropy, "logprob": m.logprob, "label": self.labels}
         arrays |= {"random_auroc": selection.random, "shuffled_auroc": selection.shuffled}
         shares = sorted({*AGREEMENTS, labelled.agreement}, reverse=True)
@@ -216,10 +215,6 @@ def _share(marks: Sequence[Mark]) -> float:
 
 def _flat(part: np.ndarray) -> np.ndarray:
     return part.reshape(len(part), -1)
-
-
-def _words(text: str) -> str:
-    return " ".join(words(text)) or text
 
 
 def _counts(marks: Sequence[Sequence[Mark]], shares: Sequence[float]) -> np.ndarray:

@@ -1,11 +1,11 @@
 """Statistics in numpy and scipy alone: intervals over texts that belong together, AUROC, log-spaced histograms."""
 
+from inspector.stats.association import association, flexible, stratified_auroc
 from inspector.stats.auroc import (
     auroc,
     auroc_interval,
     balanced_mean_interval,
     calibration_error,
-    stratified_auroc,
 )
 from inspector.stats.histograms import (
     BINS_PER_OCTAVE,
@@ -28,6 +28,7 @@ __all__ = [
     "FEWEST_CLUSTERS",
     "HISTOGRAM_BINS",
     "LOWEST_EXPONENT",
+    "association",
     "auroc",
     "auroc_interval",
     "balanced_mean_interval",
@@ -35,6 +36,7 @@ __all__ = [
     "bootstrap",
     "calibration_error",
     "excess_kurtosis",
+    "flexible",
     "histogram_quantile",
     "histogram_share",
     "interval",

@@ -1,4 +1,4 @@
-"""How well scores tell two kinds of answers apart: AUROC with intervals, within strata, and calibration."""
+"""How well scores tell two kinds of answers apart: AUROC with intervals, and calibration."""
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -113,35 +113,6 @@ def balanced_mean_interval(
         low, high = map(float, mean_interval(values[kind], groups[kind], share=True, level=level))
         middle, below, above = middle + share / 2, below + (share - low) ** 2, above + (high - share) ** 2
     return float(middle - np.sqrt(below) / 2), float(middle + np.sqrt(above) / 2)
-
-
-def stratified_auroc(
-    scores: Float[np.ndarray, "row column"], positive: Bool[np.ndarray, " row"], stratum: Int[np.ndarray, " row"]
-) -> tuple[Float[np.ndarray, " column"], Float[np.ndarray, " column"]]:
-    """AUROC over pairs of one stratum, and one-sided p that it is above 0.5 (van Elteren's test, unweighted).
-
-    The sum of the strata's Mann–Whitney statistics, with its normal approximation corrected for ties.
-    Strata with one kind only say nothing; NaN where all are so.
-    """
-    from scipy.stats import norm, rankdata
-
-    columns = scores.shape[1]
-    beyond, pairs, variance = np.zeros(columns), 0.0, np.zeros(columns)
-    for one in np.unique(stratum):
-        here = stratum == one
-        p, n = int(positive[here].sum()), int((~positive[here]).sum())
-        if not p or not n:
-            continue
-        ranks = rankdata(scores[here], axis=0)
-        beyond += ranks[positive[here]].sum(axis=0) - p * (p + 1) / 2
-        pairs += p * n
-        variance += p * n / (p + n) * ranks.var(axis=0, ddof=1)
-    if not pairs:
-        nothing = np.full(columns, np.nan)
-        return nothing, nothing.copy()
-    with np.errstate(invalid="ignore", divide="ignore"):
-        z = (beyond - pairs / 2) / np.sqrt(variance)
-    return beyond / pairs, np.asarray(norm.sf(np.nan_to_num(z)))
 
 
 def calibration_error(

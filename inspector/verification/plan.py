@@ -18,7 +18,7 @@ from inspector.models import Model
 from inspector.models.observe import observe
 from inspector.records import Evidence
 from inspector.run.report import Report
-from inspector.verification.text_bench import BATCH_TOKENS, TextBench, rows_to_measure
+from inspector.verification.text_bench import BATCH_TOKENS, Rows, TextBench, rows_to_measure
 from inspector.verification.trials import Outcomes
 
 BOS = {"as the tokenizer does": None, "one": True, "none": False}
@@ -149,12 +149,12 @@ class _Planner:
         return BOS.get(self.report.settings.get("bos", ""))
 
     @cached_property
-    def rows(self) -> tuple[Any, Any]:
+    def rows(self) -> Rows:
         return rows_to_measure(self.model, self.texts, self.bos)
 
     @cached_property
     def bench(self) -> TextBench:
-        return TextBench(self.model, self.rows[0])
+        return TextBench(self.model, self.rows.measured, more=self.rows.more)
 
     @cached_property
     def outcomes(self) -> Outcomes:
@@ -173,7 +173,7 @@ class _Planner:
             self.bench,
             self.bench.metrics,
             self.bench.rows,
-            self.rows[1],
+            self.rows.reference,
             self.settings,
             self.texts,
             self.bos,

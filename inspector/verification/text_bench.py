@@ -1,6 +1,7 @@
 """Texts as a bench: loss, divergence from the unmodified model, and what detectors bring, under interventions."""
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -20,6 +21,8 @@ from inspector.texts import built_in
 
 TEXTS, LENGTH = 16, 64
 """Texts that effects are measured on, and tokens of each; as many others give reference means."""
+MORE_TEXTS = 64
+"""Built-in texts that a claim of no change is measured on."""
 
 BATCH_TOKENS = 1024
 """Tokens per batch: the logits of more would crowd a CPU's caches."""
@@ -36,16 +39,27 @@ class TextBench:
         model: from `load_model`.
         rows: input sequences.
         detectors: whose metrics can be asked for; all that are installed where None.
+        more: more input sequences, for claims that need them.
     """
 
     def __init__(
-        self, model: Model, rows: Sequence[TokenSequence], detectors: Sequence[Detector] | None = None
+        self,
+        model: Model,
+        rows: Sequence[TokenSequence],
+        detectors: Sequence[Detector] | None = None,
+        more: Sequence[TokenSequence] = (),
     ) -> None:
-        self.model, self.rows = model, rows
+        self.model, self.rows, self.more = model, rows, more
         self.name = f"texts {digest([model.card['fingerprint'], [row.ids for row in rows]])}"
         every = load_detectors() if detectors is None else detectors
         self.brought = {name: one for one in every for name in getattr(one, "metrics", {})}
         self.metrics = ("loss", "kl", *self.brought)
+
+    @cached_property
+    def wider(self) -> "TextBench | None":
+        """The bench of more texts, where there are any."""
+        every = list(self.brought.values())
+        return TextBench(self.model, self.more, every) if len(self.more) > len(self.rows) else None
 
     def outcome(self, interventions: Sequence[Intervention], metrics: Collection[str]) -> Outcome:
         """One pass over the texts under these interventions."""
@@ -78,22 +92,40 @@ class TextBench:
         observe(self.model, batches(self.rows, BATCH_TOKENS, self.model.pad_id), observers)
 
 
-def rows_to_measure(
-    model: Model, texts: Sequence[Text] | None, bos: bool | None
-) -> tuple[list[TokenSequence], list[TokenSequence]]:
+@dataclass(frozen=True)
+class Rows:
+    """Texts cut to `LENGTH` tokens.
+
+    Args:
+        measured: what effects are measured on.
+        reference: others, for means.
+        more: as many or more, that a claim of no change is measured on.
+    """
+
+    measured: list[TokenSequence]
+    reference: list[TokenSequence]
+    more: list[TokenSequence]
+
+
+def rows_to_measure(model: Model, texts: Sequence[Text] | None, bos: bool | None) -> Rows:
     """Texts to measure on, and others for reference means, cut to 64 tokens; shorter ones are left out.
 
     Raises:
         InputError: fewer than 16 texts are long enough.
     """
-    chosen = built_in(2 * TEXTS) if texts is None else texts
-    rows = [row for row in tokenise(model.tokenizer, chosen, bos=bos, window=LENGTH) if row.start == 0]
-    rows = [row for row in rows if len(row.ids) == LENGTH]
+    rows = _cut(model, built_in(2 * TEXTS) if texts is None else texts, bos)
     if len(rows) < TEXTS:
         raise InputError(
             f"{len(rows)} texts have {LENGTH} tokens or more. Give at least {TEXTS}: half are for reference means."
         )
-    return rows[0::2], rows[1::2]
+    more = rows if texts is not None else _cut(model, built_in(2 * MORE_TEXTS), bos)
+    return Rows(rows[0::2], rows[1::2], more[0::2])
+
+
+def _cut(model: Model, texts: Sequence[Text], bos: bool | None) -> list[TokenSequence]:
+    """The texts that are long enough, cut."""
+    rows = [row for row in tokenise(model.tokenizer, texts, bos=bos, window=LENGTH) if row.start == 0]
+    return [row for row in rows if len(row.ids) == LENGTH]
 
 
 class _Reference:

@@ -12,8 +12,9 @@ per unit of dose. One dose beside the unmodified model is the plain difference.
 import json
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -23,14 +24,9 @@ from inspector.errors import RunError
 from inspector.interventions.trial import Doses, Trial
 from inspector.interventions.values import Intervention, as_json
 from inspector.progress import UNHEARD, Task
-from inspector.records import Claim, Effect, VerdictWord
+from inspector.records import Claim, Effect
 from inspector.stats import mean_interval, mean_known
-
-LEVEL = 0.05
-"""Largest q, and p, at which a change counts as the target's own."""
-
-SAID = {"kl": "divergence", "sink_rate": "sink rate", "made_up": "the share of incorrect answers"}
-"""A metric in a reason, where its name isn't said so."""
+from inspector.verification.verdicts import judged, needs_more, with_verdict
 
 
 @runtime_checkable
@@ -76,6 +72,12 @@ class Outcomes:
             self._known[key] = self.bench.outcome(interventions, metrics)
             self._note(key)
         return self._known[key]
+
+    @cached_property
+    def wider(self) -> "Outcomes | None":
+        """The same on more inputs, where the bench has more."""
+        more = getattr(self.bench, "wider", None)
+        return None if more is None else Outcomes(more, self.log)
 
     def clusters(self, metric: str) -> Int[np.ndarray, " _input"] | None:
         """Which inputs of a metric belong together, and are drawn together; None where none do."""
@@ -130,7 +132,7 @@ def run(
     detector: str = "",
 ) -> list[Effect]:
     """Effects of all trials, each with q (see `judged`) and a verdict."""
-    effects = []
+    effects, tried = [], []
     for trial in trials:
         changes = []
         before = outcomes.of((), trial.claims.keys())
@@ -141,7 +143,23 @@ def run(
             mine = [change[metric] for change in changes]
             effect = _effect(trial, metric, before[metric], mine, outcomes.clusters(metric), seed)
             effects.append(replace(effect, detector=detector))
-    return judged(effects)
+            tried.append(trial)
+    return [_on_more(effect, trial, outcomes, seed) for effect, trial in zip(judged(effects), tried, strict=True)]
+
+
+def _on_more(effect: Effect, trial: Trial, outcomes: Outcomes, seed: int) -> Effect:
+    """The effect, measured on more inputs where only their number stands in the way of saying that nothing changes.
+
+    The controls are not measured again: such a claim is not about them.
+    """
+    wider = outcomes.wider
+    if wider is None or not needs_more(effect):
+        return effect
+    metrics = trial.claims.keys()
+    change = wider.slopes(trial.doses, trial.untouched, metrics)[effect.metric]
+    measured = _measured(change, wider.clusters(effect.metric), seed)
+    before = mean_known(wider.of((), metrics)[effect.metric])
+    return with_verdict(replace(effect, **measured, untouched=before))
 
 
 def _effect(
@@ -157,28 +175,38 @@ def _effect(
     nothing = float("nan")
     others = np.array([change[known].mean() for change in changes[1:]] if known.any() else [])
     finite = others[np.isfinite(others)]
-    mean = float(changes[0][known].mean()) if known.any() else nothing
-    together = None if clusters is None else clusters[known]
-    low, high = mean_interval(changes[0][known], together, seed=seed) if known.any() else (nothing, nothing)
+    measured = _measured(changes[0], clusters, seed)
     ends = np.quantile(finite, [0.025, 0.975]) if len(finite) else (nothing, nothing)
     return Effect(
         target=trial.target,
         op=trial.op,
         metric=metric,
-        change=mean,
-        low=float(low),
-        high=float(high),
+        **measured,
         twin_change=float(finite.mean()) if len(finite) else nothing,
         twin_low=float(ends[0]),
         twin_high=float(ends[1]),
-        n=int(known.sum()),
-        p=_p(trial.claims[metric], mean, others),
+        p=_p(trial.claims[metric], float(measured["change"]), others),
         q=nothing,
         twins=len(others),
         claim=trial.claims[metric],
         margin=trial.margin,
         untouched=mean_known(before),
     )
+
+
+def _measured(
+    change: Float[np.ndarray, " _input"], clusters: Int[np.ndarray, " _input"] | None, seed: int
+) -> dict[str, Any]:
+    """A change over the inputs: its mean with the interval, how many inputs there are, and the worst of them."""
+    known = np.isfinite(change)
+    if not known.any():
+        nothing = float("nan")
+        return {"change": nothing, "low": nothing, "high": nothing, "n": 0, "worst": nothing}
+    change, together = change[known], None if clusters is None else clusters[known]
+    low, high = mean_interval(change, together, seed=seed)
+    n = len(change) if together is None else len(np.unique(together))
+    ends = {"change": float(change.mean()), "low": float(low), "high": float(high)}
+    return {**ends, "n": n, "worst": float(np.abs(change).max())}
 
 
 def _p(claim: Claim, change: float, twins: Float[np.ndarray, " _twin"]) -> float:
@@ -193,64 +221,3 @@ def _p(claim: Claim, change: float, twins: Float[np.ndarray, " _twin"]) -> float
     else:
         less = twins < change if claim == "rise" else twins > change
     return float((1 + (~less).sum()) / (1 + len(twins)))
-
-
-def judged(effects: Sequence[Effect]) -> list[Effect]:
-    """The effects with q, and what each says about its claim, in a word and in a sentence.
-
-    q is p adjusted over all targets of one op, metric and claim.
-    """
-    from scipy.stats import false_discovery_control
-
-    families: dict[tuple[str, str, Claim], list[int]] = {}
-    for i, effect in enumerate(effects):
-        if np.isfinite(effect.p):
-            families.setdefault((effect.op, effect.metric, effect.claim), []).append(i)
-    q = np.full(len(effects), np.nan)
-    for family in families.values():
-        q[family] = false_discovery_control([effects[i].p for i in family])
-    found = []
-    for effect, value in zip(effects, q.tolist(), strict=True):
-        effect = replace(effect, q=value)
-        verdict, reason = _verdict(effect)
-        found.append(replace(effect, verdict=verdict, reason=reason))
-    return found
-
-
-def _verdict(effect: Effect) -> tuple[VerdictWord, str]:
-    """Whether the claim holds: the change must be there, the target's own, and in the claimed direction.
-
-    Refuted is what was shown not to be so: an effect that merely isn't significant says neither, and its interval
-    decides, beside the margin and what the controls do.
-    """
-    if not np.isfinite(effect.low) or not np.isfinite(effect.q) or 1 / (1 + effect.twins) >= LEVEL:
-        return "undecided", f"insufficient data: {effect.n} inputs, {effect.twins} matched random controls"
-    said = f"{SAID.get(effect.metric, effect.metric)} changes by {effect.change:+.3g}"
-    tiny = max(abs(effect.low), abs(effect.high)) < effect.margin
-    below, above = effect.high < 0, effect.low > 0
-    if effect.claim == "none":
-        return _harmless(effect, said, tiny)
-    if (effect.claim == "rise" and below) or (effect.claim == "fall" and above):
-        return "refuted", f"{said}, the other way than claimed"
-    within = f"within ±{effect.margin:.2g}, too small to matter"
-    if (below or above) and effect.p < LEVEL and effect.q < LEVEL:
-        size = f"; it is {within}" if tiny else ""
-        return "confirmed", f"{said}, more than the controls (q = {effect.q:.2g}){size}"
-    if tiny:
-        return "refuted", f"{said}, its whole interval {within}"
-    if effect.p >= LEVEL and effect.twin_low <= effect.low and effect.high <= effect.twin_high:
-        return "refuted", f"{said}, its whole interval within that of 95 % of the controls (p = {effect.p:.2g})"
-    if effect.p >= LEVEL:
-        return "undecided", f"{said}, not significantly different from the controls (p = {effect.p:.2g})"
-    why = "its interval holds 0" if not (below or above) else f"q = {effect.q:.2g} over all targets"
-    return "undecided", f"{said}, more than the controls, but {why}"
-
-
-def _harmless(effect: Effect, said: str, tiny: bool) -> tuple[VerdictWord, str]:
-    """Whether nothing changes, as claimed."""
-    margin = f"±{effect.margin:.2g}"
-    if tiny:
-        return "confirmed", f"harmless: {said}, its whole interval within {margin}"
-    if effect.low > effect.margin or effect.high < -effect.margin:
-        return "refuted", f"not harmless: {said}, its whole interval beyond {margin}"
-    return "undecided", f"{said}, an interval neither within {margin} nor beyond"

@@ -6,7 +6,7 @@ from dataclasses import asdict, fields
 import numpy as np
 import pandas as pd
 
-from inspector.detectors.hneurons.schema import ProbeArrays, Scores, Tested, Transfer, transfers_of
+from inspector.detectors.hneurons.schema import EXPLAINED, Added, ProbeArrays, Scores, Tested, Transfer, transfers_of
 from inspector.detectors.hneurons.thresholds import Thresholds
 from inspector.detectors.measured import Measured
 from inspector.detectors.shown import Frame, verdict_by
@@ -17,11 +17,20 @@ SPLITS = ("fit", "held out", "not used")
 
 
 def candidates(evidence: Evidence, t: Thresholds) -> pd.DataFrame:
-    """The probe's neurons, the heaviest first; `verdict` is empty where one is no candidate."""
+    """The probe's neurons, the heaviest first; `verdict` is empty where one is no candidate.
+
+    One that would be, but adds nothing to the answer's length, entropy and log-probability, says what explains it.
+    """
     probe, tested = ProbeArrays.of(evidence.arrays), Tested.of(evidence.arrays)
     table = pd.DataFrame({"layer": probe.layer, "neuron": probe.neuron, "weight": probe.weight, **vars(tested)})
     passed = (table["weight"] > 0) & (table["stability"] >= t.stability) & (table["q"] < t.q)
-    table["verdict"] = np.where(passed, "candidate", "")
+    adds = np.ones(len(table), dtype=bool)
+    if "added_q" in evidence.arrays:
+        added = Added.of(evidence.arrays)
+        adds = added.q < t.q
+        table["added_q"] = added.q
+        table["explained_by"] = np.where(passed & ~adds, np.array(EXPLAINED)[added.explained], "")
+    table["verdict"] = np.where(passed & adds, "candidate", "")
     return table.sort_values("weight", ascending=False, ignore_index=True)
 
 

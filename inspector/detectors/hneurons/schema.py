@@ -58,7 +58,8 @@ class Tested(Group):
         stability: share of bootstrap samples that choose the neuron with the same sign.
         auroc: of the neuron's CETT alone, with its interval.
         within: the same over pairs of answers to one relation, so that knowing what is asked doesn't help.
-        p: of `within`, one-sided in the direction of its weight (stratified Mann–Whitney).
+        p: of `within`, one-sided in the direction of its weight (stratified Mann–Whitney, answers on one subject or
+            with an alias in common together).
         q: p adjusted for the neurons whose weight has the same sign (Benjamini–Hochberg).
     """
 
@@ -71,6 +72,28 @@ class Tested(Group):
     within: Float[np.ndarray, " neuron"]
     p: Float[np.ndarray, " neuron"]
     q: Float[np.ndarray, " neuron"]
+
+
+EXPLAINED = ("", "length", "entropy", "logprob", "length, entropy and logprob together")
+"""What explains a neuron, by its number in `Added.explained`; nothing does where it adds to all of them."""
+
+
+@dataclass(frozen=True)
+class Added(Group):
+    """What the probe's neurons add, on the held-out answers, to scores that need no probe. Earlier runs lack it.
+
+    Args:
+        p: one-sided in the direction of the weight, beyond the answer's length, the first token's entropy and the mean
+            log-probability at once, within relations.
+        q: adjusted as `Tested.q` is.
+        explained: the one of the three beyond which it adds least, where it doesn't add; see `EXPLAINED`.
+    """
+
+    prefix = "added"
+
+    p: Float[np.ndarray, " neuron"]
+    q: Float[np.ndarray, " neuron"]
+    explained: Int[np.ndarray, " neuron"]
 
 
 @dataclass(frozen=True)
@@ -128,7 +151,11 @@ _AXES = {
     "agreements": ("agreement",),
     "random_auroc": ("draw",),
     "shuffled_auroc": ("draw",),
-    **{f"{group.prefix}_{field.name}": ("candidate",) for group in (ProbeArrays, Tested) for field in fields(group)},
+    **{
+        f"{group.prefix}_{field.name}": ("candidate",)
+        for group in (ProbeArrays, Tested, Added)
+        for field in fields(group)
+    },
     **{f"{Scores.prefix}_{field.name}": ("predictor",) for field in fields(Scores)},
     "probe_bias": ("one",),
 }

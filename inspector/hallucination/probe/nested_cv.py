@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float, Int
 
 from inspector.errors import InputError
 from inspector.hallucination.probe.lasso import PENALTIES, Fit, balanced, path
-from inspector.hallucination.probe.splits import Folds, split
+from inspector.hallucination.probe.splits import Folds, split, with_own
 from inspector.progress import Task
 from inspector.stats import auroc
 
@@ -47,8 +47,12 @@ class Answers:
     @cached_property
     def subject(self) -> Int[np.ndarray, " row"]:
         """Each row's subject, a number of its own where it has none: rows of one are drawn together."""
-        first = self.keys[:, 0]
-        return np.where(first >= 0, first, -1 - np.arange(len(first)))
+        return with_own(self.keys[:, 0])
+
+    @cached_property
+    def accepted(self) -> Int[np.ndarray, " row"]:
+        """Each row's accepted answer, a number of its own where it has none."""
+        return with_own(self.keys[:, 1]) if self.keys.shape[1] > 1 else np.arange(len(self.keys))
 
     @cached_property
     def _both(self) -> Float[np.ndarray, "rows neuron"]:

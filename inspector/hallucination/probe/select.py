@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from inspector.detectors.hneurons.schema import Tested, Transfer
+from inspector.detectors.hneurons.schema import EXPLAINED, Added, Tested, Transfer
 from inspector.hallucination.probe import nested_cv as evaluation
 from inspector.hallucination.probe.lasso import Fit
 from inspector.hallucination.probe.nested_cv import (
@@ -21,7 +21,7 @@ from inspector.hallucination.probe.nested_cv import (
 from inspector.hallucination.probe.splits import Folds, split
 from inspector.hallucination.probe.transfer import between_relations
 from inspector.progress import Task
-from inspector.stats import auroc, auroc_interval, stratified_auroc
+from inspector.stats import association, auroc, auroc_interval, flexible, stratified_auroc
 
 HELD_OUT = 3
 """One answer in this many is held out from selection; on those the candidates are tested."""
@@ -60,6 +60,7 @@ class Selection:
         fit: the final probe, fitted on `fitted`.
         fitted, held_out: the rows that the final probe was fitted on, and those it is tested on.
         tested: its neurons, one by one.
+        added: what they add to `plain` scores.
         transfers: from the other relations to each relation.
     """
 
@@ -72,6 +73,7 @@ class Selection:
     fitted: Bool[np.ndarray, " row"]
     held_out: Bool[np.ndarray, " row"]
     tested: Tested
+    added: Added
     transfers: tuple[Transfer, ...]
 
 
@@ -85,7 +87,7 @@ def select(sample: Sample, seed: int, task: Task) -> Selection:
     answers = sample.answers
     folds = split(answers.keys, answers.made_up, OUTER, seed)
     probe = evaluation.nested(answers, folds, seed, task)
-    fit, fitted, held_out, tested = final(answers, seed, task, relation=sample.relation)
+    fit, fitted, held_out, tested, added = final(sample, seed, task)
     return Selection(
         folds,
         _predictors(sample, folds, probe, seed, task),
@@ -96,6 +98,7 @@ def select(sample: Sample, seed: int, task: Task) -> Selection:
         fitted,
         held_out,
         tested,
+        added,
         between_relations(answers, sample.relation, sample.plain["logprob"], seed, task),
     )
 
@@ -118,40 +121,88 @@ def _predictors(
 
 
 def final(
-    answers: Answers,
-    seed: int,
-    task: Task,
-    bootstraps: int | None = None,
-    relation: Sequence[str] = (),
-) -> tuple[Fit, Bool[np.ndarray, " row"], Bool[np.ndarray, " row"], Tested]:
+    sample: Sample, seed: int, task: Task, bootstraps: int | None = None
+) -> tuple[Fit, Bool[np.ndarray, " row"], Bool[np.ndarray, " row"], Tested, Added]:
     """The probe fitted on two thirds of the answers, and its neurons tested on the last third."""
+    answers = sample.answers
     folds = split(answers.keys, answers.made_up, HELD_OUT, seed + 1)
     fitted, held = folds.fit_on(0), folds.held_out(0)
     fit, step, _ = choose(answers, fitted, seed)
     share = stability(answers, fitted, fit, step, bootstraps or BOOTSTRAPS, seed, task)
-    values, subject = answers.x[np.ix_(held, fit.columns)], answers.subject[held]
-    kinds = np.unique(np.array(relation), return_inverse=True)[1] if len(relation) else np.zeros(len(held), int)
-    return fit, fitted, held, test(values, answers.made_up[held], subject, kinds[held], fit, share, seed)
+    alone = HeldOut.of(sample, held, fit)
+    return fit, fitted, held, alone.tested(share), alone.added()
 
 
-def test(
-    values: Float[np.ndarray, "row neuron"],
-    made_up: Bool[np.ndarray, " row"],
-    subject: Int[np.ndarray, " row"],
-    relation: Int[np.ndarray, " row"],
-    fit: Fit,
-    share: Float[np.ndarray, " neuron"],
-    seed: int,
-) -> Tested:
-    """Each neuron alone, on answers that selection never saw."""
-    from scipy.stats import false_discovery_control
+@dataclass(frozen=True)
+class HeldOut:
+    """The probe's neurons on answers that selection never saw.
 
-    low, high = auroc_interval(values, made_up, subject)
-    towards = np.sign(fit.weight)
-    within, p = stratified_auroc(values * towards, made_up, relation)
-    q = np.full(len(p), np.nan)
-    for side in (towards > 0, towards < 0):  # only a neuron that raises the risk can be a candidate
-        known = side & np.isfinite(p)
-        if known.any():
-            q[known] = false_discovery_control(p[known])
-    return Tested(share, auroc(values, made_up), low, high, np.where(towards > 0, within, 1 - within), p, q)
+    Args:
+        values: CETTs.
+        made_up: whether an answer is incorrect.
+        subject, accepted: numbers of what answers can have in common.
+        relation: what kind of fact is asked for.
+        plain: scores that need no probe, by name.
+        towards: the sign of each neuron's weight.
+    """
+
+    values: Float[np.ndarray, "row neuron"]
+    made_up: Bool[np.ndarray, " row"]
+    subject: Int[np.ndarray, " row"]
+    accepted: Int[np.ndarray, " row"]
+    relation: Int[np.ndarray, " row"]
+    plain: Mapping[str, Float[np.ndarray, " row"]]
+    towards: Float[np.ndarray, " neuron"]
+
+    @classmethod
+    def of(cls, sample: Sample, held: Bool[np.ndarray, " row"], fit: Fit) -> "HeldOut":
+        """These rows of a sample, and the columns of a fit."""
+        answers = sample.answers
+        numbers = np.unique(np.array(sample.relation), return_inverse=True)[1] if len(sample.relation) else None
+        return cls(
+            answers.x[np.ix_(held, fit.columns)],
+            answers.made_up[held],
+            answers.subject[held],
+            answers.accepted[held],
+            np.zeros(int(held.sum()), int) if numbers is None else numbers[held],
+            {name: values[held] for name, values in sample.plain.items()},
+            np.sign(fit.weight),
+        )
+
+    def tested(self, share: Float[np.ndarray, " neuron"]) -> Tested:
+        """Each neuron alone."""
+        low, high = auroc_interval(self.values, self.made_up, self.subject)
+        within, p = stratified_auroc(self._turned, self.made_up, self.relation), self._p(())
+        within = np.where(self.towards > 0, within, 1 - within)
+        return Tested(share, auroc(self.values, self.made_up), low, high, within, p, self._adjusted(p))
+
+    def added(self) -> Added:
+        """What each neuron says beyond the plain scores."""
+        p = self._p(tuple(self.plain))
+        beyond = np.array([self._p((name,)) for name in self.plain])
+        most = 1 + np.nan_to_num(beyond, nan=1.0).argmax(axis=0) if len(beyond) else np.zeros(len(p), int)
+        worst = np.nan_to_num(beyond, nan=1.0).max(axis=0, initial=0.0)
+        names = np.array([EXPLAINED.index(name) for name in self.plain] or [0])
+        explained = np.where(worst >= 0.05, names[most - 1], len(EXPLAINED) - 1)
+        return Added(p, self._adjusted(p), explained)
+
+    @property
+    def _turned(self) -> Float[np.ndarray, "row neuron"]:
+        """Values that are larger where a neuron's weight says that the risk is."""
+        return self.values * self.towards
+
+    def _p(self, beyond: Sequence[str]) -> Float[np.ndarray, " neuron"]:
+        covariates = np.column_stack([flexible(self.plain[name]) for name in beyond]) if beyond else None
+        together = (self.subject, self.accepted)
+        return association(self._turned, self.made_up, self.relation, together, covariates)
+
+    def _adjusted(self, p: Float[np.ndarray, " neuron"]) -> Float[np.ndarray, " neuron"]:
+        """p adjusted over neurons whose weight has the same sign: a candidate is among those that raise the risk."""
+        from scipy.stats import false_discovery_control
+
+        q = np.full(len(p), np.nan)
+        for side in (self.towards > 0, self.towards < 0):
+            known = side & np.isfinite(p)
+            if known.any():
+                q[known] = false_discovery_control(p[known])
+        return q

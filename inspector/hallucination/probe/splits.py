@@ -1,10 +1,13 @@
 """Splitting answers so that nothing fitted on shares an answer or a subject with what it is tried on."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Int
+
+from inspector.hallucination.grading.normalise import words
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ def split(
         folds: how many.
         seed: of the shuffle.
     """
-    groups = {"all keys": _components(keys)} | {str(i): _with_own(column) for i, column in enumerate(keys.T)}
+    groups = {"all keys": _components(keys)} | {str(i): with_own(column) for i, column in enumerate(keys.T)}
     rarer = kind if kind.mean() <= 0.5 else ~kind
     best: Folds | None = None
     most = -1
@@ -84,6 +87,44 @@ def key_numbers(keys: Mapping[str, Sequence[str | None]]) -> Int[np.ndarray, "ro
     return np.array(columns, dtype=np.int64).T
 
 
+def keys_of(
+    questions: Sequence[str],
+    subjects: Sequence[str | None],
+    accepted: Sequence[Sequence[str]],
+    given: Sequence[str],
+) -> Int[np.ndarray, "row key"]:
+    """Three keys of each row: its subject, its accepted answer, and the answer given, as numbers, −1 for none.
+
+    They see through spelling: questions with the same words have one subject, and answers with any alias in common, or
+    that chains of aliases link, are one answer.
+    """
+    asked = np.array([_words(question) for question in questions], dtype=object)
+    subject = key_numbers({"subject": [_words(one) if one else None for one in subjects], "question": asked.tolist()})
+    repeated = [text for text, times in Counter(asked.tolist()).items() if times > 1]
+    known = (subject[:, 0] >= 0) | np.isin(asked, repeated)
+    together = np.where(known, _components(subject), -1)
+    aliases = [[_words(alias) for alias in row] for row in accepted]
+    number = {alias: i for i, alias in enumerate(dict.fromkeys(one for row in aliases for one in row))}
+    padded = np.full((len(aliases), max(1, *map(len, aliases), 1)), -1, dtype=np.int64)
+    for row, names in enumerate(aliases):
+        padded[row, : len(names)] = [number[name] for name in names]
+    of_row = _components(padded)
+    answer_of = {alias: int(of_row[row]) for row, names in enumerate(aliases) for alias in names}
+    said = [_words(text) for text in given]
+    fresh = {text: len(aliases) + i for i, text in enumerate(dict.fromkeys(said))}
+    offset = int(together.max(initial=0)) + 1
+    columns = [
+        together,
+        np.array([offset + of_row[row] if names else -1 for row, names in enumerate(aliases)]),
+        np.array([offset + answer_of.get(text, fresh[text]) if text else -1 for text in said]),
+    ]
+    return np.stack(columns, axis=1).astype(np.int64)
+
+
+def _words(text: str) -> str:
+    return " ".join(words(text)) or text.strip()
+
+
 def _fold(group: np.ndarray, kind: np.ndarray, folds: int, seed: int) -> Int[np.ndarray, " row"]:
     """Groups put into folds one by one, the largest first, where they even out both kinds best."""
     sizes = np.zeros((int(group.max()) + 1, 2))
@@ -100,7 +141,7 @@ def _fold(group: np.ndarray, kind: np.ndarray, folds: int, seed: int) -> Int[np.
     return where[group]
 
 
-def _with_own(column: Int[np.ndarray, " row"]) -> Int[np.ndarray, " row"]:
+def with_own(column: Int[np.ndarray, " row"]) -> Int[np.ndarray, " row"]:
     """Group numbers by one key; a row without it is a group of its own."""
     own = column.max(initial=0) + 1 + np.arange(len(column))
     return np.unique(np.where(column >= 0, column, own), return_inverse=True)[1]
