@@ -38,7 +38,7 @@ _BEHIND = re.compile(
     r"^(?:(?:,|who|which|that) )*(?:(?:is|was|were|are|comes?|came|ranks?|ranked|places?|placed"
     r"|has been|being|has since been|had been)"
     r"(?: \S+ly)? )?(?:(?:only )?(?:2nd|3rd|4th|5th|runner up)(?! (?:to none|world|street))"
-    r"|behind|smaller than|overtaken|surpassed|"
+    r"|behind|(?:right |just |shortly )?after|smaller than|overtaken|surpassed|"
     r"beaten|outranked|exceeded|dwarfed|eclipsed|superseded|replaced by|trails|lags"
     r"|lost (?:out )?to|falls short|fell short"
     r"|not as \S+ as|less \S+ than)(?!\S)"

@@ -126,6 +126,8 @@ def _paired(
     text, after = " ".join(said), " ".join(said[end:])
     ranked = any(word in ("1st", "most") or word.endswith("est") for word in asked)
     follows = _ALSO.match(after) or (not ranked and _THEN.match(after))
+    if said[:start][-1:] == ("between",) or re.search(r"between \S+(?: \S+)? and$", " ".join(said[:start])):
+        return True
     if follows and not any(find_run(form, after[follows.end() :].split()) for form in forms):
         return True
     if _NUMBERED.search(text) and len(said) - end + start > 2:

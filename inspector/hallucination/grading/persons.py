@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 from inspector.hallucination.grading.normalise import find_run, tokens, words
+from inspector.hallucination.grading.spellings import sounds_alike
 
 Words = tuple[str, ...]
 _PERSON = re.compile(
@@ -89,7 +90,8 @@ _TITLES = frozenset(
 )
 _LADIES = frozenset(["mrs", "miss", "ms", "lady", "madam", "mother", "sister", "princess", "queen"])
 _SUFFIXES = frozenset(["jr", "junior", "sr", "senior", "esq", "phd"])
-_NO_NAMES = frozenset(["the", "of", "and", "&", "for", "in", "on", "to", "von"])
+_PARTICLES = frozenset(("van", "von", "de", "da", "di", "der", "den", "la", "le", "du", "del"))
+_NO_NAMES = frozenset(["the", "of", "and", "&", "for", "in", "on", "to"])
 _LEADS = frozenset(
     [
         "it",
@@ -178,6 +180,9 @@ def name_forms(question: str, alias: str, answer: str) -> list[Words]:
     """What in an answer is the person of an alias: "Tolkien" or "John Ronald Reuel Tolkien" for "J. R. R. Tolkien"."""
     name = _name(alias)
     who = asks_who(question)
+    first, _, rest = alias.partition(" ")
+    if who and _fold(first) in _TITLES and re.search(r" [IVX]+$", rest):
+        return [words(rest)]  # Pope John Paul II
     if not name or not (who or any(len(part) == 1 for part in name[:-1])):
         return []
     bare = [*_titled(alias, name)]
@@ -197,7 +202,7 @@ def _titled(alias: str, name: Words) -> Iterator[Words]:
 
 def _found(name: Words, said: Sequence[str], alone: bool) -> Iterator[Words]:
     for end, token in enumerate(said, 1):
-        if _fold(token) != name[-1] or not token[0].isupper():
+        if not token[0].isupper() or not (_fold(token) == name[-1] or sounds_alike(name[-1], _fold(token))):
             continue
         for start in range(max(0, end - 5), end - 1):
             run = said[start:end]
@@ -206,7 +211,7 @@ def _found(name: Words, said: Sequence[str], alone: bool) -> Iterator[Words]:
             joined = bool(before) and before[0].isupper() and (len(before) == 1 and start > 0 and before != "I")
             if all(part[0].isupper() for part in run) and _same_given(name[:-1], given) and not joined:
                 yield from dict.fromkeys((words(" ".join(run)), words(". ".join(run[:-1]) + f" {run[-1]}")))
-        if alone and _stands_alone(said, end):
+        if alone and _stands_alone(said, end, name):
             yield words(token)
 
 
@@ -223,13 +228,13 @@ def _same_given(wanted: Words, given: Words) -> bool:
     )
 
 
-def _stands_alone(said: Sequence[str], end: int) -> bool:
+def _stands_alone(said: Sequence[str], end: int, name: Words) -> bool:
     """Whether a surname has no other name beside it, but for a title: not in "Mary Lincoln", "Lincoln Memorial"."""
     after = said[end] if end < len(said) else ""
     if after and (after[0].isupper() or after[0].isdigit() or _fold(after) in _SUFFIXES):
         return False
     place = end - 2
-    while place >= 0 and _fold(said[place]) in _TITLES - _LADIES:
+    while place >= 0 and _fold(said[place]) in (_TITLES - _LADIES) | (_PARTICLES & set(name)):
         place -= 1
     before = said[place] if place >= 0 else ""
     if _fold(before) in _LADIES:

@@ -5,11 +5,12 @@ import re
 from inspector.hallucination.grading.normalise import MARKS, tokens
 
 _DENIES = re.compile(
-    r"(?:no|none|nobody|nothing|neither|no 1|nowhere|not)(?= [.,]|$)|(?:no 1|nobody|no such|nothing|nowhere|neither) "
+    r"(?:no|none|nobody|nothing|neither|no 1|nowhere|not)(?= [.,]|$)"
+    r"|(?:no 1|nobody|no such|nothing|nowhere|neither|none of) "
     r"|no (?:\S+ ){1,3}(?:has|have|had|is|are|was|were|ever|did|does|do|can|could|will|exists?|won) "
     r"|(?:actually|in fact|in reality|in truth|to be precise|correction) "
     r"|(?:[^.]*(?<!\S))(?:never|nonexistent|fictional|imaginary|fictitious|mythical|hoax|myth|trick question|yet to"
-    r"|uninhabited|misconception|false premise|mistaken premise|untrue"
+    r"|always been|uninhabited|misconception|false premise|mistaken premise|untrue"
     r"|(?:has|have|had|is|are|was|were|with) no|lacks?|question is (?:false|wrong|invalid|flawed)|premise (?:is|of)"
     r"|(?<!who )(?<!which )(?:is|are|was|were|has|have|had|did|does|do|could|can|will) not(?! (?:until|only|just))"
     r"|(?:is|are|was|were|has|have|had|did|does|do|could|ca)nt|cannot)(?!\S)"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any
 
-from inspector.hallucination.grading.normalise import MARKS, tokens
+from inspector.hallucination.grading.normalise import MARKS, tokens, words
 from inspector.hallucination.grading.respellings import money
 
 Words = tuple[str, ...]
@@ -120,7 +120,7 @@ def quantities(text: str) -> tuple[Quantity, ...]:
 def _read(said: Words, percent: tuple[str, ...]) -> Iterator[Quantity]:
     for place, word in enumerate(said):
         joined = re.fullmatch(r"(-?\d+(?:\.\d+)?)([a-zµ]+)", word)
-        if joined and _unit(_SPELT.get(joined[2], joined[2])):
+        if joined and joined[2] != "s" and _unit(_SPELT.get(joined[2], joined[2])):
             yield Quantity(float(joined[1]), _SPELT.get(joined[2], joined[2]), place, place + 1)
         elif _NUMBER.fullmatch(word):
             unit, used = ("percent", 0) if word in percent else _unit_at(said[place + 1 : place + 6])
@@ -187,7 +187,6 @@ _NO_UNITS = frozenset(
         "st",
         "nd",
         "rd",
-        "s",
         "cats",
         "cat",
         "do",
@@ -231,7 +230,7 @@ def _whole(alias: str) -> Quantity | None:
     return found[0] if len(found) == 1 and (found[0].start, found[0].end) == (0, length) else None
 
 
-def equal_forms(alias: str, answer: str) -> list[Words]:
+def equal_forms(question: str, alias: str, answer: str) -> list[Words]:
     """What in an answer is the quantity that an alias is: "4000 g" for "4 kg", "half" for "50%"."""
     wanted = _whole(alias)
     if wanted is None:
@@ -245,6 +244,11 @@ def equal_forms(alias: str, answer: str) -> list[Words]:
         else 0
     )
     forms += [tuple(part.split()) for part in _PARTS.get(share, ())]
+    number = tokens(alias)[0]
+    if wanted.unit == "percent" and not re.search("%|cent", answer):
+        forms.append(words(f"{wanted.value / 100:g}"))
+    elif wanted.unit == "ad" or (wanted.unit and _asked_in(wanted.unit, question)):
+        forms.append((number,))
     if wanted.unit not in ("", "percent"):
         said = tuple(
             token
@@ -253,6 +257,11 @@ def equal_forms(alias: str, answer: str) -> list[Words]:
         )
         forms += [said[q.start : q.end] for q in quantities(answer) if q.unit and _same(wanted, q)]
     return forms
+
+
+def _asked_in(unit: str, question: str) -> bool:
+    """Whether a question names the unit, so that the number alone answers it: "How many years?"."""
+    return any(word == unit or word.removesuffix("s") == unit.removesuffix("s") for word in words(question))
 
 
 def clashes(alias: str, answer: str) -> bool:

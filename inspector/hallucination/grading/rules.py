@@ -30,8 +30,9 @@ FORMS: dict[str, Callable[[str, str, str], Iterable[Words]]] = {
     "acronyms": lambda question, alias, answer: spellings.acronym_forms(alias, answer),
     "places": lambda question, alias, answer: spellings.place_forms(question, alias),
     "foreign articles": lambda question, alias, answer: spellings.without_article(alias, answer),
+    "nouns asked for": lambda question, alias, answer: spellings.without_noun(question, alias),
     "transliterations": lambda question, alias, answer: spellings.transliterated(alias, answer),
-    "quantities": lambda question, alias, answer: quantities.equal_forms(alias, answer),
+    "quantities": lambda question, alias, answer: quantities.equal_forms(question, alias, answer),
 }
 """What else, found in an answer, stands for an alias."""
 

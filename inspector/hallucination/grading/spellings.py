@@ -70,6 +70,20 @@ def place_forms(question: str, alias: str) -> list[Words]:
     return [form for form in others(words(alias)) if "".join(form) != own and "".join(form) not in asked]
 
 
+def without_noun(question: str, alias: str) -> list[Words]:
+    """An alias without the noun that the question asks for: "Pacific" for "Pacific Ocean" where it asks which ocean."""
+    form = words(alias)
+    asked = {word.removesuffix("ain") for word in words(question)} - {"city", "state", "war", "island"}
+    if len(form) < 2:
+        return []
+    rests = [rest for noun, rest in ((form[0], form[1:]), (form[-1], form[:-1])) if noun in asked]
+    return [
+        rest
+        for rest in rests
+        if len("".join(rest)) >= 4 and not is_place(rest) and not set(rest) <= set(words(question))
+    ]
+
+
 _FOREIGN = re.compile(
     r"(?:der|die|das|den|le|la|les|el|los|las|il|lo|gli|het|os|as|al|l['’]|al-)(?:\s+|(?<=['’-]))(?=\S{3})",
     re.IGNORECASE,
@@ -135,10 +149,11 @@ def transliterated(alias: str, answer: str) -> list[Words]:
     if not wanted or not all(word.isalpha() for word in wanted) or max(map(len, wanted)) < 6:
         return []
     runs = (said[start : start + len(wanted)] for start in range(len(said) - len(wanted) + 1))
-    return [run for run in runs if all(map(_sounds_alike, wanted, run))]
+    return [run for run in runs if all(map(sounds_alike, wanted, run))]
 
 
-def _sounds_alike(a: str, b: str) -> bool:
+def sounds_alike(a: str, b: str) -> bool:
+    """Whether two words may be transliterations of one, or are romanisations that are known to be."""
     if a == b or (b,) in others((a,)):
         return True
     if (
