@@ -57,6 +57,10 @@ _FACT = """(?:known|recorded|documented|available|publicly|disclosed|listed|spec
 |something i|information i|in my|within my|part of my|covered|included|knowable|possible to|public
 |on record|contained)"""
 _DECLINES = [
+    "(?:i )?dunno|(?:nothing|no name|no answer) (?:comes|springs|came) to mind|(?:have not"
+    "|havent|hasnt|has not|was not|wasnt) been able to",
+    "(?:there )?(?:isnt|arent|wasnt|werent) (?:any|enough|much)|(?:would|will|id|only"
+    "|just) be (?:\\S+ )?(?:guessing|speculating|making (?:it|that|this) up|guesswork)",
     rf"(?:i |we )?(?:dont|do not|didnt|did not|never) {_ADVERB}(?:know|knew|remember|recall|recogni[sz]e|learn|learned"
     r"|understand (?:question|what|your)|feel (?:comfortable|qualified|able|confident)"
     r"|think i (?:can|know|could|should|have)"
