@@ -87,7 +87,7 @@ _DECLINES = [
     rf"|havent) {_ADVERB}(?:yet )?been (?:\S+ly )?{_FACT}(?! (?:for|as|by|until|to (?:be|have"
     rf"|exist)))",
     "(?:i am|im) not (?:aware|familiar|in position|able|knowledgeable|comfortable|at liberty)",
-    "(?:not|isnt|nothing) (?:\\S+ ){0,3}(?:i am|im|i) (?:\\S+ )?(?:know|aware of|familiar with"
+    "(?:not|isnt|nothing) (?:\\S+ ){1,3}(?:i am|im|i) (?:\\S+ )?(?:know|aware of|familiar with"
     "|able to|comfortable|know of|have|recall)",
     "(?:there (?:is|are|was|were|has been|have been)|theres) (?:no|none|not (?:any|enough))(?! (?:doubt|question))",
     "no such",
@@ -165,7 +165,7 @@ _PIVOT = re.compile(rf"(?<!\S){_GUESS}(?!\S)")
 _ADDRESSES = re.compile(
     r"(?:i (?:can|could|will|need|am|do|dont|have no|cannot|cant|would (?!say|guess))|ill |im |you |please |lets? "
     r"|feel free|if you|here |sorry |id (?:be|love|like|recommend|suggest)|id have|thats|that is all|thank|thanks|ask "
-    r"|hope |your |not |try |do |what |how |let me|only |can i |may i |would you |could you "
+    r"|hope |your |not |try |do |let me|can i |may i |would you |could you "
     r"|happy to |this |that |there "
     r"|(?:\S+ ){0,6}(?:could|may|might|can|would|will|should) (?:help|know|have|be able|assist"
     r"|be found|be available|tell))"
