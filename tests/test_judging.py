@@ -55,7 +55,7 @@ Oman | Oman. | r
 Niger | Nigeria | w
 Togo | to go | w
 Iran | I ran | w
-York | New York | r
+York | New York | w
 Abraham Lincoln | Lincoln | w
 Abraham Lincoln;Lincoln | Lincoln | r
 Lincoln | Abraham Lincoln | r
@@ -237,7 +237,7 @@ AC/DC | AC DC | r
 Mamma Mia! | Mamma Mia! or Chicago | w
 Whales, dolphins, and porpoises | whales dolphins & porpoises | r
 Parsley, Sage, Rosemary, and Thyme | Parsley, sage, rosemary and thyme | r
-Paris | Paris and London | r
+Paris | Paris and London | w
 Paris | I don't know | a
 Paris | I don’t know. | a
 Paris | i dont know | a

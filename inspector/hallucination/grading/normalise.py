@@ -28,7 +28,7 @@ _ORDINALS = {word: value for value, word in enumerate(_ORDINAL_UNITS.split())} |
 }
 _SCALES = {"hundred": 100, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
 
-_SIGNS = {ord(c): "'" for c in "’‘‛ʼʻʹ`´′＇"} | {ord(c): None for c in "™®©℠"}
+_SIGNS = {ord(c): "'" for c in "’‘‛ʼʻʹ`´′＇"} | {ord(c): None for c in "™®©℠"} | {ord("_"): " "}
 _LETTERS = _SIGNS | str.maketrans(
     {"ø": "o", "ł": "l", "đ": "d", "æ": "ae", "œ": "oe", "ð": "d", "þ": "th", "ı": "i", "ħ": "h", "ŧ": "t"}
 )
