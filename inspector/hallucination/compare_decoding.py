@@ -184,7 +184,9 @@ class _Table:
         mine, plain = _by_question(answers), _by_question(self.greedy)
         mine[:, 2] = np.nan if kept < k else mine[:, 2]
         values = np.concatenate([mine, (mine - plain)[:, [0, 3]]], axis=1)
-        ends = mean_interval(values, self.subjects, seed=self.seed)
+        shares = mean_interval(values[:, :4], self.subjects, share=True)
+        changes = mean_interval(values[:, 4:], self.subjects, share=False, seed=self.seed)
+        ends = [np.concatenate(both) for both in zip(shares, changes, strict=True)]
         row: dict[str, object] = {"member": member.name, "omega": member.omega, "strength": member.strength}
         row |= {"support": member.support, "k": k, "kept": kept}
         for column, name in enumerate(MEASURES):

@@ -29,7 +29,7 @@ from inspector.models import Model
 from inspector.progress import Listener, Progress, progress_of
 from inspector.records import Combine, Evidence
 from inspector.run.report import judged
-from inspector.stats import auroc, auroc_interval, balanced_mean_interval, calibration_error
+from inspector.stats import auroc, auroc_interval, balanced_mean_interval, balanced_weights, calibration_error
 
 
 def study_hallucination(
@@ -196,7 +196,7 @@ def _measures(odds: np.ndarray, answers: Answers, seed: int) -> tuple[float, ...
     """AUROC, accuracy at log-odds 0, Brier score, calibration error; correct and incorrect answers weigh the same."""
     made_up = answers.made_up
     low, high = auroc_interval(odds, made_up, answers.subject)
-    weights = np.where(made_up, 0.5 / made_up.mean(), 0.5 / (~made_up).mean())
+    weights = balanced_weights(made_up)
     right = ((odds > 0) == made_up).astype(float)
     ends = balanced_mean_interval(right, made_up, answers.subject)
     risks = risk_of(odds)

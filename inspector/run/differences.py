@@ -50,7 +50,7 @@ def _between(
     if first is None or second is None:
         return float("nan"), float("nan")
     if paired and len(first) == len(second) and len(first):
-        low, high = mean_interval(second - first, seed=seed)
+        low, high = mean_interval(second - first, share=False, seed=seed)
         return float(low), float(high)
     both = (first, second)
     if not all(len(values) and np.isfinite(mean_interval(values, seed=seed)).all() for values in both):

@@ -5,7 +5,9 @@ from inspector.stats.auroc import (
     auroc,
     auroc_interval,
     balanced_mean_interval,
+    balanced_weights,
     calibration_error,
+    calibration_floor,
 )
 from inspector.stats.histograms import (
     BINS_PER_OCTAVE,
@@ -32,9 +34,11 @@ __all__ = [
     "auroc",
     "auroc_interval",
     "balanced_mean_interval",
+    "balanced_weights",
     "bin_edges",
     "bootstrap",
     "calibration_error",
+    "calibration_floor",
     "excess_kurtosis",
     "flexible",
     "histogram_quantile",

@@ -115,6 +115,25 @@ def balanced_mean_interval(
     return float(middle - np.sqrt(below) / 2), float(middle + np.sqrt(above) / 2)
 
 
+def calibration_floor(risks: Float[np.ndarray, " row"], share: float, draws: int = 200, seed: int = 0) -> float:
+    """The calibration error that such risks have on average if every one of them is true, for want of answers.
+
+    Args:
+        risks: P(positive) where both kinds weigh the same.
+        share: of the rows that are positive.
+        draws: of the rows' kinds.
+        seed: of these.
+    """
+    chances = risks * share / np.maximum(risks * share + (1 - risks) * (1 - share), 1e-300)
+    kinds = np.random.default_rng(seed).random((draws, len(risks))) < chances
+    return float(np.mean([calibration_error(risks, one, balanced_weights(one)) for one in kinds if 0 < one.mean() < 1]))
+
+
+def balanced_weights(positive: Bool[np.ndarray, " row"]) -> Float[np.ndarray, " row"]:
+    """Weights of rows under which both kinds weigh the same, 1 on average."""
+    return np.where(positive, 0.5 / positive.mean(), 0.5 / (~positive).mean())
+
+
 def calibration_error(
     risks: Float[np.ndarray, " row"],
     positive: Bool[np.ndarray, " row"],

@@ -14,6 +14,9 @@ from scipy.special import betaincinv, ndtr, ndtri, stdtrit
 FEWEST_CLUSTERS = 8
 """With fewer texts no interval is given: it would not hold what it says, or hold everything."""
 
+FEWEST_SPARSE = 16
+"""With fewer texts, of which all but one or two say exactly the same, no interval is given."""
+
 
 def bootstrap(
     statistic: Callable[[Float[np.ndarray, "draw cluster"]], Float[np.ndarray, "draw *columns"]],
@@ -56,21 +59,22 @@ def mean_interval(
     values: Float[np.ndarray, "text *columns"],
     cluster: Int[np.ndarray, " text"] | None = None,
     *,
-    share: bool = False,
+    share: bool | None = None,
     level: float = 0.95,
     resamples: int = 2000,
     seed: int = 0,
 ) -> tuple[Float[np.ndarray, "*columns"], Float[np.ndarray, "*columns"]]:
     """Interval of the mean over texts, for every column at once; texts of one `cluster` count together.
 
-    A column of shares (or of zeros and ones, which needs no saying) gets Clopper and Pearson's interval on its
+    A column of shares gets Clopper and Pearson's interval on its
     effective number of texts (Korn and Graubard 1998), so that texts that all say the same leave room; any other the
     studentised bootstrap (Efron 1981), which is right for skew. NaNs are left out.
 
     Args:
         values: a value of each text.
         cluster: what keeps texts together, such as the windows of one long text; where None each is by itself.
-        share: the values are shares of something, from 0 to 1.
+        share: whether the values are shares of something, from 0 to 1; where None, zeros and ones are taken for such.
+            Differences aren't, whatever they happen to be.
         level: how often the interval is to hold the mean.
         resamples: draws of the bootstrap.
         seed: of the bootstrap.
@@ -89,7 +93,7 @@ def mean_interval(
     ends = np.full((2, flat.shape[1]), np.nan)
     enough = (counts > 0).sum(axis=0) >= FEWEST_CLUSTERS
     binary = np.all(~present | np.isin(flat, (0.0, 1.0)), axis=0)
-    of_shares = enough & (binary | share)
+    of_shares = enough & (binary if share is None else share)
     for column in np.flatnonzero(of_shares):
         ends[:, column] = _share_ends(sums[:, column], counts[:, column], bool(binary[column]), level)
     others = enough & ~of_shares
@@ -127,7 +131,11 @@ def _studentised(
     resamples: int,
     seed: int,
 ) -> Float[np.ndarray, "2 column"]:
-    """Bootstrap-t intervals of ratios of sums; the tails are widened for small samples as √(n/(n−1)) widens a z."""
+    """Bootstrap-t intervals of ratios of sums; the tails are widened for small samples as √(n/(n−1)) widens a z.
+
+    Where so few clusters differ that many draws hold none of them, it has no end: then Student's interval, as if one
+    more cluster were like the one that differs most, or none with fewer than `FEWEST_SPARSE` clusters.
+    """
 
     def studied(weights: Float[np.ndarray, "draw cluster"]) -> Float[np.ndarray, "draw column 2"]:
         total = weights @ counts
@@ -149,8 +157,13 @@ def _studentised(
         tail = float(ndtr(np.sqrt(n[column] / (n[column] - 1)) * ndtri((1 - level) / 2)))
         known = t[~np.isnan(t[:, column]), column]
         ends[:, column] = np.quantile(known, (1 - tail, tail), method="inverted_cdf")
-    ends = np.where(error == 0, mean, mean - ends * np.where(error == 0, 0.0, error))
-    return np.where(np.isfinite(ends).all(axis=0), ends, np.nan)
+    alike = error == 0
+    ends = mean - np.where(alike, 0.0, ends) * error
+    sparse = ~np.isfinite(ends).all(axis=0)
+    worst = np.abs(sums - mean * counts).max(axis=0) / counts.sum(axis=0)
+    half = -stdtrit(np.maximum(n - 1, 1), (1 - level) / 2) * np.sqrt(error**2 + worst**2)
+    half = np.where(n >= FEWEST_SPARSE, half, np.nan)
+    return np.where(sparse, np.stack([mean - half, mean + half]), ends)
 
 
 def mean_known(values: Float[np.ndarray, " _input"]) -> float:

@@ -203,7 +203,7 @@ def _measured(
         nothing = float("nan")
         return {"change": nothing, "low": nothing, "high": nothing, "n": 0, "worst": nothing}
     change, together = change[known], None if clusters is None else clusters[known]
-    low, high = mean_interval(change, together, seed=seed)
+    low, high = mean_interval(change, together, share=False, seed=seed)
     n = len(change) if together is None else len(np.unique(together))
     ends = {"change": float(change.mean()), "low": float(low), "high": float(high)}
     return {**ends, "n": n, "worst": float(np.abs(change).max())}

@@ -5,12 +5,14 @@ from dataclasses import asdict, fields
 
 import numpy as np
 import pandas as pd
+from scipy.special import expit
 
 from inspector.detectors.hneurons.schema import EXPLAINED, Added, ProbeArrays, Scores, Tested, Transfer, transfers_of
 from inspector.detectors.hneurons.thresholds import Thresholds
 from inspector.detectors.measured import Measured
 from inspector.detectors.shown import Frame, verdict_by
 from inspector.records import Evidence, Finding
+from inspector.stats import calibration_floor
 
 LABELS = ("right", "wrong", "mixed", "abstained")
 SPLITS = ("fit", "held out", "not used")
@@ -38,6 +40,8 @@ def scores(evidence: Evidence) -> pd.DataFrame:
     """Every predictor on answers not fitted on; of `random` and `shuffled` the mean, 5 % and 95 % of the draws."""
     e = evidence
     table = pd.DataFrame({"name": e.facts["predictors"], **vars(Scores.of(e.arrays))})
+    table["calibration_floor"] = [_floor(e, odds) for odds in e["odds"]]
+    table.loc[table["calibration_error"].isna(), "calibration_floor"] = np.nan
     draws = {"random": e["random_auroc"], "shuffled": e["shuffled_auroc"]}
     rows = [
         {"name": name, "auroc": areas.mean(), "low": np.quantile(areas, 0.05), "high": np.quantile(areas, 0.95)}
@@ -45,6 +49,13 @@ def scores(evidence: Evidence) -> pd.DataFrame:
         if len(areas)
     ]
     return pd.concat([table, pd.DataFrame(rows)], ignore_index=True)
+
+
+def _floor(e: Evidence, odds: np.ndarray) -> float:
+    """What a predictor's calibration error would be if its risks were true."""
+    known = np.isfinite(odds)
+    made_up = e["label"][known] == LABELS.index("wrong")
+    return calibration_floor(expit(odds[known]), float(made_up.mean()))
 
 
 def counts(evidence: Evidence) -> pd.DataFrame:

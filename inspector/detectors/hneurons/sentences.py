@@ -33,11 +33,20 @@ def found(m: Measured) -> Iterator[Sentence]:
     rivals = [f"{name} {scores.loc[name, 'auroc']:.3f}" for name in RIVALS if name in scores.index]
     shuffled = f"shuffled labels {scores.loc['shuffled', 'auroc']:.3f}"
     yield Sentence(m.name, f"Beside it: {', '.join(rivals)}; {shuffled}.")
-    if not len(candidates):
+    if len(candidates):
+        yield Sentence(m.name, _candidates(candidates, len(table), t))
+    else:
         text = f"No neuron is a candidate (stability ≥ {t.stability:g}, q < {t.q:g} on held-out answers)."
         yield Sentence(m.name, text)
-        return
-    yield Sentence(m.name, _candidates(candidates, len(table), t))
+    if "explained_by" in table and (table["explained_by"] != "").any():
+        yield Sentence(m.name, _explained(table[table["explained_by"] != ""]))
+
+
+def _explained(table: pd.DataFrame) -> str:
+    """Neurons that distinguish answers, but no better than what needs no neuron."""
+    counted = "; ".join(f"{count} by {what}" for what, count in table["explained_by"].value_counts().items())
+    number = "1 more neuron distinguishes" if len(table) == 1 else f"{len(table)} more neurons distinguish"
+    return f"{number} held-out answers, but only as well as scores that need no neuron; explained {counted}."
 
 
 def _candidates(candidates: pd.DataFrame, of: int, t: object) -> str:
@@ -46,10 +55,11 @@ def _candidates(candidates: pd.DataFrame, of: int, t: object) -> str:
     counted = ", ".join(f"{count} {verdict}" for verdict, count in verdicts.items())
     causes = f" Tested as causes: {counted}." if counted else " Whether they cause them is not tested."
     named = ", ".join(f"{row.neuron} of layer {row.layer}" for row in candidates.head(3).itertuples())
+    beyond = " and beyond length, entropy and log-probability" if "added_q" in candidates else ""
     number = f"{len(candidates):,} candidate neuron{'' if len(candidates) == 1 else 's'}"
     return (
         f"{number} of {of} in the final probe raise the risk, are chosen in ≥ {stability:.0%} of bootstraps and "
-        f"distinguish held-out answers alone (q < {q:g}); the heaviest: {named}. They predict incorrect "
+        f"distinguish held-out answers alone{beyond} (q < {q:g}); the heaviest: {named}. They predict incorrect "
         f"answers.{causes}"
     )
 
@@ -93,7 +103,9 @@ def _scores(scores: pd.DataFrame) -> TextTable:
             "interval": "{low:.3f}–{high:.3f}{draws}",
             "accuracy": lambda row: f"{row.accuracy:.3f}" if row.rated else "",
             "its interval": lambda row: f"{row.accuracy_low:.3f}–{row.accuracy_high:.3f}" if row.rated else "",
-            "calibration error": lambda row: f"{row.calibration_error:.3f}" if row.rated else "",
+            "calibration error": lambda row: (
+                f"{row.calibration_error:.3f} (by chance {row.calibration_floor:.3f})" if row.rated else ""
+            ),
             "n": lambda row: "" if row.draws else f"{int(row.n):,}",
         },
         left=("predictor",),
@@ -114,10 +126,16 @@ def _neurons(found: pd.DataFrame) -> TextTable:
             "interval": lambda row: "" if pd.isna(row.low) else f"{row.low:.3f}–{row.high:.3f}",
             "within": "{within:.3f}",
             "q": "{q:.2g}",
-            "verdict": lambda row: row.verdict or "–",
+            "q beyond": lambda row: "" if pd.isna(getattr(row, "added_q", None)) else f"{row.added_q:.2g}",
+            "verdict": lambda row: row.verdict or _because(row),
         },
         left=("verdict",),
     )
+
+
+def _because(row: Any) -> str:
+    why = getattr(row, "explained_by", "")
+    return f"explained by {why}" if why else "–"
 
 
 def _transfers(transfers: pd.DataFrame) -> TextTable:
