@@ -61,6 +61,14 @@ def logit_difference(got: Tensor, expected: Tensor, what: str) -> float:
     return difference
 
 
+def agreement(got: Tensor, expected: Tensor) -> dict[str, float]:
+    """How two forwards' predictions differ: mean divergence (nats per token), and share of other likeliest tokens."""
+    told, own = (logits.float().log_softmax(dim=-1) for logits in (got, expected))
+    divergence = (own.exp() * (own - told)).sum(dim=-1).mean()
+    changed = (told.argmax(dim=-1) != own.argmax(dim=-1)).float().mean()
+    return {"logit_kl": max(0.0, float(divergence)), "logit_top1_changes": float(changed)}
+
+
 def hook_points(bridge: TransformerBridge) -> dict[Site, HookPoint]:
     """The hook point of every site that this bridge declares; none has been seen to fire yet."""
     points: dict[Site, HookPoint] = {}

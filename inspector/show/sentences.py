@@ -52,15 +52,26 @@ def _plain(part: Measured) -> tuple[Sentence, ...]:
     )
 
 
+def _checked(card: Mapping[str, Any]) -> str:
+    """How the logits compare with Hugging Face's in the same dtype."""
+    difference = card.get("logit_difference")
+    if difference is None:
+        return "logits not compared"
+    if card["dtype"] == "float32" or "logit_kl" not in card:
+        return f"logits differ from Hugging Face's by at most {difference:.1e}"
+    return (
+        f"predictions differ from Hugging Face's in {card['dtype']} by {card['logit_kl']:.1g} nats per token, which is "
+        f"rounding; the likeliest token changes at {card['logit_top1_changes']:.0%} of the tokens of a check text"
+    )
+
+
 def header(record: Record) -> Iterator[Sentence]:
     """The model, and what it was given."""
     card, settings = record.card, record.settings
-    difference = card.get("logit_difference")
-    checked = "not compared" if difference is None else f"differ from Hugging Face's by at most {difference:.1e}"
     yield Sentence(
         "model",
         f"{card['name']} ({card['architecture']}, {card['parameters'] / 1e6:,.0f} M parameters, {card['dtype']}, from "
-        f"{card['source']}); logits {checked}.",
+        f"{card['source']}); {_checked(card)}.",
     )
     if "study" in settings:
         yield Sentence("input", _asked(settings["study"]))
