@@ -130,7 +130,7 @@ class _Planner:
         notes = []
         if absent:
             notes.append(
-                f"Not tested: {' and '.join(absent)}, which don't show in half of the {len(self.bench.rows)} texts "
+                f"Not tested: {' and '.join(absent)}, which don't show in any of the {len(self.bench.rows)} texts "
                 "that effects were measured on. Give texts that have them (--file)."
             )
         parts = []
@@ -179,6 +179,7 @@ class _Planner:
             self.bos,
             tuple(others),
             lambda interventions: self._gauges(interventions, shown),
+            self.evidence.get(name),
         )
         return self._tried(name, "trials", lambda: self.claims.trials[name].planned(case))
 

@@ -62,7 +62,7 @@ class Outcomes:
         needed = {
             self._key(interventions, trial.claims.keys()): (interventions, trial.claims.keys())
             for trial in trials
-            for interventions in ((), *(each for doses in (trial.doses, *trial.twins) for each in doses.values()))
+            for interventions in ((), *(each for doses in trial.every for each in doses.values()))
         }
         return [one for key, one in needed.items() if key not in self._known]
 
@@ -137,11 +137,23 @@ def run(
         for doses in (trial.doses, *trial.twins):
             changes.append(outcomes.slopes(doses, trial.untouched, trial.claims.keys()))
             task.advance(len(doses))
+        for number, doses in trial.elsewhere.items():
+            there = outcomes.slopes(doses, trial.untouched, trial.claims.keys())
+            for metric, values in there.items():
+                changes[0][metric][number] = values[number]
+            task.advance(len(doses))
         for metric in trial.claims:
-            mine = [change[metric] for change in changes]
-            effect = _effect(trial, metric, before[metric], mine, outcomes.clusters(metric), seed)
+            asked = [_of_inputs(trial, values[metric]) for values in (before, *changes)]
+            together = outcomes.clusters(metric)
+            together = None if together is None else _of_inputs(trial, together)
+            effect = _effect(trial, metric, asked[0], asked[1:], together, seed)
             effects.append(replace(effect, detector=detector))
     return judged(effects)
+
+
+def _of_inputs(trial: Trial, values: np.ndarray) -> np.ndarray:
+    """A metric's values on the inputs that the trial is about."""
+    return values if trial.inputs is None else values[list(trial.inputs)]
 
 
 def _effect(

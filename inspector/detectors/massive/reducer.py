@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from inspector.batches import Batch
-from inspector.detectors.tally import Tally, histogram
+from inspector.detectors.tally import Tally, bin_extremes, histogram
 from inspector.models import Backend, Model
 from inspector.records import Evidence
 from inspector.sites import Site
@@ -27,6 +27,8 @@ OUTLIER = 6.0
 
 AXES = {
     "histogram": ("bin",),
+    "bin_min": ("bin",),
+    "bin_max": ("bin",),
     "moments": ("power",),
     "outliers": ("dim",),
     "normed_tokens": (),
@@ -110,6 +112,8 @@ class MassiveReducer:
         signed = rearrange(x, "b p d -> (b p) d") if all_real else x[real]
         self.tally.add("nonfinite", layer, (batch.real & ~real).sum())
         self.tally.add("histogram", layer, histogram(rows))
+        for name, extremes in zip(("bin_min", "bin_max"), bin_extremes(rows), strict=True):
+            self.tally.raise_to(name, layer, extremes, least=torch.nan)
         self.tally.add("moments", layer, _moments(signed))
         self.tally.raise_to("dim_max", layer, rows.amax(dim=0) if len(rows) else rows.new_zeros(rows.shape[1]))
         shown = largest.masked_fill(~real, -1.0)
