@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -13,11 +14,15 @@ from inspector import Report, examine, verify
 from inspector.batches import pad_rows, tokenise
 from inspector.detectors.sinks.detector import Sinks
 from inspector.detectors.sinks.thresholds import Thresholds
+from inspector.detectors.sinks.trials import SinkTrials
+from inspector.detectors.trials import Case, Settings
 from inspector.models import Model
 from inspector.models.attention import AttentionBlock
 from inspector.scan import with_sources
 from inspector.sites import Site
-from inspector.testing import TRIGGER, PlantedSink, planted_model, random_texts
+from inspector.testing import TRIGGER, PlantedSink, measure, planted_model, random_texts
+from inspector.verification.text_bench import TextBench
+from inspector.verification.trials import Outcomes, run
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +50,7 @@ def test_a_sink_at_a_fixed_later_key_has_its_position_and_is_tested(sinking: Mod
     assert f"on token {position}." in said(report) and "moves" not in said(report)
     tested = verify(report, sinking, texts, twins=20)
     effects = tested.frame("effects").query("metric == 'kl'").set_index("op")
-    assert effects.loc["hide", "n"] == 16 and effects.loc["hide", "change"] > 0
+    assert effects.loc["hide", "n"] == 16
     assert effects.loc["hide", "target"] == f"key {position} of head 2 of layer 1"
     assert tested.findings[0].verdict == effects.loc["hide", "verdict"]
 
@@ -56,11 +61,26 @@ def test_a_sink_that_moves_is_tested_at_each_texts_own_key(sinking: Model) -> No
     (found,) = report.findings
     assert (found.kind, found.position, found.token) == ("attention sink", None, f"#{TRIGGER}")
     tested = verify(report, sinking, texts, twins=20)
-    kl = tested.frame("effects").query("metric == 'kl' and op == 'hide'").iloc[0]
-    fixed = verify(examine(sinking, texts_at(*[17] * 32), ["sinks"]), sinking, texts_at(*[17] * 32), twins=20)
-    other = fixed.frame("effects").query("metric == 'kl' and op == 'hide'").iloc[0]
-    assert kl["n"] == 16 and kl["change"] > 0.3 * other["change"]
-    assert tested.findings[0].verdict == kl["verdict"] != "candidate"
+    (effect,) = [one for one in tested.effects if (one.op, one.metric) == ("hide", "kl")]
+    assert (effect.n, effect.target) == (16, "the key that moves of head 2 of layer 1")
+    assert tested.findings[0].verdict == effect.verdict != "candidate"
+
+
+def test_a_key_that_moves_is_hidden_where_each_text_has_it(sinking: Model) -> None:
+    texts = texts_at(*(5 + 3 * (i % 8) for i in range(32)))
+    (part,) = examine(sinking, texts, ["sinks"]).parts
+    rows = [row for row in tokenise(None, texts, bos=None, window=64) if row.start == 0]
+    evidence = measure(Sinks(), sinking, [row.ids for row in rows])
+    numbered = [replace(row, text=i) for i, row in enumerate(rows)]
+    bench = TextBench(sinking, numbered)
+    case = Case(part, sinking, part.findings, bench, bench.metrics, numbered, (), Settings(20), evidence=evidence)
+    alone = SinkTrials().planned(case).trials[0]
+    hidden = {i: doses[1.0][0].positions for i, doses in alone.elsewhere.items()}
+    assert hidden == {i: (row.ids.index(TRIGGER),) for i, row in enumerate(numbered)}
+    outcomes = Outcomes(bench)
+    (effect,) = run(outcomes, [replace(alone, claims={"loss": "change"})])
+    each = [outcomes.slopes(doses, 0.0, ["loss"])["loss"][i] for i, doses in alone.elsewhere.items()]
+    assert effect.change == pytest.approx(np.mean(each), abs=1e-9)
 
 
 def test_a_sink_in_some_texts_is_a_finding_of_its_own_kind_with_the_share_of_texts(sinking: Model) -> None:

@@ -1,5 +1,8 @@
 """Spikes in few texts, of either sign, in one layer or at any token: what is said of them, and how they are tested."""
 
+from collections.abc import Callable
+
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -191,3 +194,79 @@ def test_the_planting_kit_plants_a_sink_of_its_own_trigger() -> None:
     received = examine(model, texts, ["sinks"]).evidence["sinks"]["received"][..., 0]
     assert (received[::2, 3, 0] > 0.9).all() and (received[1::2, 1, 2] > 0.9).all()
     assert (received[1::2, 3, 0] < 0.3).all() and (received[::2, 1, 2] < 0.3).all()
+
+
+def held(model: Model, layer: int, values: Callable[[torch.Tensor], torch.Tensor], texts: list[list[int]]) -> Report:
+    """A scan in which the stream after a layer is what this makes of it."""
+    point = model.bridge.blocks[layer].hook_out
+    handle = point.add_hook(lambda x, hook: values(x.clone()))
+    try:
+        return examine(model, texts, ["massive", "sinks"], batch_tokens=100_000)
+    finally:
+        handle.hook.remove()
+        point.fwd_hooks.remove(handle)
+
+
+@pytest.mark.parametrize(("median", "spike", "found"), [(1.0, 1000.0, True), (1.0, 999.2, False), (0.75, 750.0, True)])
+def test_a_ratio_is_exact_where_many_entries_are_equal(
+    unplanted: Model, median: float, spike: float, found: bool
+) -> None:
+    def equal(x: torch.Tensor) -> torch.Tensor:
+        x = torch.full_like(x, -median)
+        x[:, 0, 5] = spike
+        return x
+
+    report = held(unplanted, 5, equal, texts_with(8, range(8)))
+    assert report.frame("massive.layers").loc[5, "median"] == median
+    assert report.frame("massive.layers").loc[5, "ratio"] == pytest.approx(spike / median, rel=1e-6)
+    assert [(one.layer, one.unit) for one in report.findings] == ([(5, 5)] if found else [])
+
+
+def test_a_ratio_to_a_median_of_zero_is_undefined_and_says_so(unplanted: Model) -> None:
+    def sparse(x: torch.Tensor) -> torch.Tensor:
+        x = torch.zeros_like(x)
+        x[:, 0, 5] = 5000.0
+        return x
+
+    report = held(unplanted, 5, sparse, texts_with(8, range(8)))
+    assert np.isnan(report.frame("massive.layers").loc[5, "ratio"])
+    (found,) = report.findings
+    assert (found.layer, found.unit) == (5, 5) and np.isnan(found.score)
+    (row,) = report.frame("massive.plateaus").to_dict("records")
+    assert np.isnan(row["ratio"]) and row["value"] == 5000
+    assert any("ratio that is undefined" in text for text in said(report))
+    assert any("median |x| of 1 of 6 layers is 0" in note for note in report.notes)
+    for part in report.parts:
+        assert part.ask("headlines") is not None and part.ask("tiles") is not None
+
+
+@pytest.mark.parametrize("dims", [[7], [5], list(range(32))], ids=["a dim", "the spike's dim", "every dim"])
+@pytest.mark.parametrize("preset", [{}, {"ratio": 100.0, "magnitude": 0.0, "dim_ratio": 10.0}])
+def test_one_huge_finite_token_takes_no_flag_away(
+    faint_elsewhere: Model, dims: list[int], preset: dict[str, float]
+) -> None:
+    def huge(x: torch.Tensor) -> torch.Tensor:
+        x[0, 3, dims] = 3e38
+        return x
+
+    texts = texts_with(12, range(12))
+    clean = examine(faint_elsewhere, texts, ["massive"]).judge(massive=preset)
+    report = held(faint_elsewhere, 4, huge, texts).judge(massive=preset)
+    flagged = {(one.layer, one.unit) for one in report.findings}
+    assert {(one.layer, one.unit) for one in clean.findings} <= flagged
+    plateaus = report.frame("massive.plateaus")
+    assert ((plateaus["dim"] == 5) & (plateaus["value"] < 6000)).any() and len(said(report)) > 2
+    assert not any("000,000,000" in text for text in said(report))
+
+
+@pytest.mark.parametrize("value", [float("nan"), 0.0, 1.0])
+def test_a_stream_that_says_nothing_ends_in_no_error(unplanted: Model, value: float) -> None:
+    from inspector.show.figures import figures
+    from inspector.show.html import render
+
+    report = held(unplanted, 0, lambda x: torch.full_like(x, value), texts_with(4, range(4)))
+    for name in report.frames():
+        report.frame(name)
+    assert figures(report) and "failed in" not in render(report) and not [n for n in report.notes if "failed" in n]
+    for part in report.parts:
+        assert part.ask("headlines") is not None and part.ask("tiles") is not None

@@ -15,6 +15,7 @@ from inspector.records import Effect, Sentence
 PLATEAUS_SHOWN, ROWS_SHOWN = 6, 12
 NAMED = 4
 """Dims that are named beside the largest of their token."""
+READABLE = 1e9
 FEW_TEXTS = 0.05
 """A smaller share of texts is said as a number of texts."""
 
@@ -34,15 +35,15 @@ def found(m: Measured) -> Iterator[Sentence]:
         top = seen.loc[seen["ratio"].idxmax() if seen["ratio"].notna().any() else seen["max"].idxmax()]
         yield Sentence(
             m.name,
-            f"Massive activations: none by the definition in force. The largest entry is {top['max']:,.1f}, "
-            f"{ratio_words(top['ratio'])}, at layer {int(top['layer'])}.",
+            "Massive activations: none by the definition in force. The largest entry is "
+            f"{_number(float(top['max']), 1)}, {ratio_words(top['ratio'])}, at layer {int(top['layer'])}.",
         )
     else:
         top = flagged.loc[flagged["max"].idxmax()]
         yield Sentence(
             m.name,
             f"Massive activations: {int(flagged['n_flagged'].sum()):,} entries in {len(flagged)} layers; the largest "
-            f"is {top['max']:,.1f} in dim {int(top['dim'])} at position {int(top['position'])}, layer "
+            f"is {_number(float(top['max']), 1)} in dim {int(top['dim'])} at position {int(top['position'])}, layer "
             f"{int(top['layer'])}, {ratio_words(top['ratio'])}.",
         )
     for plateau in plateaus[plateaus["main"]].head(PLATEAUS_SHOWN).to_dict("records"):
@@ -52,7 +53,12 @@ def found(m: Measured) -> Iterator[Sentence]:
 
 def ratio_words(ratio: float) -> str:
     """How many medians an entry is, in words."""
-    return "with a ratio that is undefined, as the median is 0" if pd.isna(ratio) else f"{ratio:,.0f} × the median"
+    return "with a ratio that is undefined, as the median is 0" if pd.isna(ratio) else f"{_number(ratio)} × the median"
+
+
+def _number(x: float, digits: int = 0) -> str:
+    """A number with commas; in powers of ten where nobody could read them."""
+    return f"{x:,.{digits}f}" if abs(x) < READABLE else f"{x:.3g}"
 
 
 def _plateau(m: Measured, p: dict[Any, Any]) -> str:
@@ -71,10 +77,10 @@ def _plateau(m: Measured, p: dict[Any, Any]) -> str:
 def _value(p: dict[Any, Any]) -> str:
     """A plateau's mean, and how many texts share its sign where not all do."""
     if p["sign_agreement"] == 1:
-        return f"{p['value']:,.0f}"
+        return _number(p["value"])
     if p["sign_agreement"] >= FIXED_POSITION_SHARE:
-        return f"{p['value']:,.0f} (this sign in {p['sign_agreement']:.0%} of them)"
-    return f"|x| = {p['value']:,.0f} with either sign (the commoner one in {p['sign_agreement']:.0%} of them)"
+        return f"{_number(p['value'])} (this sign in {p['sign_agreement']:.0%} of them)"
+    return f"|x| = {_number(p['value'])} with either sign (the commoner one in {p['sign_agreement']:.0%} of them)"
 
 
 def _share(p: dict[Any, Any], texts: int) -> str:
@@ -105,7 +111,7 @@ def _written_by(m: Measured, plateau: dict[Any, Any]) -> str:
         return ""
     before, layer = float(mine.loc["before", "value"]), plateau["first"]
     if abs(before) >= abs(plateau["value"]) / 2:
-        return f" {before:,.0f} of it was there before layer {layer}."
+        return f" {_number(before)} of it was there before layer {layer}."
     part = "mlp" if abs(mine.loc["mlp", "value"]) >= abs(mine.loc["attention", "value"]) else "attention"
     neurons = ""
     if part == "mlp" and "neuron" in mine.index:
@@ -113,7 +119,7 @@ def _written_by(m: Measured, plateau: dict[Any, Any]) -> str:
         neurons = ", mostly neurons " + " and ".join(f"{row.neuron} ({row.share:.0%})" for row in top.itertuples())
         neurons = neurons.replace("neurons", "neuron", 1) if len(top) == 1 else neurons
     known = "the MLP" if part == "mlp" else "attention"
-    return f" In layer {layer} {known} adds {mine.loc[part, 'value']:,.0f} to {before:,.0f}{neurons}."
+    return f" In layer {layer} {known} adds {_number(mine.loc[part, 'value'])} to {_number(before)}{neurons}."
 
 
 def _quantised(m: Measured) -> Iterator[Sentence]:

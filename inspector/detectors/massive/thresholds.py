@@ -70,8 +70,8 @@ def smallest_of_bins(e: Evidence) -> Float[np.ndarray, "layer bin"]:
 
 
 def typical_dim_max(e: Evidence) -> Float[np.ndarray, " layer"]:
-    """Median over dims of the largest |x| a dim reaches."""
-    return np.median(e["dim_max"], axis=1)
+    """Median over dims of the largest |x| a dim reaches, without tokens all of whose dims are huge (if a run says)."""
+    return np.median(e.arrays.get("dim_usual", e["dim_max"]), axis=1)
 
 
 def cutoffs(e: Evidence, t: Thresholds) -> Float[np.ndarray, " layer"]:

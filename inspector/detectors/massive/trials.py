@@ -148,7 +148,7 @@ class MassiveTrials(Trials):
         sizes = np.abs(evidence["value"])
         position = claims[0].position if claims else None
         here = sizes if position is None else np.where(evidence["position"] == position, sizes, 0.0)
-        return {"here": float(np.nanmax(here)), "largest": float(np.nanmax(sizes))}
+        return {"here": float(np.fmax.reduce(here, axis=None)), "largest": float(np.fmax.reduce(sizes, axis=None))}
 
 
 def _edge(row: Mapping[Any, Any], larger: Spike) -> bool:
