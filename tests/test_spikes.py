@@ -95,8 +95,9 @@ def test_a_spike_of_few_texts_is_tested_on_those_that_have_it(faint_elsewhere: M
     assert {one.verdict for one in tested.findings} == {"confirmed"}
 
 
-def test_a_spike_of_one_text_is_tested_and_said_to_have_insufficient_data(faint_elsewhere: Model) -> None:
-    texts = texts_with(40, range(16, 17), otherwise=OTHER)
+@pytest.mark.parametrize("where", [16, 17], ids=["a measured text", "a reference text"])
+def test_a_spike_of_one_text_is_tested_and_said_to_have_insufficient_data(faint_elsewhere: Model, where: int) -> None:
+    texts = texts_with(40, range(where, where + 1), otherwise=OTHER)
     tested = verify(examine(faint_elsewhere, texts, ["massive"]), faint_elsewhere, texts, twins=20)
     assert (tested.frame("effects")["n"] == 1).all()
     assert tested.frame("effects")["reason"].str.contains("insufficient data: 1 inputs").all()

@@ -1,7 +1,6 @@
 """From the attention-sink evidence to findings and tables: numpy and pandas, no model."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -93,7 +92,7 @@ def heads(e: Evidence, names: Names, t: Thresholds) -> pd.DataFrame:
     unless there are no others: then they are described, with an empty `sink_rate`.
     """
     rated = enough(e).any()
-    e = _only(e, enough(e)) if rated else e
+    e = e.of_texts(enough(e)) if rated else e
     seen = _attending(e)
     early, at_early, at_early_full = _early_keys(e, seen)
     best, best_key = e["best"][:, seen], e["best_key"][:, seen]
@@ -166,12 +165,6 @@ def _early_keys(e: Evidence, seen: np.ndarray) -> tuple[np.ndarray, np.ndarray, 
     return early, alphas[0], alphas[1]
 
 
-def _only(e: Evidence, chosen: np.ndarray) -> Evidence:
-    """The evidence with these texts' rows only; pooled sums stay."""
-    rows = {name: array[chosen] if e.combine[name] == "text" else array for name, array in e.arrays.items()}
-    return replace(e, arrays=rows)
-
-
 def _token(e: Evidence, names: Names, layer: int, head: int, key: int | None) -> str | None:
     """The token that most texts have at the head's strongest key, or None if they don't agree."""
     token, where = e["best_token"][:, layer, head], e["best_key"][:, layer, head]
@@ -212,7 +205,7 @@ def rate_by_text(e: Evidence) -> dict[int, float]:
 
 def sink_rate(e: Evidence, t: Thresholds) -> tuple[float, float, float]:
     """The sink rate at key 0 with its bootstrap interval over texts; NaN if all are too short."""
-    e = _only(e, enough(e))
+    e = e.of_texts(enough(e))
     if not len(e["text"]):
         return np.nan, np.nan, np.nan
     first = e["received"][:, _attending(e)][..., 0]
