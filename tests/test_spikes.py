@@ -1,6 +1,7 @@
 """Spikes in few texts, of either sign, in one layer or at any token: what is said of them, and how they are tested."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -9,12 +10,13 @@ import torch
 
 from inspector import Report, examine, verify
 from inspector.detectors.massive.detector import Massive
+from inspector.detectors.massive.thresholds import medians
 from inspector.detectors.massive.trials import MassiveTrials
 from inspector.interventions.apply import intervene
 from inspector.interventions.values import carry, zero_ablate
 from inspector.models import Model
 from inspector.sites import Site
-from inspector.testing import TRIGGER, PlantedSink, PlantedSpike, check_detector, planted_model, random_texts
+from inspector.testing import TRIGGER, PlantedSink, PlantedSpike, check_detector, measure, planted_model, random_texts
 
 OTHER = 6
 """A second trigger."""
@@ -221,6 +223,19 @@ def test_a_ratio_is_exact_where_many_entries_are_equal(
     assert report.frame("massive.layers").loc[5, "median"] == median
     assert report.frame("massive.layers").loc[5, "ratio"] == pytest.approx(spike / median, rel=1e-6)
     assert [(one.layer, one.unit) for one in report.findings] == ([(5, 5)] if found else [])
+
+
+def test_a_shard_of_an_earlier_version_merges_and_medians_stay_within_a_bin(unplanted: Model) -> None:
+    texts = texts_with(8, range(8))
+    whole, first, second = (
+        measure(Massive(), unplanted, part, first_text=start)
+        for part, start in ((texts, 0), (texts[:4], 0), (texts[4:], 4))
+    )
+    new = ("bin_min", "bin_max", "dim_usual")
+    old = replace(first, arrays={name: array for name, array in first.arrays.items() if name not in new})
+    for evidence in (old.merge(second), second.merge(old)):
+        assert medians(evidence) == pytest.approx(medians(whole), rel=0.008)
+    assert medians(first.merge(second)) == pytest.approx(medians(whole), rel=1e-5)
 
 
 def test_a_ratio_to_a_median_of_zero_is_undefined_and_says_so(unplanted: Model) -> None:

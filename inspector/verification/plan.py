@@ -130,8 +130,8 @@ class _Planner:
         notes = []
         if absent:
             notes.append(
-                f"Not tested: {' and '.join(absent)}, which don't show in any of the {len(self.bench.rows)} texts "
-                "that effects were measured on. Give texts that have them (--file)."
+                f"Not tested: {' and '.join(absent)}, which show in none or too few of the "
+                f"{len(self.bench.rows)} texts that effects were measured on. Give texts that have them (--file)."
             )
         parts = []
         for name, present in shown.items():

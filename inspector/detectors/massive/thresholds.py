@@ -53,7 +53,9 @@ def medians(e: Evidence) -> Float[np.ndarray, " layer"]:
     if "bin_max" not in e.arrays:
         found = np.array([histogram_quantile(counts) for counts in e["histogram"]])
         return np.where(found < bin_edges()[1], 0.0, found)
-    pairs = zip(e["histogram"], -e["bin_min"].astype(np.float64), e["bin_max"].astype(np.float64), strict=True)
+    # A shard of a run that didn't say brings 0, below what the bin can hold.
+    smallest = np.fmax(smallest_of_bins(e).astype(np.float64), bin_edges()[:-1])
+    pairs = zip(e["histogram"], smallest, np.fmax(e["bin_max"].astype(np.float64), smallest), strict=True)
     return np.array([histogram_quantile(counts, values=(low, high)) for counts, low, high in pairs])
 
 

@@ -27,6 +27,10 @@ EARLY = (0, 1, 2, 3)
 """Keys hidden from controls: the first, then, where there are fewer heads than controls, the next ones."""
 
 
+MOSTLY = 0.5
+"""Of the share of texts in which the run has a sink, how much the texts must have that it is tested on."""
+
+
 class SinkTrials(Trials):
     """The trials of a scan's sink heads: the sink key hidden, attention renormalised over the others.
 
@@ -44,8 +48,12 @@ class SinkTrials(Trials):
         return sorted(found, key=lambda one: (one.kind != SINK, -one.score, one.layer, one.unit or 0))
 
     def present(self, measured: Measured, claim: Finding, evidence: Evidence) -> bool:
-        """Whether the head places more than ε of its attention on its key in a text."""
-        return bool(_shows(evidence, claim, measured.thresholds.epsilon).any())
+        """Whether the head is a sink in at least half the share of texts that it was one in, in the run.
+
+        In some texts chance makes one of any head.
+        """
+        share, before = (_shows(e, claim, measured.thresholds.epsilon).mean() for e in (evidence, measured.evidence))
+        return bool(share > 0 and share >= MOSTLY * before)
 
     def planned(self, case: Case) -> Planned:
         """The strongest heads one by one, on the texts in which they are sinks, and all together; then windows."""
