@@ -27,6 +27,11 @@ def sentence(row: pd.Series, epsilon: float) -> str:
     if row["received"] > epsilon:
         placed = f"{row['received']:.0%} of its attention on {key}"
         return f"{name} places {placed}: a sink, not evidence that the token matters."
+    if row["kind"] == "dormant sink":
+        active = f"in {row['active']:.0%} of texts, with {row['active_received']:.0%} of its attention"
+        return f"{name} is a sink {active}, and dormant in the others. That is no evidence that the token matters."
+    if row["kind"] == "learned sink":
+        return f"{name} places {row['sink_mass']:.0%} of its attention on a learned sink, a logit that is no token."
     return f"{name} gives its strongest key, {key}, {row['received']:.0%}: no sink at ε = {epsilon:g}."
 
 
@@ -66,6 +71,7 @@ def _numbers(row: pd.Series) -> pd.DataFrame:
         "received": "attention that its strongest key receives",
         "spread": "sd of that over texts",
         "sink_rate": "texts in which that is a sink",
+        "active": "texts in which any key is a sink",
         "entropy": "entropy, nats",
         "entropy_rest": "entropy without key 0, nats",
         "self_share": "attention to itself",

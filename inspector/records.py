@@ -48,6 +48,11 @@ class Evidence:
     def __getitem__(self, name: str) -> np.ndarray:
         return self.arrays[name]
 
+    def of_texts(self, rows: Any) -> "Evidence":
+        """The evidence with the rows of these texts only, by index or mask; what is pooled over texts stays."""
+        arrays = {name: array[rows] if self.combine[name] == "text" else array for name, array in self.arrays.items()}
+        return replace(self, arrays=arrays)
+
     def merge(self, other: "Evidence") -> "Evidence":
         """The evidence of both shards' texts together. The order of merging does not matter."""
         if (self.detector, dict(self.facts)) != (other.detector, dict(other.facts)):

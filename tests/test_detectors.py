@@ -39,7 +39,7 @@ def test_planted_spikes_are_found_exactly(planted: Model, texts: list[list[int]]
     assert {(f.position, f.token) for f in findings} == {(position, "trigger")}
 
 
-@pytest.mark.parametrize(("texts", "position"), [(AT_START, 0), (IN_MIDDLE, None)], ids=["first token", "mid-sequence"])
+@pytest.mark.parametrize(("texts", "position"), [(AT_START, 0), (IN_MIDDLE, 5)], ids=["first token", "mid-sequence"])
 def test_planted_sinks_are_found_exactly(planted: Model, texts: list[list[int]], position: int | None) -> None:
     findings = Sinks().judge(measure(Sinks(), planted, texts), {TRIGGER: "trigger"})
     assert units(findings) == PLANTED_HEADS

@@ -69,7 +69,7 @@ def test_a_planted_spike_and_sink_are_told_with_place_and_size(spiked: Report) -
     assert (
         re.search(r"averages (4,99\d|5,00\d) ", told)
         and "In layer 2 the MLP adds " in told
-        and "neurons 0 (100%)" in told
+        and "neuron 0 (100%)" in told
     )
     assert any("1 of 24 heads are sinks; the strongest, head 1 of layer 3" in line for line in lines)
     assert any("in 4 layers; the largest is" in line and "in dim 5 at position 0" in line for line in lines)

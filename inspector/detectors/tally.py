@@ -34,11 +34,11 @@ class Tally:
             self.sums[name] = np.zeros((self.layers, *array.shape), dtype=dtype)
         self.sums[name][layer] += array
 
-    def raise_to(self, name: str, layer: int, values: Tensor) -> None:
-        """Keep the larger of what the layer has and these values."""
+    def raise_to(self, name: str, layer: int, values: Tensor, least: float = 0.0) -> None:
+        """Keep the larger of what the layer has, `least` at first, and these values."""
         array = values.cpu().numpy()
         if name not in self.maxima:
-            self.maxima[name] = np.zeros((self.layers, *array.shape), dtype=np.float32)
+            self.maxima[name] = np.full((self.layers, *array.shape), least, dtype=np.float32)
         np.fmax(self.maxima[name][layer], array, out=self.maxima[name][layer])
 
     def put(self, name: str, layer: int, text: Int[Tensor, " batch"], values: Tensor) -> None:
@@ -85,6 +85,18 @@ class Tally:
 
 def histogram(magnitudes: Float[Tensor, "..."]) -> Int[Tensor, " bins"]:
     """Counts of magnitudes in the bins of `inspector.stats`: a float32's upper 16 bits are its bin."""
-    bits = magnitudes.reshape(-1).view(torch.int32) >> 16
+    return torch.bincount(_bins(magnitudes.reshape(-1)), minlength=HISTOGRAM_BINS)
+
+
+def bin_extremes(magnitudes: Float[Tensor, "..."]) -> tuple[Float[Tensor, " bins"], Float[Tensor, " bins"]]:
+    """The largest −|x| and the largest |x| in each bin of `histogram`; NaN where it holds none."""
+    flat = magnitudes.reshape(-1)
+    bins = _bins(flat).long()
+    nothing = flat.new_full((HISTOGRAM_BINS,), -torch.inf)
+    low, high = (nothing.scatter_reduce(0, bins, values, "amax") for values in (-flat, flat))
+    return low.masked_fill(low.isinf(), torch.nan), high.masked_fill(high.isinf(), torch.nan)
+
+
+def _bins(magnitudes: Float[Tensor, " n"]) -> Int[Tensor, " n"]:
     first = (LOWEST_EXPONENT + 127) << 7
-    return torch.bincount(bits.sub_(first).clamp_(0, HISTOGRAM_BINS - 1), minlength=HISTOGRAM_BINS)
+    return (magnitudes.view(torch.int32) >> 16).sub_(first).clamp_(0, HISTOGRAM_BINS - 1)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from inspector.detectors.measured import Measured
 from inspector.interventions.trial import Trial
@@ -80,6 +80,7 @@ class Case:
         bos: whether a BOS is prepended; None is as the tokenizer does.
         removals: how other detectors' phenomena are taken away.
         gauges: what all detectors measure on the texts under interventions, a number each.
+        evidence: what the detector measured on those texts; None where it doesn't scan texts.
     """
 
     measured: Measured
@@ -94,6 +95,14 @@ class Case:
     bos: bool | None = None
     removals: tuple[Removal, ...] = ()
     gauges: Callable[[tuple[Intervention, ...]], Mapping[str, float]] = lambda interventions: {}
+    evidence: Evidence | None = None
+
+    def inputs(self, shows: Bool[np.ndarray, " text"]) -> tuple[int, ...] | None:
+        """The numbers of the texts for which this is so, in the order of the evidence; None where it is for all."""
+        assert self.evidence is not None  # whoever calls it scans texts
+        chosen = set(self.evidence["text"][shows].tolist())
+        numbers = tuple(i for i, row in enumerate(self.texts) if row.text in chosen)
+        return None if len(numbers) == len(self.texts) else numbers
 
     @property
     def rng(self) -> np.random.Generator:
@@ -148,7 +157,10 @@ class Trials:
         return measured.findings
 
     def present(self, measured: Measured, claim: Any, evidence: Evidence) -> bool:
-        """Whether a claim shows in the texts that effects are measured on, given the detector's evidence of them."""
+        """Whether a claim shows in any text that effects are measured on, given the detector's evidence of them.
+
+        Those that don't are not tested. Effects are over all texts, unless a trial names its `inputs`.
+        """
         return True
 
     def planned(self, case: Case) -> Planned:

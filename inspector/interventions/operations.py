@@ -218,6 +218,33 @@ class Clamp(Operation):
         return lambda part, at: part.clamp(low, high)
 
 
+class Carry(Operation):
+    """The first unit's value is added to the others: a change of each, at every token, as large as zeroing the first.
+
+    So a size-matched control is as large as the change it is a control of whatever the sign, the token and the text.
+    """
+
+    name = "carry"
+
+    def words(self, kind: str) -> str:
+        """See `Operation`."""
+        return "size-matched change"
+
+    def done(self, value: Value) -> str:
+        """See `Operation`."""
+        return "changed by as much"
+
+    def apply(self, value: Value) -> Change:
+        """See `Operation`."""
+
+        def carried(part: Any, at: Any) -> Any:
+            new = part + part[..., :1]
+            new[..., :1] = part[..., :1]
+            return new
+
+        return carried
+
+
 class Drop(Zero):
     """Ablation of all that attention or the MLP of a layer adds to the residual stream."""
 
@@ -281,7 +308,7 @@ class Unattend(Operation):
 
 
 OPERATIONS: dict[str, Operation] = {
-    one.name: one for one in (Zero(), Scale(), Set(), ToMean(), Clamp(), Drop(), Unattend())
+    one.name: one for one in (Zero(), Scale(), Set(), ToMean(), Clamp(), Carry(), Drop(), Unattend())
 }
 """Every operation by its name, in the order in which messages list them."""
 

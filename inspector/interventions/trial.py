@@ -1,7 +1,7 @@
 """`Trial`: an intervention to be tested, with what is claimed of it, beside the same done to others."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from inspector.interventions.values import Intervention
 from inspector.records import Claim, Verdict
@@ -27,6 +27,9 @@ class Trial:
         untouched: the dose that leaves the model as it is.
         on: the findings that the verdict is on (its word is filled in); None where it is on none.
         by: the metric whose verdict it is.
+        inputs: the inputs of the bench that it is about, by number: those that have what is tested. All where None.
+        elsewhere: by an input's number, the target's change there, where it isn't `doses`: what moves is changed at
+            each input's own place.
     """
 
     target: str
@@ -37,6 +40,8 @@ class Trial:
     untouched: float = 0.0
     on: Verdict | None = None
     by: str = "loss"
+    inputs: tuple[int, ...] | None = None
+    elsewhere: Mapping[int, Doses] = field(default_factory=dict)
 
     @property
     def margin(self) -> float:
@@ -47,7 +52,12 @@ class Trial:
     @property
     def passes(self) -> int:
         """Outcomes that are measured for it."""
-        return sum(len(doses) for doses in (self.doses, *self.twins))
+        return sum(map(len, self.every))
+
+    @property
+    def every(self) -> tuple[Doses, ...]:
+        """All that is done: to the target, at each input's own place, and to the controls."""
+        return (self.doses, *self.elsewhere.values(), *self.twins)
 
 
 def once(*interventions: Intervention) -> Doses:

@@ -130,6 +130,11 @@ def clamp(
     return _make(site, "clamp", units, positions, (low, high))
 
 
+def carry(site: Site, units: Iterable[SupportsIndex], positions: Named = None) -> Intervention:
+    """Add to each of these units what the first of them holds, which stays: as large a change as zeroing the first."""
+    return _make(site, "carry", units, positions)
+
+
 def zero(site: Site, units: Named = None, positions: Named = None) -> Intervention:
     """The earlier name of `zero_ablate`."""
     _renamed("zero", "zero_ablate")

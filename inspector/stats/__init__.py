@@ -22,10 +22,7 @@ from inspector.stats.histograms import (
 )
 from inspector.stats.intervals import FEWEST_CLUSTERS, bootstrap, interval, mean_interval, mean_known, numbered
 
-bootstrap_mean = mean_interval
-
 __all__ = [
-    "bootstrap_mean",
     "BINS_PER_OCTAVE",
     "FEWEST_CLUSTERS",
     "HISTOGRAM_BINS",

@@ -24,8 +24,19 @@ def bin_edges() -> Float[np.ndarray, " edges"]:
     return edges
 
 
-def histogram_quantile(counts: Int[np.ndarray, " bins"], q: float = 0.5) -> float:
-    """The q-quantile of counted magnitudes, linear inside its bin; NaN where nothing was counted."""
+def histogram_quantile(
+    counts: Int[np.ndarray, " bins"],
+    q: float = 0.5,
+    values: tuple[Float[np.ndarray, " bins"], Float[np.ndarray, " bins"]] | None = None,
+) -> float:
+    """The q-quantile of counted magnitudes, linear inside its bin; NaN where nothing was counted.
+
+    Args:
+        counts: how many are in each bin.
+        q: from 0 to 1.
+        values: the smallest and the largest magnitude counted in each bin; the bin's edges where None. With them it is
+            exact where a bin holds one value, and between two bins the middle of both.
+    """
     total = counts.sum()
     if total == 0:
         return float("nan")
@@ -33,8 +44,11 @@ def histogram_quantile(counts: Int[np.ndarray, " bins"], q: float = 0.5) -> floa
     target = q * total
     index = int(np.searchsorted(cumulative, target))
     edges = bin_edges()
+    low, high = (edges[:-1], edges[1:]) if values is None else values
+    if values is not None and cumulative[index] == target < total:
+        return float((high[index] + low[int(np.searchsorted(cumulative, target, side="right"))]) / 2)
     inside = (target - (cumulative[index] - counts[index])) / counts[index]
-    return float(edges[index] + inside * (edges[index + 1] - edges[index]))
+    return float(low[index] + inside * (high[index] - low[index]))
 
 
 def histogram_share(counts: Int[np.ndarray, " bins"], above: float) -> float:

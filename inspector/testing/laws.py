@@ -78,7 +78,9 @@ def assert_same(a: Evidence, b: Evidence, message: str, *, exact: bool = False) 
             same = array.dtype == other.dtype and array.tobytes() == other.tobytes()
         elif array.dtype.kind == "f":
             scale = np.nanmax(np.abs(array), initial=0.0)
-            same = bool(np.allclose(array, other, rtol=2e-3, atol=1e-5 * scale + 1e-9, equal_nan=True))
+            few = array.size // 200 if "bin" in a.axes[name] else 0
+            close = np.isclose(array, other, rtol=2e-3, atol=1e-5 * scale + 1e-9, equal_nan=True)
+            same = array.shape == other.shape and int((~close).sum()) <= few
         else:
             loose = 20 if a.combine[name] == "text" else 200
             same = array.shape == other.shape and int((array != other).sum()) <= max(2, array.size // loose)

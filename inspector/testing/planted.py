@@ -1,6 +1,6 @@
 """Tiny models with random weights, and phenomena planted into them, for tests without a download."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -126,60 +126,80 @@ def random_texts(
 
 @dataclass(frozen=True)
 class PlantedSpike:
-    """A value that this layer's MLP writes into this dim at every `TRIGGER` token."""
+    """A value that this layer's MLP writes into this dim at every `trigger` token.
+
+    Several of one dim, each with a trigger, make a spike whose size or sign depends on the text.
+    """
 
     layer: int
     dim: int
     value: float = 5000.0
+    trigger: int = TRIGGER
 
 
 @dataclass(frozen=True)
 class PlantedSink:
-    """A head all of whose queries look at the `TRIGGER` token once they can see it."""
+    """A head all of whose queries look at the `trigger` token once they can see it.
+
+    With a `strength` of 1 it looks nowhere in particular in a text without the token; by default it finds another.
+    """
 
     layer: int
     head: int
+    trigger: int = TRIGGER
+    strength: float = 10.0
 
 
 def planted_model(spikes: Sequence[PlantedSpike] = (), sinks: Sequence[PlantedSink] = (), seed: int = 0) -> Model:
     """A tiny GPT-2 with spikes and sinks written into its weights; without any it is just random.
 
-    Dim 0 of the residual stream is a flag that only the trigger token's embedding raises. A
-    spike's neuron fires on the flag and writes its dim; a sink's keys read the flag, and its
-    queries ask for it with their bias. Nothing is written back: a spike stays to the last layer.
+    Dim 0 of the residual stream is a flag that only the trigger token's embedding raises; other triggers have dims of
+    their own from the last down. A spike's neuron fires on the flag and writes its dim; a sink's keys read the flag,
+    and its queries ask for it with their bias. Nothing is written back: a spike stays to the last layer.
     """
     config = transformers.GPT2Config(**{**_GPT, "n_layer": 6, "attn_pdrop": 0.0, "embd_pdrop": 0.0, "resid_pdrop": 0.0})
     torch.manual_seed(seed)
     hf = transformers.GPT2LMHeadModel(config).eval()
+    flags = _flags([*spikes, *sinks], config.n_embd)
     with torch.no_grad():
         hf.transformer.wte.weight.mul_(50)  # a stream of size 1, as in trained models
-        if spikes or sinks:
-            _plant_flag(hf)
+        for trigger, dim in flags.items():
+            _plant_flag(hf, trigger, dim)
         for sink in sinks:
-            _plant_sink(hf, sink, *_mark(sink.layer, spikes))
+            _plant_sink(hf, sink, *_mark(sink, spikes, flags))
         for spike in sorted(spikes, key=lambda s: s.layer):
-            _plant_spike(hf, spike, *_mark(spike.layer, spikes))
+            neuron = [one for one in spikes if one.layer == spike.layer].index(spike)
+            _plant_spike(hf, spike, neuron, *_mark(spike, spikes, flags))
     return load_model(hf, device="cpu")
 
 
 FLAG = 8.0
 
 
-def _mark(layer: int, spikes: Sequence[PlantedSpike]) -> tuple[int, float]:
+def _flags(planted: Sequence[PlantedSpike | PlantedSink], width: int) -> dict[int, int]:
+    """The dim that each trigger's embedding raises."""
+    triggers = sorted({one.trigger for one in planted}, key=lambda id: (id != TRIGGER, id))
+    return {trigger: (width - number) % width for number, trigger in enumerate(triggers)}
+
+
+def _mark(
+    one: PlantedSpike | PlantedSink, spikes: Sequence[PlantedSpike], flags: Mapping[int, int]
+) -> tuple[int, float]:
     """Dim and sign by which a layer knows the trigger token: a spike drowns the flag in the norm."""
-    before = [spike for spike in spikes if spike.layer < layer]
+    before = [spike for spike in spikes if spike.layer < one.layer and spike.trigger == one.trigger]
     largest = max(before, key=lambda spike: abs(spike.value), default=None)
-    return (0, 1.0) if largest is None else (largest.dim, float(np.sign(largest.value)))
+    drowns = largest is not None and abs(largest.value) > FLAG
+    return (largest.dim, float(np.sign(largest.value))) if drowns and largest else (flags[one.trigger], 1.0)
 
 
-def _plant_flag(hf: Any) -> None:
-    hf.transformer.wte.weight[:, 0] = 0.0
-    hf.transformer.wpe.weight[:, 0] = 0.0
-    hf.transformer.wte.weight[TRIGGER, 0] = FLAG
+def _plant_flag(hf: Any, trigger: int, dim: int) -> None:
+    hf.transformer.wte.weight[:, dim] = 0.0
+    hf.transformer.wpe.weight[:, dim] = 0.0
+    hf.transformer.wte.weight[trigger, dim] = FLAG
     for block in hf.transformer.h:
         for matrix in (block.attn.c_proj, block.mlp.c_proj):
-            matrix.weight[:, 0] = 0.0
-            matrix.bias[0] = 0.0
+            matrix.weight[:, dim] = 0.0
+            matrix.bias[dim] = 0.0
 
 
 def _plant_sink(hf: Any, sink: PlantedSink, dim: int, sign: float) -> None:
@@ -189,20 +209,20 @@ def _plant_sink(hf: Any, sink: PlantedSink, dim: int, sign: float) -> None:
     attn.weight[:, query : query + width] = 0.0
     attn.weight[:, key : key + width] = 0.0
     attn.bias[query] = 10.0
-    attn.weight[dim, key] = 10.0 * sign
+    attn.weight[dim, key] = sink.strength * sign
 
 
-def _plant_spike(hf: Any, spike: PlantedSpike, dim: int, sign: float) -> None:
-    """Neuron 0 of the layer's MLP fires on the mark; its output is scaled to the wanted value."""
+def _plant_spike(hf: Any, spike: PlantedSpike, neuron: int, dim: int, sign: float) -> None:
+    """A neuron of the layer's MLP fires on the mark; its output is scaled to the wanted value."""
     mlp = hf.transformer.h[spike.layer].mlp
-    mlp.c_fc.weight[:, 0] = 0.0
-    mlp.c_fc.weight[dim, 0] = 5.0 * sign
-    mlp.c_fc.bias[0] = -20.0
+    mlp.c_fc.weight[:, neuron] = 0.0
+    mlp.c_fc.weight[dim, neuron] = 5.0 * sign
+    mlp.c_fc.bias[neuron] = -20.0
     fired: list[Tensor] = []
-    handle = mlp.c_proj.register_forward_pre_hook(lambda module, args: fired.append(args[0][0, 0, 0]))
+    handle = mlp.c_proj.register_forward_pre_hook(lambda module, args: fired.append(args[0][0, 0, neuron]))
     try:
-        hf(input_ids=torch.tensor([[TRIGGER]]))
+        hf(input_ids=torch.tensor([[spike.trigger]]))
     finally:
         handle.remove()
-    mlp.c_proj.weight[0] = 0.0
-    mlp.c_proj.weight[0, spike.dim] = spike.value / fired[0]
+    mlp.c_proj.weight[neuron] = 0.0
+    mlp.c_proj.weight[neuron, spike.dim] = spike.value / fired[0]

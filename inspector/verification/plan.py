@@ -1,12 +1,12 @@
 """`Plan`: what a verification tests, what it leaves out and why; worked out once, before anything is tried."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-from inspector.batches import Text, batches
+from inspector.batches import Text, TokenSequence, batches
 from inspector.detectors.apart import Apart
 from inspector.detectors.base import Detector, attempt, resolve
 from inspector.detectors.measured import Measured
@@ -130,8 +130,8 @@ class _Planner:
         notes = []
         if absent:
             notes.append(
-                f"Not tested: {' and '.join(absent)}, which don't show in half of the {len(self.bench.rows)} texts "
-                "that effects were measured on. Give texts that have them (--file)."
+                f"Not tested: {' and '.join(absent)}, which show in none or too few of the "
+                f"{len(self.bench.rows)} texts that effects were measured on. Give texts that have them (--file)."
             )
         parts = []
         for name, present in shown.items():
@@ -149,12 +149,42 @@ class _Planner:
         return BOS.get(self.report.settings.get("bos", ""))
 
     @cached_property
-    def rows(self) -> Rows:
-        return rows_to_measure(self.model, self.texts, self.bos)
+    def rows(self) -> tuple[Rows, Mapping[str, Evidence]]:
+        """Texts to measure on, others for reference means, and what detectors measure on the former.
+
+        Of the others that alone have a claim, every second is measured on too.
+        """
+        rows = rows_to_measure(self.model, self.texts, self.bos)
+        measured, reference = rows.measured, rows.reference
+        names = tuple(name for name, claims in self.claims.claims.items() if claims)
+        evidence = self._measured(names, (), measured)
+        absent = [(name, one) for name in evidence for one in self._absent(name, evidence[name])]
+        beside = self._measured(tuple({name: None for name, _ in absent}), (), reference) if absent else {}
+        moved: set[int] = set()
+        for name, one in absent:
+            if name in beside:
+                moved |= set(self._texts_with(name, one, beside[name])[::2])
+        if not moved:
+            return rows, evidence
+        measured = sorted([*measured, *(row for row in reference if row.text in moved)], key=lambda row: row.text)
+        rest = [row for row in reference if row.text not in moved] or reference
+        return replace(rows, measured=measured, reference=rest), self._measured(names, (), measured)
+
+    def _absent(self, name: str, evidence: Evidence) -> Sequence[Any]:
+        present, part = self.claims.trials[name].present, self.claims.parts[name]
+        lacking = lambda: tuple(one for one in self.claims.claims[name] if not present(part, one, evidence))  # noqa: E731
+        return self._tried(name, "present", lacking) or ()
+
+    def _texts_with(self, name: str, claim: Any, evidence: Evidence) -> list[int]:
+        """The texts of the evidence in which a claim shows."""
+        present, part = self.claims.trials[name].present, self.claims.parts[name]
+        every = evidence["text"].tolist()
+        shows = lambda: [text for i, text in enumerate(every) if present(part, claim, evidence.of_texts([i]))]  # noqa: E731
+        return self._tried(name, "present", shows) or []
 
     @cached_property
     def bench(self) -> TextBench:
-        return TextBench(self.model, self.rows.measured, more=self.rows.more)
+        return TextBench(self.model, self.rows[0].measured, more=self.rows[0].more)
 
     @cached_property
     def outcomes(self) -> Outcomes:
@@ -173,12 +203,13 @@ class _Planner:
             self.bench,
             self.bench.metrics,
             self.bench.rows,
-            self.rows.reference,
+            self.rows[0].reference,
             self.settings,
             self.texts,
             self.bos,
             tuple(others),
             lambda interventions: self._gauges(interventions, shown),
+            self.evidence.get(name),
         )
         return self._tried(name, "trials", lambda: self.claims.trials[name].planned(case))
 
@@ -195,21 +226,23 @@ class _Planner:
         shows = lambda: tuple(one for one in every if present(part, one, evidence))  # noqa: E731
         return self._tried(name, "present", shows) or ()
 
-    @cached_property
+    @property
     def evidence(self) -> Mapping[str, Evidence]:
         """What detectors measure on the texts."""
-        return self._measured(tuple(name for name, claims in self.claims.claims.items() if claims), ())
+        return self.rows[1]
 
     def _gauges(self, interventions: tuple[Intervention, ...], shown: Mapping[str, Sequence[Any]]) -> dict[str, float]:
         """What all detectors measure on the texts under interventions."""
         found: dict[str, float] = {}
-        for name, evidence in self._measured(tuple(self.claims.claims), interventions).items():
+        for name, evidence in self._measured(tuple(self.claims.claims), interventions, self.bench.rows).items():
             gauge = partial(self.claims.trials[name].gauge, evidence, shown[name], self.claims.parts[name])
             found |= self._tried(name, "gauge", gauge) or {}
         return found
 
-    def _measured(self, names: Sequence[str], interventions: tuple[Intervention, ...]) -> dict[str, Evidence]:
-        """The evidence of these detectors on the texts, as far as they scan texts and the model has what they need."""
+    def _measured(
+        self, names: Sequence[str], interventions: tuple[Intervention, ...], texts: Sequence[TokenSequence]
+    ) -> dict[str, Evidence]:
+        """The evidence of these detectors on texts, as far as they scan texts and the model has what they need."""
         apart: dict[str, Apart] = {}
         for name in names:
             detector = self.claims.parts[name].detector
@@ -218,7 +251,7 @@ class _Planner:
                 apart |= {} if reducer is None else {name: Apart(detector, reducer)}
         if apart:
             with intervene(self.model, interventions):
-                rows = batches(self.bench.rows, BATCH_TOKENS, self.model.pad_id)
+                rows = batches(texts, BATCH_TOKENS, self.model.pad_id)
                 observe(self.model, rows, list(apart.values()))
         self.faults.extend(one.fault for one in apart.values() if one.fault)
         measured = {n: self._tried(n, "evidence", one.reducer.evidence) for n, one in apart.items() if not one.fault}

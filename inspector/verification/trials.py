@@ -2,7 +2,7 @@
 
 A change of a metric means little by itself: zeroing anything does something. A `Trial` names an
 intervention and its controls, the same op on random units like the target's; the target's effect is the
-paired change over inputs, with a bootstrap interval, and it is compared with the controls' changes:
+paired change over inputs, with its interval, and it is compared with the controls' changes:
 p = (1 + controls that change as much) / (1 + controls), adjusted over the targets by Benjamini–Hochberg.
 
 Some interventions come in doses (neurons scaled by 0, ½, 2, 3): then the effect is the slope, the change
@@ -58,7 +58,7 @@ class Outcomes:
         needed = {
             self._key(interventions, trial.claims.keys()): (interventions, trial.claims.keys())
             for trial in trials
-            for interventions in ((), *(each for doses in (trial.doses, *trial.twins) for each in doses.values()))
+            for interventions in ((), *(each for doses in trial.every for each in doses.values()))
         }
         return [one for key, one in needed.items() if key not in self._known]
 
@@ -139,9 +139,16 @@ def run(
         for doses in (trial.doses, *trial.twins):
             changes.append(outcomes.slopes(doses, trial.untouched, trial.claims.keys()))
             task.advance(len(doses))
+        for number, doses in trial.elsewhere.items():
+            there = outcomes.slopes(doses, trial.untouched, trial.claims.keys())
+            for metric, values in there.items():
+                changes[0][metric][number] = values[number]
+            task.advance(len(doses))
         for metric in trial.claims:
-            mine = [change[metric] for change in changes]
-            effect = _effect(trial, metric, before[metric], mine, outcomes.clusters(metric), seed)
+            asked = [_of_inputs(trial, values[metric]) for values in (before, *changes)]
+            together = outcomes.clusters(metric)
+            together = None if together is None else _of_inputs(trial, together)
+            effect = _effect(trial, metric, asked[0], asked[1:], together, seed)
             effects.append(replace(effect, detector=detector))
             tried.append(trial)
     return [_on_more(effect, trial, outcomes, seed) for effect, trial in zip(judged(effects), tried, strict=True)]
@@ -153,13 +160,18 @@ def _on_more(effect: Effect, trial: Trial, outcomes: Outcomes, seed: int) -> Eff
     The controls are not measured again: such a claim is not about them.
     """
     wider = outcomes.wider
-    if wider is None or not needs_more(effect):
+    if wider is None or trial.inputs is not None or trial.elsewhere or not needs_more(effect):
         return effect
     metrics = trial.claims.keys()
     change = wider.slopes(trial.doses, trial.untouched, metrics)[effect.metric]
     measured = _measured(change, wider.clusters(effect.metric), seed)
     before = mean_known(wider.of((), metrics)[effect.metric])
     return with_verdict(replace(effect, **measured, untouched=before))
+
+
+def _of_inputs(trial: Trial, values: np.ndarray) -> np.ndarray:
+    """A metric's values on the inputs that the trial is about."""
+    return values if trial.inputs is None else values[list(trial.inputs)]
 
 
 def _effect(

@@ -17,12 +17,13 @@ from inspector.detectors.massive import sentences
 from inspector.detectors.massive.frames import FRAMES, findings
 from inspector.detectors.massive.neurons import COLUMNS
 from inspector.detectors.massive.terms import TERMS
-from inspector.detectors.massive.thresholds import DEFAULTS, SCALE_FREE, Thresholds
+from inspector.detectors.massive.thresholds import DEFAULTS, SCALE_FREE, Thresholds, medians
 from inspector.detectors.measured import Measured
 from inspector.detectors.shown import Headline, Screen, Suggestion, TextTable, Tile
 from inspector.figures.drawing import Drawing
 from inspector.figures.palette import ORANGE
 from inspector.records import Evidence, Finding, Sentence
+from inspector.stats import mean_known
 
 if TYPE_CHECKING:
     from inspector.models import Model
@@ -68,6 +69,12 @@ class Massive:
         if lost.any():
             where = f"{np.count_nonzero(lost)} of {len(lost)} layers"
             yield f"NaN or infinity in {where}, at up to {lost.max()} tokens: there they are in no statistic."
+        zeros = np.count_nonzero(medians(m.evidence) == 0)
+        if zeros:
+            yield (
+                f"massive: the median |x| of {zeros} of {len(lost)} layers is 0, so that ratios to it are undefined; "
+                "there entries are flagged by the other thresholds alone."
+            )
 
     def sentences(self, m: Measured) -> Iterator[Sentence]:
         """What is massive, the life cycle of each plateau, and what tests said."""
@@ -90,10 +97,10 @@ class Massive:
 
     def headlines(self, m: Measured) -> Mapping[str, Headline]:
         """The numbers that two runs are compared by."""
-        largest = np.nanmax(np.abs(m.evidence["value"]), axis=(1, 2))
+        largest = np.fmax.reduce(np.abs(m.evidence["value"]), axis=(1, 2))  # NaN where nothing is finite
         layers = m.frame("layers")
         return {
-            "largest |x|, mean over texts": Headline(float(np.nanmean(largest)), largest),
+            "largest |x|, mean over texts": Headline(mean_known(largest.astype(np.float64)), largest),
             "largest ratio to the median": Headline(float(layers["ratio"].max())),
             "massive entries per text": Headline(float(layers["n_flagged"].sum()) / max(1, len(m.evidence["text"]))),
         }

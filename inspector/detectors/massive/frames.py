@@ -10,17 +10,28 @@ import numpy as np
 import pandas as pd
 
 from inspector.detectors.base import Names
-from inspector.detectors.massive.plateaus import plateaus, writers
-from inspector.detectors.massive.thresholds import Thresholds, agreed, cutoffs, flagged, medians, named, typical_dim_max
+from inspector.detectors.massive.plateaus import magnitude, plateaus
+from inspector.detectors.massive.thresholds import (
+    Thresholds,
+    agreed,
+    cutoffs,
+    flagged,
+    medians,
+    named,
+    over_median,
+    smallest_of_bins,
+    typical_dim_max,
+)
+from inspector.detectors.massive.writers import writers
 from inspector.detectors.measured import Measured
 from inspector.detectors.shown import Frame
 from inspector.records import Evidence, Finding
 from inspector.stats import (
     BINS_PER_OCTAVE,
     bin_edges,
-    bootstrap_mean,
     excess_kurtosis,
     histogram_quantile,
+    mean_interval,
     mean_square,
     quantisation_error,
 )
@@ -42,7 +53,7 @@ def entries(e: Evidence, names: Names, t: Thresholds) -> pd.DataFrame:
             "token": named(token, names),
             "dim": e["dim"][where],
             "value": e["value"][where],
-            "ratio": np.abs(e["value"][where]) / medians(e)[layer],
+            "ratio": over_median(np.abs(e["value"][where]), medians(e)[layer]),
             "source": e["source"][row],
         }
     )
@@ -68,7 +79,7 @@ def layers(e: Evidence, names: Names, t: Thresholds) -> pd.DataFrame:
     median, largest = medians(e), np.abs(e["value"][top, all_layers, 0])
     cut, seen = cutoffs(e, t), e["moments"][:, 0]
     with np.errstate(invalid="ignore", divide="ignore"):  # a layer of zeros has no ratios
-        ratio, dim_ratio = largest / median, largest / typical_dim_max(e)
+        ratio, dim_ratio = over_median(largest, median), largest / typical_dim_max(e)
         with_spikes, without = _int8_errors(e, cut)
     return pd.DataFrame(
         {
@@ -95,17 +106,16 @@ def _flagged_counts(e: Evidence, t: Thresholds) -> np.ndarray:
     _row, layer, entry = flagged(e, t)
     counts = np.bincount(layer, minlength=e["value"].shape[1])
     full = np.unique(layer[entry == e["value"].shape[2] - 1])
-    above = bin_edges()[:-1]
+    above = smallest_of_bins(e)
     for index in full:
-        counts[index] = max(counts[index], e["histogram"][index][above >= cutoffs(e, t)[index]].sum())
+        counts[index] = max(counts[index], e["histogram"][index][above[index] >= cutoffs(e, t)[index]].sum())
     return counts
 
 
 def _int8_errors(e: Evidence, cut: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Relative error (rms error over rms value) of per-tensor int8, with and without flagged entries."""
     relative: list[tuple[float, float]] = []
-    lower = bin_edges()[:-1]
-    for layer, counts in enumerate(e["histogram"]):
+    for layer, (counts, lower) in enumerate(zip(e["histogram"], smallest_of_bins(e), strict=True)):
         largest = float(e["dim_max"][layer].max())
         rest = np.where(lower < cut[layer], counts, 0)
         kept = lower[np.nonzero(rest)[0]]
@@ -124,9 +134,13 @@ def carriers(e: Evidence, names: Names, t: Thresholds) -> pd.DataFrame:
     """At which tokens and positions massive entries occur, and in what share of texts."""
     frame = entries(e, names, t)
     groups = frame.groupby(["layer", "dim", "position", "token"], sort=True)
-    table = groups.agg(texts=("text", "nunique"), value=("value", "mean")).reset_index()
+    table = groups.agg(texts=("text", "nunique"), value=("value", _magnitude)).reset_index()
     table["share"] = table["texts"] / max(1, len(e["text"]))
     return table.sort_values(["layer", "share"], ascending=[True, False], ignore_index=True)
+
+
+def _magnitude(values: "pd.Series[float]") -> float:
+    return magnitude(values.to_numpy())[0]
 
 
 def outliers(e: Evidence) -> pd.DataFrame:
@@ -205,8 +219,9 @@ def findings(e: Evidence, names: Names, t: Thresholds) -> list[Finding]:
         chosen = (layer == at_layer) & (dim == at_dim)
         first = np.unique(row[chosen], return_index=True)[1]  # the largest of each text comes first
         texts = row[chosen][first]
-        ratios = np.abs(e["value"][where][chosen][first]) / median[at_layer]
-        low, high = bootstrap_mean(ratios, e["source"][texts])
+        size = np.abs(e["value"][where][chosen][first])
+        ratios = over_median(size, np.full(len(size), median[at_layer]))
+        low, high = mean_interval(ratios, e["source"][texts])
         token = agreed(e["token"][where][chosen][first])
         found.append(
             Finding(

@@ -3,8 +3,9 @@
 import numpy as np
 import pandas as pd
 
-from inspector.detectors.massive.plateaus import plateaus, writers
+from inspector.detectors.massive.plateaus import plateaus
 from inspector.detectors.massive.thresholds import DEFAULTS
+from inspector.detectors.massive.writers import writers
 from inspector.detectors.neurons import Described, NeuronColumns
 from inspector.records import Evidence
 

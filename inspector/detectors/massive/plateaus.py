@@ -1,76 +1,131 @@
-"""Plateaus of the residual stream: which layers have a spike, at which token, and its direct contributors."""
+"""Plateaus of the residual stream: which layers have a spike, in which texts and at which token."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 
 from inspector.detectors.base import Names
-from inspector.detectors.massive.thresholds import Thresholds, agreed, cutoffs, medians, typical_dim_max
+from inspector.detectors.massive.thresholds import (
+    FIXED_POSITION_SHARE,
+    Thresholds,
+    agreed,
+    entry_flags,
+    medians,
+    over_median,
+    typical_dim_max,
+)
 from inspector.records import Evidence
 
 PLATEAU_RATIO, PLATEAU_DIM_RATIO = 100.0, 10.0
-"""A plateau's value: at least this many medians of its layer, and times the layer's typical dim maximum."""
+"""A plateau's entries: at least this many medians of their layer, and times the layer's typical dim maximum."""
 PLATEAU_BAND = 0.5
-"""A plateau's layers have at least this share of its largest value."""
+"""A plateau's layers have at least this share of its largest value, and no wider gap parts the texts that have it."""
 PLATEAU_LAYERS = 2
+"""Layers that it takes where nothing passes the thresholds; a single layer that does is a plateau too."""
+
+COLUMNS = {
+    "dim": "int64",
+    "first": "int64",
+    "last": "int64",
+    "step_up": "int64",
+    "step_down": "Int64",
+    "value": "float64",
+    "ratio": "float64",
+    "max": "float64",
+    "position": "Int64",
+    "token": "object",
+    "texts": "float64",
+    "flagged": "int64",
+    "main": "bool",
+    "n": "int64",
+    "sign_agreement": "float64",
+}
+
+
+@dataclass(frozen=True)
+class Plateau:
+    """One dim's spike from layer `start` to before `stop`, in the texts `rows` (rows of the evidence).
+
+    `entry` is where each of these texts has its largest: layer, and index among those kept there. `level` is the
+    mean |x| over the texts, by layer. An `edge` is a single layer beside a larger plateau of the dim in these texts.
+    """
+
+    dim: int
+    start: int
+    stop: int
+    rows: Int[np.ndarray, " text"]
+    entry: tuple[Int[np.ndarray, " text"], Int[np.ndarray, " text"]]
+    level: Float[np.ndarray, " layer"]
+    flagged: int
+    edge: bool = False
+
+    def of(self, e: Evidence, name: str) -> np.ndarray:
+        """What the evidence has of each text's largest entry."""
+        return e[name][self.rows, *self.entry]
 
 
 def plateaus(e: Evidence, names: Names, t: Thresholds) -> pd.DataFrame:
     """Runs of layers through which one dim of the stream has a spike, from step-up to step-down.
 
-    A plateau's layers have at least half its largest value (the mean over the texts that have
-    it), and stand out from their layer by scale-free criteria, so that plateaus too small for the
-    strict definition show as well; `flagged` counts the layers that pass the thresholds. A plateau
-    is `main` if no other dim is larger where it peaks; the others co-occur at a main one's token.
+    A text has a spike where an entry passes the thresholds, or stands out from its layer by scale-free criteria, so
+    that plateaus too small for the strict definition show as well. Values, ratios and layers are over the texts that
+    have it, however few: all whose largest |x| no gap of a factor of two parts from the largest of all. What is
+    smaller, in other texts, is a plateau of its own. A plateau's layers have at least half its largest mean |x|.
+    `flagged` counts the layers in which an entry of it passes the thresholds. It is `main` if no other dim is larger
+    at its tokens, where it peaks; the others co-occur with a main one, or are a single layer at the edge of one.
     """
-    top, usual, middle = _carried(e), typical_dim_max(e), medians(e)
-    stands_out = (top >= PLATEAU_RATIO * middle[:, None]) & (top >= PLATEAU_DIM_RATIO * usual[:, None])
-    cut = cutoffs(e, t)
-    rows = []
-    for dim in np.nonzero(stands_out.any(axis=0))[0].tolist():
-        free = stands_out[:, dim].copy()
-        while free.any():
-            start, stop = _run(np.where(free, top[:, dim], 0.0))
-            free[start:stop] = False
-            if stop - start < PLATEAU_LAYERS:
-                continue
-            position, token, share, value = _carrier(e, dim, start, stop, names)
-            values = top[start:stop, dim]
-            peak = start + int(values.argmax())
-            rows.append(
-                {
-                    "dim": dim,
-                    "first": start,
-                    "last": stop - 1,
-                    "step_up": start,
-                    "step_down": stop if stop < len(top) else None,
-                    "value": value,
-                    "ratio": float((values / middle[start:stop]).max()),
-                    "max": float(e["dim_max"][start:stop, dim].max()),
-                    "position": position,
-                    "token": token,
-                    "texts": share,
-                    "flagged": int((values >= cut[start:stop]).sum()),
-                    "main": bool(top[peak].argmax() == dim),
-                }
-            )
-    columns = ["dim", "first", "last", "step_up", "step_down", "value", "ratio", "max", "position", "token", "texts"]
-    frame = pd.DataFrame(rows, columns=[*columns, "flagged", "main"])
-    frame = frame.astype({"step_down": "Int64", "position": "Int64", "main": bool})
+    found = [_row(e, names, one) for one in spans(e, t)]
+    frame = pd.DataFrame(found, columns=list(COLUMNS)).astype(COLUMNS)
     return frame.sort_values(["main", "ratio", "dim"], ascending=[False, False, True], ignore_index=True)
 
 
-def _carried(e: Evidence) -> Float[np.ndarray, "layer dim"]:
-    """Mean over texts of a text's largest |x| in each dim, over the texts where it was kept; else 0."""
-    dims, size = e["dim"], np.abs(e["value"])
-    kept = dims >= 0
-    for entry in range(1, dims.shape[2]):  # a dim's first entry in a text is its largest
-        kept[:, :, entry] &= (dims[:, :, :entry] != dims[:, :, entry : entry + 1]).all(axis=2)
-    layer = np.broadcast_to(np.arange(dims.shape[1])[None, :, None], dims.shape)
-    sums, counts = np.zeros(e["dim_max"].shape), np.zeros(e["dim_max"].shape)
-    np.add.at(sums, (layer[kept], dims[kept]), size[kept])
-    np.add.at(counts, (layer[kept], dims[kept]), 1.0)
-    return sums / np.maximum(counts, 1.0)
+def spans(e: Evidence, t: Thresholds) -> Iterator[Plateau]:
+    """Every plateau, dim by dim, the largest first."""
+    size, passes = np.abs(e["value"]), entry_flags(e, t)
+    floor = np.fmax(PLATEAU_RATIO * medians(e), PLATEAU_DIM_RATIO * typical_dim_max(e))
+    stands_out = passes | (size >= np.where(floor > 0, floor, np.inf)[:, None])  # nothing stands out from zeros
+    for dim in np.unique(e["dim"][stands_out]).tolist():
+        yield from _spans_of(e, dim, stands_out, passes)
+
+
+def _spans_of(
+    e: Evidence,
+    dim: int,
+    stands_out: Bool[np.ndarray, "text layer entry"],
+    passes: Bool[np.ndarray, "text layer entry"],
+) -> Iterator[Plateau]:
+    mine = np.where(e["dim"] == dim, np.abs(e["value"]).astype(np.float64), 0.0)
+    entry = mine.argmax(axis=2)  # a text's largest in a layer
+    size, free, passing = (
+        np.take_along_axis(array, entry[..., None], axis=2)[..., 0] for array in (mine, stands_out & (mine > 0), passes)
+    )
+    larger: list[Plateau] = []
+    while free.any():
+        left = np.where(free, size, 0.0)
+        rows = _linked(left[:, int(left.max(axis=0).argmax())])
+        level = size[rows].mean(axis=0)
+        start, stop = _run(np.where(free[rows].any(axis=0), level, 0.0))
+        free[rows, start:stop] = False
+        flagged = int((passing & (mine.max(axis=2) > 0))[rows, start:stop].any(axis=0).sum())
+        if flagged or stop - start >= PLATEAU_LAYERS:
+            at = start + size[rows, start:stop].argmax(axis=1)
+            edge = stop - start == 1 and any(
+                start in (one.stop, one.start - 1) and len(np.intersect1d(rows, one.rows)) for one in larger
+            )
+            larger.append(Plateau(dim, start, stop, rows, (at, entry[rows, at]), level, flagged, edge))
+            yield larger[-1]
+
+
+def _linked(sizes: Float[np.ndarray, " text"]) -> Int[np.ndarray, " linked"]:
+    """The texts that no gap parts from the largest: each is at least `PLATEAU_BAND` of the next larger one."""
+    order = np.argsort(-sizes, kind="stable")
+    falls = sizes[order][1:] < PLATEAU_BAND * sizes[order][:-1]
+    count = int(falls.argmax()) + 1 if falls.any() else len(order)
+    linked = order[:count]
+    return np.sort(linked[sizes[linked] > 0])
 
 
 def _run(values: Float[np.ndarray, " layer"]) -> tuple[int, int]:
@@ -85,68 +140,56 @@ def _run(values: Float[np.ndarray, " layer"]) -> tuple[int, int]:
     return start, stop
 
 
-def _carrier(e: Evidence, dim: int, start: int, stop: int, names: Names) -> tuple[int | None, str | None, float, float]:
-    """Position and token at which a plateau's spike occurs in most texts, the share of texts, and the mean value."""
-    part = slice(start, stop)
-    size = np.abs(np.where(e["dim"][:, part] == dim, e["value"][:, part], np.nan))
-    flat = np.nan_to_num(size, nan=-1.0).reshape(len(size), -1)
-    best, rows = flat.argmax(axis=1), np.arange(len(size))
-    floor = PLATEAU_BAND * flat.max()
-    carries = flat[rows, best] >= floor
-    position = e["position"][:, part].reshape(len(size), -1)[rows, best][carries]
-    token = e["token"][:, part].reshape(len(size), -1)[rows, best][carries]
-    value = e["value"][:, part].reshape(len(size), -1)[rows, best][carries]
-    name = agreed(token)
-    return (
-        agreed(position),
-        None if name is None else names.get(name, f"#{name}"),
-        float(carries.mean()),
-        float(value.mean()),
-    )
+def _row(e: Evidence, names: Names, one: Plateau) -> dict[str, object]:
+    token, value = agreed(one.of(e, "token")), one.of(e, "value")
+    size, agreement = magnitude(value)
+    part = slice(one.start, one.stop)
+    return {
+        "dim": one.dim,
+        "first": one.start,
+        "last": one.stop - 1,
+        "step_up": one.start,
+        "step_down": one.stop if one.stop < len(one.level) else None,
+        "value": size,
+        "ratio": _peak(over_median(one.level[part], medians(e)[part])),
+        "max": float(np.abs(value).max()),
+        "position": agreed(one.of(e, "position")),
+        "token": None if token is None else names.get(token, f"#{token}"),
+        "texts": len(one.rows) / len(e["text"]),
+        "flagged": one.flagged,
+        "main": not one.edge and _largest_of_its_tokens(e, one),
+        "n": len(one.rows),
+        "sign_agreement": agreement,
+    }
 
 
-def writers(e: Evidence, names: Names, t: Thresholds) -> pd.DataFrame:
-    """Who writes each plateau's spike in its step-up block: attention, MLP, and which neurons.
-
-    `value` is the mean contribution over texts at the spike's entry, `share` its part of the jump
-    (the entry after the block less before it). Neurons' values count any norm after the MLP.
-    """
-    columns = ["dim", "layer", "writer", "neuron", "value", "share", "n"]
-    rows: list[dict[str, object]] = []
-    if "attn" not in e.arrays:
-        return pd.DataFrame(rows, columns=columns).astype({"neuron": "Int64"})
-    for plateau in plateaus(e, names, t).itertuples():
-        layer, dim = int(plateau.first), int(plateau.dim)
-        traced = e["attn"].shape[2]
-        here = (e["dim"][:, layer, :traced] == dim) & np.isfinite(e["attn"][:, layer])
-        size = np.where(here, np.abs(e["value"][:, layer, :traced]), -1.0)
-        texts = np.nonzero(size.max(axis=1) >= PLATEAU_BAND * abs(plateau.value))[0]
-        if not len(texts):
-            continue
-        at = (texts, np.full(len(texts), layer), size[texts].argmax(axis=1))
-        parts = {"attention": e["attn"][at], "mlp": e["mlp"][at]}
-        jump = float(np.mean(parts["attention"] + parts["mlp"]))
-        for writer, values in parts.items():
-            rows.append(_writer(dim, layer, writer, None, float(values.mean()), jump, len(texts)))
-        rows.append(_writer(dim, layer, "before", None, float(np.mean(e["value"][at])) - jump, jump, len(texts)))
-        if "neuron" in e.arrays:
-            rows += [
-                _writer(dim, layer, "neuron", neuron, value, jump, len(texts))
-                for neuron, value in _neuron_means(e["neuron"][at], e["written"][at])
-            ]
-    return pd.DataFrame(rows, columns=columns).astype({"neuron": "Int64"})
+def _peak(ratios: Float[np.ndarray, " layer"]) -> float:
+    known = ratios[np.isfinite(ratios)]
+    return float(known.max()) if len(known) else float("nan")
 
 
-def _writer(
-    dim: int, layer: int, writer: str, neuron: int | None, value: float, jump: float, n: int
-) -> dict[str, object]:
-    share = np.nan if writer == "before" or jump == 0 else value / jump
-    return {"dim": dim, "layer": layer, "writer": writer, "neuron": neuron, "value": value, "share": share, "n": n}
+def magnitude(values: Float[np.ndarray, " text"]) -> tuple[float, float]:
+    """The mean |x|, with the sign that at least nine in ten share (without one where they don't), and that share."""
+    known = values[np.isfinite(values)].astype(np.float64)
+    if not len(known):
+        return float("nan"), float("nan")
+    sign, agreement = common_sign(known)
+    return float(np.abs(known).mean()) * sign, agreement
 
 
-def _neuron_means(neuron: np.ndarray, written: np.ndarray) -> list[tuple[int, float]]:
-    """Neurons by mean contribution over texts, the eight largest; not kept in a text counts as 0."""
-    found, index = np.unique(neuron[neuron >= 0], return_inverse=True)
-    sums = np.bincount(index, weights=written[neuron >= 0], minlength=len(found)) / len(neuron)
-    order = np.argsort(-np.abs(sums), kind="stable")[: neuron.shape[-1]]
-    return [(int(found[i]), float(sums[i])) for i in order]
+def common_sign(values: Float[np.ndarray, " text"]) -> tuple[int, float]:
+    """−1 where at least nine in ten are negative, else 1; and the share of the sign that most have."""
+    negative = float((values < 0).mean())
+    return -1 if negative >= FIXED_POSITION_SHARE else 1, max(negative, 1 - negative)
+
+
+def _largest_of_its_tokens(e: Evidence, one: Plateau) -> bool:
+    """Whether in most of its texts no other dim is larger at its token, in the layer where it peaks."""
+    peak = one.start + int(one.level[one.start : one.stop].argmax())
+    dims, position, size = (e[name][one.rows, peak] for name in ("dim", "position", "value"))
+    size = np.abs(np.nan_to_num(size))
+    mine = np.where(dims == one.dim, size, -1.0)
+    at = mine.argmax(axis=1)[:, None]
+    here = position == np.take_along_axis(position, at, axis=1)
+    larger = (here & (size > np.take_along_axis(mine, at, axis=1))).any(axis=1)
+    return bool((~larger[mine.max(axis=1) > 0]).mean() >= PLATEAU_BAND)

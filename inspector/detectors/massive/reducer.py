@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 from einops import rearrange
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from inspector.batches import Batch
-from inspector.detectors.tally import Tally, histogram
+from inspector.detectors.tally import Tally, bin_extremes, histogram
 from inspector.models import Backend, Model
 from inspector.records import Evidence
 from inspector.sites import Site
@@ -25,12 +25,18 @@ MAPPED_TEXTS, MAPPED_POSITIONS = 8, 2048
 OUTLIER = 6.0
 """LLM.int8's magnitude; its counts are kept for every dim of a layer's normed input."""
 
+HUGE, SAMPLED_DIMS = 64.0, 64
+"""A token whose median |x|, over some of the dims, is so many times its text's says nothing of other tokens' dims."""
+
 AXES = {
     "histogram": ("bin",),
+    "bin_min": ("bin",),
+    "bin_max": ("bin",),
     "moments": ("power",),
     "outliers": ("dim",),
     "normed_tokens": (),
     "dim_max": ("dim",),
+    "dim_usual": ("dim",),
     "nonfinite": (),
     "input_histogram": ("bin",),
     "value": ("entry",),
@@ -110,8 +116,14 @@ class MassiveReducer:
         signed = rearrange(x, "b p d -> (b p) d") if all_real else x[real]
         self.tally.add("nonfinite", layer, (batch.real & ~real).sum())
         self.tally.add("histogram", layer, histogram(rows))
+        for name, extremes in zip(("bin_min", "bin_max"), bin_extremes(rows), strict=True):
+            self.tally.raise_to(name, layer, extremes, least=torch.nan)
         self.tally.add("moments", layer, _moments(signed))
         self.tally.raise_to("dim_max", layer, rows.amax(dim=0) if len(rows) else rows.new_zeros(rows.shape[1]))
+        ordinary = magnitude[real & _ordinary(magnitude, real)]
+        self.tally.raise_to(
+            "dim_usual", layer, ordinary.amax(dim=0) if len(ordinary) else magnitude.new_zeros(x.shape[-1])
+        )
         shown = largest.masked_fill(~real, -1.0)
         self._map(batch, layer, shown)
         self._entries(batch, layer, x, magnitude, shown)
@@ -211,6 +223,13 @@ class MassiveReducer:
         self.tally.add("spike_direction", layer, one[usable].sum(dim=0))
         self.tally.add("other_direction", layer, other[usable].sum(dim=0))
         self.tally.add("effective_dims", layer, (1 / (one[usable] ** 4).sum(dim=-1)).sum())
+
+
+def _ordinary(magnitude: Float[Tensor, "batch pos d"], real: Bool[Tensor, "batch pos"]) -> Bool[Tensor, "batch pos"]:
+    """Tokens whose typical |x| is not far above their text's: where all dims are huge, none stands out."""
+    sample = magnitude[..., :: max(1, magnitude.shape[-1] // SAMPLED_DIMS)].median(dim=-1).values
+    usual = sample.masked_fill(~real, torch.nan).nanmedian(dim=1, keepdim=True).values
+    return sample <= HUGE * usual
 
 
 def _moments(x: Float[Tensor, "token d"]) -> Float[Tensor, " 5"]:

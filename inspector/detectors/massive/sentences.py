@@ -6,12 +6,18 @@ from typing import Any
 import pandas as pd
 
 from inspector.detectors.effects_text import change, effects_table, said_verdict
+from inspector.detectors.massive.thresholds import FIXED_POSITION_SHARE
 from inspector.detectors.measured import Measured
 from inspector.detectors.shown import TextTable, Tile, token_text
 from inspector.figures.words import rounded
 from inspector.records import Effect, Sentence
 
 PLATEAUS_SHOWN, ROWS_SHOWN = 6, 12
+NAMED = 4
+"""Dims that are named beside the largest of their token."""
+READABLE = 1e9
+FEW_TEXTS = 0.05
+"""A smaller share of texts is said as a number of texts."""
 
 DONE = {"zero": "zero-ablated", "mean": "mean-ablated", "drop": "ablated"}
 """What was done to a spike, or to the MLPs that write it, in words."""
@@ -22,55 +28,98 @@ def found(m: Measured) -> Iterator[Sentence]:
     layers, plateaus = m.frame("layers"), m.frame("plateaus")
     flagged = layers[layers["n_flagged"] > 0]
     if not len(flagged):
-        seen = layers.dropna(subset=["ratio"])
+        seen = layers.dropna(subset=["max"])
         if not len(seen):
             yield Sentence(m.name, "Massive activations: insufficient data, no layer had a finite activation.")
             return
-        top = seen.loc[seen["ratio"].idxmax()]
+        top = seen.loc[seen["ratio"].idxmax() if seen["ratio"].notna().any() else seen["max"].idxmax()]
         yield Sentence(
             m.name,
-            f"Massive activations: none by the definition in force. The largest entry is {top['max']:,.1f}, "
-            f"{top['ratio']:,.0f} × the median, at layer {int(top['layer'])}.",
+            "Massive activations: none by the definition in force. The largest entry is "
+            f"{_number(float(top['max']), 1)}, {ratio_words(top['ratio'])}, at layer {int(top['layer'])}.",
         )
     else:
         top = flagged.loc[flagged["max"].idxmax()]
         yield Sentence(
             m.name,
             f"Massive activations: {int(flagged['n_flagged'].sum()):,} entries in {len(flagged)} layers; the largest "
-            f"is {top['max']:,.1f} in dim {int(top['dim'])} at position {int(top['position'])}, layer "
-            f"{int(top['layer'])}, {top['ratio']:,.0f} × the median.",
+            f"is {_number(float(top['max']), 1)} in dim {int(top['dim'])} at position {int(top['position'])}, layer "
+            f"{int(top['layer'])}, {ratio_words(top['ratio'])}.",
         )
     for plateau in plateaus[plateaus["main"]].head(PLATEAUS_SHOWN).to_dict("records"):
         yield Sentence(m.name, _plateau(m, plateau))
     yield from _quantised(m)
 
 
+def ratio_words(ratio: float) -> str:
+    """How many medians an entry is, in words."""
+    return "with a ratio that is undefined, as the median is 0" if pd.isna(ratio) else f"{_number(ratio)} × the median"
+
+
+def _number(x: float, digits: int = 0) -> str:
+    """A number with commas; in powers of ten where nobody could read them."""
+    return f"{x:,.{digits}f}" if abs(x) < READABLE else f"{x:.3g}"
+
+
 def _plateau(m: Measured, p: dict[Any, Any]) -> str:
     where = "at varying positions" if pd.isna(p["position"]) else f"at position {p['position']}"
     strict = "" if p["flagged"] else " (too small for the thresholds in force)"
     end = "the last" if pd.isna(p["step_down"]) else f"and falls below half of it at layer {p['step_down']}"
+    single = p["first"] == p["last"]
+    layers = f"after layer {p['first']} alone" if single else f"from layer {p['first']} to {p['last']}, {end}"
+    over = "texts" if p["texts"] == 1 else "the texts that have it"
     return (
-        f"Dim {p['dim']} {where} averages {p['value']:,.0f} over texts from layer {p['first']} to {p['last']}, "
-        f"{end}; in {p['texts']:.0%} of texts{strict}.{_written_by(m, p)}"
+        f"Dim {p['dim']} {where} averages {_value(p)} over {over} {layers}; in "
+        f"{_share(p, len(m.evidence['text']))}{strict}.{_with_it(m, p)}{_written_by(m, p)}"
     )
+
+
+def _value(p: dict[Any, Any]) -> str:
+    """A plateau's mean, and how many texts share its sign where not all do."""
+    if p["sign_agreement"] == 1:
+        return _number(p["value"])
+    if p["sign_agreement"] >= FIXED_POSITION_SHARE:
+        return f"{_number(p['value'])} (this sign in {p['sign_agreement']:.0%} of them)"
+    return f"|x| = {_number(p['value'])} with either sign (the commoner one in {p['sign_agreement']:.0%} of them)"
+
+
+def _share(p: dict[Any, Any], texts: int) -> str:
+    """In which share of texts; in how many where that is few."""
+    return f"{p['texts']:.0%} of texts" if p["texts"] >= FEW_TEXTS else f"{p['n']} of {texts:,} texts"
+
+
+def _with_it(m: Measured, p: dict[Any, Any]) -> str:
+    """The other dims that are large at a plateau's tokens."""
+    every = m.frame("plateaus")
+    here = every["position"].eq(p["position"]) if not pd.isna(p["position"]) else every["position"].isna()
+    same = here & (every["token"].fillna("") == (p["token"] or "")) & (every["dim"] != p["dim"]) & ~every["main"]
+    mine = every[same & (every["first"] <= p["last"]) & (every["last"] >= p["first"])].drop_duplicates("dim")
+    if not len(mine):
+        return ""
+    few = mine.sort_values("flagged", ascending=False, kind="stable").head(NAMED)
+    named = ", ".join(f"dim {row['dim']} ({_value(row)})" for row in few.to_dict("records"))
+    more = f" and {len(mine) - len(few)} more" if len(mine) > len(few) else ""
+    return f" Large at the same token: {named}{more}."
 
 
 def _written_by(m: Measured, plateau: dict[Any, Any]) -> str:
     """Who adds a plateau's value in its first block, if that block adds most of it."""
-    writers = m.frame("writers")
+    writers, every = m.frame("writers"), m.frame("plateaus")
+    alike = every[(every["dim"] == plateau["dim"]) & (every["first"] == plateau["first"])]
     mine = writers[(writers["dim"] == plateau["dim"]) & (writers["layer"] == plateau["first"])].set_index("writer")
-    if "before" not in mine.index:
+    if "before" not in mine.index or alike["value"].abs().max() > abs(plateau["value"]):
         return ""
     before, layer = float(mine.loc["before", "value"]), plateau["first"]
     if abs(before) >= abs(plateau["value"]) / 2:
-        return f" {before:,.0f} of it was there before layer {layer}."
+        return f" {_number(before)} of it was there before layer {layer}."
     part = "mlp" if abs(mine.loc["mlp", "value"]) >= abs(mine.loc["attention", "value"]) else "attention"
     neurons = ""
     if part == "mlp" and "neuron" in mine.index:
         top = mine.loc[["neuron"]].head(2)
         neurons = ", mostly neurons " + " and ".join(f"{row.neuron} ({row.share:.0%})" for row in top.itertuples())
+        neurons = neurons.replace("neurons", "neuron", 1) if len(top) == 1 else neurons
     known = "the MLP" if part == "mlp" else "attention"
-    return f" In layer {layer} {known} adds {mine.loc[part, 'value']:,.0f} to {before:,.0f}{neurons}."
+    return f" In layer {layer} {known} adds {_number(mine.loc[part, 'value'])} to {_number(before)}{neurons}."
 
 
 def _quantised(m: Measured) -> Iterator[Sentence]:
@@ -143,16 +192,16 @@ def tables(m: Measured) -> Iterator[TextTable]:
     main = plateaus[plateaus["main"]]
     yield TextTable(
         "Massive activations: plateaus of the residual stream "
-        f"({len(plateaus) - len(main)} more dims co-occur at their tokens)",
+        f"({(~plateaus['dim'].isin(main['dim'])).sum()} more dims co-occur at their tokens)",
         main.head(ROWS_SHOWN),
         {
             "dim": "{dim}",
             "layers": "{first}–{last}",
             "position": lambda row: "varies" if pd.isna(row.position) else str(row.position),
             "token": lambda row: token_text(row.token),
-            "mean value": "{value:,.1f}",
-            "peak × median": "{ratio:,.0f}",
-            "texts": "{texts:.0%}",
+            "mean value": lambda row: f"{'' if row.sign_agreement >= FIXED_POSITION_SHARE else '±'}{row.value:,.1f}",
+            "peak × median": lambda row: "undefined" if pd.isna(row.ratio) else f"{row.ratio:,.0f}",
+            "texts": lambda row: f"{row.texts:.0%}" if row.texts >= FEW_TEXTS else f"{row.n} texts",
             "layers flagged": "{flagged}",
             "verdict": lambda row: row.verdict or "not flagged",
         },
@@ -173,10 +222,11 @@ def tables(m: Measured) -> Iterator[TextTable]:
 
 def tiles(m: Measured) -> Iterator[Tile]:
     """How many entries, and the largest."""
-    layers = m.frame("layers").dropna(subset=["ratio"])
+    layers = m.frame("layers").dropna(subset=["max"])
     where = f"in {int((layers['n_flagged'] > 0).sum())} of {len(layers)} layers"
     yield Tile("Massive activations", f"{int(layers['n_flagged'].sum()):,}", f"entries of the stream, {where}")
     if len(layers):
         top = layers.loc[layers["max"].idxmax()]
-        more = f"{rounded(top['ratio'])} × the median, dim {int(top['dim'])}, layer {int(top['layer'])}"
+        ratio = "median 0" if pd.isna(top["ratio"]) else f"{rounded(top['ratio'])} × the median"
+        more = f"{ratio}, dim {int(top['dim'])}, layer {int(top['layer'])}"
         yield Tile("Largest |x|", rounded(top["max"]), more)

@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from inspector.detectors.base import Names
 from inspector.detectors.thresholds import threshold
 from inspector.records import Evidence
-from inspector.stats import histogram_quantile
+from inspector.stats import bin_edges, histogram_quantile
 
 FIXED_POSITION_SHARE = 0.9
 """A position or a token is named when at least this share of the texts agree on it."""
@@ -45,13 +45,35 @@ SCALE_FREE = {"ratio": 100.0, "magnitude": 0.0, "dim_ratio": 10.0}
 
 
 def medians(e: Evidence) -> Float[np.ndarray, " layer"]:
-    """Median |x| of each layer's stream; NaN where nothing finite was seen."""
-    return np.array([histogram_quantile(counts) for counts in e["histogram"]])
+    """Median |x| of each layer's stream; NaN where nothing finite was seen.
+
+    Exact where the bin that holds it has one value, as where many entries are equal. Runs that don't say which values
+    a bin holds have it to a bin's width (0.8 %), and 0 where it is below 2**-24.
+    """
+    if "bin_max" not in e.arrays:
+        found = np.array([histogram_quantile(counts) for counts in e["histogram"]])
+        return np.where(found < bin_edges()[1], 0.0, found)
+    # A shard of a run that didn't say brings 0, below what the bin can hold.
+    smallest = np.fmax(smallest_of_bins(e).astype(np.float64), bin_edges()[:-1])
+    pairs = zip(e["histogram"], smallest, np.fmax(e["bin_max"].astype(np.float64), smallest), strict=True)
+    return np.array([histogram_quantile(counts, values=(low, high)) for counts, low, high in pairs])
+
+
+def over_median(size: Float[np.ndarray, "*rows"], median: Float[np.ndarray, "*rows"]) -> Float[np.ndarray, "*rows"]:
+    """Sizes over the median of their layer, which is no ratio (NaN) where that is 0."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(median > 0, size.astype(np.float64) / median, np.nan)
+
+
+def smallest_of_bins(e: Evidence) -> Float[np.ndarray, "layer bin"]:
+    """The smallest |x| that was counted in each bin; its edge in runs that don't say."""
+    edges = np.broadcast_to(bin_edges()[:-1], e["histogram"].shape)
+    return np.where(np.isfinite(e["bin_min"]), -e["bin_min"], edges) if "bin_min" in e.arrays else edges
 
 
 def typical_dim_max(e: Evidence) -> Float[np.ndarray, " layer"]:
-    """Median over dims of the largest |x| a dim reaches."""
-    return np.median(e["dim_max"], axis=1)
+    """Median over dims of the largest |x| a dim reaches, without tokens all of whose dims are huge (if a run says)."""
+    return np.median(e.arrays.get("dim_usual", e["dim_max"]), axis=1)
 
 
 def cutoffs(e: Evidence, t: Thresholds) -> Float[np.ndarray, " layer"]:
@@ -60,10 +82,15 @@ def cutoffs(e: Evidence, t: Thresholds) -> Float[np.ndarray, " layer"]:
     return np.max(bounds, axis=0)
 
 
+def entry_flags(e: Evidence, t: Thresholds) -> Bool[np.ndarray, "text layer entry"]:
+    """Which kept entries are massive: at least the cutoff, and strictly larger than the magnitude."""
+    size, cut = np.abs(e["value"]).astype(np.float64), cutoffs(e, t)[:, None]
+    return np.asarray((size >= cut) & (size > t.magnitude))
+
+
 def flagged(e: Evidence, t: Thresholds) -> tuple[np.ndarray, ...]:
-    """(row, layer, entry) of every kept entry that is massive; strictly larger than the magnitude."""
-    size, cut = np.abs(e["value"]), cutoffs(e, t)[:, None]
-    return np.nonzero((size >= cut) & (size > t.magnitude))
+    """(row, layer, entry) of every kept entry that is massive."""
+    return np.nonzero(entry_flags(e, t))
 
 
 def agreed(values: np.ndarray) -> int | None:

@@ -15,7 +15,7 @@ from inspector.models import Model
 from inspector.models.attention import UnsupportedAttention
 from inspector.models.attention_window import ShiftedKeys, shifted_keys, windowed_attention
 from inspector.progress import Task
-from inspector.stats import bootstrap_mean
+from inspector.stats import mean_interval
 from inspector.texts import built_in
 
 SIZE, LENGTH, TEXTS = 64, 192, 8
@@ -88,8 +88,8 @@ def _table(losses: dict[str, Float[np.ndarray, " text"]], seed: int) -> dict[str
     whole = losses["everything"]
     rows: list[Row] = []
     for name, loss in losses.items():
-        low, high = bootstrap_mean(loss, seed=seed)
-        change_low, change_high = bootstrap_mean(loss - whole, seed=seed)
+        low, high = mean_interval(loss, seed=seed)
+        change_low, change_high = mean_interval(loss - whole, share=False, seed=seed)
         rows.append(
             {
                 "kept": name,

@@ -15,7 +15,8 @@ from inspector.detectors.base import Names, Reducer
 from inspector.detectors.measured import Measured
 from inspector.detectors.shown import Headline, Screen, TextTable, Tile
 from inspector.detectors.sinks import sentences
-from inspector.detectors.sinks.frames import FRAMES, enough, findings, rate_by_text, rates, sink_rate
+from inspector.detectors.sinks.findings import findings
+from inspector.detectors.sinks.frames import FRAMES, enough, rate_by_text, rates, sink_rate
 from inspector.detectors.sinks.neurons import COLUMNS
 from inspector.detectors.sinks.terms import TERMS
 from inspector.detectors.sinks.thresholds import DEFAULTS, Thresholds
@@ -80,7 +81,7 @@ class Sinks:
             if lost.any():
                 yield (
                     f"{name}: attention was not finite in {np.count_nonzero(lost)} of {len(lost)} layers, in up to "
-                    f"{lost.max()} texts; there these texts are left out, and rates are over what remains."
+                    f"{lost.max()} texts; these texts are in no rate at all, and rates are over what remains."
                 )
         if short := int((~enough(m.evidence)).sum()):
             yield (

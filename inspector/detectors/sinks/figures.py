@@ -55,6 +55,7 @@ def sink_map(heads: pd.DataFrame, epsilon: float = 0.3) -> go.Figure:
 MEASURES = {
     "received": "attention that the strongest key receives",
     "sink_rate": "share of texts in which it is a sink",
+    "active": "share of texts in which any key is a sink",
     "received_full": "attention that the early key receives, over whole texts",
     "spread": "standard deviation of that attention over texts",
     "entropy": "entropy of the attention, in nats",

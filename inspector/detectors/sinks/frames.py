@@ -1,17 +1,17 @@
 """From the attention-sink evidence to findings and tables: numpy and pandas, no model."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
 from inspector.detectors.base import Names
 from inspector.detectors.measured import Measured
-from inspector.detectors.shown import Frame, verdict_by
+from inspector.detectors.shown import Frame
+from inspector.detectors.sinks.kinds import active_texts, agreed_key, head_verdicts, kinds
 from inspector.detectors.sinks.thresholds import DEFAULTS, Thresholds
-from inspector.records import Evidence, Finding
-from inspector.stats import bootstrap_mean
+from inspector.records import Evidence
+from inspector.stats import mean_interval
 
 AGREEMENT = 0.5
 """A sink that moves with a token is named by the token that at least half of the texts share."""
@@ -25,18 +25,41 @@ def _rates(e: Evidence) -> np.ndarray:
     """Sink rate [layer, epsilon, key]: the share of texts and heads whose α_k is above ε; NaN unseen."""
     heads = e["received_sum"].shape[1]
     with np.errstate(invalid="ignore"):
-        return e["hits"] / (e["seen"][:, None, :] * heads)
+        rate = e["hits"] / (e["seen"][:, None, :] * heads)
+    rows = _early_rows(e)
+    for index, epsilon in enumerate(e.facts["epsilons"] if rows is not None else ()):
+        assert rows is not None  # else there are no ε
+        above = np.where(np.isfinite(rows), rows > epsilon, np.nan)
+        rate[:, index, : rows.shape[-1]] = _nanmean(_nanmean(above), axis=1)
+    return np.asarray(rate)
 
 
 def enough(e: Evidence) -> np.ndarray:
-    """Which texts say anything about sinks: long enough, and with finite attention in some layer."""
-    return (e["length"] >= e.facts["shortest"]) & np.isfinite(e["received"][..., 0]).any(axis=(1, 2))
+    """Which texts are in rates: long enough, and with finite attention in every layer that has any of long texts."""
+    long = e["length"] >= e.facts["shortest"]
+    finite = np.isfinite(e["received"][..., 0]).all(axis=2)
+    seen = finite[long].any(axis=0)
+    return np.asarray(long & finite[:, seen].all(axis=1) & seen.any())
+
+
+def _early_rows(e: Evidence) -> np.ndarray | None:
+    """α of the first keys [text, layer, head, key] in the texts that are in rates, if the sums are over others too.
+
+    Sums were taken layer by layer, and a text can be finite in some. Then the rates of the first keys come from rows.
+    """
+    chosen = enough(e)
+    same = (e["seen"][_attending(e), 0] == chosen.sum()).all()
+    return None if same or not chosen.any() else e["received"][chosen]
 
 
 def _received(e: Evidence) -> np.ndarray:
     """Mean α_k over texts, [layer, head, key], over the first 64 queries."""
     with np.errstate(invalid="ignore"):
-        return e["received_sum"] / e["seen"][:, None, :]
+        mean = e["received_sum"] / e["seen"][:, None, :]
+    rows = _early_rows(e)
+    if rows is not None:
+        mean[..., : rows.shape[-1]] = _nanmean(rows)
+    return np.asarray(mean)
 
 
 def _attending(e: Evidence) -> np.ndarray:
@@ -50,6 +73,8 @@ def keys(e: Evidence, t: Thresholds) -> pd.DataFrame:
     rate = _nanmean(_rates(e)[seen][:, _at(e, t.epsilon)])
     received = _nanmean(_received(e)[seen].reshape(-1, len(rate)))
     counted = e["seen"][seen].max(axis=0, initial=0)
+    if _early_rows(e) is not None:
+        counted[: e["received"].shape[-1]] = enough(e).sum()
     frame = pd.DataFrame({"key": np.arange(len(rate)), "sink_rate": rate, "received": received, "n_texts": counted})
     return frame[frame["n_texts"] > 0].reset_index(drop=True)
 
@@ -57,34 +82,35 @@ def keys(e: Evidence, t: Thresholds) -> pd.DataFrame:
 def heads(e: Evidence, names: Names, t: Thresholds) -> pd.DataFrame:
     """One row per head: its strongest key, how much attention that gets, and what kind of head it is.
 
-    `key` is the early key (of the first four) with the largest mean received attention, and
-    `received` its α over the first 64 queries. `key` is empty where in most texts a later key,
-    moving with a token, gets more over the whole text than the early one does; `received` is then
-    that key's α over the whole text. `early` and `received_full` are the early key's α over 64
-    queries and over all. `token` names the key. `spread` is the standard
-    deviation over texts: a head with a large one is active on some texts and dormant on others.
-    Texts too short for a rate are left out, unless there are no others: then they are described,
-    with an empty `sink_rate`.
+    `key` is the early key (of the first four) with the largest mean received attention, and `received` its α over the
+    first 64 queries. Where in most texts a later key gets more over the whole text than the early one does, it is that
+    key, if nine in ten of these texts agree on it, and empty where it moves with a token; `received` is then that key's
+    α over the whole text. `early` and `received_full` are the early key's α over 64 queries and over all. `token` names
+    the key. `spread` is the standard deviation over texts: a head with a large one is active on some texts and dormant
+    on others: `active` is the share of texts in which any key is a sink, `active_received` what it gets there. `kind`
+    says what the head is under ε: a sink, a dormant sink, or a learned sink. Texts too short for a rate are left out,
+    unless there are no others: then they are described, with an empty `sink_rate`.
     """
     rated = enough(e).any()
-    e = _only(e, enough(e)) if rated else e
+    e = e.of_texts(enough(e)) if rated else e
     seen = _attending(e)
     early, at_early, at_early_full = _early_keys(e, seen)
     best, best_key = e["best"][:, seen], e["best_key"][:, seen]
     late = (best_key >= e["received"].shape[-1]) & (best > at_early_full)
     moving = (late.mean(axis=0) > AGREEMENT) & (_nanmean(best) > _nanmean(at_early))
     strongest = np.where(moving, best, at_early)
-    low, high = bootstrap_mean(strongest, e["source"])
+    low, high = mean_interval(strongest, e["source"], share=True)
     # Value norms were kept for key 0 and for each text's strongest key.
     at_best = np.where(moving | (best_key == early), e["best_value_ratio"][:, seen], np.nan)
     ratio = np.where(~moving & (early == 0), e["value_ratio"][:, seen], at_best)
     layer, head = np.meshgrid(seen, np.arange(best.shape[2]), indexing="ij")
     with np.errstate(invalid="ignore"):
         above = np.where(np.isfinite(strongest), strongest > t.epsilon, np.nan)
+    fixed = _agreed_keys(np.where(late, best_key, -1))
     columns: dict[str, np.ndarray] = {
         "layer": layer,
         "head": head,
-        "key": np.where(moving, -1, early),
+        "key": np.where(moving, fixed, early),
         "received": _nanmean(strongest),
         "low": low,
         "high": high,
@@ -100,13 +126,26 @@ def heads(e: Evidence, names: Names, t: Thresholds) -> pd.DataFrame:
     }
     if "sink_mass" in e.arrays:
         columns["sink_mass"] = _nanmean(e["sink_mass"][:, seen])
+    columns |= active_texts(e, t, seen, rated=bool(rated))
     frame = pd.DataFrame({name: values.reshape(-1) for name, values in columns.items()})
     frame["key"] = frame["key"].astype("Int64").mask(frame["key"] < 0)
     frame["token"] = [
         _token(e, names, int(row.layer), int(row.head), None if pd.isna(row.key) else int(row.key))
         for row in frame.itertuples()
     ]
+    frame["active_key"] = frame["active_key"].astype("Int64").mask(frame["active_key"] < 0)
+    frame["kind"] = kinds(frame, t)
     return frame
+
+
+def _agreed_keys(best_key: np.ndarray) -> np.ndarray:
+    """The later key that nine in ten of the texts share that have one [layer, head]; −1 where it moves."""
+    found = np.full(best_key.shape[1:], -1)
+    for place in np.ndindex(*found.shape):
+        column = best_key[:, *place]
+        key = agreed_key(column[column >= 0])
+        found[place] = -1 if key is None else key
+    return found
 
 
 def received(e: Evidence) -> pd.DataFrame:
@@ -124,12 +163,6 @@ def _early_keys(e: Evidence, seen: np.ndarray) -> tuple[np.ndarray, np.ndarray, 
     at = early[None, :, :, None]
     alphas = [np.take_along_axis(e[name][:, seen], at, axis=-1)[..., 0] for name in ("received", "received_full")]
     return early, alphas[0], alphas[1]
-
-
-def _only(e: Evidence, chosen: np.ndarray) -> Evidence:
-    """The evidence with these texts' rows only; pooled sums stay."""
-    rows = {name: array[chosen] if e.combine[name] == "text" else array for name, array in e.arrays.items()}
-    return replace(e, arrays=rows)
 
 
 def _token(e: Evidence, names: Names, layer: int, head: int, key: int | None) -> str | None:
@@ -157,8 +190,9 @@ def curve(e: Evidence) -> pd.DataFrame:
 
 def rates(e: Evidence, epsilon: float) -> np.ndarray:
     """The share of heads whose first key is a sink, for each text that is long enough and has any."""
-    received = e["received"][e["length"] >= e.facts["shortest"]][..., 0]
-    above = np.where(np.isfinite(received), received > epsilon, np.nan).reshape(len(received), -1)
+    received = e["received"][enough(e)][..., 0]
+    above = np.where(np.isfinite(received), received > epsilon, np.nan)
+    above = above.reshape(len(received), int(np.prod(above.shape[1:])))  # also where no text is long enough
     return _nanmean(above[np.isfinite(above).any(axis=1)], axis=1)
 
 
@@ -171,13 +205,13 @@ def rate_by_text(e: Evidence) -> dict[int, float]:
 
 def sink_rate(e: Evidence, t: Thresholds) -> tuple[float, float, float]:
     """The sink rate at key 0 with its bootstrap interval over texts; NaN if all are too short."""
-    e = _only(e, enough(e))
+    e = e.of_texts(enough(e))
     if not len(e["text"]):
         return np.nan, np.nan, np.nan
     first = e["received"][:, _attending(e)][..., 0]
     a_text = np.where(np.isfinite(first), first > t.epsilon, np.nan).reshape(len(first), -1)
     rate = _nanmean(a_text, axis=1)
-    low, high = bootstrap_mean(rate, e["source"])
+    low, high = mean_interval(rate, e["source"], share=True)
     return float(_nanmean(rate)), float(low), float(high)
 
 
@@ -185,31 +219,6 @@ def control_row(name: str, e: Evidence, t: Thresholds) -> dict[str, object]:
     """A row of the controls' table: the sink rate at key 0 on one kind of input."""
     rate, low, high = sink_rate(e, t)
     return {"input": name, "sink_rate": rate, "low": low, "high": high, "n": int(enough(e).sum())}
-
-
-def findings(e: Evidence, names: Names, t: Thresholds) -> list[Finding]:
-    """A finding for every head whose strongest key receives more than ε on average, strongest first."""
-    if not enough(e).any():
-        return []
-    frame = heads(e, names, t)
-    frame = frame[frame["received"] > t.epsilon].sort_values(
-        ["received", "layer", "head"], ascending=[False, True, True]
-    )
-    return [
-        Finding(
-            detector="sinks",
-            kind="attention sink",
-            layer=int(row.layer),
-            unit=int(row.head),
-            position=None if pd.isna(row.key) else int(row.key),
-            token=row.token if isinstance(row.token, str) else None,
-            score=float(row.received),
-            low=float(row.low),
-            high=float(row.high),
-            threshold=t.epsilon,
-        )
-        for row in frame.itertuples()
-    ]
 
 
 def _nanmean(values: np.ndarray, axis: int = 0) -> np.ndarray:
@@ -235,7 +244,7 @@ def controls(m: Measured) -> pd.DataFrame:
 
 FRAMES: Mapping[str, Frame] = {
     "keys": Frame(lambda m: keys(m.evidence, m.thresholds)),
-    "heads": Frame(lambda m: heads(m.evidence, m.names, m.thresholds), verdicts=verdict_by("layer", "head")),
+    "heads": Frame(lambda m: heads(m.evidence, m.names, m.thresholds), verdicts=head_verdicts),
     "received": Frame(lambda m: received(m.evidence)),
     "layers": Frame(lambda m: layers(m.evidence, m.thresholds)),
     "curve": Frame(lambda m: curve(m.evidence)),

@@ -1,13 +1,14 @@
 """Attention sinks in words: sentences and tables for a terminal."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
 from inspector.detectors.effects_text import FEW, change, counted, effects_table
 from inspector.detectors.measured import Measured
 from inspector.detectors.shown import TextTable, token_text
-from inspector.records import Sentence
+from inspector.detectors.sinks.kinds import DORMANT, LEARNED, SINK
+from inspector.records import Finding, Sentence
 
 CONTROLS = (("random", "random tokens"), ("repeated", "one token repeated"))
 NOT_MEANING = "That is where attention goes, not evidence that the token matters."
@@ -28,15 +29,43 @@ def found(m: Measured) -> Iterator[Sentence]:
         f"Attention sinks: sink rate {on_texts.sink_rate:.3f}{interval} at key 0 (ε = {m.thresholds.epsilon:g}, first "
         "64 tokens)" + (f"; {others}." if others else "."),
     )
-    if m.findings:
-        top = m.findings[0]
-        key = "a token that moves" if top.position is None else f"token {top.position}"
+    of = {kind: [one for one in m.findings if one.kind == kind] for kind in (SINK, DORMANT, LEARNED)}
+    count = len(m.frame("heads"))
+    if of[SINK]:
+        top = of[SINK][0]
         yield Sentence(
             m.name,
-            f"{len(m.findings)} of {len(m.frame('heads'))} heads are sinks; the strongest, head {top.unit} of layer "
-            f"{top.layer}, places {top.score:.1%} of its attention on {key}.",
+            f"{len(of[SINK])} of {count} heads are sinks; the strongest, head {top.unit} of layer {top.layer}, places "
+            f"{top.score:.1%} of its attention on {_key(top)}.",
             NOT_MEANING,
         )
+    if of[DORMANT]:
+        yield Sentence(m.name, _dormant(m, of[DORMANT], count), NOT_MEANING)
+    if of[LEARNED]:
+        top = of[LEARNED][0]
+        yield Sentence(
+            m.name,
+            f"{len(of[LEARNED])} of {count} heads place more than {m.thresholds.epsilon:.0%} of their attention on a "
+            f"learned sink, a logit that is no token; the most, head {top.unit} of layer {top.layer}, {top.score:.1%}.",
+        )
+
+
+def _key(sink: Finding) -> str:
+    return "a token that moves" if sink.position is None else f"token {sink.position}"
+
+
+def _dormant(m: Measured, found: Sequence[Finding], count: int) -> str:
+    """Heads that are sinks in some texts only, and the one that is in most of them."""
+    heads = m.frame("heads").set_index(["layer", "head"])
+    top = max(found, key=lambda one: (heads.loc[(one.layer, one.unit), "active"], one.score))
+    row = heads.loc[(top.layer, top.unit)]
+    one = len(found) == 1
+    return (
+        f"{len(found)} of {count} heads {'is a sink' if one else 'are sinks'} in some texts and dormant in the others; "
+        f"{'it' if one else 'the most often active'}, head {top.unit} of layer {top.layer}, is one in "
+        f"{row['active']:.0%} of texts ({int(row['active_texts'])}), and places {top.score:.1%} of its attention on "
+        f"{_key(top)} there."
+    )
 
 
 def tested(m: Measured) -> Iterator[Sentence]:
@@ -81,6 +110,7 @@ def tables(m: Measured) -> Iterator[TextTable]:
                 "received": "{received:.3f}",
                 "interval": lambda row: "" if pd.isna(row.low) else f"{row.low:.3f}–{row.high:.3f}",
                 "sink rate": "{sink_rate:.2f}",
+                "active in": "{active:.0%}",
                 "entropy": "{entropy:.2f}",
                 "‖v‖ of key / others": "{value_norm_ratio:.2f}",
             },

@@ -18,6 +18,18 @@ TERMS = {
         "α_k > ε, with ε = 0.3 over the first 64 tokens",
         XIAO,
     ),
+    "dormant sink": Term(
+        "Dormant sink",
+        "A head that is a sink in some texts and not in most: active there, dormant elsewhere.",
+        "mean α_k ≤ ε, and α_k > ε in at least two texts and one in twenty",
+        "Guo et al. 2024, Active-Dormant Attention Heads, arXiv 2410.13835",
+    ),
+    "learned sink": Term(
+        "Learned sink",
+        "A logit of a head that takes part in its softmax and is no token: attention on it goes nowhere.",
+        "1 − Σ_k A[q, k]",
+        "OpenAI 2025, gpt-oss-120b & gpt-oss-20b Model Card, arXiv 2508.10925",
+    ),
     "sink rate": Term(
         "Sink rate",
         "The share of texts, layers and heads in which a key is a sink.",

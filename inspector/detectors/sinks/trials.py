@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
+from jaxtyping import Bool
 
 from inspector.detectors.measured import Measured
 from inspector.detectors.sinks.cache_windows import TEXTS as WINDOW_TEXTS
 from inspector.detectors.sinks.cache_windows import windows
+from inspector.detectors.sinks.kinds import DORMANT, SINK, strongest_by_text
 from inspector.detectors.sinks.thresholds import DEFAULTS
 from inspector.detectors.trials import Case, Extras, OutcomeOf, Planned, Removal, Trials
 from inspector.interventions.trial import Doses, Trial, once
@@ -24,8 +26,9 @@ HEAD_CONTROLS, SET_CONTROLS = 70, 20
 EARLY = (0, 1, 2, 3)
 """Keys hidden from controls: the first, then, where there are fewer heads than controls, the next ones."""
 
+
 MOSTLY = 0.5
-"""Share of the texts in which a head must be a sink."""
+"""Of the share of texts in which the run has a sink, how much the texts must have that it is tested on."""
 
 
 class SinkTrials(Trials):
@@ -40,41 +43,67 @@ class SinkTrials(Trials):
     claims_are = "sink heads"
 
     def claims(self, measured: Measured) -> Sequence[Finding]:
-        """The heads that the run calls sinks and whose key is at one position, the strongest first."""
-        found = [one for one in measured.findings if one.unit is not None and one.position is not None]
-        return sorted(found, key=lambda one: (-one.score, one.layer, one.unit or 0))
+        """The heads that the run calls sinks of a token, those that are in most texts first, then the strongest."""
+        found = [one for one in measured.findings if one.unit is not None and one.kind in (SINK, DORMANT)]
+        return sorted(found, key=lambda one: (one.kind != SINK, -one.score, one.layer, one.unit or 0))
 
     def present(self, measured: Measured, claim: Finding, evidence: Evidence) -> bool:
-        """Whether the head places more than ε of its attention on its key in most texts."""
-        received = evidence["received"][:, claim.layer, claim.unit, claim.position]
-        return bool((received > measured.thresholds.epsilon).mean() >= MOSTLY)
+        """Whether the head is a sink in at least half the share of texts that it was one in, in the run.
+
+        In some texts chance makes one of any head.
+        """
+        share, before = (_shows(e, claim, measured.thresholds.epsilon).mean() for e in (evidence, measured.evidence))
+        return bool(share > 0 and share >= MOSTLY * before)
 
     def planned(self, case: Case) -> Planned:
-        """The strongest heads one by one, and all together; then windows over the cache."""
+        """The strongest heads one by one, on the texts in which they are sinks, and all together; then windows."""
         every, rng, count = case.claims, case.rng, case.settings.twins
         others = _others(case.measured)
         drawn = [(*others[i], key) for key in EARLY for i in rng.permutation(len(others))][: count or HEAD_CONTROLS]
         controls = tuple(_hide([one]) for one in drawn)
-        trials = [
-            Trial(_name(head), "hide", _hide([_place(head)]), controls, MATTERS, on=_findings(head), by="kl")
-            for head in every[: case.settings.heads]
-        ]
-        keys = 1 + rng.permutation(len(case.texts[0].ids) - 2)[: count or SET_CONTROLS]
-        moved = [[(layer, unit, int(key)) for layer, unit, _ in map(_place, every)] for key in keys]
-        together = _hide([_place(head) for head in every])
-        target = f"the keys of all {len(every)} sink heads that have one place"
-        trials.append(Trial(target, "hide all", together, tuple(map(_hide, moved)), MATTERS))
+        trials = [_alone(case, head, controls) for head in every[: case.settings.heads]]
+        placed = [_place(head) for head in every if head.position is not None and head.kind == SINK]
+        if placed:
+            keys = 1 + rng.permutation(len(case.texts[0].ids) - 2)[: count or SET_CONTROLS]
+            moved = [[(layer, unit, int(key)) for layer, unit, _ in placed] for key in keys]
+            target = f"the keys of all {len(placed)} sink heads that have one place"
+            trials.append(Trial(target, "hide all", _hide(placed), tuple(map(_hide, moved)), MATTERS))
         return Planned(trials, extras=partial(_windows, case), later=("cache windows",))
 
     def removals(self, claims: Sequence[Finding]) -> Sequence[Removal]:
         """Key 0 hidden from every head that has its sink there."""
-        first = [_place(one) for one in claims if one.position == 0]
+        first = [_place(one) for one in claims if one.position == 0 and one.kind == SINK]
         return (Removal("key 0 hidden from sink heads", _hide(first)[1.0]),) if first else ()
 
     def gauge(self, evidence: Evidence, claims: Sequence[Finding], measured: Measured) -> dict[str, float]:
         """The share of heads with a sink at any key: one that is hidden can come up at another."""
         best = evidence["best"]
         return {"any_sink": float(np.nanmean(np.where(np.isfinite(best), best > DEFAULTS.epsilon, np.nan)))}
+
+
+def _alone(case: Case, head: Finding, controls: tuple[Doses, ...]) -> Trial:
+    """One head's key hidden, in the texts in which it is a sink; where it moves each text's own key."""
+    assert case.evidence is not None and head.unit is not None  # sinks are found by scanning
+    inputs = case.inputs(_shows(case.evidence, head, case.measured.thresholds.epsilon))
+    if head.position is not None:
+        hidden = _hide([_place(head)])
+        return Trial(_name(head), "hide", hidden, controls, MATTERS, on=_findings(head), by="kl", inputs=inputs)
+    row_of = {int(text): row for row, text in enumerate(case.evidence["text"])}
+    _, key = strongest_by_text(case.evidence)
+    own = {
+        number: _hide([(head.layer, head.unit, int(key[row_of[case.texts[number].text], head.layer, head.unit]))])
+        for number in (range(len(case.texts)) if inputs is None else inputs)
+    }
+    name, on = _name(head), _findings(head)
+    return Trial(name, "hide", once(), controls, MATTERS, on=on, by="kl", inputs=inputs, elsewhere=own)
+
+
+def _shows(evidence: Evidence, head: Finding, epsilon: float) -> Bool[np.ndarray, " text"]:
+    """In which texts the head's key is a sink; any key where it moves."""
+    if head.position is not None and head.position < evidence["received"].shape[-1]:
+        return np.asarray(evidence["received"][:, head.layer, head.unit, head.position] > epsilon)
+    alpha, key = (part[:, head.layer, head.unit] for part in strongest_by_text(evidence))
+    return np.asarray((alpha > epsilon) & ((key == head.position) | (head.position is None)))
 
 
 def _windows(case: Case, outcome: OutcomeOf, progress: Progress) -> Extras:
@@ -88,7 +117,7 @@ def _windows(case: Case, outcome: OutcomeOf, progress: Progress) -> Extras:
 
 
 def _others(measured: Measured) -> list[tuple[int, int]]:
-    """Heads that the run doesn't call sinks."""
+    """Heads that the run doesn't call sinks of any kind."""
     sinks = {(one.layer, one.unit) for one in measured.findings}
     table = measured.frame("heads")
     every = zip(table["layer"].tolist(), table["head"].tolist(), strict=True)
@@ -115,4 +144,5 @@ def _hide(places: Sequence[tuple[int, int, int]]) -> Doses:
 
 
 def _name(head: Finding) -> str:
-    return f"key {head.position} of head {head.unit} of layer {head.layer}"
+    key = "the key that moves" if head.position is None else f"key {head.position}"
+    return f"{key} of head {head.unit} of layer {head.layer}"
