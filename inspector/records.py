@@ -105,7 +105,7 @@ class Finding:
     """One flagged thing: where it is, how strong, against which threshold.
 
     `layer`, `unit` (dim, head or neuron) and `position` are 0-based; `position` is None where it
-    varies. `low` and `high` bound the score's bootstrap interval over texts, NaN with one text.
+    varies. `low` and `high` bound the score's interval over texts, NaN with fewer than eight.
     """
 
     detector: str

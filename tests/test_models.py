@@ -10,6 +10,7 @@ from safetensors.torch import load_file, save_file
 from inspector import examine
 from inspector.errors import ModelError
 from inspector.models import embedded, load_model
+from inspector.show.sentences import paragraphs
 from inspector.testing import random_texts, tiny_hf, tiny_model
 
 
@@ -107,6 +108,9 @@ def test_half_precision_works_and_is_recorded() -> None:
     model = load_model(tiny_hf("LlamaForCausalLM").to(torch.bfloat16), device="cpu")
     report = examine(model, random_texts(4, 64, 80))
     assert model.card["dtype"] == "bfloat16"
+    assert 0 <= model.card["logit_kl"] < 0.01 and model.card["logit_top1_changes"] < 0.1
+    said = paragraphs(report)[0]
+    assert "predictions differ from Hugging Face's in bfloat16 by" in said and "at most" not in said
     full = examine(tiny_model(), random_texts(4, 64, 80))
     assert report.frame("massive.layers")["median"].to_numpy() == pytest.approx(
         full.frame("massive.layers")["median"].to_numpy(), rel=0.05

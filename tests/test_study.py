@@ -378,6 +378,20 @@ def test_what_adds_to_length_is_a_candidate_still() -> None:
     assert named(sample_of(Answers(x.astype(np.float32), made_up, keys), plain), 0)
 
 
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [(np.nan, "contributions of 1 of 200 answers are NaN"), (None, "No neuron's contribution differs")],
+)
+def test_features_that_nothing_can_be_fitted_on_are_an_error_in_a_line(damage: float | None, message: str) -> None:
+    x = np.ones((200, 50), np.float32)
+    if damage is not None:
+        x[:] = np.random.default_rng(0).random(x.shape)
+        x[3, 4] = damage
+    answers = Answers(x, np.arange(200) % 2 == 0, key_numbers({"subject": [None] * 200}))
+    with pytest.raises(InputError, match=message):
+        selecting.select(sample_of(answers), 0, UNHEARD)
+
+
 def test_keys_see_through_spelling_and_aliases() -> None:
     keys = keys_of(
         ["Who wrote Emma?", "who wrote  EMMA", "Who wrote Persuasion?", "Capital of Peru?", "Largest city of Peru?"],

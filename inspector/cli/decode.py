@@ -26,7 +26,7 @@ def decode(
     out: Annotated[Path | None, typer.Option("--out", help="Folder for the study with the table in it.")] = None,
     in_place: Annotated[bool, typer.Option("--in-place", help="Replace the run by the one with the table.")] = False,
     model: Annotated[str | None, typer.Option(help="The study's model, where its name doesn't find it.")] = None,
-    samples: Annotated[int, typer.Option(help="Answers drawn per question, and the k of best-of-k.", min=1)] = 5,
+    samples: Annotated[int, typer.Option(help="Answers drawn per question; best of k reranks these.", min=1)] = 5,
     seed: Annotated[int, typer.Option(help="Seed of the draws, and of the choice of questions.", min=0)] = 0,
     device: Device = None,
     trust_remote_code: TrustRemoteCode = False,
@@ -34,7 +34,7 @@ def decode(
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Answer the same questions greedily, by softmax, top-k, top-p, sparsemax and best-of-k; compare them."""
+    """Answer the same questions greedily, by softmax, top-k, top-p, sparsemax and best of k, and compare."""
     from inspector.run import disk as runs
     from inspector.run.report import open_run
 

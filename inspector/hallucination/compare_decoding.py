@@ -23,7 +23,7 @@ from inspector.progress import Listener, Progress, progress_of
 from inspector.stats import mean_interval
 
 SAMPLES = 5
-"""Answers drawn a question; also the k of best-of-k."""
+"""Answers drawn for each question; also the k of best of k, which reranks them."""
 SCORED = 256
 """Answers measured at once."""
 MEASURES = ("accuracy", "wrong", "mixed", "risk", "accuracy_change", "risk_change")
@@ -54,11 +54,12 @@ def compare_decoding(
 ) -> Study:
     """The study with a table `decoding`: each member's answers to the same questions, which its probe wasn't fitted on.
 
-    All members draw with the same random numbers, which aren't those that made the study's labels. Best-of-k keeps one
-    of k answers drawn as the study drew its own: the one with the largest mean log-probability, or with the least risk.
+    All members draw with the same random numbers, which aren't those that made the study's labels. Best of k reranks:
+    it keeps one of k answers drawn as the study drew its own, the one with the largest mean log-probability, or with
+    the least risk.
 
     Columns: member, omega, strength (λ), support, k (answers drawn per question), kept (of these); then, each with its
-    bootstrap interval `_low`, `_high` over questions of one subject together: accuracy and wrong (shares of answers,
+    interval `_low`, `_high` over questions of one subject together: accuracy and wrong (shares of answers,
     the mean over questions), mixed (share of inconsistent questions, whose answers differ in their marks; NaN where
     one is kept of several), risk (mean, of answers that aren't empty), accuracy_change and risk_change (less greedy's,
     question by question); empty (share of answers), n (questions).

@@ -46,7 +46,7 @@ def _same_texts(first: Report, second: Report) -> bool:
 def _between(
     first: np.ndarray | None, second: np.ndarray | None, *, paired: bool, seed: int = 0
 ) -> tuple[float, float]:
-    """A bootstrap interval of the difference of two means over texts, text by text if paired; NaN with too few."""
+    """The interval of the difference of two means over texts, text by text if paired; NaN with too few."""
     if first is None or second is None:
         return float("nan"), float("nan")
     if paired and len(first) == len(second) and len(first):

@@ -101,7 +101,7 @@ class Scores(Group):
     """Each predictor on answers that nothing was fitted on; NaN where a measure says nothing.
 
     Args:
-        auroc, accuracy: with their bootstrap intervals.
+        auroc, accuracy: with their intervals.
         brier, calibration_error: of its risks.
         n: answers.
     """

@@ -204,7 +204,7 @@ def rate_by_text(e: Evidence) -> dict[int, float]:
 
 
 def sink_rate(e: Evidence, t: Thresholds) -> tuple[float, float, float]:
-    """The sink rate at key 0 with its bootstrap interval over texts; NaN if all are too short."""
+    """The sink rate at key 0 with its interval over texts; NaN if all are too short."""
     e = e.of_texts(enough(e))
     if not len(e["text"]):
         return np.nan, np.nan, np.nan

@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from inspector.detectors.hneurons.schema import EXPLAINED, Added, Tested, Transfer
+from inspector.errors import InputError
 from inspector.hallucination.probe import nested_cv as evaluation
 from inspector.hallucination.probe.lasso import Fit
 from inspector.hallucination.probe.nested_cv import (
@@ -83,8 +84,13 @@ def steps(sample: Sample) -> int:
 
 
 def select(sample: Sample, seed: int, task: Task) -> Selection:
-    """Score the method by nested cross-validation beside its baselines, then fit the final probe and test it."""
+    """Score the method by nested cross-validation beside its baselines, then fit the final probe and test it.
+
+    Raises:
+        InputError: too few answers, or measurements that nothing can be fitted on.
+    """
     answers = sample.answers
+    _refuse(sample)
     folds = split(answers.keys, answers.made_up, OUTER, seed)
     probe = evaluation.nested(answers, folds, seed, task)
     fit, fitted, held_out, tested, added = final(sample, seed, task)
@@ -101,6 +107,19 @@ def select(sample: Sample, seed: int, task: Task) -> Selection:
         added,
         between_relations(answers, sample.relation, sample.plain["logprob"], seed, task),
     )
+
+
+def _refuse(sample: Sample) -> None:
+    measured = {"neurons' contributions": sample.answers.x, "residual streams": sample.residual, **sample.plain}
+    for name, values in measured.items():
+        lost = ~np.isfinite(values).reshape(len(values), -1).all(axis=1)
+        if lost.any():
+            raise InputError(
+                f"The {name} of {lost.sum()} of {len(lost)} answers are NaN or infinite, so nothing can be fitted on "
+                "them. Try --dtype float32, or leave these questions out."
+            )
+    if not (sample.answers.x != sample.answers.x[:1]).any():
+        raise InputError("No neuron's contribution differs between two answers. Ask other questions, or another model.")
 
 
 def _predictors(
