@@ -71,7 +71,7 @@ def test_a_verifications_interval_draws_whole_subjects() -> None:
     (alone,), (together,) = (run(Outcomes(Asked(clusters)), [trial]) for clusters in (False, True))
     assert together.high - together.low > 2 * (alone.high - alone.low)
     assert (together.change, together.p) == (alone.change, alone.p)
-    low, high = mean_interval(BY_SUBJECT, OF)
+    low, high = mean_interval(BY_SUBJECT, OF, share=False)
     assert (together.low, together.high) == (float(low), float(high))
 
 

@@ -187,6 +187,9 @@ def held_out(study: Study, seed: int) -> np.ndarray:
 
     Of the answers that were correct or incorrect throughout, some were held out; of the others (inconsistent,
     abstained) none was fitted on, so only the same share of them is taken, at random.
+
+    Raises:
+        InputError: there are none.
     """
     table = study.frame("hneurons.answers")
     split = table["split"].to_numpy()
@@ -197,6 +200,11 @@ def held_out(study: Study, seed: int) -> np.ndarray:
     unused = np.flatnonzero((split == "not used") & apart_from_fitted)
     share = (split == "held out").sum() / max(1, (split != "not used").sum())
     drawn = np.random.default_rng(seed).permutation(unused)[: round(share * (split == "not used").sum())]
+    if not len(kept):
+        raise InputError(
+            "Every held-out question shares a subject or an answer with those that the probe was fitted on. Make the "
+            "study with more questions, on more subjects."
+        )
     return np.sort(np.concatenate([kept, drawn]))
 
 

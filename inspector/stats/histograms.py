@@ -42,7 +42,7 @@ def histogram_quantile(
         return float("nan")
     cumulative = np.cumsum(counts)
     target = q * total
-    index = int(np.searchsorted(cumulative, target))
+    index = int(np.searchsorted(cumulative, max(target, 1e-9)))  # the first bin that holds any, for the smallest
     edges = bin_edges()
     low, high = (edges[:-1], edges[1:]) if values is None else values
     if values is not None and cumulative[index] == target < total:

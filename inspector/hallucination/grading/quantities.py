@@ -160,8 +160,9 @@ def _unit(name: str) -> Any:
     """Pint's unit of this name; None where it has none."""
     if not re.fullmatch(r"[a-zA-Zµμ/*()0-9]+", name) or len(name) > 40 or name in _NO_UNITS:
         return None
+    registry = _registry()
     try:
-        return _registry().parse_units(name)
+        return registry.parse_units(name)
     except Exception:  # pint raises errors of many kinds for what is no unit
         return None
 
