@@ -12,7 +12,7 @@ from inspector.hallucination.questions.sets import Question, load
 from inspector.models import Model
 
 SAMPLING = Sampling(samples=2, longest=8)
-TEXTS = 8
+TEXTS = 3
 """Built-in texts that its probe's neurons are looked for in."""
 
 

@@ -1,14 +1,13 @@
 """The documents' commands and code do what they say."""
 
+import importlib
 import inspect
 import re
 import shlex
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pytest
@@ -21,7 +20,7 @@ import inspector
 from inspector import Study, examine, models
 from inspector.cli import main as cli
 from inspector.models import Model, catalogue
-from inspector.testing import random_texts
+from inspector.testing import PlantedSpike, planted_model, random_texts
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -156,7 +155,7 @@ def test_a_column_or_table_that_the_page_does_not_name_is_noticed() -> None:
         undocumented("massive.layer", table)
 
 
-def test_an_installed_plugin_is_found_and_run(tmp_path: Path) -> None:
+def test_an_installed_plugin_is_found_and_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A distribution on the path with an entry point is all it takes."""
     detector, _ = blocks((ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"), "python")
     (tmp_path / "size_plugin.py").write_text(detector, encoding="utf-8")
@@ -164,19 +163,11 @@ def test_an_installed_plugin_is_found_and_run(tmp_path: Path) -> None:
     about.mkdir()
     (about / "METADATA").write_text("Metadata-Version: 2.1\nName: size-plugin\nVersion: 1.0\n")
     (about / "entry_points.txt").write_text("[inspector.detectors]\nsize = size_plugin:Size\nbroken = nowhere:X\n")
-    code = (
-        "from inspector import examine; from inspector.testing import *\n"
-        "r = examine(planted_model([PlantedSpike(2, 5)]), random_texts(4, 64, 70, trigger=7))\n"
-        "layers = [f.layer for f in r.findings if f.detector == 'size']\n"
-        "print(r.settings['detectors'], len(r.frame('evidence.size.largest')), layers)"
-    )
-    done = run_python(code, tmp_path)
-    assert done.stdout.strip().endswith("['massive', 'sinks', 'size'] 24 [2, 3, 4, 5]")
-    assert "Detector 'broken' of size-plugin failed to load" in done.stderr
-
-
-def run_python(code: str, path: Path) -> Any:
-    import os
-
-    env = {**os.environ, "PYTHONPATH": str(path)}
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=env)
+    monkeypatch.syspath_prepend(tmp_path)
+    importlib.invalidate_caches()
+    report = examine(planted_model([PlantedSpike(2, 5)]), random_texts(4, 64, 70, trigger=7))
+    del sys.modules["size_plugin"]
+    assert report.settings["detectors"] == ["massive", "sinks", "size"]
+    assert len(report.frame("evidence.size.largest")) == 24
+    assert [one.layer for one in report.findings if one.detector == "size"] == [2, 3, 4, 5]
+    assert any("Detector 'broken' of size-plugin failed to load" in note for note in report.notes)

@@ -97,7 +97,10 @@ def test_a_spike_of_few_texts_is_tested_on_those_that_have_it(faint_elsewhere: M
     assert {one.verdict for one in tested.findings} == {"confirmed"}
 
 
-@pytest.mark.parametrize("where", [16, 17], ids=["a measured text", "a reference text"])
+@pytest.mark.parametrize(
+    "where",
+    [pytest.param(16, marks=pytest.mark.slow, id="a measured text"), pytest.param(17, id="a reference text")],
+)
 def test_a_spike_of_one_text_is_tested_and_said_to_have_insufficient_data(faint_elsewhere: Model, where: int) -> None:
     texts = texts_with(40, range(where, where + 1), otherwise=OTHER)
     tested = verify(examine(faint_elsewhere, texts, ["massive"]), faint_elsewhere, texts, twins=20)

@@ -253,9 +253,9 @@ def test_other_host_names_are_turned_away(served: Served) -> None:
     assert answers[host] == 101 and answers["evil.example.org"] >= 400
 
 
-@pytest.mark.parametrize("count", [1, pytest.param(10, marks=pytest.mark.slow)])
-def test_fresh_servers_start_clean_on_a_deep_link(visit: Visit, shelf: Path, tmp_path: Path, count: int) -> None:
-    for number in range(count):
+@pytest.mark.slow
+def test_fresh_servers_start_clean_on_a_deep_link(visit: Visit, shelf: Path, tmp_path: Path) -> None:
+    for number in range(10):
         log = tmp_path / f"log{number}.txt"
         with serving(shelf, log) as fresh:
             me = visit("/massive?run=planted&layer=2&position=0", address=fresh.address)

@@ -38,3 +38,4 @@ def test_a_plugin_has_a_screen_with_slider_figure_and_table_and_a_broken_one_is_
         me.open("/sinks?run=one")
         says(me, re.compile("Attention sinks"))
         assert not me.strangers
+    assert "Traceback" not in (tmp_path / "log.txt").read_text(encoding="utf-8")  # a fresh server, on a deep link
