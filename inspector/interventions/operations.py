@@ -4,17 +4,15 @@ An operation's `name` is what is stored in JSON and in runs; `words` is what peo
 tensors come in by `Operation.change`.
 """
 
-import math
 from collections.abc import Callable
 from numbers import Real
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from inspector.errors import InputError
+from inspector.interventions.given import Indices, bounds, flat, items, number, row, table
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-Indices = tuple[int, ...] | None
 
 Value = float | tuple[float | None, ...] | tuple[tuple[float, ...], ...] | None
 """`scale`: a factor. `set`: a number, or one per unit. `mean`: one per unit, or rows of them, one per
@@ -118,7 +116,7 @@ class Scale(Operation):
 
     def check(self, where: str, units: Indices, positions: Indices, value: Any) -> Value:
         """A finite number."""
-        return _number(where, value)
+        return number(where, value)
 
     def idle(self, value: Value) -> bool:
         """A factor of 1 changes nothing. Registered, it would cost time, and a rounding where a site is rescaled."""
@@ -144,11 +142,11 @@ class Set(Operation):
 
     def check(self, where: str, units: Indices, positions: Indices, value: Any) -> Value:
         """A finite number, or one for each unit."""
-        return _number(where, value) if isinstance(value, Real) else _row(where, value, units)
+        return number(where, value) if isinstance(value, Real) else row(where, value, units)
 
     def numbers(self, value: Value) -> list[float]:
         """See `Operation`."""
-        return _flat(value)
+        return flat(value)
 
     def width(self, value: Value) -> int | None:
         """See `Operation`."""
@@ -186,9 +184,9 @@ class ToMean(Set):
 
     def check(self, where: str, units: Indices, positions: Indices, value: Any) -> Value:
         """A finite number for each unit, or rows of them, one for each position."""
-        rows = _items(where, value)
+        rows = items(where, value)
         flat = not rows or isinstance(rows[0], Real)
-        return _row(where, rows, units) if flat else _table(where, rows, units, positions)
+        return row(where, rows, units) if flat else table(where, rows, units, positions)
 
 
 class Clamp(Operation):
@@ -206,11 +204,11 @@ class Clamp(Operation):
 
     def check(self, where: str, units: Indices, positions: Indices, value: Any) -> Value:
         """Two bounds in order, one of which may be None."""
-        return _bounds(where, value)
+        return bounds(where, value)
 
     def numbers(self, value: Value) -> list[float]:
         """See `Operation`."""
-        return [bound for bound in _flat(value) if bound is not None]
+        return [bound for bound in flat(value) if bound is not None]
 
     def apply(self, value: Value) -> Change:
         """See `Operation`."""
@@ -325,57 +323,3 @@ def operation(name: Any, kind: str) -> Operation:
     if kind not in found.kinds:
         raise InputError(f"'{name}' can't be done to {kind}. It takes {', '.join(found.kinds)}.")
     return found
-
-
-def _flat(value: Any) -> list[Any]:
-    if not isinstance(value, tuple):
-        return [value]
-    return [number for part in value for number in _flat(part)]
-
-
-def _table(where: str, rows: tuple[Any, ...], units: Indices, positions: Indices) -> tuple[tuple[float, ...], ...]:
-    if positions is None:
-        raise InputError(f"{where}: got {len(rows)} rows of means and no positions. Name the rows' positions.")
-    table = tuple(_row(where, row, units) for row in _one_each(where, rows, positions, "positions"))
-    if len({len(row) for row in table}) > 1:
-        raise InputError(f"{where}: its rows of means are not of one length. Give a mean per unit in each.")
-    return table
-
-
-def _bounds(where: str, given: Any) -> tuple[float | None, ...]:
-    bounds = _items(where, given)
-    if len(bounds) != 2 or bounds == (None, None):
-        raise InputError(f"{where}: got {given!r:.60}. Give (low, high), one of which may be None.")
-    low, high = (None if bound is None else _number(where, bound) for bound in bounds)
-    if low is not None and high is not None and low > high:
-        raise InputError(f"{where}: low {low} is above high {high}. Give the lower bound first.")
-    return low, high
-
-
-def _row(where: str, given: Any, units: Indices) -> tuple[float, ...]:
-    return tuple(_number(where, number) for number in _one_each(where, _items(where, given), units, "units"))
-
-
-def _one_each(where: str, items: tuple[Any, ...], named: Indices, what: str) -> tuple[Any, ...]:
-    if not items or (named is not None and len(items) != len(named)):
-        raise InputError(
-            f"{where}: {len(items)} values for {len(named) if named else 'all'} {what}. Give one for each."
-        )
-    return items
-
-
-def _items(where: str, given: Any) -> tuple[Any, ...]:
-    try:
-        return tuple(given)
-    except TypeError as error:
-        raise InputError(f"{where}: got {given!r:.60}. Give a sequence of numbers.") from error
-
-
-def _number(where: str, given: Any) -> float:
-    try:
-        number = float(given) if isinstance(given, Real) else math.nan
-    except OverflowError:
-        number = math.inf
-    if not math.isfinite(number):
-        raise InputError(f"{where}: got {given!r:.60}. Give a finite number.")
-    return number
