@@ -23,7 +23,7 @@ from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from inspector.models.attention import AttentionInputs, UnsupportedAttention, attend
 from inspector.models.attention_streamed import unknown_arguments
-from inspector.models.attention_swap import own_attention
+from inspector.models.attention_swap import hooks_inside_attention, own_attention
 from inspector.models.model import Model
 
 NAME = "inspector_windowed"
@@ -133,6 +133,8 @@ def windowed_attention(model: Model, size: int, kept: Sequence[int], keys: Shift
         UnsupportedAttention: attention can't be taken that way.
     """
     with model.lock, own_attention(model.bridge, NAME) as layer_of:
+        if inside := hooks_inside_attention(model):
+            raise UnsupportedAttention(f"a hook at {inside[0]}, which would not fire")
         places = torch.tensor(list(kept), dtype=torch.int64, device=model.device)
         try:
             _windows.update({m: _Window(size, places, keys.by_layer[layer]) for m, layer in layer_of.items()})
