@@ -74,6 +74,19 @@ class Model:
         return (getattr(self.tokenizer, "pad_token_id", None) or 0) if self.tokenizer else 0
 
     @property
+    def end_ids(self) -> frozenset[int]:
+        """Token ids that end what the model writes: special ones, and added ones that the model itself ends at.
+
+        Others that were only added to the vocabulary, such as `<think>` or runs of spaces, are text.
+        """
+        settings = getattr(self.bridge.original_model, "generation_config", None)
+        named = getattr(settings, "eos_token_id", None)
+        own = set(named) if isinstance(named, list | tuple) else {named}
+        added = self.tokenizer.added_tokens_decoder.items()
+        ends = {i for i, token in added if getattr(token, "special", True) or i in own}
+        return frozenset(i for i in ends.union(self.tokenizer.all_special_ids) if i < self.shape.vocab)
+
+    @property
     def ordinary_ids(self) -> list[int]:
         """Token ids that stand for text: in the tokenizer, and not special to it."""
         if self.tokenizer is None:
