@@ -23,6 +23,7 @@ from inspector.models import checks, embedded
 from inspector.models.backend import Backend
 from inspector.models.lock import lock_of
 from inspector.models.model import Model, attention_layers
+from inspector.models.random_state import kept_random_state
 from inspector.sites import ModelShape, Site
 
 UNREADABLE = (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError, struct.error)
@@ -31,6 +32,7 @@ HUB_SECONDS = 3.0
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
+@kept_random_state()
 def load_model(
     model: str | Path | TransformerBridge | PreTrainedModel = embedded.NAME,
     *,
