@@ -158,6 +158,17 @@ def pad_rows(rows: Sequence[TokenSequence], pad: int = 0) -> Batch:
     return Batch(torch.from_numpy(ids), torch.from_numpy(real), text)
 
 
+def batch_apart(batch: Batch, switch: int | None) -> Iterator[Batch]:
+    """The rows longer than `switch` and the others apart: a model that counts by its longest row treats them alike."""
+    far = batch.lengths > (switch or 0)
+    for rows in (far, ~far) if switch else ():
+        if rows.any():
+            longest = int(batch.lengths[rows].max())
+            yield Batch(batch.ids[rows, :longest], batch.real[rows, :longest], batch.text[rows])
+    if not switch:
+        yield batch
+
+
 def batch_count(rows: Sequence[TokenSequence], tokens_per_batch: int) -> int:
     """How many batches `batches` will make of these rows."""
     lengths = sorted((len(row.ids) for row in rows), reverse=True)

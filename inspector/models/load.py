@@ -20,6 +20,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 
 from inspector.errors import ModelError
 from inspector.models import checks, embedded
+from inspector.models.adapters import refuse_adapter
 from inspector.models.backend import Backend
 from inspector.models.lock import lock_of
 from inspector.models.model import Model, attention_layers
@@ -93,6 +94,7 @@ def _fetch(
         del options["revision"]
     elif not _hub_reachable():
         options["local_files_only"] = True  # the loaders would try for half a minute
+    refuse_adapter(name, where, options)
     try:
         with _quiet():
             hf, info = AutoModelForCausalLM.from_pretrained(where, dtype=dtype, output_loading_info=True, **options)

@@ -14,6 +14,7 @@ from transformer_lens.model_bridge import TransformerBridge
 from transformers.pytorch_utils import Conv1D
 
 from inspector.errors import ModelError
+from inspector.models.turning_points import rotary_switch_of
 from inspector.sites import ModelShape, Site
 
 AttentionRoute = Literal["streamed", "eager", "none"]
@@ -74,6 +75,11 @@ class Model:
         return (getattr(self.tokenizer, "pad_token_id", None) or 0) if self.tokenizer else 0
 
     @property
+    def rotary_switch(self) -> int | None:
+        """The longest sequence whose positions are rotated as a short one's are, where longer ones' are not."""
+        return rotary_switch_of(self.bridge)
+
+    @property
     def end_ids(self) -> frozenset[int]:
         """Token ids that end what the model writes: special ones, and added ones that the model itself ends at.
 
@@ -116,7 +122,13 @@ class Model:
     def logits(
         self, ids: Int[Tensor, "batch pos"], mask: Bool[Tensor, "batch pos"] | None = None
     ) -> Float[Tensor, "batch pos vocab"]:
-        """Logits of one forward pass without gradients."""
+        """Logits of one forward pass without gradients; of two where rows' positions are rotated by their length."""
+        if mask is not None and (switch := rotary_switch_of(self.bridge)) is not None:
+            far = mask.sum(dim=1) > switch
+            if far.any() and not far.all():
+                order = torch.cat([far.nonzero(), (~far).nonzero()]).squeeze(1)
+                parts = [self.logits(ids[rows], mask[rows]) for rows in (far, ~far)]
+                return torch.cat(parts)[order.argsort()]
         return self._run(self.bridge.original_model, ids, mask).logits
 
     def _run(self, module: Any, ids: Tensor, mask: Tensor | None, prefix: Prefix | None = None) -> Any:
