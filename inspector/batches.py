@@ -64,7 +64,8 @@ def tokenise(
     Args:
         tokenizer: a Hugging Face tokenizer; may be None where every text is a sequence of ids.
         texts: strings, or token ids that are used as given (`bos` doesn't touch them).
-        bos: True puts exactly one BOS in front, False none, None does what the tokenizer does.
+        bos: True puts exactly one BOS in front, False none, also where a text spells one; None does what the
+            tokenizer does. What the tokenizer would put behind a text, such as EOS, is left out.
         window: the longest input sequence.
         first_text: the number of the first row, for shards of a corpus.
 
@@ -93,10 +94,9 @@ def _encode(tokenizer: Any, text: Text, bos: bool | None, source: int) -> tuple[
     elif tokenizer is None:
         raise InputError(f"Text {source} is a string and the model came without a tokenizer. Pass token ids.")
     elif bos is None:
-        ids = tuple(tokenizer(text)["input_ids"])
+        ids = encode(tokenizer, text)
     else:
-        ids = tuple(tokenizer(text, add_special_tokens=False)["input_ids"])
-        ids = _with_bos(tokenizer, ids) if bos else ids
+        ids = _with_bos(tokenizer, tuple(tokenizer(text, add_special_tokens=False)["input_ids"]), one=bos)
     if not ids:
         raise InputError(f"Text {source} is empty. Leave it out or give it words.")
     return ids
@@ -109,11 +109,26 @@ def _as_ids(text: object, source: int) -> tuple[int, ...]:
         raise InputError(f"Text {source} is neither a string nor a sequence of token ids. Pass one of them.") from error
 
 
-def _with_bos(tokenizer: Any, ids: tuple[int, ...]) -> tuple[int, ...]:
-    token = tokenizer.bos_token_id
-    if token is None:
+def encode(tokenizer: Any, text: str) -> tuple[int, ...]:
+    """Token ids of a text with what the tokenizer puts in front of it, and without what it puts behind."""
+    ids = tuple(tokenizer(text)["input_ids"])
+    if not ids or ids[-1] not in getattr(tokenizer, "all_special_ids", ()):
+        return ids
+    own = tuple(tokenizer(text, add_special_tokens=False)["input_ids"])
+    for front in range(len(ids) - len(own), -1, -1):
+        if ids[front : front + len(own)] == own:
+            return ids[: front + len(own)]
+    return ids
+
+
+def _with_bos(tokenizer: Any, ids: tuple[int, ...], *, one: bool) -> tuple[int, ...]:
+    """The ids with exactly one BOS in front or none, whatever the text spells."""
+    token: Any = getattr(tokenizer, "bos_token_id", None)
+    if token is None and one:
         raise InputError("BOS was asked for and this tokenizer has none. Use the tokenizer's own setting.")
-    return ids if ids and ids[0] == token else (token, *ids)
+    while ids and ids[0] == token:
+        ids = ids[1:]
+    return (token, *ids) if one and ids else ids
 
 
 def batches(rows: Sequence[TokenSequence], tokens_per_batch: int, pad: int = 0) -> Iterator[Batch]:
@@ -141,6 +156,17 @@ def pad_rows(rows: Sequence[TokenSequence], pad: int = 0) -> Batch:
         real[i, : len(row.ids)] = True
     text = torch.tensor([row.text for row in rows], dtype=torch.int64)
     return Batch(torch.from_numpy(ids), torch.from_numpy(real), text)
+
+
+def batch_apart(batch: Batch, switch: int | None) -> Iterator[Batch]:
+    """The rows longer than `switch` and the others apart: a model that counts by its longest row treats them alike."""
+    far = batch.lengths > (switch or 0)
+    for rows in (far, ~far) if switch else ():
+        if rows.any():
+            longest = int(batch.lengths[rows].max())
+            yield Batch(batch.ids[rows, :longest], batch.real[rows, :longest], batch.text[rows])
+    if not switch:
+        yield batch
 
 
 def batch_count(rows: Sequence[TokenSequence], tokens_per_batch: int) -> int:

@@ -209,9 +209,17 @@ def _of_input(model: Model, rows: Sequence[TokenSequence], window: int) -> Itera
     cut = len({row.source for row in rows if row.start})
     if cut:
         yield f"{cut} of {len({row.source for row in rows})} texts were cut to windows of {window} tokens."
-    if rows[0].ids[0] == getattr(model.tokenizer, "bos_token_id", None):
+    bos, whole = getattr(model.tokenizer, "bos_token_id", None), [row for row in rows if not row.start]
+    begin = sum(row.ids[0] == bos for row in whole)
+    if begin:
+        which = "Each text begins" if begin == len(whole) else f"{begin} of {len(whole)} texts begin"
         later = ", nor have a text's windows after its first" if cut else ""
-        yield f"A BOS was prepended to each text; the control inputs have none{later}."
+        yield f"{which} with a BOS; the control inputs have none{later}."
+    if twice := sum(row.ids[:2] == (bos, bos) for row in whole):
+        yield (
+            f"{twice} of {len(whole)} texts begin with two BOS: the tokenizer prepends one, and the text spells one "
+            "itself. Ask for exactly one BOS, or leave it out of the text."
+        )
 
 
 def _of_model(model: Model) -> Iterator[str]:

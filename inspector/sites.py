@@ -9,7 +9,7 @@ KINDS = {
     "neuron": "the input of the MLP's last matrix, [batch, pos, d_mlp]",
     "normed": "a block's input after its first norm, [batch, pos, d_model]",
     "attention": "queries with all their keys, a block of queries at a time",
-    "logits": "the unembedding's output, [batch, pos, vocab]; its layer is the number of blocks",
+    "logits": "the logits that the model returns, [batch, pos, vocab]; their layer is the number of blocks",
 }
 
 

@@ -35,12 +35,14 @@ def decode(
     quiet: Quiet = False,
 ) -> None:
     """Answer the same questions greedily, by softmax, top-k, top-p, sparsemax and best of k, and compare."""
+    from inspector.hallucination.grading.recorded import judge_of
     from inspector.run import disk as runs
     from inspector.run.report import open_run
 
     if out is not None and in_place:
         raise InputError("Both --out and --in-place were given. Give one of them, or neither.")
     study = as_study(open_run(run), run)
+    judge_of(study.settings)  # refused before the model is loaded
     target = run if in_place else out
     if target is not None:
         runs.claim(target, overwrite=overwrite or in_place)

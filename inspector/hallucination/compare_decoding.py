@@ -14,7 +14,8 @@ from inspector.hallucination.answers.ask import Asker, Sampling
 from inspector.hallucination.answers.cett import Uncertainty
 from inspector.hallucination.answers.measure import Meter
 from inspector.hallucination.answers.samplers import GREEDY, SOFTMAX, SPARSEMAX, Member
-from inspector.hallucination.grading.graders import Judge, Mark, WholeWords
+from inspector.hallucination.grading.graders import Judge, Mark
+from inspector.hallucination.grading.recorded import judge_of
 from inspector.hallucination.guard import held_out, questions_of, sampling_of
 from inspector.hallucination.questions.sets import Question
 from inspector.hallucination.study import Study
@@ -69,7 +70,7 @@ def compare_decoding(
         model: the one the study was made on.
         members: beside greedy; softmax, top-k, top-p, both as in the study, and sparsemax where None.
         samples: answers drawn a question; k.
-        judge: what marks answers; whole-word aliases where None.
+        judge: what marks answers; the study's own where None.
         seed: of the draws, and of the random choice among inconsistent questions.
         progress: hears of each task: what each member says, and measuring it.
         step: the old name of `progress`, for one release.
@@ -78,6 +79,7 @@ def compare_decoding(
         InputError: another model, no samples, or two members of one name.
     """
     study.check_model(model)
+    marker = judge or judge_of(study.settings)
     progress = progress_of(progress, step)
     own = _own(study)
     shown = _members(own) if members is None else list(members)
@@ -87,7 +89,7 @@ def compare_decoding(
         raise InputError("Two members have the same name (greedy is there by itself). Give each its own.")
     questions, subjects = _questions(study, seed)
     drawn = {one: _drawn(study, model, questions, one, samples, seed, progress) for one in dict.fromkeys([*shown, own])}
-    known = _known(study, model, questions, list(drawn.values()), judge or WholeWords(), progress)
+    known = _known(study, model, questions, list(drawn.values()), marker, progress)
     told = {one: [[known[n, ids] for ids in mine] for n, mine in enumerate(drawn[one])] for one in drawn}
     table = _Table([mine[:1] for mine in told[own]], subjects, seed)
     rows = [table.row(GREEDY, 1, table.greedy)]

@@ -9,7 +9,8 @@ from jaxtyping import Bool, Float, Int
 
 from inspector.hallucination.answers.cett import Uncertainty
 from inspector.hallucination.answers.measure import Meter
-from inspector.hallucination.grading.graders import Judge, WholeWords
+from inspector.hallucination.grading.graders import Judge
+from inspector.hallucination.grading.recorded import judge_of
 from inspector.hallucination.guard import Guard, guard, held_out, questions_of
 from inspector.hallucination.questions.sets import Question, subjects
 from inspector.hallucination.risk_coverage import Selective, answered_crosswise, best_threshold, curve
@@ -51,7 +52,7 @@ def compare_policies(
 
     `guard_curve`: policy, by, coverage, error.
     """
-    asked, marker = _asked(study, seed), judge or WholeWords()
+    marker, asked = judge or judge_of(study.settings), _asked(study, seed)
     watched = guard(model, study, seed=seed)
     always = _always(np.zeros(len(asked.wrong)), asked.wrong, asked.right, asked.subject)
     policies: dict[tuple[str, str], Selective] = {GREEDY: always}

@@ -17,6 +17,7 @@ from inspector.hallucination.answers.measure import Measured, Meter
 from inspector.hallucination.answers.resume import Answered, ask_all, mark_all, refuse
 from inspector.hallucination.grading.graders import Judge, Mark, WholeWords
 from inspector.hallucination.grading.labels import AGREEMENTS, Label, Labelled, label, label_all
+from inspector.hallucination.grading.recorded import as_settings
 from inspector.hallucination.neuron_states import with_states
 from inspector.hallucination.probe.nested_cv import Answers
 from inspector.hallucination.probe.probe import Probe, risk_of
@@ -90,7 +91,7 @@ def study_hallucination(
         "study": {
             **asdict(sampling),
             "form": asdict(form),
-            "judge": judge.name,
+            **as_settings(judge),
             "agreement": labelled.agreement,
             "questions": len(questions),
         },

@@ -13,7 +13,8 @@ from inspector.errors import InputError
 from inspector.hallucination.answers.ask import Asker, Sampling
 from inspector.hallucination.answers.resume import Answered, mark_all
 from inspector.hallucination.compare_guards import compare_policies, verdict
-from inspector.hallucination.grading.graders import WholeWords
+from inspector.hallucination.grading.graders import Judge, WholeWords
+from inspector.hallucination.grading.recorded import as_settings, judge_of
 from inspector.hallucination.guard import questions_of, sampling_of
 from inspector.hallucination.questions.prompts import Form
 from inspector.hallucination.questions.sets import Question, built_in, subjects
@@ -60,6 +61,7 @@ class AnswerBench:
         premises: without any.
         prose: texts.
         sampling: answers per question; the draws are the same under every intervention.
+        judge: what marks answers; whole-word aliases where None.
     """
 
     def __init__(
@@ -70,12 +72,14 @@ class AnswerBench:
         premises: Sequence[Question],
         prose: Bench,
         sampling: Sampling,
+        judge: Judge | None = None,
     ) -> None:
         self.model, self.questions, self.premises, self.prose = model, questions, premises, prose
         asked = [[one.question, one.answers] for one in (*questions, *premises)]
-        self.name = f"answers {digest([prose.name, asdict(form), asdict(sampling), asked])}"
+        self.judge = judge or WholeWords()
+        marker = [] if judge in (None, WholeWords()) else [as_settings(self.judge)]
+        self.name = f"answers {digest([prose.name, asdict(form), asdict(sampling), asked, *marker])}"
         self.asker = Asker(model, form, sampling)
-        self.judge = WholeWords()
         self.metrics = tuple(MAKES_UP)
 
     def outcome(self, interventions: Sequence[Intervention], metrics: Collection[str]) -> Outcome:
@@ -119,6 +123,7 @@ class NeuronTrials(Trials):
         """All candidates together and one by one; then, whether or not there are any, policies of guards."""
         study, settings = case.measured.record, case.settings
         assert isinstance(study, Study)
+        judge_of(study.settings)  # guards are marked by it at the very end: what can't be is refused before
         if not case.claims:
             note = "No neuron passes the thresholds as a candidate, so none was tested."
             return Planned(extras=partial(_extras, study, case, None, None), later=("guard policies",), notes=(note,))
@@ -207,8 +212,8 @@ def answer_bench(
     study: Study, model: Model, questions: Sequence[Question], prose: Bench, samples: int, seed: int
 ) -> AnswerBench:
     """A bench of these questions and the built-in false premises, asked as the study asked its own."""
-    sampling = sampling_of(study, samples, seed)
-    return AnswerBench(model, study.form, questions, built_in("false_premises"), prose, sampling)
+    sampling, judge = sampling_of(study, samples, seed), judge_of(study.settings)
+    return AnswerBench(model, study.form, questions, built_in("false_premises"), prose, sampling, judge)
 
 
 def scaling(

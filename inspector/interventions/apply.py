@@ -31,7 +31,7 @@ def intervene(model: Model, interventions: Intervention | Iterable[Any]) -> Iter
     `observe`, `examine`, `Model.logits` and `Decoder.generate` see what was changed, and so do hooks
     that are added in the context; begin it before what reads. Whatever ends it, nothing is left behind,
     and hooks of the user's stay. Contexts nest: an inner one changes what the outer one left. The
-    model's lock is held throughout.
+    model's lock is held throughout: passes of other threads, whoever runs them, wait for the end.
 
     Positions are told from each pass's mask and cache, so they are the text's own under padding on
     either side and in generation. Attention knockout makes the bridge compute attention, which is slow.

@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from typing import Any
 
 from torch import nn
-from transformer_lens.hook_points import HookPoint
 from transformer_lens.model_bridge import TransformerBridge
 
 from inspector.models.attention import UnsupportedAttention
@@ -56,13 +55,25 @@ def own_attention(bridge: TransformerBridge, implementation: str | None) -> Iter
 
 def hooks_inside_attention(model: Model) -> list[str]:
     """Names of hook points that only fire on the bridge's own attention, and that hold hooks."""
-    return [
-        str(point.name)
-        for layer in attention_layers(model.bridge)
-        for attn in [model.bridge.blocks[layer].attn]
-        for point in attn.children()
-        if isinstance(point, HookPoint) and point.has_hooks() and point is not attn.hook_out
-    ]
+    return points_with_hooks(model.bridge)
+
+
+def points_with_hooks(bridge: TransformerBridge) -> list[str]:
+    """See `hooks_inside_attention`."""
+    return [name for layer in attention_layers(bridge) for name in _unreached(bridge.blocks[layer].attn, layer)]
+
+
+def _unreached(attn: nn.Module, layer: int) -> Iterator[str]:
+    """Names of this attention's modules that hold hooks and don't run when the model's own attention does.
+
+    Its own projections run in both, where the bridge has put its parts into the model. Where queries, keys and values
+    are one matrix, or the output's is shared, the bridge runs parts that the model does not have.
+    """
+    run_by_both = {*map(id, attn.original_component.modules()), id(attn.hook_out)}
+    for name, module in attn.named_modules():
+        hooks = module._forward_pre_hooks if module is attn else {**module._forward_pre_hooks, **module._forward_hooks}
+        if hooks and id(module) not in run_by_both:
+            yield f"blocks.{layer}.attn.{name}".rstrip(".")
 
 
 def _on_output(attn: nn.Module) -> Any:

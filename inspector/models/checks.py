@@ -2,7 +2,8 @@
 
 import hashlib
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,11 +12,13 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from transformer_lens.hook_points import HookPoint
 from transformer_lens.model_bridge import TransformerBridge
+from transformer_lens.model_bridge.generalized_components.base import GeneralizedComponent
 
 from inspector.errors import ModelError
 from inspector.models.attention import AttentionInputs, UnsupportedAttention
 from inspector.models.attention_streamed import streamed_attention
-from inspector.models.model import AttentionRoute, attention_layers, hooked, w_out
+from inspector.models.attention_swap import own_attention, points_with_hooks
+from inspector.models.model import AttentionRoute, attention_layers, hooked, run, w_out
 from inspector.sites import Site
 
 CHECK_TEXT = "The old bridge crosses the river twice a day, said Ada, and nobody asked why (it has 2 ends)."
@@ -23,6 +26,14 @@ CHECK_TEXT = "The old bridge crosses the river twice a day, said Ada, and nobody
 TOLERANCE = {torch.float32: 0.01, torch.float64: 0.01}
 """Largest accepted difference of logits, in standard deviations of the logits."""
 LOW_PRECISION_TOLERANCE = 0.5
+
+LOOK_AHEAD = {torch.float32: 1e-3, torch.float64: 1e-3}
+"""Largest accepted effect of later tokens, in standard deviations of the logits: experts that get other rows round
+otherwise."""
+LOW_PRECISION_LOOK_AHEAD = 0.25
+
+FAILURES = (AttributeError, TypeError, ValueError, RuntimeError, IndexError)
+"""What attention modules raise that don't run without the bridge."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +52,7 @@ def check_ids(tokenizer: Any, vocab: int) -> Int[Tensor, "1 pos"]:
     return (torch.arange(24) * 7 + 3).remainder(vocab).unsqueeze(0)
 
 
-def logit_difference(got: Tensor, expected: Tensor, what: str) -> float:
+def logit_difference(got: Tensor, expected: Tensor, what: str, other: str = "the plain Hugging Face forward") -> float:
     """The largest difference between two forwards' logits.
 
     Raises:
@@ -55,7 +66,7 @@ def logit_difference(got: Tensor, expected: Tensor, what: str) -> float:
     limit = TOLERANCE.get(expected.dtype, LOW_PRECISION_TOLERANCE) * float(expected.float().std())
     if not difference <= limit:
         raise ModelError(
-            f"{what} differ from the plain Hugging Face forward by {difference:.3g} (rounding explains {limit:.3g}). "
+            f"{what} differ from {other} by {difference:.3g} (rounding explains {limit:.3g}). "
             "Every number would be wrong; report the architecture."
         )
     return difference
@@ -67,6 +78,40 @@ def agreement(got: Tensor, expected: Tensor) -> dict[str, float]:
     divergence = (own.exp() * (own - told)).sum(dim=-1).mean()
     changed = (told.argmax(dim=-1) != own.argmax(dim=-1)).float().mean()
     return {"logit_kl": max(0.0, float(divergence)), "logit_top1_changes": float(changed)}
+
+
+def refuse_looking_ahead(logits_of: Callable[[Tensor], Tensor], ids: Int[Tensor, "1 pos"], architecture: str) -> None:
+    """Check that other tokens in a text's second half change nothing in its first.
+
+    Raises:
+        ModelError: they do: attention is bidirectional, and no number of a text would be its own in a batch.
+    """
+    half = ids.shape[1] // 2
+    other = torch.cat([ids[:, :half], ids[:, : ids.shape[1] - half]], dim=1)
+    logits, changed = (logits_of(x)[:, :half] for x in (ids, other))
+    moved = float((logits.float() - changed.float()).abs().max() / logits.float().std())
+    if moved > LOOK_AHEAD.get(logits.dtype, LOW_PRECISION_LOOK_AHEAD):
+        raise ModelError(
+            f"{architecture} can't be inspected: a later token changes earlier logits (by {moved:.2g} of their "
+            "standard deviation), so its attention isn't causal. Give a causal language model."
+        )
+
+
+def check_bridge(bridge: TransformerBridge, ids: Int[Tensor, "1 pos"], logits: Float[Tensor, "1 pos vocab"]) -> None:
+    """Check a bridge that came without a plain model: its own call gives what its model does, and is causal.
+
+    Raises:
+        ModelError: it doesn't.
+    """
+    with torch.no_grad():
+        logit_difference(logits, bridge(ids), "Logits of the bridge's model", "the bridge itself")
+    try:
+        with own_attention(bridge, None):
+            own = probe(bridge, ids, {}, streamed=False).logits
+    except (UnsupportedAttention, *FAILURES):
+        return  # it doesn't run without the bridge
+    if not points_with_hooks(bridge):
+        logit_difference(logits, own, "The bridge's logits", "the model's own attention")
 
 
 def hook_points(bridge: TransformerBridge) -> dict[Site, HookPoint]:
@@ -102,12 +147,8 @@ def probe(bridge: TransformerBridge, ids: Tensor, points: Mapping[Site, HookPoin
     def listen(layer: int, inputs: AttentionInputs, lse: Tensor) -> None:
         attended.add(layer)
 
-    with hooked(points, seen.__setitem__), torch.no_grad():
-        if streamed:
-            with streamed_attention(bridge, listen):
-                logits = bridge.original_model(input_ids=ids, use_cache=False).logits
-        else:
-            logits = bridge(ids)
+    with hooked(points, seen.__setitem__), streamed_attention(bridge, listen) if streamed else nullcontext():
+        logits = run(bridge, bridge.original_model, input_ids=ids, use_cache=False).logits
     return Probe(logits, seen, frozenset(attended))
 
 
@@ -122,9 +163,11 @@ def choose_route(bridge: TransformerBridge, ids: Tensor, reference: Tensor) -> t
             raise UnsupportedAttention("an attention module that doesn't use transformers' attention interface")
         logit_difference(streamed.logits, reference, "Logits with streamed attention")
         return "streamed", ""
-    except (UnsupportedAttention, ModelError) as error:
+    except ModelError:
+        reason = "streamed attention gives other logits"  # the bridge's own gives the right ones, as was checked
+    except UnsupportedAttention as error:
         reason = str(error)
-    except (AttributeError, TypeError, ValueError, RuntimeError, IndexError) as error:
+    except FAILURES as error:
         reason = f"its own attention fails without the bridge: {error}"  # e.g. MPT, which wants a mask always
     points = {Site("pattern", layer): bridge.blocks[layer].attn.hook_pattern for layer in layers}
     seen = probe(bridge, ids, points, streamed=False).seen
@@ -193,13 +236,27 @@ def takes_position_ids(hf: nn.Module) -> bool:
     return "position_ids" in inspect.signature(getattr(hf, "base_model", hf).forward).parameters
 
 
+def _stored(module: nn.Module, prefix: str) -> dict[str, Tensor]:
+    """Parameters and buffers by the names they are saved under; the bridge's parts leave out what they hold twice."""
+    saved = {name: x for name, x in module._buffers.items() if name not in module._non_persistent_buffers_set}
+    own = {**module._parameters, **saved}
+    found = {f"{prefix}{name}": x.detach() for name, x in own.items() if x is not None}
+    for name, child in module._modules.items():
+        found |= {} if child is None else _stored(child, f"{prefix}{name}.")
+    if isinstance(module, GeneralizedComponent):
+        for hook in module._state_dict_hooks.values():
+            hook(module, found, prefix, {})
+    return found
+
+
 def fingerprint(hf: nn.Module, sample: int = 4096) -> str:
     """SHA-256 over every weight's name, shape and up to `sample` evenly spread values, in hex.
 
-    Fast on any size, the same wherever the weights came from; not a hash of every byte.
+    Fast on any size, the same wherever the weights came from; not a hash of every byte. Weights are read where they
+    are: `state_dict` runs code of the layers, and quantised ones repack themselves in it.
     """
     digest = hashlib.sha256()
-    for name, weight in sorted(hf.state_dict().items()):
+    for name, weight in sorted(_stored(hf, "").items()):
         flat = weight.detach().reshape(-1)
         spread = flat[:: max(1, flat.numel() // sample)][:sample].float().cpu().contiguous()
         digest.update(f"{name.replace('_original_component.', '')} {tuple(weight.shape)}".encode())

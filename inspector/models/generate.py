@@ -19,6 +19,7 @@ from inspector.models.attention_prefix import Prefix, compute_prefix, shared_pre
 from inspector.models.attention_swap import hooks_inside_attention, own_attention
 from inspector.models.changes import changes_in_force, state_of
 from inspector.models.model import Model
+from inspector.models.turning_points import chunk_of, rotary_switch_of, window_of
 
 ExecutionPath = Literal["shared", "cached", "recomputed"]
 """How tokens follow one another: with the prefix's keys and values kept once; with transformers' own
@@ -87,6 +88,8 @@ class Decoder:
         paths = _proven_paths(self.model, state)
         if paths[0] != "shared":
             return paths, None
+        if len(self.ids) > (self.window or len(self.ids)):
+            return paths[1:], None
         try:
             return paths, _Prefix.computed(self.model, self.ids)
         except UnsupportedAttention:  # a window shorter than the prefix, which the short text did not show
@@ -94,10 +97,18 @@ class Decoder:
 
     @property
     def window(self) -> int | None:
-        """Tokens that a query can look back at, where that is limited in some layer."""
-        configs = [getattr(module, "config", None) for module in self.model.bridge.original_model.modules()]
-        windows = [getattr(config, "sliding_window", None) for config in configs]
-        return min((window for window in windows if isinstance(window, int)), default=None)
+        """The longest sequence that can continue from a prefix, where that is limited: by what a query can look back
+        at in some layer, or by the length at which positions are rotated otherwise."""
+        bridge = self.model.bridge
+        limits = (window_of(bridge), chunk_of(bridge), rotary_switch_of(bridge))
+        return min((limit for limit in limits if limit is not None), default=None)
+
+    def _usable(self, paths: tuple[ExecutionPath, ...], longest: int) -> tuple[ExecutionPath, ...]:
+        """Of the paths those that give the model's own numbers for sequences that get this long."""
+        if hooks_inside_attention(self.model) or longest > (rotary_switch_of(self.model.bridge) or longest):
+            return ("recomputed",)
+        chunked = longest > (chunk_of(self.model.bridge) or longest)
+        return tuple(path for path in paths if not (chunked and path == "shared"))
 
     def generate(
         self,
@@ -125,7 +136,7 @@ class Decoder:
         room = max(map(len, prompts)) + longest
         with self.model.lock:
             paths, prefix = self._prepare()
-            for path in ("recomputed",) if hooks_inside_attention(self.model) else paths:
+            for path in self._usable(paths, len(self.ids) + room):
                 try:
                     with _rows(self.model, path, prefix, self.ids, room) as rows:
                         return _grow(rows, prompts, copies, choose, stop, longest)

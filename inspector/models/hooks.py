@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 
 import torch
 from einops import rearrange, repeat
@@ -12,7 +13,7 @@ from inspector.models.attention import AttentionInputs, StreamedAttention, Whole
 from inspector.models.attention_prefix import Prefix, shared_prefix
 from inspector.models.attention_streamed import streamed_attention
 from inspector.models.attention_swap import hooks_inside_attention
-from inspector.models.model import AttentionRoute, Model, hooked
+from inspector.models.model import AttentionRoute, Model, hooked, logits_read
 from inspector.sites import Site
 
 Read = Callable[[Site, Tensor | StreamedAttention | WholeAttention], None]
@@ -43,11 +44,11 @@ def reading(model: Model, kinds: Sequence[str], read: Read, prefix: Prefix | Non
         if not model.shape.has(kind):
             raise ModelError(f"{model.card['architecture']} has no site of the kind '{kind}'.")
     points = {site: point for site, point in model.hooks.items() if site.kind in kinds}
-    with ExitStack() as stack:
+    with model.lock, ExitStack() as stack:
         stack.enter_context(hooked(points, read))
         if "logits" in kinds:
             site = Site("logits", model.shape.layers)
-            stack.enter_context(hooked({site: model.bridge.unembed.hook_out}, read))
+            stack.enter_context(logits_read(model.bridge, partial(read, site)))
         if prefix is not None:
             stack.enter_context(shared_prefix(model.bridge, prefix))
         # The streamed path is also the faster one, so it is taken whether attention is read or not.

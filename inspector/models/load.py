@@ -20,8 +20,11 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 
 from inspector.errors import ModelError
 from inspector.models import checks, embedded
+from inspector.models.adapters import refuse_adapter
 from inspector.models.backend import Backend
-from inspector.models.model import Model, attention_layers, lock_of
+from inspector.models.lock import lock_of
+from inspector.models.model import Model, attention_layers
+from inspector.models.random_state import kept_random_state
 from inspector.sites import ModelShape, Site
 
 UNREADABLE = (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError, struct.error)
@@ -30,6 +33,7 @@ HUB_SECONDS = 3.0
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
+@kept_random_state()
 def load_model(
     model: str | Path | TransformerBridge | PreTrainedModel = embedded.NAME,
     *,
@@ -57,7 +61,9 @@ def load_model(
         ModelError: unknown name, missing weights, wrong logits, an unsupported architecture.
     """
     if isinstance(model, TransformerBridge):
-        return _finish(model, tokenizer or model.tokenizer, None, {"name": model.cfg.model_name, "source": "bridge"})
+        with lock_of(model):
+            tokenizer = tokenizer or model.tokenizer
+            return _finish(model, tokenizer, None, {"name": model.cfg.model_name, "source": "bridge"})
     backend = Backend.named(device)
     if isinstance(model, PreTrainedModel):
         hf, facts = model, {"name": model.config.name_or_path or type(model).__name__, "source": "object"}
@@ -69,6 +75,7 @@ def load_model(
     ids = checks.check_ids(tokenizer, hf.config.get_text_config().vocab_size).to(backend.device)
     with torch.no_grad():
         reference = hf(input_ids=ids, use_cache=False).logits
+        checks.refuse_looking_ahead(lambda x: hf(input_ids=x, use_cache=False).logits, ids, type(hf).__name__)
     return _finish(_bridge(hf, tokenizer, facts["name"], trust_remote_code), tokenizer, reference, facts)
 
 
@@ -87,6 +94,7 @@ def _fetch(
         del options["revision"]
     elif not _hub_reachable():
         options["local_files_only"] = True  # the loaders would try for half a minute
+    refuse_adapter(name, where, options)
     try:
         with _quiet():
             hf, info = AutoModelForCausalLM.from_pretrained(where, dtype=dtype, output_loading_info=True, **options)
@@ -188,7 +196,12 @@ def _finish(bridge: TransformerBridge, tokenizer: Any, reference: Tensor | None,
     points = checks.hook_points(bridge)
     logits = checks.probe(bridge, ids, {}, streamed=False).logits
     difference = None if reference is None else checks.logit_difference(logits, reference, "The bridge's logits")
+    if reference is None:
+        checks.check_bridge(bridge, ids, logits)
     route, reason = checks.choose_route(bridge, ids, logits if reference is None else reference)
+    checks.refuse_looking_ahead(
+        lambda x: checks.probe(bridge, x, {}, streamed=route == "streamed").logits, ids, architecture
+    )
     sites = checks.working_sites(bridge, ids, points, route)
     if Site("resid_post", 0) not in sites:
         raise ModelError(f"{architecture} can't be inspected: no residual stream after its blocks (resid_post).")

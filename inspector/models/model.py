@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, runtime_checkable
-from weakref import WeakKeyDictionary
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -14,6 +13,8 @@ from transformer_lens.hook_points import HookPoint
 from transformer_lens.model_bridge import TransformerBridge
 from transformers.pytorch_utils import Conv1D
 
+from inspector.errors import ModelError
+from inspector.models.turning_points import rotary_switch_of
 from inspector.sites import ModelShape, Site
 
 AttentionRoute = Literal["streamed", "eager", "none"]
@@ -46,7 +47,8 @@ class Model:
         card: what the model is and what was checked when it was loaded; goes into every run.
         route: how attention reaches reducers.
         hooks: the hook point of every site but attention and logits.
-        lock: held by every use of the model, because hooks are shared by all threads.
+        lock: held by every pass of the model, your own too, because hooks are shared by all threads. Hold it yourself
+            while hooks of yours should see no other thread's passes.
     """
 
     bridge: TransformerBridge
@@ -71,6 +73,24 @@ class Model:
     def pad_id(self) -> int:
         """The token id put into padding; it never counts."""
         return (getattr(self.tokenizer, "pad_token_id", None) or 0) if self.tokenizer else 0
+
+    @property
+    def rotary_switch(self) -> int | None:
+        """The longest sequence whose positions are rotated as a short one's are, where longer ones' are not."""
+        return rotary_switch_of(self.bridge)
+
+    @property
+    def end_ids(self) -> frozenset[int]:
+        """Token ids that end what the model writes: special ones, and added ones that the model itself ends at.
+
+        Others that were only added to the vocabulary, such as `<think>` or runs of spaces, are text.
+        """
+        settings = getattr(self.bridge.original_model, "generation_config", None)
+        named = getattr(settings, "eos_token_id", None)
+        own = set(named) if isinstance(named, list | tuple) else {named}
+        added = self.tokenizer.added_tokens_decoder.items()
+        ends = {i for i, token in added if getattr(token, "special", True) or i in own}
+        return frozenset(i for i in ends.union(self.tokenizer.all_special_ids) if i < self.shape.vocab)
 
     @property
     def ordinary_ids(self) -> list[int]:
@@ -102,7 +122,13 @@ class Model:
     def logits(
         self, ids: Int[Tensor, "batch pos"], mask: Bool[Tensor, "batch pos"] | None = None
     ) -> Float[Tensor, "batch pos vocab"]:
-        """Logits of one forward pass without gradients."""
+        """Logits of one forward pass without gradients; of two where rows' positions are rotated by their length."""
+        if mask is not None and (switch := rotary_switch_of(self.bridge)) is not None:
+            far = mask.sum(dim=1) > switch
+            if far.any() and not far.all():
+                order = torch.cat([far.nonzero(), (~far).nonzero()]).squeeze(1)
+                parts = [self.logits(ids[rows], mask[rows]) for rows in (far, ~far)]
+                return torch.cat(parts)[order.argsort()]
         return self._run(self.bridge.original_model, ids, mask).logits
 
     def _run(self, module: Any, ids: Tensor, mask: Tensor | None, prefix: Prefix | None = None) -> Any:
@@ -113,18 +139,34 @@ class Model:
             kwargs |= {"attention_mask": mask.long(), "position_ids": (mask.long().cumsum(-1) - 1).clamp(min=0)}
             if not self.card["takes_position_ids"]:
                 del kwargs["position_ids"]
-        if hasattr(self.bridge, "pos_embed"):
-            self.bridge.pos_embed._current_batch_size = ids.shape[0]
-        with torch.no_grad():
-            return module(**kwargs)
+        with self.lock:
+            return run(self.bridge, module, **kwargs)
 
 
-_locks: WeakKeyDictionary[TransformerBridge, threading.RLock] = WeakKeyDictionary()
+def run(bridge: TransformerBridge, module: Any, **kwargs: Any) -> Any:
+    """What the bridge's model, or its core alone, gives: the one way in which all passes are run.
+
+    Raises:
+        ModelError: the bridge's weights have been folded.
+    """
+    refuse_folded(bridge)
+    if hasattr(bridge, "pos_embed"):
+        bridge.pos_embed._current_batch_size = len(kwargs["input_ids"])
+    with torch.no_grad():
+        return module(**kwargs)
 
 
-def lock_of(bridge: TransformerBridge) -> threading.RLock:
-    """The lock of this bridge, the same for every `Model` that is made of it."""
-    return _locks.setdefault(bridge, threading.RLock())
+def refuse_folded(bridge: TransformerBridge) -> None:
+    """Refuse a bridge whose weights are no longer the checkpoint's.
+
+    Raises:
+        ModelError: TransformerLens has folded or centred them.
+    """
+    if getattr(bridge, "_weights_processed", False):
+        raise ModelError(
+            "This bridge's weights have been folded or centred (compatibility mode), so they and its activations are "
+            "not the model's. Load it again without, or with enable_compatibility_mode(no_processing=True)."
+        )
 
 
 def attention_layers(bridge: TransformerBridge) -> list[int]:
@@ -139,12 +181,28 @@ def w_out(bridge: TransformerBridge, layer: int) -> Float[Tensor, "d_mlp d_model
 
 
 @contextmanager
+def logits_read(bridge: TransformerBridge, read: Callable[[Tensor], None]) -> Iterator[None]:
+    """Call `read` with what the model's forward returns in this thread, scaled or capped where it does that."""
+    reader = threading.get_ident()
+
+    def hook(module: Any, args: tuple[Any, ...], out: Any) -> None:
+        if threading.get_ident() == reader:
+            read(out.logits)
+
+    handle = bridge.original_model.register_forward_hook(hook)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+@contextmanager
 def hooked(points: Mapping[Any, HookPoint], read: Callable[[Any, Tensor], None]) -> Iterator[None]:
-    """Call `read(key, activation)` at each hook point; remove exactly these hooks afterwards."""
-    added = []
+    """Call `read(key, activation)` at each hook point in this thread's passes; then remove exactly these hooks."""
+    added, reader = [], threading.get_ident()
 
     def hook(key: Any) -> Callable[..., None]:
-        return lambda activation, hook: read(key, activation)
+        return lambda activation, hook: read(key, activation) if threading.get_ident() == reader else None
 
     try:
         for key, point in points.items():

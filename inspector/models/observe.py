@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import chain
 from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor
 
-from inspector.batches import Batch, PaddingSide, TokenSequence, batch_count
+from inspector.batches import Batch, PaddingSide, TokenSequence, batch_apart, batch_count
 from inspector.errors import InputError
 from inspector.models import Model, Prefix, hooks_inside_attention, reading, route_now
 from inspector.models.attention import StreamedAttention, WholeAttention, roll_rows
@@ -72,8 +74,9 @@ def observe(
         raise InputError("With a shared prefix attention can't be read, and padding is on the right.")
     if prefix is not None and (inside := hooks_inside_attention(model)):
         raise InputError(f"A hook at {inside[0]} would not fire with a shared prefix. Remove it, or pass whole rows.")
+    apart = partial(batch_apart, switch=model.rotary_switch)
     with model.lock, reading(model, kinds, pass_.deliver, prefix):
-        for batch in batches:
+        for batch in chain.from_iterable(map(apart, batches)):
             batch = Batch(*(x.to(model.device) for x in (batch.ids, batch.real, batch.text)))
             pass_.batch, pass_.shift = batch, None
             ids, mask = batch.ids, None

@@ -163,15 +163,15 @@ _stops: WeakKeyDictionary[Any, dict[tuple[object, ...], Tensor]] = WeakKeyDictio
 
 
 def stop_tokens(model: Model) -> Bool[Tensor, " vocab"]:
-    """True at token ids that end an answer: special ones, and those with a line break in them. Don't write to it."""
+    """True at token ids that end an answer: `Model.end_ids`, and those with a line break in them. Don't write to it."""
     tokenizer: Any = model.tokenizer
     known, vocab = min(len(tokenizer), model.shape.vocab), model.shape.vocab
-    special = sorted({*tokenizer.all_special_ids, *tokenizer.added_tokens_decoder})
-    found, key = _stops.setdefault(tokenizer, {}), (known, vocab, model.device, *special)
+    ends = sorted(model.end_ids)
+    found, key = _stops.setdefault(tokenizer, {}), (known, vocab, model.device, *ends)
     if key not in found:
         stop = torch.ones(vocab, dtype=torch.bool)
         texts = tokenizer.batch_decode([[i] for i in range(known)], clean_up_tokenization_spaces=False)
         stop[:known] = torch.tensor(["\n" in text for text in texts])
-        stop[[i for i in special if i < vocab]] = True
+        stop[ends] = True
         found[key] = stop.to(model.device)
     return found[key]

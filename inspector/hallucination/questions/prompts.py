@@ -6,6 +6,7 @@ from functools import lru_cache
 from itertools import takewhile
 from typing import Any, Literal
 
+from inspector.batches import encode
 from inspector.errors import InputError
 
 SHOTS = (
@@ -35,7 +36,7 @@ class Form:
             InputError: `chat`, and the tokenizer has no chat template.
         """
         if self.name == "few-shot":
-            return tuple(tokenizer(self._text(question))["input_ids"])
+            return encode(tokenizer, self._text(question))
         if not getattr(tokenizer, "chat_template", None):
             raise InputError("The chat form was asked for and this tokenizer has no chat template. Use few-shot.")
         turns = [
@@ -65,7 +66,7 @@ class Form:
         if not answer or "\n" in answer:
             raise InputError(f"Answer {answer[:40]!r} is not one line of text. Give one line.")
         if self.name == "few-shot":
-            whole = tuple(tokenizer(f"{self._text(question)} {answer}")["input_ids"])
+            whole = encode(tokenizer, f"{self._text(question)} {answer}")
             prompt = self.prompt(tokenizer, question)
             if whole[: len(prompt)] == prompt and len(whole) > len(prompt):
                 return whole[len(prompt) :]
