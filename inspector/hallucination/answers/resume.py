@@ -13,6 +13,7 @@ from inspector.hallucination.grading.labels import FEWEST
 from inspector.hallucination.questions.prompts import Form
 from inspector.hallucination.questions.sets import Question
 from inspector.models import Model
+from inspector.places import write_whole
 from inspector.progress import SILENT, Progress
 
 
@@ -96,7 +97,7 @@ def _read(log: Path) -> dict[str, Asked]:
             if number < len(lines):
                 raise RunError(f"'{log}' line {number} is damaged. Delete {log.parent} and start again.") from error
     if lines[-1]:  # a batch that was being written: close the line, so that appending starts a new one
-        log.write_text("\n".join([*lines[:-1], ""]), encoding="utf-8")
+        write_whole(log, "\n".join([*lines[:-1], ""]))
     return found
 
 
