@@ -12,6 +12,7 @@ from jaxtyping import Int
 
 from inspector.errors import InputError
 from inspector.hallucination.questions.public import HUB, OWN, Row, Schema, fetch, recognise
+from inspector.printable import half_pair
 
 BUILT_IN = ("world_facts", "false_premises")
 
@@ -192,6 +193,8 @@ def _question(place: str, number: int, fields: Row) -> Question:
         if name not in fields:
             raise InputError(f'{place} lacks "{name}". Add it; the answers of a false premise are [].')
     text, answers, key = fields["question"], fields["answers"], fields.get("id")
+    if any(half_pair(part) for part in _strings(fields)):
+        raise InputError(f"{place} has half a surrogate pair, which is not a character. Fix its encoding.")
     if not isinstance(text, str) or not text.strip():
         raise InputError(f"{place} has {_shown(text)} for a question. Give it words.")
     if not isinstance(answers, list) or not all(isinstance(one, str) and one.strip() for one in answers):
@@ -213,10 +216,20 @@ def _question(place: str, number: int, fields: Row) -> Question:
     )
 
 
+def _strings(value: object) -> Iterator[str]:
+    """The strings in a value, however deep."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        yield from (part for one in value.values() for part in _strings(one))
+    elif isinstance(value, list | tuple):
+        yield from (part for one in value for part in _strings(one))
+
+
 def _place(path: Path, number: int) -> str:
     return f"{ {'.jsonl': 'line', '.json': 'entry'}.get(path.suffix, 'row') } {number}"
 
 
 def _shown(value: object) -> str:
-    text = json.dumps(value, ensure_ascii=False, default=str)
+    text = json.dumps(value, ensure_ascii=bool(any(map(half_pair, _strings(value)))), default=str)
     return text if len(text) <= 60 else f"{text[:57]}..."
