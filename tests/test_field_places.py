@@ -399,3 +399,46 @@ def test_runs_lists_runs_and_removes_only_what_stopped_work_left(command: Comman
     assert command("runs", tmp_path, "--remove", folder.name, "--remove", ".writing-abc").code == 0
     assert sorted(path.name for path in tmp_path.iterdir()) == [".git", "run"]
     assert command("runs", tmp_path / "nowhere").code == 2
+
+
+# The cache.
+
+
+def test_a_cache_that_can_not_be_written_is_said_before_anything_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    for place in (tmp_path / "file", tmp_path / "file" / "below", Path("/proc/none")):
+        monkeypatch.setenv("INSPECTOR_CACHE", str(place))
+        with pytest.raises(ModelError, match="Set INSPECTOR_CACHE"):
+            embedded.dequantised(tmp_path / "absent.gguf", "0" * 64)
+
+
+def test_a_cache_without_room_says_how_much_is_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INSPECTOR_CACHE", str(tmp_path))
+    monkeypatch.setattr(embedded, "_size_of", lambda gguf: 1 << 60)
+    with pytest.raises(ModelError, match=r"GB are free and 1152921504\.6 GB are needed"):
+        embedded.dequantised(tmp_path / "absent.gguf", "0" * 64)
+    assert tree(tmp_path) == {}
+
+
+def test_a_disk_that_fills_up_while_weights_are_written_is_a_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(gguf: Path, folder: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setenv("INSPECTOR_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(embedded, "_convert", full)
+    with pytest.raises(ModelError, match="No space left"):
+        embedded.dequantised(tmp_path / "absent.gguf", "0" * 64)
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_what_the_disk_refuses_anywhere_is_a_line(command: Command, run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*arguments: Any, **options: Any) -> None:
+        raise PermissionError(13, "Permission denied", "/some/file")
+
+    monkeypatch.setattr("inspector.run.report.open_run", refuse)
+    done = command("show", run)
+    assert done.code == 2 and "'/some/file'" in done.err and done.err.count("\n") == 1

@@ -119,7 +119,7 @@ def _locate(name: str) -> tuple[str, dict[str, Any]]:
         facts = {"name": name, "source": f"{embedded.DISTRIBUTION} ({gguf.name})", "file_sha256": embedded.SHA256}
         with _quiet():
             return str(embedded.dequantised(gguf, embedded.SHA256)), facts
-    if path.suffix == ".gguf":
+    if path.suffix.lower() == ".gguf":
         if not path.is_file():
             raise ModelError(f"No file '{name}'. Give the path of a .gguf file.")
         digest = embedded.file_sha256(path)
