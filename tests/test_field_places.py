@@ -30,7 +30,7 @@ from inspector.figures.effects import effect_intervals
 from inspector.hallucination.questions import chat_template
 from inspector.hallucination.questions.prompts import Form
 from inspector.hallucination.questions.sets import from_file
-from inspector.models import load_model
+from inspector.models import embedded, load_model
 from inspector.printable import printable
 from inspector.records import Effect
 from inspector.run.report import Report, open_run

@@ -72,7 +72,7 @@ def study_hallucination(
     progress = progress_of(progress, step)
     refuse(model, questions)
     asked = ask_all(model, questions, form, sampling, folder, progress)
-    everything = mark_all(model, questions, asked, judge, progress)
+    everything = mark_all(model, questions, asked, judge, progress, folder)
     labelled = label_all([one.marks for one in everything], agreement)
     spoken = [number for number, one in enumerate(everything) if one.ids[0]]
     answered = [everything[number] for number in spoken]

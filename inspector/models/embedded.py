@@ -87,7 +87,8 @@ def dequantised(gguf: Path, digest: str) -> Path:
 
 
 def _not_cached(folder: Path, why: str) -> str:
-    return f"The cache '{folder}' can't be written: {why}. Set INSPECTOR_CACHE to a folder that can be, on a disk with room."
+    advice = "Set INSPECTOR_CACHE to a folder that can be, on a disk with room."
+    return f"The cache '{folder}' can't be written: {why}. {advice}"
 
 
 def _size_of(gguf: Path) -> int:

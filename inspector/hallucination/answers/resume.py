@@ -8,6 +8,7 @@ from pathlib import Path
 
 from inspector.errors import InputError, ModelError, RunError
 from inspector.hallucination.answers.ask import Asked, Asker, Sampling
+from inspector.hallucination.answers.kept_marks import KeptMarks
 from inspector.hallucination.grading.graders import Judge, Mark
 from inspector.hallucination.grading.labels import FEWEST
 from inspector.hallucination.questions.prompts import Form
@@ -107,15 +108,24 @@ def mark_all(
     asked: Sequence[Asked],
     judge: Judge,
     progress: Progress = SILENT,
+    folder: Path | None = None,
 ) -> list[Answered]:
-    """Texts and marks of all answers; equal answers to one question are judged once."""
+    """Texts and marks of all answers; equal answers to one question are judged once.
+
+    Marks of a judge that takes long are kept in the folder's `marks.jsonl` as they come, and not asked for again.
+
+    Raises:
+        InputError: the judge can't be asked, or some of its replies are no marks; the others are kept.
+    """
+    kept = KeptMarks(judge, folder)
     answered = []
     task = progress.task("judging", len(questions))
     for question, one in zip(questions, asked, strict=True):
         texts = tuple(text.strip() for text in model.tokenizer.batch_decode([list(ids) for ids in one.answers]))
-        mark_of = {text: judge(question.question, question.answers, text) for text in dict.fromkeys(texts)}
+        mark_of = {text: kept.mark(question, text) for text in dict.fromkeys(texts)}
         answered.append(Answered(question, one.answers, texts, tuple(mark_of[text] for text in texts)))
         task.advance()
+    kept.refuse_odd()
     return answered
 
 
