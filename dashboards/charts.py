@@ -45,7 +45,7 @@ def chart(
     """
     title = title_of(figure)
     with st.container(border=True):
-        st.html(f"<h2 class=figure>{title}</h2><p class=reading>{html.escape(means)}</p>")
+        st.html(f"<h2 class=figure>{html.escape(title)}</h2><p class=reading>{html.escape(means)}</p>")
         boxes = crop is not None and pick is None  # while boxes are drawn, Streamlit hears no clicks
         drawn = themed(figure).update_layout(dragmode="select" if boxes else "zoom")
         form = "png" if st.query_params.get("picture") == "png" else "svg"
@@ -57,7 +57,7 @@ def chart(
             drawn,
             key=key,
             theme="streamlit",
-            alt=f"{html.unescape(title)}. {means}",
+            alt=f"{title}. {means}",
             config={"displaylogo": False, "toImageButtonOptions": {"format": form, "filename": key, "scale": 2}},
             **options,
         )

@@ -43,7 +43,9 @@ def form() -> None:
             scanning = [one.name for one in load_detectors()]
             right.multiselect("Detectors", scanning, scanning, key="detectors")
             st.file_uploader(
-                'Or a text file (.txt: one text; .jsonl: one per line under "text")', ["txt", "jsonl"], key="file"
+                'Or a text file (.txt: one text; .jsonl: one per line under "text")',
+                ["txt", "jsonl", "ndjson", "json"],
+                key="file",
             )
         asked = st.form_submit_button("Inspect", type="primary")
     if asked:

@@ -1,22 +1,25 @@
 """The folder of runs: listing, opening, renaming, deleting, bringing in; nothing outside it is ever touched."""
 
 import io
-import os
-import re
 import shutil
 import tempfile
 import zipfile
-import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from inspector.errors import InspectorError, RunError
+from inspector.printable import printable
 from inspector.run import disk as runs
 
-NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
+LONGEST_NAME = 255
+"""Bytes of a name that disks take."""
 LARGEST_RUN = 2 << 30
 """Bytes that an uploaded run may unpack to."""
+LARGEST_LIST = 64 << 20
+"""Bytes of an uploaded `run.json`."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +45,9 @@ class Shelf:
 
     def all(self) -> list[Shelved]:
         """Every run, the latest written first; damaged ones too."""
+        runs.put_back_all(self.root)
         folders = [path.parent for path in self.root.glob("*/run.json")]
-        found = [_described(folder) for folder in folders if NAME.fullmatch(folder.name) and not folder.is_symlink()]
+        found = [_described(folder) for folder in folders if folder.name[0] != "." and not folder.is_symlink()]
         return sorted(found, key=lambda run: (-run.changed, run.name))
 
     def find(self, name: str) -> Shelved:
@@ -61,14 +65,16 @@ class Shelf:
             RunError: the name is taken, or isn't fit for a folder.
         """
         source, target = self._inside(name, there=True), self._inside(new, there=False)
-        source.rename(target)
+        with _changing(self.root):
+            source.rename(target)
 
     def delete(self, name: str) -> None:
         """Remove a run for good."""
         folder = self._inside(name, there=True)
-        doomed = Path(tempfile.mkdtemp(prefix=".deleted-", dir=self.root))
-        folder.rename(doomed / "run")
-        shutil.rmtree(doomed)
+        with _changing(self.root):
+            doomed = Path(tempfile.mkdtemp(prefix=".deleted-", dir=self.root))
+            folder.rename(doomed / "run")
+            shutil.rmtree(doomed)
 
     def place(self, name: str) -> Path:
         """Where a new run of this name goes.
@@ -79,13 +85,19 @@ class Shelf:
         return self._inside(name, there=False)
 
     def packed(self, name: str) -> bytes:
-        """A run as a zip file that `bring_in` takes."""
+        """A run as a zip file that `bring_in` takes: the files that its `run.json` lists.
+
+        Raises:
+            RunError: there is no run of this name, or a file of it is a link, which may lead anywhere.
+        """
         folder = self._inside(name, there=True)
         out = io.BytesIO()
         with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as packed:
-            for path in sorted(folder.rglob("*")):
-                if path.is_file():
-                    packed.write(path, path.relative_to(folder).as_posix())
+            for file in ("run.json", *sorted(runs.describe(folder)["files"])):
+                if runs.is_led_out(folder, file):
+                    raise RunError(f"Run '{name}': {file} is a link, which a run has none of. Copy the run itself.")
+                if (folder / file).is_file():
+                    packed.write(folder / file, file)
         return out.getvalue()
 
     def bring_in(self, name: str, content: bytes) -> None:
@@ -95,9 +107,11 @@ class Shelf:
             RunError: it isn't a run, is damaged, or the name is taken.
         """
         target = self._inside(name, there=False)
-        self.root.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".bringing-", dir=self.root) as scratch:
-            made = Path(scratch) / "new"
+        with _changing(self.root):
+            self.root.mkdir(parents=True, exist_ok=True)
+            scratch = tempfile.TemporaryDirectory(prefix=".bringing-", dir=self.root)
+        with scratch, _changing(self.root):
+            made = Path(scratch.name) / "new"
             _unpack(content, made)
             try:
                 runs.read(made)
@@ -111,8 +125,11 @@ class Shelf:
         Raises:
             RunError: the name is no folder's name, or the folder is (not) there.
         """
-        if not NAME.fullmatch(name):
-            raise RunError(f"'{name[:40]}' can't name a run. Use letters, digits, '.', '_' and '-', 64 at most.")
+        if not is_name(name):
+            raise RunError(
+                f"'{printable(name[:40])}' can't name a run. Use letters, digits and blanks, no slashes, "
+                f"no '.' in front, {LONGEST_NAME} bytes at most."
+            )
         folder = self.root / name
         if there and (folder.is_symlink() or not (folder / "run.json").is_file()):
             raise RunError(f"No run '{name}' here. Choose one of the list.")
@@ -121,7 +138,27 @@ class Shelf:
         return folder
 
 
+def is_name(name: str) -> bool:
+    """Whether a folder of this name is directly in the root, and the name can be shown."""
+    fits = len(name.encode("utf-8", "replace")) <= LONGEST_NAME and printable(name) == name
+    return fits and name == name.strip() != "" and name[0] != "." and not {"/", "\\"} & set(name)
+
+
+@contextmanager
+def _changing(root: Path) -> Iterator[None]:
+    """What the disk refuses is said in a line."""
+    try:
+        yield
+    except OSError as error:
+        raise RunError(
+            f"'{root.name}' can't be changed: {error.strerror or error}. Look at its permissions and its disk."
+        ) from error
+
+
 def _described(folder: Path) -> Shelved:
+    if not is_name(folder.name):
+        wrong = f"'{printable(folder.name)}' can't name a run here. Rename its folder."
+        return Shelved(folder.name, folder, folder.stat().st_mtime, {}, wrong)
     changed = (folder / "run.json").stat().st_mtime
     try:
         about = runs.describe(folder)
@@ -132,22 +169,60 @@ def _described(folder: Path) -> Shelved:
 
 
 def _unpack(content: bytes, target: Path) -> None:
+    """Unpack a run's `run.json`, then the files that it lists, and nothing else.
+
+    Raises:
+        RunError: it is no zip file, is damaged, or holds anything else.
+    """
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as packed:
-            infos = [info for info in packed.infolist() if not info.is_dir()]
-            if sum(info.file_size for info in infos) > LARGEST_RUN:
-                raise RunError("This zip file unpacks to more than 2 GB. Copy the run's folder instead.")
-            for info in infos:
-                if not runs.INSIDE.fullmatch(info.filename):
-                    raise RunError(f"This zip file holds '{info.filename[:60]}', which is no file of a run.")
-                path = target / info.filename
-                path.parent.mkdir(parents=True, exist_ok=True)
-                with packed.open(info) as source, path.open("wb") as out:
-                    shutil.copyfileobj(source, out, 1 << 20)
-    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, NotImplementedError, RuntimeError) as error:
-        raise RunError(f"This is not a zip file that can be read ({error}). Export the run again.") from error
+            infos = _named(packed)
+            _extract(packed, infos.pop("run.json"), target, LARGEST_LIST)
+            listed = runs.describe(target)["files"]
+            if unlisted := sorted(infos.keys() - listed.keys()):
+                raise RunError(f"This zip file holds '{unlisted[0]}', which its run.json doesn't list.")
+            for name, info in infos.items():
+                _extract(packed, info, target, int(listed[name]["bytes"]))
+    except RunError as error:
+        raise RunError(str(error).replace(str(target), "in this zip file")) from error
+    except Exception as error:  # each way to compress raises of its own family, and each means the same
+        raise RunError(
+            f"This is not a zip file that can be read ({printable(error)[:80] or type(error).__name__}). "
+            "Export the run again."
+        ) from error
+
+
+def _named(packed: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
+    """The archive's files by name, before any is read.
+
+    Raises:
+        RunError: one is no file of a run or is there twice, there is no `run.json`, or they are too large.
+    """
+    infos = [info for info in packed.infolist() if not info.is_dir()]
+    if sum(info.file_size for info in infos) > LARGEST_RUN:
+        raise RunError("This zip file unpacks to more than 2 GB. Copy the run's folder instead.")
+    named = {info.filename: info for info in infos}
+    strange = next((name for name in named if not runs.INSIDE.fullmatch(name)), None)
+    if strange is not None:
+        raise RunError(f"This zip file holds '{printable(strange[:60])}', which is no file of a run.")
+    if len(named) < len(infos) or "run.json" not in named:
+        raise RunError("This zip file is no run: it has no run.json, or a file twice. Export the run again.")
+    return named
+
+
+def _extract(packed: zipfile.ZipFile, info: zipfile.ZipInfo, target: Path, most: int) -> None:
+    """Unpack one file, which must not be larger than it is listed."""
+    path = target / info.filename
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with packed.open(info) as source, path.open("wb") as out:
+        left = most
+        while block := source.read(1 << 20):
+            left -= len(block)
+            if left < 0:
+                raise RunError(f"This zip file's '{info.filename}' is larger than its run.json says. Export it again.")
+            out.write(block)
 
 
 def size_of(folder: Path) -> int:
-    """Bytes of a run's files."""
-    return sum(os.path.getsize(path) for path in folder.rglob("*") if path.is_file())
+    """Bytes of a run's files; what links lead to is none of them."""
+    return sum(path.lstat().st_size for path in folder.rglob("*") if path.is_file() and not path.is_symlink())

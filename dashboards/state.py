@@ -154,7 +154,8 @@ def is_live(name: str | None) -> bool:
 
 def said_time(moment: datetime) -> str:
     """A moment as all pages say it."""
-    return moment.astimezone(UTC).strftime("%-d %B %Y, %H:%M UTC")
+    there = moment.astimezone(UTC)
+    return f"{there.day} {there:%B %Y, %H:%M} UTC"  # Windows has no strftime("%-d")
 
 
 def _live(name: str) -> View:

@@ -48,10 +48,10 @@ def banner(view: View) -> None:
     card = view.report.card
     where = f"run {view.name}" if view.saved else "this session, not saved"
     revision = card.get("revision") or f"weights {card['fingerprint'][:12]}"
-    facts = [where, f"<b>{html.escape(str(card['name']))}</b>", str(card["dtype"]), revision, view.created]
     limits = ", ".join(f"{name} {value:g}" for name, value in state.in_force(view.report).items())
-    said = [fact if fact.startswith("<b>") else html.escape(fact) for fact in facts]
-    said.append(html.escape(f"thresholds: {limits}"))
+    facts = [where, card["name"], card["dtype"], revision, view.created, f"thresholds: {limits}"]
+    said = [html.escape(str(fact)) for fact in facts]
+    said[1] = f"<b>{said[1]}</b>"
     chip = "Saved run" if view.saved else "Live run"
     st.html(f"<div class=banner><span class=chip>{chip}</span>{''.join(f'<span>{one}</span>' for one in said)}</div>")
 

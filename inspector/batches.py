@@ -11,6 +11,7 @@ from jaxtyping import Bool, Int
 from torch import Tensor
 
 from inspector.errors import InputError
+from inspector.printable import half_pair
 
 Text = str | Sequence[int]
 """A text is a string, or a sequence of token ids that the model receives exactly as given."""
@@ -87,7 +88,7 @@ def tokenise(
 def _encode(tokenizer: Any, text: Text, bos: bool | None, source: int) -> tuple[int, ...]:
     if not isinstance(text, str):
         ids = _as_ids(text, source)
-    elif not text.isascii() and any("\ud800" <= c <= "\udfff" for c in text):
+    elif half_pair(text):
         raise InputError(f"Text {source} has half a surrogate pair, which is not a character. Fix its encoding.")
     elif not text.strip():
         ids = ()

@@ -2,14 +2,16 @@
 
 import hashlib
 import json
-import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from inspector.errors import RunError
+from inspector.places import beside, contents, held, write_probe
+
+WORKING = ".working"
+KEPT: list[str] = []
+"""What this process's stopped work has kept, in words; the command line says it, as its parser hides the error."""
 
 
 def digest(what: Sequence[object]) -> str:
@@ -18,23 +20,28 @@ def digest(what: Sequence[object]) -> str:
 
 
 @contextmanager
-def working_folder(beside: Path, what: Sequence[object]) -> Iterator[Path]:
-    """A folder beside a path; deleted once the context ends without an error.
+def working_folder(place: Path, what: Sequence[object]) -> Iterator[Path]:
+    """A folder beside a path; deleted once the context ends without an error, or with nothing in it.
 
     Args:
-        beside: where the result will be.
+        place: where the result will be.
         what: everything that the work depends on, as JSON can say it: the folder is named after it, so that the same
             work finds its own folder again.
 
     Raises:
-        RunError: another process does the same work.
+        RunError: another process does the same work, or the folder can't be made.
     """
-    folder = beside.parent / f".{beside.name}-{digest(what)}.working"
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = beside(place, f"-{digest(what)}{WORKING}")
     try:
-        held = FileLock(folder / "lock").acquire(timeout=0)
-    except Timeout as error:
-        raise RunError(f"Another process does the same (in '{folder}'). Wait for it, or stop it.") from error
-    with held:
-        yield folder
-    shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True, exist_ok=True)
+        write_probe(folder)
+    except OSError as error:
+        raise RunError(f"'{folder}' can't be written: {error.strerror or error}. Choose another place.") from error
+    with held(folder, kept=True):
+        try:
+            yield folder
+        except BaseException:
+            if kept := contents(folder):
+                size = sum(path.stat().st_size for path in kept if path.is_file())
+                KEPT.append(f"what was done is kept in '{folder}' ({size / 1e6:,.1f} MB)")
+            raise

@@ -20,11 +20,29 @@ def built_in(count: int | None = None) -> list[str]:
     return [texts[i * len(texts) // count] for i in range(count)]
 
 
+LINES = (".jsonl", ".ndjson", ".jsonlines")
+"""Suffixes of JSON Lines, in any case."""
+STRUCTURED = frozenset(
+    f".{name}"
+    for names in (
+        "csv|tsv|psv|xml|html|htm|xhtml|yaml|yml|json5|jsonc|geojson|parquet|arrow|feather|orc|avro|xls|xlsx|ods|sqlite|db",
+        "pkl|pickle|npy|npz|pt|safetensors|gz|bz2|xz|zst|zip|tar|7z|pdf|doc|docx|odt|rtf|epub",
+    )
+    for name in names.split("|")
+)
+"""Suffixes of files whose markup is no text to scan."""
+
+
+def suffix_of(name: str | Path) -> str:
+    """A file's suffix in small letters."""
+    return Path(name).suffix.strip().lower()
+
+
 def from_files(paths: Sequence[Path]) -> list[str]:
-    """The texts of files: `.jsonl` has one a line under "text", any other file is one text.
+    """The texts of files: JSON Lines have one a line under "text", `.json` a list of them; other files are one text.
 
     Raises:
-        InputError: a file that is missing, isn't UTF-8, is empty, or lacks "text".
+        InputError: a file that is missing, isn't UTF-8, is empty, lacks "text", or is structured otherwise.
     """
     texts: list[str] = []
     for path in paths:
@@ -39,8 +57,14 @@ def from_uploaded(name: str, content: bytes) -> list[str]:
     """The texts of a file's content, as `from_files` reads them.
 
     Raises:
-        InputError: it isn't UTF-8, is empty, or lacks "text".
+        InputError: it isn't UTF-8, is empty, lacks "text", or is structured otherwise.
     """
+    suffix = suffix_of(name)
+    if suffix in STRUCTURED:
+        raise InputError(
+            f"'{name}' is {suffix}, which is not read. Convert it to .jsonl with a \"text\" on each line, or name it "
+            ".txt if it is one text as it stands."
+        )
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -48,7 +72,39 @@ def from_uploaded(name: str, content: bytes) -> list[str]:
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     if not text.strip():
         raise InputError(f"'{name}' is empty. Leave it out or give it words.")
-    return _lines(name, text) if Path(name).suffix == ".jsonl" else [text]
+    if suffix == ".json":
+        return _entries(name, text)
+    if suffix not in LINES and suffix != ".txt" and _is_lines(text):
+        raise InputError(f"'{name}' holds JSON, a line each. Name it .jsonl, or .txt if it is one text as it stands.")
+    return _lines(name, text) if suffix in LINES else [text]
+
+
+def _is_lines(text: str) -> bool:
+    """Whether each line is a JSON object."""
+    lines = [line for line in text.split("\n") if line.strip()]
+    if not all(line.lstrip().startswith("{") and line.rstrip().endswith("}") for line in lines):
+        return False
+    try:
+        return all(isinstance(json.loads(line), dict) for line in lines)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _entries(path: str, content: str) -> list[str]:
+    """The texts of a JSON list, of strings or of objects with a "text"."""
+    try:
+        entries = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"'{path}' is not JSON ({error}). Fix it, or use .jsonl with one object per line.") from error
+    if not isinstance(entries, list) or not entries:
+        raise InputError(f"'{path}' holds no list of texts. Write a list of strings, or of objects with a \"text\".")
+    texts = []
+    for number, entry in enumerate(entries, start=1):
+        text = entry.get("text") if isinstance(entry, dict) else entry
+        if not isinstance(text, str):
+            raise InputError(f"'{path}' entry {number} is neither a string nor an object with a \"text\". Fix it.")
+        texts.append(text)
+    return texts
 
 
 def _lines(path: str, content: str) -> list[str]:

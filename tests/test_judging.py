@@ -3,8 +3,9 @@
 import json
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inspector.errors import InputError
-from inspector.hallucination.grading.graders import Endpoint, TokenF1, WholeWords, judge_named
+from inspector.hallucination.answers.kept_marks import KeptMarks
+from inspector.hallucination.grading.graders import Endpoint, Mark, TokenF1, WholeWords, judge_named
+from inspector.hallucination.grading.marks import OddReply
 from inspector.hallucination.grading.normalise import alias_forms, tokens, words
+from inspector.hallucination.questions.sets import Question
 
 QUESTIONS = Path(__file__).parents[2] / "shared" / "data" / "triviaqa_dev.jsonl"
 OSS = "Office of Strategic Services (OSS)"
@@ -703,3 +707,118 @@ def test_without_httpx_the_endpoint_says_what_to_install(monkeypatch: pytest.Mon
     monkeypatch.setitem(sys.modules, "httpx", None)
     with pytest.raises(InputError, match=r"pip install 'activation-inspector\[endpoint\]'"):
         Endpoint("http://127.0.0.1:1/v1", "m")("Capital?", ["Paris"], "Paris")
+
+
+@pytest.mark.usefixtures("_httpx")
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "Right!",
+        "**right**",
+        "`Right`.",
+        '"right"',
+        "<think>Lyon is wrong. Is Lutetia wrong?</think>\n\nRight.",
+        "so it is wrong?\n</think>right",
+        "Verdict: **Right**",
+        "Right.\nLutetia is what Paris was called.",
+    ],
+)
+def test_a_reply_is_read_through_thinking_emphasis_and_explanations(reply: str) -> None:
+    with serving(reply) as stub:
+        assert ask(stub) == "right"
+
+
+def raw(reply: Any, **options: Any) -> Any:
+    """Ask a server that writes these pieces of bytes, a moment after one another."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            with suppress(OSError):
+                for piece in reply:
+                    self.wfile.write(piece)
+                    self.wfile.flush()
+                    time.sleep(0.05)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}).start()
+    try:
+        judge = Endpoint(f"http://127.0.0.1:{server.server_port}", "m", **{"retries": 0, "pause": 0.0} | options)
+        return judge("Capital?", ["Paris"], "Lutetia")
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.mark.usefixtures("_httpx")
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        [b"HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n", *[b" "] * 30],
+        [b"HTTP/1.1 200 OK\r\n", *[b"X: y\r\n"] * 30],
+    ],
+    ids=["the body drips", "the headers drip"],
+)
+def test_a_reply_has_a_deadline_as_a_whole(pieces: list[bytes]) -> None:
+    began = time.monotonic()
+    with pytest.raises(InputError, match=r"gave no reply in 1 tries \(ReadTimeout\)"):
+        raw(pieces, timeout=0.2)
+    assert time.monotonic() - began < 4
+
+
+@pytest.mark.usefixtures("_httpx")
+def test_a_reply_has_a_largest_size() -> None:
+    with pytest.raises(InputError, match=r"gave no reply in 1 tries \(ReadError\)"):
+        raw([b"HTTP/1.1 200 OK\r\n\r\n", bytes(1 << 21)], timeout=5.0)
+
+
+@pytest.mark.usefixtures("_httpx")
+def test_the_pause_that_a_server_asks_for_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    waited: list[float] = []
+    monkeypatch.setattr("inspector.hallucination.grading.endpoint.time.sleep", lambda s: waited.append(s))
+    pieces = [b"HTTP/1.1 429 Slow down\r\nRetry-After: 7\r\nContent-Length: 0\r\n\r\n"]
+    with pytest.raises(InputError, match="status 429"):
+        raw(pieces, retries=1, timeout=5.0)
+    assert 7.0 in waited
+
+
+@pytest.mark.parametrize(
+    "url", ["http://x:99999", "http://[::1", "http://x:port", "http://x y/v1", "http://x\x1b[31m/"]
+)
+def test_a_bad_address_is_refused_in_a_line(url: str) -> None:
+    with pytest.raises(InputError, match=r"isn't http\(s\)://host/path"):
+        Endpoint(url, "m")
+
+
+def test_marks_are_kept_as_they_come_and_one_odd_reply_loses_none(tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    class Odd:
+        name, kept = "odd", True
+        healed = False
+
+        def __repr__(self) -> str:
+            return "Odd()"
+
+        def __call__(self, question: str, answers: Sequence[str], answer: str) -> Mark:
+            asked.append(answer)
+            if answer == "b" and not self.healed:
+                raise OddReply("The judge replied 'hm', not a mark.")
+            return "right"
+
+    judge, question = Odd(), Question("1", "Who?", ("a",))
+    first = KeptMarks(judge, tmp_path)
+    assert [first.mark(question, text) for text in "abc"] == ["right", "abstained", "right"]
+    with pytest.raises(InputError, match=r"'hm'.*2 other marks are kept: the same command asks for the rest"):
+        first.refuse_odd()
+    with (tmp_path / "marks.jsonl").open("a") as log:
+        log.write('["cut')
+    judge.healed = True
+    again = KeptMarks(judge, tmp_path)
+    assert [again.mark(question, text) for text in "abcd"] == ["right"] * 4
+    again.refuse_odd()
+    assert asked == ["a", "b", "c", "b", "d"]
+    assert all(KeptMarks(judge, tmp_path).mark(question, text) for text in "abcd") and len(asked) == 5

@@ -559,3 +559,26 @@ def test_questions_are_read_without_torch() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+def test_equal_questions_of_a_public_set_are_one_with_the_names_of_all(tmp_path: Path) -> None:
+    rows = [
+        {
+            "id": i,
+            "subj": f"work {i}",
+            "prop": "author",
+            "question": f"Who wrote  Work {i // 2}?",
+            "possible_answers": a,
+        }
+        for i, a in enumerate(['["A"]', '["B", "A"]', '["C"]', '["D"]'])
+    ]
+    rows[1]["question"] = "who wrote Work 0?"
+    first, second = from_file(lines(tmp_path, *rows))
+    assert (first.id, first.answers, first.copies, first.subject) == ("0", ("A", "B"), 1, "work 0")
+    assert (second.answers, second.copies) == (("C", "D"), 1)
+
+
+@pytest.mark.parametrize("name", ["q.JSONL", "q.ndjson"])
+def test_a_suffix_is_known_in_any_case(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text(json.dumps(SHORT) + "\n")
+    assert len(from_file(tmp_path / name)) == 1

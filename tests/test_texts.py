@@ -113,3 +113,33 @@ def test_a_file_that_is_not_utf8_is_refused_with_the_first_bad_byte(tmp_path: Pa
 def test_what_can_not_be_read_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(InputError, match="can't be read"):
         from_files([tmp_path / name])
+
+
+@pytest.mark.parametrize("name", ["a.JSONL", "a.ndjson", "a.JsonLines", "a.NDJSON"])
+def test_json_lines_are_known_by_any_of_their_suffixes_in_any_case(tmp_path: Path, name: str) -> None:
+    assert from_files([write(tmp_path, name, '{"text": "one"}\n{"text": "two"}\n')]) == ["one", "two"]
+
+
+@pytest.mark.parametrize("name", ["a.json", "a.JSON"])
+def test_a_json_list_is_a_text_an_entry(tmp_path: Path, name: str) -> None:
+    assert from_files([write(tmp_path, name, '["one", {"text": "two"}]')]) == ["one", "two"]
+    for content in ('{"text": "one"}', "[]", "[3]", '[{"txt": "one"}]', "{", '"one"'):
+        with pytest.raises(InputError, match=r"a\.(json|JSON)'"):
+            from_files([write(tmp_path, name, content)])
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.CSV", "a.tsv", "a.Xml", "a.html", "a.yaml", "a.parquet", "a.jsonl.gz"])
+def test_markup_is_not_scanned_as_one_text(tmp_path: Path, name: str) -> None:
+    with pytest.raises(InputError, match=r"is not read\. Convert it to \.jsonl"):
+        from_files([write(tmp_path, name, "text\none\n")])
+
+
+def test_json_lines_under_another_suffix_are_named_and_a_txt_is_one_text(tmp_path: Path) -> None:
+    lines = '{"text": "one"}\n{"text": "two"}\n'
+    for name in ("a.dat", "a"):
+        with pytest.raises(InputError, match=r"Name it \.jsonl"):
+            from_files([write(tmp_path, name, lines)])
+    assert from_files([write(tmp_path, "a.TXT", lines), write(tmp_path, "a.py", "{}  # code\n")]) == [
+        lines,
+        "{}  # code\n",
+    ]

@@ -9,10 +9,14 @@ from typing import Annotated
 
 import typer
 
+import inspector
 from inspector.errors import InputError
+from inspector.printable import printable
 
 LOCAL = ("127.0.0.1", "localhost")
 UPLOAD_MB = 200
+SERVE = Path(str(inspector.__file__)).parent.parent / "dashboards" / "serve.py"
+"""Beside this package: a folder `dashboards` where the command is given is somebody else's."""
 FONT = "system-ui, -apple-system, Segoe UI, Roboto, sans-serif"
 MONO = "ui-monospace, SFMono-Regular, Menlo, Consolas, monospace"
 
@@ -50,7 +54,7 @@ def dashboard(
     ] = None,
 ) -> None:
     """Serve the dashboard of a folder of runs in a browser."""
-    if find_spec("streamlit") is None or find_spec("dashboards") is None:
+    if find_spec("streamlit") is None or not SERVE.is_file():
         raise InputError(
             "The dashboard needs Streamlit, which is not installed. pip install 'activation-inspector[dashboard]'"
         )
@@ -60,13 +64,18 @@ def dashboard(
             wanted.bind((host, port))
         except OSError as error:
             raise InputError(f"Can't serve on {host}:{port} ({error.strerror}). Try another --port.") from error
-    typer.echo(f"Dashboard of '{runs}' at http://{host}:{port} (Ctrl-C ends it)", err=True)
+    if runs.exists() and not runs.is_dir():
+        raise InputError(f"'{runs}' is not a folder. Give the folder that holds runs.")
+    typer.echo(f"Dashboard of '{printable(runs)}' at http://{host}:{port} (Ctrl-C ends it)", err=True)
     started = command(runs, port, host, allow or [])
     os.execv(started[0], started)  # the server takes this process's place: what stops one stops all
 
 
 def command(runs: Path, port: int, host: str, allow: list[str]) -> list[str]:
-    """What is run: Streamlit with all of its options on the command line, so that no file can change them."""
+    """What is run: Streamlit with its options on the command line; no file and no module of this folder has a say.
+
+    `-P` keeps this folder out of Python's path, and `serve.py` keeps Streamlit from reading files of options.
+    """
     options = {
         "server.address": host,
         "server.port": str(port),
@@ -74,13 +83,17 @@ def command(runs: Path, port: int, host: str, allow: list[str]) -> list[str]:
         "server.fileWatcherType": "none",
         "server.maxUploadSize": str(UPLOAD_MB),
         "server.enableXsrfProtection": "true",
+        "server.enableCORS": "true",
+        "server.enableStaticServing": "false",
+        "server.baseUrlPath": "",
+        "global.developmentMode": "false",
         "browser.gatherUsageStats": "false",
         "client.toolbarMode": "minimal",
         "client.showErrorDetails": "none",
         "client.showErrorLinks": "false",
         **THEME,
     }
-    app = Path(str(find_spec("dashboards").origin)).parent / "app.py"  # type: ignore[union-attr]
+    app = SERVE.parent / "app.py"
     hosts = [f"--server.allowedHosts={name}" for name in dict.fromkeys([*LOCAL, host, *allow])]
     given = [f"--{name}={value}" for name, value in options.items()]
-    return [sys.executable, "-m", "streamlit", "run", str(app), *given, *hosts, "--", str(runs)]
+    return [sys.executable, "-P", str(SERVE), "run", str(app), *given, *hosts, "--", str(runs)]

@@ -1,6 +1,5 @@
 """The command `decode`: a study's questions under every way to decode."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +14,7 @@ from inspector.cli.options import (
     as_study,
     bars,
     load_again,
+    print_json,
     rows_of,
     say,
 )
@@ -55,7 +55,7 @@ def decode(
         say(quiet, f"Saved to {compared.save(target, overwrite=overwrite or in_place)}.")
     family = compared.frame("decoding")
     if as_json:
-        typer.echo(json.dumps({"decoding": rows_of(family)}, ensure_ascii=False, indent=1))
+        print_json({"decoding": rows_of(family)})
     else:
         from inspector.figures.palette import VIOLET
         from inspector.hallucination.compare_decoding import text_table

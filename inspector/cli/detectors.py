@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from inspector.cli.options import print_line
 from inspector.detectors.base import Judge, installed, load_detectors, load_judges
 from inspector.detectors.thresholds import in_force, thresholds_of
 from inspector.errors import InputError
@@ -101,12 +102,12 @@ def print_listed() -> None:
     rows = listed()
     wide = {key: 2 + max((len(row[key]) for row in rows), default=0) for key in ("name", "package")}
     for row in rows:
-        typer.echo(f"{row['name']:<{wide['name']}}{row['package']:<{wide['package']}}{row['class']}")
+        print_line(f"{row['name']:<{wide['name']}}{row['package']:<{wide['package']}}{row['class']}")
         if row["fault"]:
-            typer.echo(f"    {row['fault']}")
+            print_line(f"    {row['fault']}")
         for one in row["thresholds"]:
             default = f"{row['name']}.{one['name']}={one['default']:g}"
-            typer.echo(f"    --threshold {default:<28}{one['meaning']} ({one['range']})")
+            print_line(f"    --threshold {default:<28}{one['meaning']} ({one['range']})")
         for preset, values in row["presets"].items():
             said = ", ".join(f"{name}={value:g}" for name, value in values.items())
-            typer.echo(f"    --preset {preset:<31}{said}")
+            print_line(f"    --preset {preset:<31}{said}")

@@ -1,6 +1,5 @@
 """The commands of hallucination studies: `hallucinate` and `ask`."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from enum import StrEnum
@@ -20,6 +19,8 @@ from inspector.cli.options import (
     as_study,
     bars,
     load_again,
+    print_json,
+    print_line,
     rows_of,
     say,
 )
@@ -128,7 +129,7 @@ def hallucinate(
         )
         saved = with_transfers(study, str(out), others).save(out, overwrite=overwrite)
     say(quiet, f"Saved. Look at it: inspector show {out}")
-    typer.echo(saved)
+    print_line(saved)
 
 
 def _refuse_others(card: Mapping[str, Any], others: Mapping[str, "Study"]) -> None:
@@ -182,7 +183,7 @@ def ask(
     if as_json:
         output: dict[str, Any] = {"question": scored.question, "answer": scored.answer, "risk": scored.risk}
         output |= {"tokens": rows_of(scored.tokens), "neurons": rows_of(scored.neurons)}
-        typer.echo(json.dumps(output, ensure_ascii=False, indent=1))
+        print_json(output)
     else:
         print_scored(study, scored)
 
@@ -197,7 +198,7 @@ def _guarded(
     watching = guard(model, study, policy=policy.value, threshold=threshold)
     given = watching.answer(question)
     if as_json:
-        typer.echo(json.dumps({**asdict(given), "threshold": watching.threshold}, ensure_ascii=False, indent=1))
+        print_json({**asdict(given), "threshold": watching.threshold})
     else:
         print_guarded(given, watching.threshold)
 

@@ -1,6 +1,5 @@
 """The command `lens`: what each layer would predict, and how deep each token goes."""
 
-import json
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -14,6 +13,7 @@ from inspector.cli.options import (
     TrustRemoteCode,
     bars,
     forecast_said,
+    print_json,
     rows_of,
     say,
 )
@@ -64,7 +64,7 @@ def lens(
     if as_json:
         output = {"model": dict(loaded.card), "settings": how, "ratio": read.ratio, "deep_from": read.deep_from}
         output |= {"depth": rows_of(read.depth), "lens": rows_of(read.lens)}
-        typer.echo(json.dumps(output, ensure_ascii=False, indent=1))
+        print_json(output)
     else:
         from inspector.show.terminal import print_lens
 

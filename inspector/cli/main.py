@@ -1,6 +1,5 @@
 """The `inspector` command. Results go to stdout, messages to stderr; a user's mistake exits 2."""
 
-import json
 import os
 import signal
 import sys
@@ -15,11 +14,25 @@ from inspector.cli import decode as cli_decode
 from inspector.cli import hallucinate as cli_study
 from inspector.cli import lens as cli_lens
 from inspector.cli import neuron as cli_neuron
+from inspector.cli import runs as cli_runs
 from inspector.cli import verify as cli_verify
 from inspector.cli.detectors import Thresholds, chosen_thresholds, parsed_thresholds
-from inspector.cli.options import Json, Overwrite, Quiet, bars, forecast_said, rows_of, say
+from inspector.cli.options import (
+    Json,
+    Overwrite,
+    Quiet,
+    bars,
+    forecast_said,
+    print_csv,
+    print_json,
+    print_line,
+    rows_of,
+    say,
+)
 from inspector.errors import InputError, InspectorError
 from inspector.models.catalogue import BUILT_IN
+from inspector.printable import printable
+from inspector.resume import KEPT
 
 if TYPE_CHECKING:
     from inspector.run.report import Report
@@ -40,6 +53,7 @@ app.command()(cli_verify.verify)
 app.command()(cli_decode.decode)
 app.command()(cli_neuron.neuron)
 app.command()(cli_lens.lens)
+app.command()(cli_runs.runs)
 app.command()(cli_dashboard.dashboard)
 
 
@@ -105,7 +119,7 @@ def examine(
         )
     saved = report.save(out, overwrite=overwrite)
     say(quiet, f"Saved. Look at it: inspector show {out}")
-    typer.echo(saved)
+    print_line(saved)
 
 
 @app.command()
@@ -122,9 +136,9 @@ def show(
     if threshold:
         report = report.judge(**parsed_thresholds(threshold))
     if as_json:
-        typer.echo(json.dumps(_as_json(report, frame), ensure_ascii=False, indent=1))
+        print_json(_as_json(report, frame))
     elif frame is not None:
-        typer.echo(report.frame(frame).to_csv(index=False), nl=False)
+        print_csv(report.frame(frame))
     else:
         from inspector.show.terminal import print_report
 
@@ -140,7 +154,7 @@ def export(
     from inspector.run.report import open_run
     from inspector.show.html import write
 
-    typer.echo(write(open_run(run), page))
+    print_line(write(open_run(run), page))
 
 
 @app.command()
@@ -149,7 +163,7 @@ def models(as_json: Json = False) -> None:
     from inspector.models.catalogue import ARCHITECTURES, built_in_model
 
     if as_json:
-        typer.echo(json.dumps({"built_in": built_in_model(), "architectures": ARCHITECTURES}, indent=1))
+        print_json({"built_in": built_in_model(), "architectures": ARCHITECTURES})
         return
     built_in = built_in_model()
     typer.echo(f"{built_in['name']}  {built_in['state']}")
@@ -165,21 +179,25 @@ def detectors(as_json: Json = False) -> None:
     from inspector.cli.detectors import listed, print_listed
 
     if as_json:
-        typer.echo(json.dumps(listed(), indent=1))
+        print_json(listed())
     else:
         print_listed()
 
 
 def main() -> None:
-    """Run the command; mistakes end in one line and exit code 2, Ctrl-C in 130."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    """Run the command; mistakes end in one line and exit code 2, Ctrl-C in 130, SIGTERM in 143."""
+    ended: list[int] = []  # by SIGTERM
+    signal.signal(signal.SIGTERM, lambda number, frame: _end(ended))
+    KEPT.clear()
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a pipe of Windows may know fewer characters than a model
+            stream.reconfigure(errors="backslashreplace")
     if "--quiet" in sys.argv or "-q" in sys.argv:
         os.environ.setdefault("TQDM_DISABLE", "1")
     try:
         code = app(standalone_mode=False)
     except InspectorError as error:
-        print(f"inspector: {error}", file=sys.stderr)
-        code = 2
+        code = _mistake(str(error))
     except typer.Exit as stop:
         code = stop.exit_code
     except (KeyboardInterrupt, typer.Abort):
@@ -187,16 +205,37 @@ def main() -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
+    except OSError as error:
+        code = _mistake(_of_the_disk(error))
     except Exception as error:
         if not hasattr(error, "format_message"):  # the parser's own errors; typer does not export their class
             raise
         code = _usage(error)
-    if code == 130:
-        kept = (
-            "the same command resumes it" if sys.argv[1:2] in (["hallucinate"], ["verify"]) else "nothing was written"
-        )
-        print(f"inspector: stopped; {kept}.", file=sys.stderr)
-    sys.exit(code)
+    sys.exit(_stopped(143 if ended else 130) if code == 130 or ended else code)
+
+
+def _end(ended: list[int]) -> None:
+    """SIGTERM: what is open is closed as after Ctrl-C."""
+    ended.append(signal.SIGTERM)
+    raise KeyboardInterrupt
+
+
+def _mistake(said: str) -> int:
+    print(f"inspector: {printable(said)}", file=sys.stderr)
+    return 2
+
+
+def _of_the_disk(error: OSError) -> str:
+    """What the system refused, of which file, in a line."""
+    what = f"'{error.filename}'" if error.filename else "A file"
+    return f"{what} can't be used: {error.strerror or error}. Look at its permissions and at the disk, or name another."
+
+
+def _stopped(code: int) -> int:
+    """Say what is kept of the work that was stopped, and how to go on."""
+    said = f"{KEPT[-1]}; the same command resumes it" if KEPT else "nothing was written"
+    print(f"inspector: stopped; {printable(said)}.", file=sys.stderr)
+    return code
 
 
 def _usage(error: Any) -> int:
@@ -204,7 +243,7 @@ def _usage(error: Any) -> int:
     if type(error).__name__ == "NoArgsIsHelpError":
         print(error.format_message(), file=sys.stderr)
     else:
-        print(f"inspector: {error.format_message()} Try --help.", file=sys.stderr)
+        print(f"inspector: {printable(error.format_message())} Try --help.", file=sys.stderr)
     return 2
 
 

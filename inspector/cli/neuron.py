@@ -1,6 +1,5 @@
 """The command `neuron`: what one MLP neuron fires on, promotes, suppresses and writes."""
 
-import json
 from typing import Annotated
 
 import typer
@@ -14,6 +13,7 @@ from inspector.cli.options import (
     TrustRemoteCode,
     bars,
     forecast_said,
+    print_json,
     rows_of,
     say,
 )
@@ -61,7 +61,7 @@ def neuron(
         say(quiet, note)
     if as_json:
         described = {"model": dict(loaded.card), "states": rows_of(found.states), "tokens": rows_of(found.tokens)}
-        typer.echo(json.dumps(described, ensure_ascii=False, indent=1))
+        print_json(described)
     else:
         from inspector.show.terminal import print_neuron
 

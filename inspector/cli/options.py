@@ -1,6 +1,8 @@
 """What the commands share: options, messages, progress bars, rows for JSON."""
 
+import json
 import math
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,9 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from inspector.errors import InputError
+from inspector.printable import obeyed, printable
 from inspector.progress import Progress
 
 if TYPE_CHECKING:
+    import pandas as pd
     from rich.progress import Progress as Bars
 
     from inspector.hallucination.study import Study
@@ -69,9 +73,27 @@ def as_study(report: Any, path: Path) -> "Study":
 
 
 def say(quiet: bool, message: str) -> None:
-    """A message on stderr, unless quiet."""
+    """A message on stderr, unless quiet; nothing in it is obeyed by a terminal."""
     if not quiet:
-        typer.echo(message, err=True)
+        typer.echo(printable(message, kept="\n"), err=True)
+
+
+def print_line(text: object) -> None:
+    """A line on stdout; nothing in it is obeyed by a terminal."""
+    typer.echo(printable(text))
+
+
+def print_csv(table: "pd.DataFrame") -> None:
+    """A table on stdout as CSV; control characters other than line ends and tabs are written out."""
+    typer.echo(printable(table.to_csv(index=False, lineterminator="\n"), kept="\n\t"), nl=False)
+
+
+def print_json(value: object) -> None:
+    """A value on stdout as JSON that says the same in any encoding; nothing in it is obeyed by a terminal."""
+    plain = "utf" in (getattr(sys.stdout, "encoding", None) or "utf-8").lower()
+    written = json.dumps(value, ensure_ascii=not plain, indent=1)
+    # JSON's own escapes leave the second set of controls, directions and half pairs.
+    typer.echo(written.translate({ord(c): f"\\u{ord(c):04x}" for c in obeyed(written, "\n") if ord(c) < 0x10000}))
 
 
 def forecast_said(quiet: bool) -> Callable[["Forecast"], None]:
@@ -87,7 +109,7 @@ def bars(quiet: bool) -> Iterator[Progress]:
 
         def listener(name: str, done: int, total: int | None) -> None:
             if not done:  # it begins, perhaps again
-                tasks[name] = bar.add_task(name, total=total)
+                tasks[name] = bar.add_task(printable(name), total=total)
             bar.advance(tasks[name], done)
 
         yield Progress(listener)
@@ -105,6 +127,6 @@ def _bar(quiet: bool) -> Iterator["Bars"]:
     )
     from rich.progress import Progress as Bars
 
-    columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()]
+    columns = [TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()]
     with Bars(*columns, TimeRemainingColumn(), console=Console(stderr=True), disable=quiet, transient=True) as bar:
         yield bar

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from inspector.cli.options import Device, Overwrite, Quiet, TrustRemoteCode, bars, load_again, say
+from inspector.cli.options import Device, Overwrite, Quiet, TrustRemoteCode, bars, load_again, print_line, say
 from inspector.errors import InputError
 
 
@@ -71,4 +71,4 @@ def verify(
         )
         saved = verified.save(target, overwrite=overwrite or in_place)
     say(quiet, f"Saved. Look at it: inspector show {target}")
-    typer.echo(saved)
+    print_line(saved)

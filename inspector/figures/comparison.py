@@ -1,5 +1,7 @@
 """Two runs in one picture, with the same limits; models of other depths are aligned by relative depth."""
 
+import html
+
 import pandas as pd
 import plotly.graph_objects as go
 
@@ -20,7 +22,7 @@ def two_over_depth(
             x=depth,
             y=table[column],
             mode="lines+markers",
-            name=name,
+            name=html.escape(name),
             line={"color": colour, "dash": dash},
             customdata=table["layer"],
             hovertemplate="layer %{customdata}: %{y:,.3g}<extra>%{fullData.name}</extra>",

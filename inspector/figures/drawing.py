@@ -70,7 +70,7 @@ class Drawing:
 
     def alt(self, figure: go.Figure) -> str:
         """The picture in words."""
-        return f"{html.unescape(title_of(figure))}. {self.means}".rstrip()
+        return f"{title_of(figure)}. {self.means}".rstrip()
 
     @property
     def imports(self) -> str:
@@ -88,8 +88,8 @@ class Drawing:
 
 
 def title_of(figure: go.Figure) -> str:
-    """A figure's title on one line."""
-    return str(figure.layout.title.text).replace("<br>", " ")
+    """A figure's title on one line, as plain text: escape it wherever it becomes HTML."""
+    return html.unescape(str(figure.layout.title.text).replace("<br>", " "))
 
 
 def _rows(frame: pd.DataFrame, query: str) -> pd.DataFrame:

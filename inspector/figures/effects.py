@@ -65,14 +65,14 @@ def effect_intervals(
             },
             showlegend=False,
             hovertemplate=f"%{{x:+.3g}} [{row.low:+.3g}, {row.high:+.3g}]<br>controls {row.twin_low:+.3g} to "
-            f"{row.twin_high:+.3g}<br>{verdict_word(row.verdict, row.claim)}<extra></extra>",
+            f"{row.twin_high:+.3g}<br>{html.escape(verdict_word(row.verdict, row.claim))}<extra></extra>",
         )
     names = [
         f"{on_lines(html.escape(operation_words(row.op)), 34)}:<br>{on_lines(html.escape(row.target))}"
         for row in rows.itertuples()
     ]
     figure.update_yaxes(tickvals=list(range(len(rows))), ticktext=names, autorange="reversed", automargin=True)
-    said = METRICS.get(metric, (metric, metric))[1]
+    said = METRICS.get(metric, (metric, html.escape(metric)))[1]
     dose = " per unit of α" if rows["op"].str.startswith("scale").any() else ""
     figure.update_xaxes(title=f"{said}{dose}<br>grey: 95 % of the matched random controls", zeroline=True)
     figure.add_vline(x=0, line_dash="dot", line_color=NEUTRAL)
@@ -89,6 +89,6 @@ def _title(rows: pd.DataFrame, metric: str) -> str:
     for claimed, word in ((~harmless, "changed"), (harmless, "left unchanged")):
         held = int((rows.loc[claimed, "verdict"] == "confirmed").sum())
         said += [f"{word} by {held} of {int(claimed.sum())}"] if claimed.any() else []
-    name, top = METRICS.get(metric, (metric,))[0], rows.loc[rows["change"].abs().idxmax()]
-    largest = f"{top['change']:+.3g} ({operation_words(top['op'])})"
+    name, top = METRICS.get(metric, (html.escape(metric),))[0], rows.loc[rows["change"].abs().idxmax()]
+    largest = f"{top['change']:+.3g} ({html.escape(operation_words(top['op']))})"
     return f"{name.capitalize()}: {', '.join(said)} as claimed; the largest change is {largest}"

@@ -73,7 +73,7 @@ def study_hallucination(
     progress = progress_of(progress, step)
     refuse(model, questions)
     asked = ask_all(model, questions, form, sampling, folder, progress)
-    everything = mark_all(model, questions, asked, judge, progress)
+    everything = mark_all(model, questions, asked, judge, progress, folder)
     labelled = label_all([one.marks for one in everything], agreement)
     spoken = [number for number, one in enumerate(everything) if one.ids[0]]
     answered = [everything[number] for number in spoken]
@@ -105,7 +105,10 @@ def study_hallucination(
         },
         (),
         token_table(fed.whole(), model.tokenizer),
-        notes=_notes(labelled, [one.marks for one in everything], len(everything) - len(answered)),
+        notes=(
+            *_notes(labelled, [one.marks for one in everything], len(everything) - len(answered)),
+            *_merged(questions),
+        ),
         tables={"answers": _table(answered)},
     )
     return with_states(replace(study, findings=judged(study, [HNeurons()])), model, progress)
@@ -247,6 +250,14 @@ def _evidence(arrays: dict[str, np.ndarray], facts: dict[str, Any]) -> Evidence:
     axes = {name: axes_of(name) for name in arrays}
     combine: dict[str, Combine] = {name: "text" if axes[name][0] == "text" else "max" for name in arrays}
     return Evidence("hneurons", arrays, axes, combine, facts)
+
+
+def _merged(questions: Sequence[Question]) -> list[str]:
+    """That questions of the same words were asked once, where some were."""
+    copies = sum(question.copies for question in questions)
+    times = sum(question.copies > 0 for question in questions)
+    said = f"{times} questions stood in the set several times, {copies} copies in all: each was asked once, and a name "
+    return [f"{said}that any copy accepts is right."] if copies else []
 
 
 def _notes(labelled: Labelled, marks: Sequence[Sequence[Mark]], empty: int) -> tuple[str, ...]:

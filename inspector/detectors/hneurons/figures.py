@@ -1,5 +1,7 @@
 """Figures of candidate hallucination neurons, and which of them a record has."""
 
+import html
+
 import pandas as pd
 import plotly.graph_objects as go
 
@@ -32,7 +34,7 @@ def predictors(scores: pd.DataFrame) -> go.Figure:
         rows = ordered[ordered["name"].isin(("probe", "probe 3-vs-1", "combined")) == mine]
         figure.add_scatter(
             x=rows["auroc"],
-            y=rows["name"],
+            y=rows["name"].map(html.escape),
             mode="markers",
             marker={"color": colour, "size": 10, "symbol": "circle" if mine else "square"},
             error_x={
@@ -46,13 +48,13 @@ def predictors(scores: pd.DataFrame) -> go.Figure:
         )
     figure.add_vline(x=0.5, line_dash="dot", line_color=NEUTRAL)
     figure.update_xaxes(title="AUROC on answers not fitted on (line: chance)")
-    figure.update_yaxes(categoryorder="array", categoryarray=ordered["name"].tolist())
+    figure.update_yaxes(categoryorder="array", categoryarray=ordered["name"].map(html.escape).tolist())
     by_name = scores.set_index("name")["auroc"]
     rival = by_name.drop(["probe", "probe 3-vs-1", "combined"], errors="ignore").idxmax()
     return finish(
         figure,
         f"The probe distinguishes incorrect from correct answers with AUROC {by_name['probe']:.2f}; "
-        f"the best without neurons, {rival}, {by_name[rival]:.2f}",
+        f"the best without neurons, {html.escape(rival)}, {by_name[rival]:.2f}",
     )
 
 
@@ -122,7 +124,7 @@ def two_predictors(first: pd.DataFrame, second: pd.DataFrame, names: tuple[str, 
             x=table["auroc"],
             y=[known.index(predictor) + shift for predictor in table["name"]],
             mode="markers",
-            name=name,
+            name=html.escape(name),
             marker={"color": colour, "size": 10, "symbol": "circle" if shift < 0 else "square"},
             error_x={
                 "type": "data",
@@ -130,12 +132,13 @@ def two_predictors(first: pd.DataFrame, second: pd.DataFrame, names: tuple[str, 
                 "array": table["high"] - table["auroc"],
                 "arrayminus": table["auroc"] - table["low"],
             },
-            customdata=table["name"],
+            customdata=table["name"].map(html.escape),
             hovertemplate="%{customdata}: AUROC %{x:.3f}<extra>%{fullData.name}</extra>",
         )
     figure.add_vline(x=0.5, line_dash="dot", line_color=NEUTRAL)
     figure.update_xaxes(title="AUROC on answers not fitted on (line: chance)")
-    figure.update_yaxes(tickvals=list(range(len(known))), ticktext=known, autorange="reversed", automargin=True)
+    labels = [html.escape(name) for name in known]
+    figure.update_yaxes(tickvals=list(range(len(known))), ticktext=labels, autorange="reversed", automargin=True)
     figure.update_layout(legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0})
     probes = [float(table.set_index("name")["auroc"]["probe"]) for table in (first, second)]
     return finish(figure, f"The probe's AUROC: {probes[0]:.2f} in the first, {probes[1]:.2f} in the second")

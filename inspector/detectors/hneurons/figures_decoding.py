@@ -1,5 +1,7 @@
 """A picture of the decoding family (frame `decoding`)."""
 
+import html
+
 import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
@@ -27,14 +29,14 @@ def decoding_family(family: pd.DataFrame) -> go.Figure:
                 "array": family[f"{measure}_high"] - value,
                 "arrayminus": value - family[f"{measure}_low"],
             },
-            customdata=family["member"],
+            customdata=family["member"].map(html.escape),
             hovertemplate="%{customdata}: %{x:.1%}<extra></extra>",
             showlegend=False,
         )
         figure.add_trace(dots, row=1, col=column)
         figure.add_vline(x=value.iloc[0], line_dash="dot", line_color=NEUTRAL, row=1, col=column)
     figure.update_xaxes(tickformat=".0%", rangemode="tozero")
-    figure.update_yaxes(autorange="reversed", tickvals=places, ticktext=family["member"].tolist())
+    figure.update_yaxes(autorange="reversed", tickvals=places, ticktext=family["member"].map(html.escape).tolist())
     figure = finish(figure, _title(family))
     return figure.update_layout(height=440, margin={"l": 170, "t": 110})
 
@@ -46,6 +48,6 @@ def _title(family: pd.DataFrame) -> str:
         return f"{said}, no other way of decoding more (dotted: greedy)"
     sure = best["accuracy_change_low"] > 0
     return (
-        f"{said}; {best['member']} answers most correctly, {best['accuracy']:.0%}, "
+        f"{said}; {html.escape(best['member'])} answers most correctly, {best['accuracy']:.0%}, "
         f"{'significantly more' if sure else 'not significantly more'} (dotted: greedy)"
     )

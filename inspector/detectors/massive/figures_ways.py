@@ -57,5 +57,6 @@ def _ways_title(ways: pd.DataFrame) -> str:
     name, said = WAYS[what]
     least = ways[what].iloc[1:].idxmin()
     return (
-        f"{name.capitalize()} {said(ways[what].iloc[0])} unmodified; {said(ways[what][least])} with {way_words(least)}"
+        f"{name.capitalize()} {said(ways[what].iloc[0])} unmodified; {said(ways[what][least])} with "
+        f"{html.escape(way_words(least))}"
     )

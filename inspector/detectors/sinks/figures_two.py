@@ -1,5 +1,7 @@
 """Figures of the attention sinks of two runs."""
 
+import html
+
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
@@ -55,7 +57,7 @@ def heads_by_depth(first: pd.DataFrame, second: pd.DataFrame, names: tuple[str, 
             y=1.04,
             yref="paper",
             yanchor="bottom",
-            text=name,
+            text=html.escape(name),
             showarrow=False,
             font_color=NEUTRAL_TEXT,
         )

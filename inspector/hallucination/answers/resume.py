@@ -8,11 +8,13 @@ from pathlib import Path
 
 from inspector.errors import InputError, ModelError, RunError
 from inspector.hallucination.answers.ask import Asked, Asker, Sampling
+from inspector.hallucination.answers.kept_marks import KeptMarks
 from inspector.hallucination.grading.graders import Judge, Mark
 from inspector.hallucination.grading.labels import FEWEST
 from inspector.hallucination.questions.prompts import Form
 from inspector.hallucination.questions.sets import Question
 from inspector.models import Model
+from inspector.places import write_whole
 from inspector.progress import SILENT, Progress
 
 
@@ -96,7 +98,7 @@ def _read(log: Path) -> dict[str, Asked]:
             if number < len(lines):
                 raise RunError(f"'{log}' line {number} is damaged. Delete {log.parent} and start again.") from error
     if lines[-1]:  # a batch that was being written: close the line, so that appending starts a new one
-        log.write_text("\n".join([*lines[:-1], ""]), encoding="utf-8")
+        write_whole(log, "\n".join([*lines[:-1], ""]))
     return found
 
 
@@ -106,15 +108,24 @@ def mark_all(
     asked: Sequence[Asked],
     judge: Judge,
     progress: Progress = SILENT,
+    folder: Path | None = None,
 ) -> list[Answered]:
-    """Texts and marks of all answers; equal answers to one question are judged once."""
+    """Texts and marks of all answers; equal answers to one question are judged once.
+
+    Marks of a judge that takes long are kept in the folder's `marks.jsonl` as they come, and not asked for again.
+
+    Raises:
+        InputError: the judge can't be asked, or some of its replies are no marks; the others are kept.
+    """
+    kept = KeptMarks(judge, folder)
     answered = []
     task = progress.task("judging", len(questions))
     for question, one in zip(questions, asked, strict=True):
         texts = tuple(text.strip() for text in model.tokenizer.batch_decode([list(ids) for ids in one.answers]))
-        mark_of = {text: judge(question.question, question.answers, text) for text in dict.fromkeys(texts)}
+        mark_of = {text: kept.mark(question, text) for text in dict.fromkeys(texts)}
         answered.append(Answered(question, one.answers, texts, tuple(mark_of[text] for text in texts)))
         task.advance()
+    kept.refuse_odd()
     return answered
 
 

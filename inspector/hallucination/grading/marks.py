@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Literal, Protocol, runtime_checkable
 
+from inspector.errors import InputError
+
 Mark = Literal["right", "wrong", "abstained"]
 
 
@@ -16,3 +18,7 @@ class Judge(Protocol):
 
     def __call__(self, question: str, answers: Sequence[str], answer: str) -> Mark:
         """The mark of an answer to a question whose true answer has these aliases."""
+
+
+class OddReply(InputError):
+    """A judge's reply to one answer that is no mark; others may still be marked."""

@@ -8,6 +8,8 @@ from typing import Any, Literal
 
 from inspector.batches import encode
 from inspector.errors import InputError
+from inspector.hallucination.questions.chat_template import rendered
+from inspector.printable import half_pair
 
 SHOTS = (
     ("What is the largest ocean on Earth?", "Pacific Ocean"),
@@ -33,8 +35,10 @@ class Form:
         """Token ids that the answer follows, with the BOS that the tokenizer or its template adds.
 
         Raises:
-            InputError: `chat`, and the tokenizer has no chat template.
+            InputError: half a surrogate pair in the question; or `chat`, and the tokenizer has no chat template, or
+                one that fails on these turns.
         """
+        _refuse_half_pair("question", question)
         if self.name == "few-shot":
             return encode(tokenizer, self._text(question))
         if not getattr(tokenizer, "chat_template", None):
@@ -45,7 +49,7 @@ class Form:
             for role, text in zip(("user", "assistant"), shot, strict=True)
         ]
         turns.append({"role": "user", "content": " ".join(question.split())})
-        text = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+        text = rendered(tokenizer, turns)
         return tuple(tokenizer(text, add_special_tokens=False)["input_ids"])
 
     def prefix(self, tokenizer: Any) -> tuple[int, ...]:
@@ -60,9 +64,10 @@ class Form:
         """Token ids of a given answer, as they would follow the prompt.
 
         Raises:
-            InputError: the answer is empty, or has more than one line.
+            InputError: the answer is empty, has more than one line, or half a surrogate pair.
         """
         answer = answer.strip()
+        _refuse_half_pair("answer", answer)
         if not answer or "\n" in answer:
             raise InputError(f"Answer {answer[:40]!r} is not one line of text. Give one line.")
         if self.name == "few-shot":
@@ -78,11 +83,18 @@ class Form:
         return f"{shots}Question: {' '.join(question.split())}\nAnswer:"
 
 
+def _refuse_half_pair(what: str, text: str) -> None:
+    if half_pair(text):
+        raise InputError(f"The {what} has half a surrogate pair, which is not a character. Fix its encoding.")
+
+
 @lru_cache(maxsize=64)
 def _common(form: Form, tokenizer: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Token ids that prompts of very different questions begin with, and those they end with."""
     questions = ("Who?", "1, 2", "ไหน", "“why” is it", "a question of some length?")
     prompts = [form.prompt(tokenizer, question) for question in questions]
+    if len(set(prompts)) < len(prompts):
+        raise InputError("The tokenizer's chat template leaves the question out of the prompt. Use few-shot.")
     head = _agreeing(prompts)
     return head, _agreeing([prompt[len(head) :][::-1] for prompt in prompts])[::-1]
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,8 @@ from jaxtyping import Int
 
 from inspector.errors import InputError
 from inspector.hallucination.questions.public import HUB, OWN, Row, Schema, fetch, recognise
+from inspector.printable import half_pair
+from inspector.texts import LINES, suffix_of
 
 BUILT_IN = ("world_facts", "false_premises")
 
@@ -26,6 +28,7 @@ class Question:
         answers: every accepted alias; empty for a question without a right answer (a false premise).
         subject: what the question is about, e.g. "France": questions of one subject belong to one side of a split.
         relation: what it asks of the subject, e.g. "capital".
+        copies: how many more of the same words stood in its set; their answers are among its own.
     """
 
     id: str
@@ -33,6 +36,7 @@ class Question:
     answers: tuple[str, ...]
     subject: str | None = None
     relation: str | None = None
+    copies: int = 0
 
 
 def built_in(name: str) -> list[Question]:
@@ -52,16 +56,17 @@ def from_file(path: str | Path) -> list[Question]:
 
     The schema is told by the columns. Our own is question, answers (a list of strings), and where wanted id, subject,
     relation; the line's number serves where there is no id. TriviaQA, NQ-open, PopQA and Natural Questions are read as
-    the hub has them; of the last only the questions with short answers.
+    the hub has them; of the last only the questions with short answers. Questions of the same words in these sets
+    become one, with the names of all.
 
     Raises:
         InputError: a file that is missing, isn't UTF-8, is empty, is of no known schema, or has a bad line, an empty
             question, answers that are no list of strings, or an id twice.
     """
     path = Path(path)
-    if path.suffix not in (".jsonl", ".json", ".parquet"):
+    if suffix_of(path) not in (*LINES, ".json", ".parquet"):
         raise InputError(f"'{path}' is not .jsonl, .json or .parquet. Convert it to JSON Lines, a question a line.")
-    if path.suffix == ".parquet":
+    if suffix_of(path) == ".parquet":
         schema, rows = _parquet(path)
         return _questions(path, schema, rows)
     placed = list(_parsed(path, _content(path)))
@@ -96,6 +101,7 @@ def load(source: str | Path, *, count: int | None = None, seed: int = 0) -> list
             f"No questions '{name}'. Built in: {', '.join(BUILT_IN)}; from the hub: {', '.join(HUB)}; "
             "or give a .jsonl, .json or .parquet file."
         )
+    questions = merged(questions)
     return questions if count is None or count >= len(questions) else _draw(questions, count, seed)
 
 
@@ -122,7 +128,7 @@ def _content(path: Path) -> str:
 
 def _parsed(path: Path, content: str) -> Iterator[tuple[int, Row]]:
     """The objects of a JSON Lines or JSON text, numbered by line or by their place in the list, from 1."""
-    if path.suffix == ".json" and content.strip():
+    if suffix_of(path) == ".json" and content.strip():
         try:
             entries = json.loads(content)
         except (ValueError, RecursionError) as error:
@@ -136,7 +142,7 @@ def _parsed(path: Path, content: str) -> Iterator[tuple[int, Row]]:
         numbered = ((n, line) for n, line in enumerate(content.split("\n"), start=1) if line.strip())
     for number, entry in numbered:
         try:
-            row = json.loads(entry) if path.suffix == ".jsonl" else entry
+            row = json.loads(entry) if suffix_of(path) in LINES else entry
             if not isinstance(row, dict):
                 raise TypeError("not an object")
         except (ValueError, TypeError, RecursionError) as error:
@@ -184,7 +190,25 @@ def _questions(path: Path, schema: Schema, rows: Iterable[tuple[int, Row]]) -> l
             )
     if not found:
         raise InputError(f"'{path}' has no question with a short answer. Give a set that has some.")
-    return [question for _, question in found.values()]
+    questions = [question for _, question in found.values()]
+    return questions if schema is OWN else merged(questions)
+
+
+def merged(questions: Iterable[Question]) -> list[Question]:
+    """The questions, those of the same words as one: the first, with the accepted names of all.
+
+    Two works of one title have two authors, and nobody can tell from the question which is meant.
+    """
+    found: dict[str, Question] = {}
+    for one in questions:
+        words = " ".join(one.question.casefold().split())
+        first = found.get(words)
+        if first is None:
+            found[words] = one
+        else:
+            answers = tuple(dict.fromkeys([*first.answers, *one.answers]))
+            found[words] = replace(first, answers=answers, copies=first.copies + 1 + one.copies)
+    return list(found.values())
 
 
 def _question(place: str, number: int, fields: Row) -> Question:
@@ -192,6 +216,8 @@ def _question(place: str, number: int, fields: Row) -> Question:
         if name not in fields:
             raise InputError(f'{place} lacks "{name}". Add it; the answers of a false premise are [].')
     text, answers, key = fields["question"], fields["answers"], fields.get("id")
+    if any(half_pair(part) for part in _strings(fields)):
+        raise InputError(f"{place} has half a surrogate pair, which is not a character. Fix its encoding.")
     if not isinstance(text, str) or not text.strip():
         raise InputError(f"{place} has {_shown(text)} for a question. Give it words.")
     if not isinstance(answers, list) or not all(isinstance(one, str) and one.strip() for one in answers):
@@ -213,10 +239,21 @@ def _question(place: str, number: int, fields: Row) -> Question:
     )
 
 
+def _strings(value: object) -> Iterator[str]:
+    """The strings in a value, however deep."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        yield from (part for one in value.values() for part in _strings(one))
+    elif isinstance(value, list | tuple):
+        yield from (part for one in value for part in _strings(one))
+
+
 def _place(path: Path, number: int) -> str:
-    return f"{ {'.jsonl': 'line', '.json': 'entry'}.get(path.suffix, 'row') } {number}"
+    kind = "line" if suffix_of(path) in LINES else "entry" if suffix_of(path) == ".json" else "row"
+    return f"{kind} {number}"
 
 
 def _shown(value: object) -> str:
-    text = json.dumps(value, ensure_ascii=False, default=str)
+    text = json.dumps(value, ensure_ascii=bool(any(map(half_pair, _strings(value)))), default=str)
     return text if len(text) <= 60 else f"{text[:57]}..."

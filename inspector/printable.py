@@ -1,0 +1,39 @@
+"""Text of models, runs, templates and files, made fit to be printed: nothing in it is obeyed by a terminal."""
+
+import unicodedata
+
+JOINERS = frozenset("\u200c\u200d")
+"""Of Persian, Indic scripts and emoji; they move no cursor and turn no text around."""
+
+OBEYED = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+"""Categories of what is obeyed rather than drawn: controls, directions, half pairs, line ends."""
+
+
+def is_obeyed(character: str) -> bool:
+    """Whether a terminal may act on this character: a control, a change of direction, half a surrogate pair."""
+    if character.isascii():
+        return character < " " or character == "\x7f"
+    return unicodedata.category(character) in OBEYED and character not in JOINERS
+
+
+def printable(text: object, kept: str = "") -> str:
+    r"""The text with what a terminal would obey written out: an escape character is the four characters `\x1b`.
+
+    Args:
+        text: any value; its `str` is taken.
+        kept: characters that stay as they are, "\n" where lines may end.
+    """
+    said = str(text)
+    if said.isprintable():
+        return said
+    return said.translate({ord(c): c.encode("unicode_escape").decode() for c in obeyed(said, kept)})
+
+
+def obeyed(text: str, kept: str = "") -> set[str]:
+    """The characters of a text that a terminal may act on."""
+    return {c for c in set(text) - set(kept) if is_obeyed(c)}
+
+
+def half_pair(text: str) -> str:
+    """The first half of a surrogate pair in a text, which is no character and has no UTF-8; empty where none is."""
+    return "" if text.isascii() else next((c for c in text if "\ud800" <= c <= "\udfff"), "")
