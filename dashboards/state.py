@@ -155,7 +155,7 @@ def is_live(name: str | None) -> bool:
 def said_time(moment: datetime) -> str:
     """A moment as all pages say it."""
     there = moment.astimezone(UTC)
-    return f"{there.day} {there:%B %Y, %H:%M} UTC"  # Windows has no strftime("%-d")
+    return f"{there.day} {there:%B %Y, %H:%M} UTC"  # Windows has no day without a zero in front
 
 
 def _live(name: str) -> View:
