@@ -92,7 +92,12 @@ def held(folder: Path, wait: float = 0.0, *, kept: bool = False) -> Iterator[Pat
 def _acquired(folder: Path, wait: float) -> FileLock:
     """The lock of a folder, which is the one that is there and not one that was removed meanwhile."""
     while True:
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except FileExistsError:  # it was removed while it was looked at; a file in its place stays
+            if folder.exists() and not folder.is_dir():
+                raise
+            continue
         lock = FileLock(folder / LOCK)
         try:
             lock.acquire(timeout=wait)

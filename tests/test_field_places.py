@@ -229,7 +229,9 @@ def test_letters_of_any_script_and_emoji_are_printed_as_they_are() -> None:
 
 
 @pytest.mark.parametrize("more", [(), ("--json",), ("--frame", "tokens")])
-@pytest.mark.parametrize("encoding", ["cp1252", "ascii", "utf-8"])
+@pytest.mark.parametrize(
+    "encoding", ["cp1252", *(pytest.param(one, marks=pytest.mark.slow) for one in ("ascii", "utf-8"))]
+)
 def test_a_pipe_that_is_not_utf8_gets_everything(
     report: Report, tmp_path: Path, more: tuple[str, ...], encoding: str
 ) -> None:
@@ -364,7 +366,9 @@ def test_work_that_is_stopped_says_what_is_kept_and_is_listed_and_removable(
     run: Path, tmp_path: Path, command: Command, number: int, code: int
 ) -> None:
     given = [sys.executable, "-c", SLOW, "export", str(run), "--html", str(tmp_path / "a page")]
-    with subprocess.Popen(given, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    heard = lambda: signal.signal(signal.SIGINT, signal.default_int_handler)  # noqa: E731  # our parent may ignore it
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(given, **pipes, preexec_fn=heard) as process:
         assert process.stdout is not None
         begun = process.stdout.readline()
         process.send_signal(number)

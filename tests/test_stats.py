@@ -147,6 +147,12 @@ def test_shares_of_windows_count_by_their_texts() -> None:
     assert np.mean(covered) >= 0.9
 
 
+def test_no_texts_have_no_interval_and_end_in_no_error() -> None:
+    assert np.isnan(mean_interval(np.zeros(0))).all() and np.isnan(mean_interval(np.zeros((0, 3)))).all()
+    assert np.isnan(stats.auroc_interval(np.zeros(0), np.zeros(0, bool))).all()
+    assert np.isnan(stats.balanced_mean_interval(np.zeros(0), np.zeros(0, bool))).all()
+
+
 def test_texts_that_all_say_the_same_leave_room() -> None:
     low, high = mean_interval(np.zeros(16))
     assert low == 0 and 0.1 < high < 0.3

@@ -265,15 +265,15 @@ def test_what_can_not_be_studied_is_refused_before_any_work(smollm2: Model, ques
 def test_a_probe_is_tried_on_another_study_without_a_model(study: Study) -> None:
     there, back = between(study, study, ("one", "other"))
     assert there.right == there.wrong == 0 and np.isnan(there.auroc)  # every question is in the other
-    renamed = {
-        **{name: column for name, column in study.tables["answers"].items() if name != "aliases"},
-        **{name: study.tables["answers"][name] + " it" for name in ("question", "answer", "accepted", "subject")},
-    }
+    table = study.tables["answers"]
+    renamed = {**table, **{name: table[name] + " it" for name in ("question", "answer", "accepted", "subject")}}
+    aliases = [json.dumps([f"{alias} it" for alias in json.loads(one)]) for one in table["aliases"]]
+    renamed["aliases"] = np.array(aliases, dtype=object)
     other = replace(study, tables={"answers": renamed})
     there, back = between(study, other, ("one", "other"))
     assert there.right >= 10 and there.auroc > 0.7 and back.auroc > 0.7
-    table = with_transfers(study, "facts", {"trivia": other}).frame("hneurons.transfers").tail(2)
-    assert table["source"].tolist() == table["target"].tolist()[::-1] == ["facts", "trivia"]
+    rows = with_transfers(study, "facts", {"trivia": other}).frame("hneurons.transfers").tail(2)
+    assert rows["source"].tolist() == rows["target"].tolist()[::-1] == ["facts", "trivia"]
     card = {**study.card, "fingerprint": "another"}
     with pytest.raises(InputError, match="different models"):
         between(study, replace(study, card=card), ("one", "other"))
@@ -515,6 +515,7 @@ def held_out_few(study: Study, count: int = 12) -> Study:
     return replace(study, evidence={**study.evidence, "hneurons": replace(e, arrays={**e.arrays, "split": fewer})})
 
 
+@pytest.mark.slow
 def test_a_study_s_questions_are_decoded_every_way_and_kept(study: Study, real: Command, tmp_path: Path) -> None:
     run, out = held_out_few(study).save(tmp_path / "run"), tmp_path / "out"
     told = real("decode", str(run), "--samples", "1", "--out", str(out), "--json")

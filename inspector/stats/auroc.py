@@ -1,5 +1,7 @@
 """How well scores tell two kinds of answers apart: AUROC with intervals, and calibration."""
 
+import math
+
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.special import ndtri, stdtrit
@@ -39,7 +41,7 @@ def auroc_interval(
     Returns:
         Both ends; NaN with fewer than `FEWEST_CLUSTERS` clusters that hold either kind.
     """
-    flat = scores.reshape(len(scores), -1).astype(np.float64)
+    flat = scores.reshape(len(scores), math.prod(scores.shape[1:])).astype(np.float64)
     ends = np.full((2, flat.shape[1]), np.nan)
     groups, _ = numbered(cluster, len(positive))
     if min(len(np.unique(groups[kind])) for kind in (positive, ~positive)) >= FEWEST_CLUSTERS:

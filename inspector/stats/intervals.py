@@ -4,6 +4,7 @@ Means have a studentised bootstrap, which heeds skew; shares have Clopper and Pe
 number of texts. Their coverage is measured by `benchmarks/calibration.py` and shown in docs/statistics.md.
 """
 
+import math
 import warnings
 from collections.abc import Callable
 
@@ -84,7 +85,7 @@ def mean_interval(
         the bootstrap has no end.
     """
     shape = values.shape[1:]
-    flat = values.reshape(len(values), -1).astype(np.float64)
+    flat = values.reshape(len(values), math.prod(values.shape[1:])).astype(np.float64)
     groups, size = numbered(cluster, len(flat))
     present = np.isfinite(flat)
     sums, counts = np.zeros((size, flat.shape[1])), np.zeros((size, flat.shape[1]))
