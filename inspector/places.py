@@ -17,6 +17,8 @@ LONGEST = 255
 PROBE = bytes(1 << 16)
 """Written to see that a disk takes more than an empty file."""
 LOCK = "lock"
+TRIES = 1000
+"""How often a folder may be removed by others while it is made."""
 
 
 def beside(path: Path, ending: str) -> Path:
@@ -91,23 +93,21 @@ def held(folder: Path, wait: float = 0.0, *, kept: bool = False) -> Iterator[Pat
 
 def _acquired(folder: Path, wait: float) -> FileLock:
     """The lock of a folder, which is the one that is there and not one that was removed meanwhile."""
-    while True:
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except FileExistsError:  # it was removed while it was looked at; a file in its place stays
-            if folder.exists() and not folder.is_dir():
-                raise
-            continue
+    for left in reversed(range(TRIES)):
         lock = FileLock(folder / LOCK)
         try:
+            folder.mkdir(parents=True, exist_ok=True)
             lock.acquire(timeout=wait)
         except Timeout as error:
             raise RunError(f"Another process does the same (in '{folder}'). Wait for it, or stop it.") from error
-        except FileNotFoundError:  # the folder was removed since it was made
+        except (FileNotFoundError, FileExistsError):  # the folder was removed while it was made or opened
+            if not left or (folder.exists() and not folder.is_dir()):
+                raise
             continue
         if (folder / LOCK).exists() and is_held(folder):
             return lock
         lock.release()
+    raise RunError(f"'{folder}' is removed by others again and again. Choose another place.")
 
 
 def is_held(folder: Path) -> bool:
