@@ -101,7 +101,7 @@ def _acquired(folder: Path, wait: float) -> FileLock:
         except Timeout as error:
             raise RunError(f"Another process does the same (in '{folder}'). Wait for it, or stop it.") from error
         except (FileNotFoundError, FileExistsError):  # the folder was removed while it was made or opened
-            if not left or (folder.exists() and not folder.is_dir()):
+            if not left or folder.is_file():
                 raise
             continue
         if (folder / LOCK).exists() and is_held(folder):
