@@ -8,6 +8,8 @@ from typing import Any
 from zlib import crc32
 
 import pytest
+import torch
+import transformers
 
 from inspector.models import Model
 from inspector.progress import Task
@@ -30,6 +32,16 @@ BEHAVIOURS = {
     "MambaForCausalLM": "no attention",
 }
 """An architecture for each way to behave; the others behave as one of these."""
+
+
+def made(config: Any, size: float) -> Any:
+    """A model with random weights that are larger than usual, so that every part shows in the logits."""
+    torch.manual_seed(0)
+    hf = transformers.AutoModelForCausalLM.from_config(config).eval()
+    with torch.no_grad():
+        for weight in hf.parameters():
+            weight.mul_(size)
+    return hf
 
 
 def architectures(names: Iterable[str] = TINY) -> list[Any]:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 import transformers
+from fixtures_tiny import made
 from safetensors.torch import save_file
 
 from inspector import examine
@@ -21,19 +22,10 @@ SMALL = {"vocab_size": 101, "hidden_size": 32, "num_attention_heads": 4, "num_ke
 CHUNK, SWITCH = 16, 32
 
 
-def made(config: Any, size: float = 4.0) -> Any:
-    torch.manual_seed(0)
-    hf = transformers.AutoModelForCausalLM.from_config(config).eval()
-    with torch.no_grad():
-        for weight in hf.parameters():
-            weight.mul_(size)
-    return hf
-
-
 def chunked() -> Any:
     experts = {"intermediate_size": 32, "intermediate_size_mlp": 64, "num_local_experts": 2, "num_experts_per_tok": 1}
     config = {**SMALL, **experts, "num_hidden_layers": 3, "head_dim": 8, "interleave_moe_layer_step": 2}
-    return made(transformers.Llama4TextConfig(**config, attention_chunk_size=CHUNK))
+    return made(transformers.Llama4TextConfig(**config, attention_chunk_size=CHUNK), 4.0)
 
 
 def switching() -> Any:
@@ -44,7 +36,7 @@ def switching() -> Any:
         "long_factor": [1.0, 4.0, 9.0, 20.0],
     }
     config = {**SMALL, "intermediate_size": 64, "num_hidden_layers": 3, "max_position_embeddings": 256}
-    return made(transformers.Phi3Config(**config, original_max_position_embeddings=SWITCH, rope_parameters=rope))
+    return made(transformers.Phi3Config(**config, original_max_position_embeddings=SWITCH, rope_parameters=rope), 4.0)
 
 
 def greedy(hf: Any, ids: list[int], count: int) -> tuple[int, ...]:
@@ -112,7 +104,7 @@ def cached(length: int, size: int, kept: tuple[int, ...]) -> list[int]:
 def test_kept_tokens_stand_at_the_caches_first_places_wherever_they_are_from(kept: tuple[int, ...]) -> None:
     config = {**SMALL, "intermediate_size": 64, "num_hidden_layers": 1, "head_dim": 8}
     model, size, (ids,) = (
-        load_model(made(transformers.LlamaConfig(**config)), device="cpu"),
+        load_model(made(transformers.LlamaConfig(**config), 4.0), device="cpu"),
         16,
         random_texts(1, 40, 41),
     )

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 import transformers
+from fixtures_tiny import made
 from transformer_lens.model_bridge import TransformerBridge
 
 from inspector import examine
@@ -24,16 +25,6 @@ from inspector.verification.text_bench import TextBench
 SMALL = {"vocab_size": 300, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2}
 HEADS = {"num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 8, "max_position_embeddings": 256}
 TEXTS = random_texts(4, 20, 60)
-
-
-def made(config: Any, size: float = 3.0) -> Any:
-    """A model with random weights that are larger than usual, so that every part shows in the logits."""
-    torch.manual_seed(0)
-    hf = transformers.AutoModelForCausalLM.from_config(config).eval()
-    with torch.no_grad():
-        for weight in hf.parameters():
-            weight.mul_(size)
-    return hf
 
 
 SCALED = {

@@ -240,8 +240,9 @@ def test_a_number_is_an_id_and_a_byte_order_mark_and_repeated_aliases_are_droppe
     assert from_file(lines(tmp_path, "\ufeff" + row)) == [Question("7", "Who?", ("A", "B"))]
 
 
-def test_the_same_question_may_stand_twice(tmp_path: Path) -> None:
-    assert [q.id for q in from_file(lines(tmp_path, SHORT, SHORT))] == ["1", "2"]
+def test_a_question_that_stands_twice_is_one_and_says_so(tmp_path: Path) -> None:
+    again = {**SHORT, "answers": ["That"]}
+    assert from_file(lines(tmp_path, SHORT, FULL, again)) == [Question("1", "What?", ("That",), copies=1), READ[0]]
 
 
 def test_only_a_newline_ends_a_line(tmp_path: Path) -> None:

@@ -667,6 +667,12 @@ def test_a_study_without_candidates_is_verified_by_its_guard_alone(smollm2: Mode
     assert any("none was tested" in note for note in verified.notes)
 
 
+def test_a_study_with_nothing_to_compare_guards_on_is_verified_and_says_so(smollm2: Model, study: Study) -> None:
+    verified = verify(held_out_few(study, 0).judge(hneurons={"q": 0.0}), smollm2)
+    assert "guard" not in verified.frames()
+    assert any("guards were not compared" in note for note in verified.notes)
+
+
 def test_ask_with_a_guard_says_what_it_did(saved: Path, real: Command) -> None:
     question = "What is the capital of Mongolia?"
     told = json.loads(real("ask", question, "--run", saved, "--guard", "abstain", "--threshold", 0, "--json").out)

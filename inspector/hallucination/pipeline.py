@@ -176,7 +176,7 @@ class _Found:
 
     def _scores(self, answers: Answers, selection: Selection) -> Scores:
         """Each predictor's measures over the usable answers, by its out-of-fold log-odds."""
-        rows = [_measures(odds, answers, self.seed) for odds in selection.odds.values()]
+        rows = [_measures(odds, answers) for odds in selection.odds.values()]
         measured = Scores(*(np.array(column) for column in zip(*rows, strict=True)))
         # Its odds are against correct answers and all questions together, so only their order means something here.
         says = np.array(list(selection.odds)) != "probe 3-vs-1"
@@ -196,7 +196,7 @@ class _Found:
         return {"risk": risk, "split": side, "odds": odds, "agreeing": np.array(agreeing)}
 
 
-def _measures(odds: np.ndarray, answers: Answers, seed: int) -> tuple[float, ...]:
+def _measures(odds: np.ndarray, answers: Answers) -> tuple[float, ...]:
     """AUROC, accuracy at log-odds 0, Brier score, calibration error; correct and incorrect answers weigh the same."""
     made_up = answers.made_up
     low, high = auroc_interval(odds, made_up, answers.subject)

@@ -55,8 +55,7 @@ def _tried(source: Study, target: Study, names: tuple[str, str]) -> Transfer:
     subjects = target.tables["answers"]["subject"][rows]
     own = np.array([name or f"#{row}" for row, name in zip(rows, subjects, strict=True)], dtype=str)
     groups = np.unique(own, return_inverse=True)[1]
-    seed = target.settings["seed"]
-    return transfer(*names, odds, e["logprob"][rows], e["label"][rows] == Label.wrong, groups, seed)
+    return transfer(*names, odds, e["logprob"][rows], e["label"][rows] == Label.wrong, groups)
 
 
 def _texts(study: Study) -> np.ndarray:

@@ -160,7 +160,10 @@ def _extras(
     tables: dict[str, Table] = {}
     if trial is not None and bench is not None:
         tables["alpha"] = _over_alpha(trial, bench, outcome, case.settings.seed)
-    guarded = compare_policies(study, case.model, seed=case.settings.seed, progress=progress)
+    try:
+        guarded = compare_policies(study, case.model, seed=case.settings.seed, progress=progress)
+    except InputError as error:  # what was measured until here is kept
+        return Extras(tables, (f"Policies of guards were not compared. {error}",))
     return Extras({**tables, **guarded}, (verdict(pd.DataFrame(guarded["guard"])),))
 
 

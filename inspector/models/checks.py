@@ -98,7 +98,7 @@ def refuse_looking_ahead(logits_of: Callable[[Tensor], Tensor], ids: Int[Tensor,
 
 
 def check_bridge(bridge: TransformerBridge, ids: Int[Tensor, "1 pos"], logits: Float[Tensor, "1 pos vocab"]) -> None:
-    """Check a bridge that came without a plain model: its own call gives what its model does, and is causal.
+    """Check a bridge that came without a plain model: its own call gives what its model does.
 
     Raises:
         ModelError: it doesn't.

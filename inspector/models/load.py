@@ -210,10 +210,8 @@ def _finish(bridge: TransformerBridge, tokenizer: Any, reference: Tensor | None,
     difference = None if reference is None else checks.logit_difference(logits, reference, "The bridge's logits")
     if reference is None:
         checks.check_bridge(bridge, ids, logits)
+        checks.refuse_looking_ahead(lambda x: checks.probe(bridge, x, {}, streamed=False).logits, ids, architecture)
     route, reason = checks.choose_route(bridge, ids, logits if reference is None else reference)
-    checks.refuse_looking_ahead(
-        lambda x: checks.probe(bridge, x, {}, streamed=route == "streamed").logits, ids, architecture
-    )
     sites = checks.working_sites(bridge, ids, points, route)
     if Site("resid_post", 0) not in sites:
         raise ModelError(f"{architecture} can't be inspected: no residual stream after its blocks (resid_post).")

@@ -8,9 +8,7 @@ import pandas as pd
 from inspector.detectors.shown import Headline
 from inspector.errors import DetectorError
 from inspector.run.report import Report
-from inspector.stats import mean_interval
-
-DRAWS = 4000
+from inspector.stats import mean_interval, mean_known, weighted_interval
 
 
 def headlines(first: Report, second: Report) -> pd.DataFrame:
@@ -50,12 +48,10 @@ def _between(
     if first is None or second is None:
         return float("nan"), float("nan")
     if paired and len(first) == len(second) and len(first):
-        low, high = mean_interval(second - first, share=False, seed=seed)
-        return float(low), float(high)
-    both = (first, second)
-    if not all(len(values) and np.isfinite(mean_interval(values, seed=seed)).all() for values in both):
-        return float("nan"), float("nan")
-    rng = np.random.default_rng(seed)
-    means = [values[rng.integers(len(values), size=(DRAWS, len(values)))].mean(axis=1) for values in both]
-    low, high = np.quantile(means[1] - means[0], [0.025, 0.975])
-    return float(low), float(high)
+        low, high = map(float, mean_interval(second - first, share=False, seed=seed))
+        return low, high
+    parts = []
+    for weight, values in ((-1.0, first), (1.0, second)):
+        low, high = map(float, mean_interval(values, seed=seed))
+        parts.append((weight, mean_known(values), low, high))
+    return weighted_interval(parts)

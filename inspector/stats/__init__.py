@@ -20,7 +20,15 @@ from inspector.stats.histograms import (
     mean_square,
     quantisation_error,
 )
-from inspector.stats.intervals import FEWEST_CLUSTERS, bootstrap, interval, mean_interval, mean_known, numbered
+from inspector.stats.intervals import (
+    FEWEST_CLUSTERS,
+    bootstrap,
+    interval,
+    mean_interval,
+    mean_known,
+    numbered,
+    weighted_interval,
+)
 
 __all__ = [
     "BINS_PER_OCTAVE",
@@ -47,4 +55,5 @@ __all__ = [
     "numbered",
     "quantisation_error",
     "stratified_auroc",
+    "weighted_interval",
 ]

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.special import ndtri, stdtrit
 
-from inspector.stats.intervals import FEWEST_CLUSTERS, mean_interval, numbered
+from inspector.stats.intervals import FEWEST_CLUSTERS, mean_interval, mean_known, numbered, weighted_interval
 
 
 def auroc(
@@ -105,16 +105,15 @@ def balanced_mean_interval(
 ) -> tuple[float, float]:
     """Interval of the mean of both kinds' shares (balanced accuracy, where values are hits, 0 or 1).
 
-    Each kind's own interval, put together by the method of variance estimates recovery (Zou and Donner 2008). NaN with
-    fewer than `FEWEST_CLUSTERS` clusters of either kind.
+    Each kind's own interval, put together by `weighted_interval`. NaN with fewer than `FEWEST_CLUSTERS` clusters of
+    either kind.
     """
     groups, _ = numbered(cluster, len(positive))
-    middle, below, above = 0.0, 0.0, 0.0
+    parts = []
     for kind in (positive, ~positive):
-        share = float(values[kind].mean()) if kind.any() else np.nan
         low, high = map(float, mean_interval(values[kind], groups[kind], share=True, level=level))
-        middle, below, above = middle + share / 2, below + (share - low) ** 2, above + (high - share) ** 2
-    return float(middle - np.sqrt(below) / 2), float(middle + np.sqrt(above) / 2)
+        parts.append((0.5, mean_known(values[kind]), low, high))
+    return weighted_interval(parts)
 
 
 def calibration_floor(risks: Float[np.ndarray, " row"], share: float, draws: int = 200, seed: int = 0) -> float:

@@ -6,7 +6,7 @@ number of texts. Their coverage is measured by `benchmarks/calibration.py` and s
 
 import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 from jaxtyping import Float, Int, Shaped
@@ -101,6 +101,18 @@ def mean_interval(
     if others.any():
         ends[:, others] = _studentised(sums[:, others], counts[:, others], level, resamples, seed)
     return ends[0].reshape(shape), ends[1].reshape(shape)
+
+
+def weighted_interval(parts: Iterable[tuple[float, float, float, float]]) -> tuple[float, float]:
+    """Interval of a weighted sum of independent estimates, each with its own: `(weight, estimate, low, high)`.
+
+    By the method of variance estimates recovery (Zou and Donner 2008); NaN where an end is.
+    """
+    total, below, above = 0.0, 0.0, 0.0
+    for weight, estimate, low, high in parts:
+        down, up = (weight * (estimate - end) for end in ((low, high) if weight > 0 else (high, low)))
+        total, below, above = total + weight * estimate, below + down**2, above + up**2
+    return total - math.sqrt(below), total + math.sqrt(above)
 
 
 def _share_ends(

@@ -74,8 +74,8 @@ class Tested(Group):
     q: Float[np.ndarray, " neuron"]
 
 
-EXPLAINED = ("", "length", "entropy", "logprob", "length, entropy and logprob together")
-"""What explains a neuron, by its number in `Added.explained`; nothing does where it adds to all of them."""
+EXPLAINED = ("length", "entropy", "logprob", "length, entropy and logprob together")
+"""What explains a neuron, by its number in `Added.explained`: one score alone, else all together."""
 
 
 @dataclass(frozen=True)

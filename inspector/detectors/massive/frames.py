@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from inspector.detectors.agreement import agreed
 from inspector.detectors.base import Names
 from inspector.detectors.massive.plateaus import magnitude, plateaus
 from inspector.detectors.massive.thresholds import (
     Thresholds,
-    agreed,
     cutoffs,
     flagged,
     medians,

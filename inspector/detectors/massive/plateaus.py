@@ -7,11 +7,10 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float, Int
 
+from inspector.detectors.agreement import FIXED_SHARE, agreed
 from inspector.detectors.base import Names
 from inspector.detectors.massive.thresholds import (
-    FIXED_POSITION_SHARE,
     Thresholds,
-    agreed,
     entry_flags,
     medians,
     over_median,
@@ -180,7 +179,7 @@ def magnitude(values: Float[np.ndarray, " text"]) -> tuple[float, float]:
 def common_sign(values: Float[np.ndarray, " text"]) -> tuple[int, float]:
     """−1 where at least nine in ten are negative, else 1; and the share of the sign that most have."""
     negative = float((values < 0).mean())
-    return -1 if negative >= FIXED_POSITION_SHARE else 1, max(negative, 1 - negative)
+    return -1 if negative >= FIXED_SHARE else 1, max(negative, 1 - negative)
 
 
 def _largest_of_its_tokens(e: Evidence, one: Plateau) -> bool:

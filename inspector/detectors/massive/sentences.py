@@ -5,8 +5,8 @@ from typing import Any
 
 import pandas as pd
 
+from inspector.detectors.agreement import FIXED_SHARE
 from inspector.detectors.effects_text import change, effects_table, said_verdict
-from inspector.detectors.massive.thresholds import FIXED_POSITION_SHARE
 from inspector.detectors.measured import Measured
 from inspector.detectors.shown import TextTable, Tile, token_text
 from inspector.figures.words import rounded
@@ -78,7 +78,7 @@ def _value(p: dict[Any, Any]) -> str:
     """A plateau's mean, and how many texts share its sign where not all do."""
     if p["sign_agreement"] == 1:
         return _number(p["value"])
-    if p["sign_agreement"] >= FIXED_POSITION_SHARE:
+    if p["sign_agreement"] >= FIXED_SHARE:
         return f"{_number(p['value'])} (this sign in {p['sign_agreement']:.0%} of them)"
     return f"|x| = {_number(p['value'])} with either sign (the commoner one in {p['sign_agreement']:.0%} of them)"
 
@@ -199,7 +199,7 @@ def tables(m: Measured) -> Iterator[TextTable]:
             "layers": "{first}–{last}",
             "position": lambda row: "varies" if pd.isna(row.position) else str(row.position),
             "token": lambda row: token_text(row.token),
-            "mean value": lambda row: f"{'' if row.sign_agreement >= FIXED_POSITION_SHARE else '±'}{row.value:,.1f}",
+            "mean value": lambda row: f"{'' if row.sign_agreement >= FIXED_SHARE else '±'}{row.value:,.1f}",
             "peak × median": lambda row: "undefined" if pd.isna(row.ratio) else f"{row.ratio:,.0f}",
             "texts": lambda row: f"{row.texts:.0%}" if row.texts >= FEW_TEXTS else f"{row.n} texts",
             "layers flagged": "{flagged}",

@@ -10,9 +10,6 @@ from inspector.detectors.thresholds import threshold
 from inspector.records import Evidence
 from inspector.stats import bin_edges, histogram_quantile
 
-FIXED_POSITION_SHARE = 0.9
-"""A position or a token is named when at least this share of the texts agree on it."""
-
 
 @dataclass(frozen=True)
 class Thresholds:
@@ -91,14 +88,6 @@ def entry_flags(e: Evidence, t: Thresholds) -> Bool[np.ndarray, "text layer entr
 def flagged(e: Evidence, t: Thresholds) -> tuple[np.ndarray, ...]:
     """(row, layer, entry) of every kept entry that is massive."""
     return np.nonzero(entry_flags(e, t))
-
-
-def agreed(values: np.ndarray) -> int | None:
-    """The value that at least nine in ten share, else None."""
-    found, counts = np.unique(values, return_counts=True)
-    if not len(found) or counts.max() < FIXED_POSITION_SHARE * len(values):
-        return None
-    return int(found[counts.argmax()])
 
 
 def named(ids: np.ndarray, names: Names) -> list[str]:

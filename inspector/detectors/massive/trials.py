@@ -15,8 +15,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from inspector.batches import Batch, TokenSequence, batches
+from inspector.detectors.agreement import FIXED_SHARE
 from inspector.detectors.massive.reducer import MassiveReducer
-from inspector.detectors.massive.thresholds import FIXED_POSITION_SHARE
 from inspector.detectors.measured import Measured
 from inspector.detectors.trials import Case, Extras, OutcomeOf, Planned, Trials
 from inspector.interventions.means import means
@@ -77,7 +77,7 @@ class Spike:
     @property
     def settled(self) -> bool:
         """Whether one mean stands for it: it is at one position, and of one sign."""
-        return self.position is not None and self.signs >= FIXED_POSITION_SHARE
+        return self.position is not None and self.signs >= FIXED_SHARE
 
     def shows(self, evidence: Evidence) -> Bool[np.ndarray, " text"]:
         """In which texts it is there, in the layer after which it is changed."""

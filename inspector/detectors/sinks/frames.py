@@ -5,10 +5,11 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from inspector.detectors.agreement import agreed
 from inspector.detectors.base import Names
 from inspector.detectors.measured import Measured
 from inspector.detectors.shown import Frame
-from inspector.detectors.sinks.kinds import active_texts, agreed_key, head_verdicts, kinds
+from inspector.detectors.sinks.kinds import active_texts, head_verdicts, kinds
 from inspector.detectors.sinks.thresholds import DEFAULTS, Thresholds
 from inspector.records import Evidence
 from inspector.stats import mean_interval
@@ -143,7 +144,7 @@ def _agreed_keys(best_key: np.ndarray) -> np.ndarray:
     found = np.full(best_key.shape[1:], -1)
     for place in np.ndindex(*found.shape):
         column = best_key[:, *place]
-        key = agreed_key(column[column >= 0])
+        key = agreed(column[column >= 0])
         found[place] = -1 if key is None else key
     return found
 

@@ -5,14 +5,12 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from inspector.detectors.agreement import agreed
 from inspector.detectors.sinks.thresholds import Thresholds
 from inspector.records import Evidence, Finding
 
 SINK, DORMANT, LEARNED = "attention sink", "dormant sink", "learned sink"
 """Kinds of findings, the most telling first."""
-
-FIXED_SHARE = 0.9
-"""A key is named when at least this share of the texts agree on it."""
 
 LEAST_TEXTS, LEAST_SHARE = 2, 0.05
 """A head that is a sink in fewer texts, or a smaller share of them, is no dormant sink: chance can do that."""
@@ -37,8 +35,8 @@ def active_texts(e: Evidence, t: Thresholds, seen: np.ndarray, *, rated: bool) -
         mean = np.where(above, alpha, 0.0).sum(axis=0) / count
     place = np.full(count.shape, -1)
     for at in np.ndindex(*count.shape):
-        agreed = agreed_key(key[:, *at][above[:, *at]])
-        place[at] = -1 if agreed is None else agreed
+        shared = agreed(key[:, *at][above[:, *at]])
+        place[at] = -1 if shared is None else shared
     return {"active": share, "active_received": mean, "active_texts": count, "active_key": place}
 
 
@@ -50,14 +48,6 @@ def strongest_by_text(e: Evidence) -> tuple[np.ndarray, np.ndarray]:
     late = (e["best_key"] >= early.shape[-1]) & (e["best"] > full)
     alpha = np.where(late, e["best"], early.max(axis=-1))
     return np.where(alpha >= 0, alpha, np.nan), np.where(late, e["best_key"], key)
-
-
-def agreed_key(keys: np.ndarray) -> int | None:
-    """The key that at least nine in ten share, else None."""
-    found, counts = np.unique(keys, return_counts=True)
-    if not len(found) or counts.max() < FIXED_SHARE * len(keys):
-        return None
-    return int(found[counts.argmax()])
 
 
 def head_verdicts(heads: pd.DataFrame, found: Sequence[Finding]) -> list[str]:

@@ -26,7 +26,6 @@ HEAD_CONTROLS, SET_CONTROLS = 70, 20
 EARLY = (0, 1, 2, 3)
 """Keys hidden from controls: the first, then, where there are fewer heads than controls, the next ones."""
 
-
 MOSTLY = 0.5
 """Of the share of texts in which the run has a sink, how much the texts must have that it is tested on."""
 

@@ -3,6 +3,7 @@
 import re
 from functools import cache
 
+from inspector.hallucination.grading.normalise import CARDINALS, ORDINALS
 from inspector.hallucination.grading.same_names import rows
 
 _TENS = ["twenties", "thirties", "forties", "fifties", "sixties", "seventies", "eighties", "nineties"]
@@ -54,35 +55,10 @@ def _dates() -> tuple[re.Pattern[str], re.Pattern[str]]:
 _ISO = re.compile(r"\b(\d{4})-([01]\d)-([0-3]\d)\b")
 _SLASHED = re.compile(r"\b(\d{1,2})([/.])(\d{1,2})\2(\d{4})\b")
 _ORDINAL_DAYS = re.compile(
-    r"\b(?:the\s+)?(twenty[\s-])?(first|second|third|fourth|fifth|sixth|seventh|eighth|ninth"
-    r"|tenth|eleventh|twelfth|thirteenth|"
-    r"fourteenth|fifteenth|sixteenth|seventeenth|eighteenth|nineteenth|twentieth"
-    r"|thirtieth)(?=\s+(?:of\s+)?(?:january|february|march|"
+    rf"\b(?:the\s+)?(?:(twenty|thirty)[\s-])?({'|'.join(ORDINALS)})(?=\s+(?:of\s+)?(?:january|february|march|"
     r"april|may|june|july|august|september|october|november|december)\b)",
     re.IGNORECASE,
 )
-ORDINALS = [
-    "first",
-    "second",
-    "third",
-    "fourth",
-    "fifth",
-    "sixth",
-    "seventh",
-    "eighth",
-    "ninth",
-    "tenth",
-    "eleventh",
-    "twelfth",
-    "thirteenth",
-    "fourteenth",
-    "fifteenth",
-    "sixteenth",
-    "seventeenth",
-    "eighteenth",
-    "nineteenth",
-    "twentieth",
-]
 
 
 def dates(text: str) -> str:
@@ -99,10 +75,8 @@ def dates(text: str) -> str:
     return re.sub(r"\bA\.?D\.?\s+(\d+)\b|\b(\d+)\s*(?:C\.?E\b\.?|A\.D\.)", lambda d: f"{d[1] or d[2]} AD", text)
 
 
-def _day(twenty: str | None, ordinal: str) -> str:
-    if ordinal.lower() == "thirtieth":
-        return "30"
-    return str((20 if twenty else 0) + ORDINALS.index(ordinal.lower()) + 1)
+def _day(tens: str | None, ordinal: str) -> str:
+    return str(CARDINALS.get((tens or "").lower(), 0) + ORDINALS[ordinal.lower()])
 
 
 def _slashed(first: int, second: int, year: str, usual: list[str]) -> str:

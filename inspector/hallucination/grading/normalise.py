@@ -18,13 +18,13 @@ ARTICLES = frozenset(("a", "an", "the"))
 _UNITS = """zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen
 seventeen eighteen nineteen"""
 _TENS = "twenty thirty forty fifty sixty seventy eighty ninety"
-_CARDINALS = {word: value for value, word in enumerate(_UNITS.split())} | {
+CARDINALS = {word: value for value, word in enumerate(_UNITS.split())} | {
     word: 10 * value for value, word in enumerate(_TENS.split(), 2)
 }
 _ORDINAL_UNITS = """zeroth first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth
 fourteenth fifteenth sixteenth seventeenth eighteenth nineteenth"""
-_ORDINALS = {word: value for value, word in enumerate(_ORDINAL_UNITS.split())} | {
-    f"{word[:-1]}ieth": value for word, value in _CARDINALS.items() if value >= 20
+ORDINALS = {word: value for value, word in enumerate(_ORDINAL_UNITS.split())} | {
+    f"{word[:-1]}ieth": value for word, value in CARDINALS.items() if value >= 20
 }
 _SCALES = {"hundred": 100, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
 
@@ -243,12 +243,12 @@ def _number(found: Sequence[str]) -> tuple[str, int]:
             continue
         if word == "and" and 0 < used == index and not (part or 0) % 100 and found[index + 1 :][:1] != ["hundred"]:
             continue
-        value = _CARDINALS.get(word, _ORDINALS.get(word))
+        value = CARDINALS.get(word, ORDINALS.get(word))
         following = _following(part, value, scale)
         if following is None or (limit <= 1000 <= following):
             break
         part, used = following, index + 1
-        if word in _ORDINALS:
+        if word in ORDINALS:
             return _ordinal(total + part), used
     return (str(total + (part or 0)), used) if used else ("", 0)
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import cache, lru_cache
 from typing import Any
 
-from inspector.hallucination.grading.dates import ORDINALS
+from inspector.hallucination.grading.normalise import ORDINALS
 
 _NUMERAL = re.compile(r"(?<=[\w.)] )(?:(?:[IVX]{2,}|[IVXLCDM]{2,})\b|[ivx]{2,}\b|[VX]\b|I(?=\W*$|[,.;:?!)]))(?!\.\w)")
 _THE_NTH = re.compile(
@@ -22,7 +22,7 @@ def numerals(text: str) -> str:
     """Roman numerals after a word are numbers: "World War II", "Henry the Eighth" and "Louis XIV" are 2, 8 and 14."""
     text = _WAR.sub(lambda found: f"World War {len(found[1]) if found[1][0] == 'I' else found[1]}", text)
     text = _NTH_WAR.sub(lambda found: f"World War {1 if found[1].lower() in ('first', '1st') else 2}", text)
-    text = _THE_NTH.sub(lambda found: found[1] or str(ORDINALS.index(found[2].lower()) + 1), text)
+    text = _THE_NTH.sub(lambda found: found[1] or str(ORDINALS[found[2].lower()]), text)
     return _NUMERAL.sub(lambda found: _arabic(found[0]), text)
 
 
@@ -166,103 +166,19 @@ def plurals(text: str) -> str:
     return _LETTERS.sub(lambda found: _singular(found[0].lower()), text)
 
 
-_NO_PLURALS = frozenset(
-    [
-        "this",
-        "pas",
-        "is",
-        "was",
-        "has",
-        "his",
-        "its",
-        "us",
-        "as",
-        "gas",
-        "bus",
-        "yes",
-        "plus",
-        "thus",
-        "paris",
-        "texas",
-        "wales",
-        "athens",
-        "brussels",
-        "mars",
-        "venus",
-        "jesus",
-        "james",
-        "charles",
-        "thomas",
-        "news",
-        "physics",
-        "mathematics",
-        "aids",
-        "hades",
-        "zeus",
-        "series",
-        "species",
-        "does",
-        "less",
-        "always",
-        "perhaps",
-        "james",
-        "lens",
-        "iris",
-        "moses",
-        "socrates",
-        "los",
-        "las",
-        "des",
-        "les",
-        "cannes",
-        "naples",
-        "honduras",
-        "cyprus",
-        "laos",
-        "davis",
-        "harris",
-        "williams",
-        "jones",
-        "adams",
-        "evans",
-        "ross",
-        "marcus",
-        "julius",
-    ]
-)
+_NO_PLURALS = """this pas is was has his its us as gas bus yes plus thus paris texas wales athens brussels mars venus
+jesus james charles thomas news physics mathematics aids hades zeus series species does less always perhaps lens iris
+moses socrates los las des les cannes naples honduras cyprus laos davis harris williams jones adams evans ross marcus
+julius"""
+_IRREGULAR = """geese mice men women children teeth feet oxen lice people cacti fungi nuclei criteria phenomena bacteria
+dice larvae vertebrae"""
+_KEPT, _CHANGED = frozenset(_NO_PLURALS.split()), frozenset(_IRREGULAR.split())
 
 
 @lru_cache(maxsize=2**16)
 def _singular(word: str) -> str:
-    if len(word) < 3 or not word.isascii() or word in _NO_PLURALS or word.endswith(("ss", "us", "is")) or "'" in word:
+    if len(word) < 3 or not word.isascii() or word in _KEPT or word.endswith(("ss", "us", "is")) or "'" in word:
         return word
-    if not (word.endswith("s") or word in _IRREGULAR()):
+    if not (word.endswith("s") or word in _CHANGED):
         return word
     return str(_engine().singular_noun(word) or word)
-
-
-@cache
-def _IRREGULAR() -> frozenset[str]:
-    return frozenset(
-        [
-            "geese",
-            "mice",
-            "men",
-            "women",
-            "children",
-            "teeth",
-            "feet",
-            "oxen",
-            "lice",
-            "people",
-            "cacti",
-            "fungi",
-            "nuclei",
-            "criteria",
-            "phenomena",
-            "bacteria",
-            "dice",
-            "larvae",
-            "vertebrae",
-        ]
-    )

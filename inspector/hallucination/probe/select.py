@@ -27,6 +27,9 @@ from inspector.stats import association, auroc, auroc_interval, flexible, strati
 HELD_OUT = 3
 """One answer in this many is held out from selection; on those the candidates are tested."""
 
+LEVEL = 0.05
+"""A neuron whose p beyond one plain score is at least this is said to be explained by it."""
+
 BOOTSTRAPS, RANDOM_DRAWS, SHUFFLES = 50, 20, 10
 
 
@@ -197,13 +200,13 @@ class HeldOut:
 
     def added(self) -> Added:
         """What each neuron says beyond the plain scores."""
-        p = self._p(tuple(self.plain))
-        beyond = np.array([self._p((name,)) for name in self.plain])
-        most = 1 + np.nan_to_num(beyond, nan=1.0).argmax(axis=0) if len(beyond) else np.zeros(len(p), int)
-        worst = np.nan_to_num(beyond, nan=1.0).max(axis=0, initial=0.0)
-        names = np.array([EXPLAINED.index(name) for name in self.plain] or [0])
-        explained = np.where(worst >= 0.05, names[most - 1], len(EXPLAINED) - 1)
-        return Added(p, self._adjusted(p), explained)
+        together = self._p(tuple(self.plain))
+        largest, explained = np.full(len(together), LEVEL), np.full(len(together), len(EXPLAINED) - 1)
+        for name in self.plain:
+            alone = np.nan_to_num(self._p((name,)), nan=1.0)
+            explained[alone >= largest] = EXPLAINED.index(name)
+            largest = np.maximum(alone, largest)
+        return Added(together, self._adjusted(together), explained)
 
     @property
     def _turned(self) -> Float[np.ndarray, "row neuron"]:

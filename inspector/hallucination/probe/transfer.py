@@ -27,10 +27,8 @@ def between_relations(
         if min(_fewer(answers.made_up[here]), _fewer(answers.made_up[others])) >= FEWEST:
             fit, _, _ = choose(answers, others, seed)
             odds = fit.log_odds(answers.x[np.ix_(here, fit.columns)])
-            one = transfer(
-                "other relations", name, odds, logprob[here], answers.made_up[here], answers.subject[here], seed
-            )
-            found.append(one)
+            here_only = (logprob[here], answers.made_up[here], answers.subject[here])
+            found.append(transfer("other relations", name, odds, *here_only))
         task.advance()
     return tuple(found)
 
@@ -42,7 +40,6 @@ def transfer(
     logprob: Float[np.ndarray, " row"],
     made_up: Bool[np.ndarray, " row"],
     subject: Int[np.ndarray, " row"],
-    seed: int,
 ) -> Transfer:
     """How well log-odds from elsewhere tell these answers apart."""
     low, high = auroc_interval(odds, made_up, subject)

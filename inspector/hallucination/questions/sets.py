@@ -56,8 +56,8 @@ def from_file(path: str | Path) -> list[Question]:
 
     The schema is told by the columns. Our own is question, answers (a list of strings), and where wanted id, subject,
     relation; the line's number serves where there is no id. TriviaQA, NQ-open, PopQA and Natural Questions are read as
-    the hub has them; of the last only the questions with short answers. Questions of the same words in these sets
-    become one, with the names of all.
+    the hub has them; of the last only the questions with short answers. Questions of the same words become one, with
+    the names of all.
 
     Raises:
         InputError: a file that is missing, isn't UTF-8, is empty, is of no known schema, or has a bad line, an empty
@@ -101,7 +101,6 @@ def load(source: str | Path, *, count: int | None = None, seed: int = 0) -> list
             f"No questions '{name}'. Built in: {', '.join(BUILT_IN)}; from the hub: {', '.join(HUB)}; "
             "or give a .jsonl, .json or .parquet file."
         )
-    questions = merged(questions)
     return questions if count is None or count >= len(questions) else _draw(questions, count, seed)
 
 
@@ -190,8 +189,7 @@ def _questions(path: Path, schema: Schema, rows: Iterable[tuple[int, Row]]) -> l
             )
     if not found:
         raise InputError(f"'{path}' has no question with a short answer. Give a set that has some.")
-    questions = [question for _, question in found.values()]
-    return questions if schema is OWN else merged(questions)
+    return merged(question for _, question in found.values())
 
 
 def merged(questions: Iterable[Question]) -> list[Question]:
