@@ -88,13 +88,17 @@ def histogram(magnitudes: Float[Tensor, "..."]) -> Int[Tensor, " bins"]:
     return torch.bincount(_bins(magnitudes.reshape(-1)), minlength=HISTOGRAM_BINS)
 
 
-def bin_extremes(magnitudes: Float[Tensor, "..."]) -> tuple[Float[Tensor, " bins"], Float[Tensor, " bins"]]:
-    """The largest −|x| and the largest |x| in each bin of `histogram`; NaN where it holds none."""
+def binned(
+    magnitudes: Float[Tensor, "..."],
+) -> tuple[Int[Tensor, " bins"], Float[Tensor, " bins"], Float[Tensor, " bins"]]:
+    """`histogram`, and the largest −|x| and the largest |x| in each of its bins; NaN where it holds none."""
     flat = magnitudes.reshape(-1)
-    bins = _bins(flat).long()
+    bins = _bins(flat)
     nothing = flat.new_full((HISTOGRAM_BINS,), -torch.inf)
-    low, high = (nothing.scatter_reduce(0, bins, values, "amax") for values in (-flat, flat))
-    return low.masked_fill(low.isinf(), torch.nan), high.masked_fill(high.isinf(), torch.nan)
+    low, high = (nothing.scatter_reduce(0, bins.long(), values, "amax") for values in (-flat, flat))
+    empty = low.isinf()
+    counts = torch.bincount(bins, minlength=HISTOGRAM_BINS)
+    return counts, low.masked_fill(empty, torch.nan), high.masked_fill(empty, torch.nan)
 
 
 def _bins(magnitudes: Float[Tensor, " n"]) -> Int[Tensor, " n"]:

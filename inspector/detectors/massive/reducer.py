@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from inspector.batches import Batch
-from inspector.detectors.tally import Tally, bin_extremes, histogram
+from inspector.detectors.tally import Tally, binned, histogram
 from inspector.models import Backend, Model
 from inspector.records import Evidence
 from inspector.sites import Site
@@ -115,15 +115,17 @@ class MassiveReducer:
         rows = rearrange(magnitude, "b p d -> (b p) d") if all_real else magnitude[real]
         signed = rearrange(x, "b p d -> (b p) d") if all_real else x[real]
         self.tally.add("nonfinite", layer, (batch.real & ~real).sum())
-        self.tally.add("histogram", layer, histogram(rows))
-        for name, extremes in zip(("bin_min", "bin_max"), bin_extremes(rows), strict=True):
-            self.tally.raise_to(name, layer, extremes, least=torch.nan)
+        counts, *extremes = binned(rows)
+        self.tally.add("histogram", layer, counts)
+        for name, extreme in zip(("bin_min", "bin_max"), extremes, strict=True):
+            self.tally.raise_to(name, layer, extreme, least=torch.nan)
         self.tally.add("moments", layer, _moments(signed))
-        self.tally.raise_to("dim_max", layer, rows.amax(dim=0) if len(rows) else rows.new_zeros(rows.shape[1]))
-        ordinary = magnitude[real & _ordinary(magnitude, real)]
-        self.tally.raise_to(
-            "dim_usual", layer, ordinary.amax(dim=0) if len(ordinary) else magnitude.new_zeros(x.shape[-1])
-        )
+        dim_max = _dim_max(rows)
+        self.tally.raise_to("dim_max", layer, dim_max)
+        ordinary = _ordinary(magnitude, real)
+        if not bool(ordinary[real].all()):
+            dim_max = _dim_max(magnitude[real & ordinary])
+        self.tally.raise_to("dim_usual", layer, dim_max)
         shown = largest.masked_fill(~real, -1.0)
         self._map(batch, layer, shown)
         self._entries(batch, layer, x, magnitude, shown)
@@ -223,6 +225,10 @@ class MassiveReducer:
         self.tally.add("spike_direction", layer, one[usable].sum(dim=0))
         self.tally.add("other_direction", layer, other[usable].sum(dim=0))
         self.tally.add("effective_dims", layer, (1 / (one[usable] ** 4).sum(dim=-1)).sum())
+
+
+def _dim_max(magnitude: Float[Tensor, "token d"]) -> Float[Tensor, " d"]:
+    return magnitude.amax(dim=0) if len(magnitude) else magnitude.new_zeros(magnitude.shape[1])
 
 
 def _ordinary(magnitude: Float[Tensor, "batch pos d"], real: Bool[Tensor, "batch pos"]) -> Bool[Tensor, "batch pos"]:
