@@ -123,7 +123,11 @@ def _forecast(plan: Plan) -> str:
                 part.outcomes.of(*ahead[0])
             took = perf_counter() - began
         passes, seconds = passes + len(ahead), seconds + len(ahead) * took
-    return f"{passes} passes, about {max(1, round(seconds / 60))} min" if passes else "all passes are known"
+    if not passes:
+        return "all passes are known"
+    wider = any(part.outcomes.wider is not None for part in parts)
+    more = ", and a few more on more texts for each change that proves too small to matter" if wider else ""
+    return f"{passes} passes, about {max(1, round(seconds / 60))} min{more}"
 
 
 @dataclass
