@@ -24,10 +24,11 @@ def questions() -> list[Question]:
 
 @pytest.fixture(scope="session")
 def study(smollm2: Model, questions: list[Question]) -> Study:
-    """The real model asked these; fewer bootstraps, shuffles and texts than a user's study has."""
+    """The real model asked these; fewer bootstraps, draws, shuffles and texts than a user's study has."""
     with pytest.MonkeyPatch.context() as fewer:
         fewer.setattr(select, "BOOTSTRAPS", 20)
         fewer.setattr(select, "SHUFFLES", 4)
+        fewer.setattr(select, "RANDOM_DRAWS", 5)
         fewer.setattr(neuron_states, "TEXTS", TEXTS)
         return study_hallucination(smollm2, questions, sampling=SAMPLING)
 

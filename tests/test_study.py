@@ -618,7 +618,8 @@ def test_a_guard_that_makes_no_sense_is_refused(
 
 
 def test_policies_are_compared_on_the_same_questions(smollm2: Model, study: Study) -> None:
-    tables = compare_policies(study.judge(hneurons={"q": 1.1, "stability": 0.0}), smollm2)
+    study = held_out_few(study, 8).judge(hneurons={"q": 1.1, "stability": 0.0})
+    tables = compare_policies(study, smollm2)
     table = pd.DataFrame(tables["guard"]).set_index(["policy", "by"])
     for name, columns in tables.items():
         assert not undocumented(name, pd.DataFrame(columns)), name
@@ -662,7 +663,7 @@ def test_questions_to_verify_on_were_not_asked_by_the_study(study: Study) -> Non
 
 
 def test_a_study_without_candidates_is_verified_by_its_guard_alone(smollm2: Model, study: Study) -> None:
-    verified = verify(held_out_few(study).judge(hneurons={"q": 0.0}), smollm2)
+    verified = verify(held_out_few(study, 2).judge(hneurons={"q": 0.0}), smollm2)
     assert not verified.effects and "guard" in verified.frames()
     assert any("none was tested" in note for note in verified.notes)
 
