@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -209,6 +209,11 @@ def test_only_what_lacks_inputs_is_measured_on_more(monkeypatch: pytest.MonkeyPa
     bench = Costly(np.linspace(-0.01, 0.01, 16), more=np.linspace(-0.01, 0.01, 64))
     (found,) = run(Outcomes(bench), [trial])
     assert (found.verdict, found.n) == ("confirmed", 64)
+    unsure = np.linspace(-0.15, 0.19, 16)  # 0.02 on average, in an interval that is wider than the margin
+    (found,) = run(Outcomes(Costly(unsure, more=np.linspace(-0.01, 0.01, 64))), [trial])
+    assert (found.verdict, found.n) == ("confirmed", 64)
+    (found,) = run(Outcomes(Costly(unsure, more=np.tile(unsure, 4))), [replace(trial, claims={"loss": "change"})])
+    assert (found.verdict, found.n) == ("undecided", 16)
     (found,) = run(Outcomes(Costly(np.linspace(0.3, 0.5, 16), more=np.zeros(64))), [trial])
     assert (found.verdict, found.n) == ("refuted", 16)
 

@@ -61,8 +61,12 @@ def with_verdict(effect: Effect) -> Effect:
 
 
 def needs_more(effect: Effect) -> bool:
-    """Whether more inputs could show that nothing changes: all that is missing is their number."""
-    return _enough_to_judge(effect) and _within_margin(effect) and effect.n < ENOUGH
+    """Whether more inputs could show that nothing changes, which so few never do.
+
+    Where that is claimed, the change itself need be within the margin, elsewhere its whole interval.
+    """
+    near = abs(effect.change) < effect.margin if effect.claim == "none" else _within_margin(effect)
+    return _enough_to_judge(effect) and near and effect.n < ENOUGH
 
 
 def _enough_to_judge(effect: Effect) -> bool:
