@@ -17,7 +17,7 @@ from fixtures_cli import Command
 from fixtures_tiny import loaded
 
 import inspector
-from inspector import Study, examine, models
+from inspector import Study, examine, models, texts
 from inspector.cli import main as cli
 from inspector.models import Model, catalogue
 from inspector.testing import PlantedSpike, planted_model, random_texts
@@ -67,8 +67,10 @@ def test_every_inspector_command_of_the_readme_and_each_of_its_options_is_there(
 def test_the_readmes_commands_work(
     smollm2: Model, saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: Command
 ) -> None:
-    """All but those that take minutes; the study they would have made is the one that other tests made."""
+    """All but those that take minutes, on few texts; the study they would have made is the one that other tests made."""
     monkeypatch.chdir(tmp_path)
+    few = texts.built_in(4)
+    monkeypatch.setattr(texts, "built_in", lambda count=None: few[:count])
     monkeypatch.setattr(models, "load_model", lambda *names, **options: smollm2)
     shutil.copytree(saved, tmp_path / "runs" / "answers")
     done = [shlex.split(line) for line in INSPECTOR if line.split()[1] not in MINUTES]
