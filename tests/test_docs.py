@@ -67,7 +67,7 @@ def test_every_inspector_command_of_the_readme_and_each_of_its_options_is_there(
 def test_the_readmes_commands_work(
     smollm2: Model, saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: Command
 ) -> None:
-    """All but those that take minutes, on few texts; the study they would have made is the one that other tests made."""
+    """All but those that take minutes, on few texts; their study is the one that other tests made."""
     monkeypatch.chdir(tmp_path)
     few = texts.built_in(4)
     monkeypatch.setattr(texts, "built_in", lambda count=None: few[:count])
