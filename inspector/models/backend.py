@@ -69,6 +69,10 @@ class Backend:
             return torch.cuda.mem_get_info(self.device)[0]
         return psutil.virtual_memory().available
 
+    def host_bytes(self) -> int:
+        """Memory that is free for what is kept beside the device, which on a CPU is the same."""
+        return psutil.virtual_memory().available
+
     def widened(self, x: Tensor) -> Tensor:
         """The tensor in the dtype that sums are taken in."""
         return x.to(self.accumulate)
