@@ -10,7 +10,7 @@ import numpy as np
 
 from inspector.batches import WINDOW, Text, TokenSequence, batches, token_table, tokenise
 from inspector.detectors.apart import Apart
-from inspector.detectors.base import Detector, Judge, Reducer, attempt, load_detectors, load_judges
+from inspector.detectors.base import Detector, Judge, Reducer, attempt, bytes_kept, load_detectors, load_judges
 from inspector.detectors.measured import Measured
 from inspector.detectors.thresholds import in_force
 from inspector.errors import DetectorError, InputError, ModelError
@@ -64,7 +64,9 @@ def examine(
     _refuse_ids(model, rows)
     scan = _Scan(model, chosen, faults)
     controls = scan.controls(seed)
-    plan = forecast(model, rows + [row for _, _, control in controls for row in control], batch_tokens)
+    passes = [(rows, detector) for detector in chosen] + [(control, detector) for _, detector, control in controls]
+    every = rows + [row for _, _, control in controls for row in control]
+    plan = forecast(model, every, batch_tokens, kept=sum(scan.kept(fed, detector) for fed, detector in passes))
     if on_forecast is not None:
         on_forecast(plan)
     task = progress_of(progress).task("tokens", plan.tokens)
@@ -152,6 +154,13 @@ class _Scan:
                 found.append((f"{detector.name}.{name}", detector, tokenise(None, ids, bos=None, window=context)))
         return found
 
+    def kept(self, rows: Sequence[TokenSequence], detector: Detector) -> int:
+        """Bytes that a detector's evidence will have of these rows; 0 where it can't tell, which its pass will show."""
+        try:
+            return bytes_kept(detector.reducer(self.model), [len(row.ids) for row in rows])
+        except Exception:
+            return 0
+
     def measured(
         self, rows: Sequence[TokenSequence], named: Mapping[str, Detector], plan: Forecast, task: Task
     ) -> dict[str, Evidence]:
@@ -162,7 +171,8 @@ class _Scan:
             parts = batches(rows, plan.tokens_per_batch, self.model.pad_id)
             observe(self.model, parts, list(apart.values()), task=task)
         found: dict[str, Evidence] = {}
-        for name, one in apart.items():
+        for name in list(apart):
+            one = apart.pop(name)  # what it collected goes once its evidence is made
             if one.fault:
                 self.faults.append(one.fault)
                 continue

@@ -1,17 +1,20 @@
 """The streaming pass leaves no trace, keeps the user's hooks, and holds little."""
 
 import threading
+import tracemalloc
 from typing import Any
 
 import pytest
 import torch
-from fixtures_tiny import counting
+from fixtures_tiny import counting, loaded
 
 from inspector import examine
+from inspector.analyses.logit_lens import logit_lens
 from inspector.batches import batches, tokenise
+from inspector.detectors.massive.detector import Massive
 from inspector.errors import InputError, ModelError
 from inspector.models import Backend, Model, reading, route_now
-from inspector.models.observe import forecast, observe
+from inspector.models.observe import Forecast, forecast, observe
 from inspector.testing import random_texts, tiny_model
 
 ROWS = tokenise(None, random_texts(6, 20, 60), bos=None, window=256)
@@ -188,6 +191,53 @@ def test_the_batch_shrinks_with_free_memory(llama: Model, monkeypatch: pytest.Mo
     assert forecast(llama, ROWS).tokens_per_batch < roomy
 
 
+@pytest.mark.parametrize(
+    "architecture", ["LlamaForCausalLM", "GPT2LMHeadModel", "GptOssForCausalLM", "BloomForCausalLM"]
+)
+def test_the_forecast_counts_what_is_kept_of_many_short_texts(architecture: str) -> None:
+    plans: list[Forecast] = []
+    texts = random_texts(300, 3, 9)
+    report = examine(loaded(architecture), texts, on_forecast=plans.append)
+    rows = [
+        array.nbytes
+        for evidence in report.evidence.values()
+        for name, array in evidence.arrays.items()
+        if evidence.combine[name] == "text"
+    ]
+    said = plans[0].kept_bytes
+    kept = 2 * sum(rows) + 100 * plans[0].tokens
+    assert kept / 1.3 < said < 1.3 * kept
+    assert plans[0].peak_bytes > said
+    assert architecture == "BloomForCausalLM" or "kept of the texts" in str(plans[0])  # whole patterns outweigh it
+
+
+def test_making_evidence_of_many_short_texts_takes_little_more_than_the_evidence(llama: Model) -> None:
+    reducer = Massive().reducer(llama)
+    observe(llama, batches(tokenise(None, random_texts(300, 3, 9), bos=None, window=256), 2048), [reducer])
+    tracemalloc.start()
+    try:
+        evidence = reducer.evidence()
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 1.3 * sum(array.nbytes for array in evidence.arrays.values()) + 500_000
+
+
+def test_more_texts_than_memory_holds_are_refused_before_the_pass(
+    llama: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Backend, "host_bytes", lambda backend: 100_000)
+    with pytest.raises(InputError, match=r"What is kept of 3\d\d texts needs about .* Scan fewer texts"):
+        examine(llama, random_texts(300, 3, 9))
+
+
+def test_a_lens_says_what_it_keeps_of_each_token(llama: Model) -> None:
+    plans: list[Forecast] = []
+    lens = logit_lens(llama, random_texts(3), on_forecast=plans.append)
+    kept = sum(array.nbytes for array in lens.arrays.values())
+    assert (plans[0].kept_bytes - 100 * plans[0].tokens) / 2 == kept
+
+
 def test_evidence_grows_with_the_model_and_the_texts_not_with_their_tokens(llama: Model) -> None:
     def size(length: int) -> int:
         report = examine(llama, [[5] * length] * 10, first_text=100)  # beyond the mapped texts
@@ -206,8 +256,6 @@ def test_a_pass_does_not_keep_activations(llama: Model) -> None:
             if site.layer == 2:
                 tensors = [o for o in gc.get_objects() if type(o) is torch.Tensor]
                 alive.append(sum(t.numel() for t in tensors if t.shape == x.shape))
-
-    from inspector.detectors.massive.detector import Massive
 
     observe(llama, batches(ROWS, 60), [Massive().reducer(llama), Watching("resid_post")])
     assert max(alive) - min(alive) < 12 * 60 * 32

@@ -19,6 +19,7 @@ from jaxtyping import Bool, Float, Int
 
 from inspector.analyses.logit_lens_reducer import LensReducer
 from inspector.batches import WINDOW, Text, batches, token_table, token_texts, tokenise
+from inspector.detectors.base import bytes_kept
 from inspector.errors import InputError
 from inspector.models import Model, check_readout
 from inspector.models.observe import Forecast, forecast, observe
@@ -177,10 +178,10 @@ def logit_lens(
     refuse(g, rho)
     rows = tokenise(model.tokenizer, texts, bos=bos, window=min(window or WINDOW, model.shape.context))
     check_readout(model)
-    plan = forecast(model, rows, BATCH_TOKENS)
+    reducer = LensReducer(model)
+    plan = forecast(model, rows, BATCH_TOKENS, kept=bytes_kept(reducer, [len(row.ids) for row in rows]))
     if on_forecast is not None:
         on_forecast(plan)
-    reducer = LensReducer(model)
     task = progress_of(progress).task("reading", plan.tokens)
     observe(model, batches(rows, plan.tokens_per_batch, model.pad_id), [reducer], task=task)
     arrays = {name: np.concatenate([reducer.by_text[row.text][name] for row in rows]) for name in reducer.names}

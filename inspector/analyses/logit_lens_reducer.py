@@ -1,6 +1,7 @@
 """What each layer would have predicted, token by token, reduced while the streams go by."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -34,6 +35,10 @@ class LensReducer:
         self.by_text: dict[int, dict[str, np.ndarray]] = {}
         """Arrays `[token, layer]` of each input row, by `names`; of the last layer's top token, `answer_…`."""
         self._streams: dict[int, Float[Tensor, "token d_model"]] = {}
+
+    def bytes_kept(self, lengths: Sequence[int]) -> int:
+        """Bytes of the arrays of all tokens: two of int64 and three of float32."""
+        return sum(lengths) * len(self.layers) * (2 * 8 + 3 * 4)
 
     def update(self, batch: Batch, site: Site, x: Float[Tensor, "batch pos d_model"]) -> None:
         """Take in one layer's stream; at the last layer, compute the logits of all."""

@@ -17,7 +17,7 @@ import pandas as pd
 from inspector.analyses.neurons_reducer import NeuronReducer
 from inspector.batches import WINDOW, Text, TokenSequence, batches, token_texts, tokenise
 from inspector.detectors.apart import Apart
-from inspector.detectors.base import Detector, attempt, load_detectors
+from inspector.detectors.base import Detector, attempt, bytes_kept, load_detectors
 from inspector.detectors.neurons import Described, NeuronColumns
 from inspector.errors import DetectorError, InputError, ModelError
 from inspector.models import Model, check_readout, direct_logits, written
@@ -91,7 +91,8 @@ def describe_neurons(
     rows = tokenise(model.tokenizer, inputs, bos=bos, window=min(WINDOW, model.shape.context))
     seen = NeuronReducer(wanted, top)
     beside = [_Beside.of(one, model, report) for one in load_detectors() if hasattr(one, "neurons")]
-    plan = forecast(model, rows)
+    lengths = [len(row.ids) for row in rows]
+    plan = forecast(model, rows, kept=sum(bytes_kept(one.apart.reducer, lengths) for one in beside if one.apart))
     if on_forecast is not None:
         on_forecast(plan)
     task = progress_of(progress).task("describing", plan.tokens)

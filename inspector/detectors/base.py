@@ -29,6 +29,9 @@ class Reducer(Protocol):
     `kinds` are the kinds of site that it wants to see on this model. `update` is called for each batch
     and site in the order of the forward pass, with `[batch, pos, …]` padded on the right, or with
     one `AttentionBlock` after another for the kind `attention`. It must not write to `x`.
+
+    Optional, found by its name: `bytes_kept(lengths)`, how many bytes its evidence will have of texts with so many
+    tokens each. It goes into the forecast of memory; without it nothing is counted.
     """
 
     kinds: tuple[str, ...]
@@ -183,6 +186,12 @@ def _load(entry: EntryPoint) -> Judge:
         raise InputError(_failed[entry]) from error
     _loaded[entry] = judge
     return judge
+
+
+def bytes_kept(reducer: Any, lengths: Sequence[int]) -> int:
+    """Bytes that a reducer's evidence will have of texts of these lengths; 0 where it doesn't tell."""
+    kept = getattr(reducer, "bytes_kept", None)
+    return int(kept(lengths)) if kept is not None else 0
 
 
 def resolve(where: Any) -> Any:

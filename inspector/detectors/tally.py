@@ -1,7 +1,7 @@
 """`Tally` and `histogram`: the bookkeeping our reducers share — sums, maxima, a row for each text, counts."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -60,8 +60,17 @@ class Tally:
         for name, rows in other.rows.items():
             self.rows[name].update(rows)
 
-    def evidence(self, detector: str, axes: Mapping[str, tuple[str, ...]], facts: Mapping[str, Any]) -> Evidence:
-        """Everything as named arrays; `axes` names the axes after layer (and text, in rows)."""
+    def evidence(
+        self,
+        detector: str,
+        axes: Mapping[str, tuple[str, ...]],
+        facts: Mapping[str, Any],
+        widths: Mapping[str, int] | None = None,
+    ) -> Evidence:
+        """Everything as named arrays; `axes` names the axes after layer (and text, in rows).
+
+        Rows named in `widths` are cut to so much of their last axis.
+        """
         texts = sorted({index for rows in self.rows.values() for index in rows})
         arrays: dict[str, np.ndarray] = {"text": np.array(texts, dtype=np.int64)}
         names: dict[str, tuple[str, ...]] = {"text": ("text",)}
@@ -71,16 +80,18 @@ class Tally:
                 arrays[name], names[name] = array, ("layer", *axes.get(name, ()))
                 combine[name] = "sum" if how == "sum" else "max"
         for name, rows in self.rows.items():
-            arrays[name] = np.stack([self._row(rows, index) for index in texts])
+            arrays[name] = self._stacked(rows, texts, (widths or {}).get(name))
             names[name], combine[name] = ("text", "layer", *axes.get(name, ())), "text"
         return Evidence(detector, arrays, names, combine, facts)
 
     @staticmethod
-    def _row(rows: Mapping[int, np.ndarray], index: int) -> np.ndarray:
-        if index in rows:
-            return rows[index]
-        like = next(iter(rows.values()))
-        return np.full_like(like, -1 if like.dtype.kind == "i" else np.nan)
+    def _stacked(rows: Mapping[int, np.ndarray], texts: Sequence[int], width: int | None) -> np.ndarray:
+        like = next(iter(rows.values()))[..., :width]
+        stacked = np.full((len(texts), *like.shape), -1 if like.dtype.kind == "i" else np.nan, dtype=like.dtype)
+        for place, index in enumerate(texts):
+            if index in rows:
+                stacked[place] = rows[index][..., :width]
+        return stacked
 
 
 def histogram(magnitudes: Float[Tensor, "..."]) -> Int[Tensor, " bins"]:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from inspector.errors import ModelError
+from inspector.printable import printable
 
 
 @dataclass(frozen=True)
@@ -47,23 +48,29 @@ class Backend:
         return Backend(device, 2048, 512, accumulate, True, torch.float32, "bfloat16" if native else "auto")
 
     @staticmethod
-    def named(name: str | None) -> "Backend":
+    def named(name: Any) -> "Backend":
         """The backend of the device that a user names; of the fastest one here where None.
 
         Raises:
             ModelError: no tensor can be put there and read back.
         """
-        name = name or _fastest()
+        name = _fastest() if name in (None, "") else name
         try:
             torch.zeros(1, device=name).cpu()
-        except (RuntimeError, AssertionError, NotImplementedError) as error:
-            raise ModelError(f"Device '{name}' can't be used here. Use cpu, cuda, cuda:1 or mps.") from error
+        except (RuntimeError, AssertionError, NotImplementedError, TypeError, ImportError) as error:
+            raise ModelError(
+                f"Device '{printable(name)[:40]}' can't be used here. Use cpu, cuda, cuda:1 or mps."
+            ) from error
         return Backend.of(name)
 
     def free_bytes(self) -> int:
         """Memory that is free for activations now."""
         if self.device.type == "cuda":
             return torch.cuda.mem_get_info(self.device)[0]
+        return psutil.virtual_memory().available
+
+    def host_bytes(self) -> int:
+        """Memory that is free for what is kept beside the device, which on a CPU is the same."""
         return psutil.virtual_memory().available
 
     def widened(self, x: Tensor) -> Tensor:

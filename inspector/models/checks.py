@@ -21,8 +21,6 @@ from inspector.models.attention_swap import own_attention, points_with_hooks
 from inspector.models.model import AttentionRoute, attention_layers, hooked, run, w_out
 from inspector.sites import Site
 
-CHECK_TEXT = "The old bridge crosses the river twice a day, said Ada, and nobody asked why (it has 2 ends)."
-
 TOLERANCE = {torch.float32: 0.01, torch.float64: 0.01}
 """Largest accepted difference of logits, in standard deviations of the logits."""
 LOW_PRECISION_TOLERANCE = 0.5
@@ -43,13 +41,6 @@ class Probe:
     logits: Float[Tensor, "1 pos vocab"]
     seen: Mapping[Site, Tensor]
     attended: frozenset[int]
-
-
-def check_ids(tokenizer: Any, vocab: int) -> Int[Tensor, "1 pos"]:
-    """Token ids of the check text, or some ids spread over the vocabulary without a tokenizer."""
-    if tokenizer is not None:
-        return torch.tensor([tokenizer(CHECK_TEXT)["input_ids"]])
-    return (torch.arange(24) * 7 + 3).remainder(vocab).unsqueeze(0)
 
 
 def logit_difference(got: Tensor, expected: Tensor, what: str, other: str = "the plain Hugging Face forward") -> float:

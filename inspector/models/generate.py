@@ -19,6 +19,7 @@ from inspector.models.attention_prefix import Prefix, compute_prefix, shared_pre
 from inspector.models.attention_swap import hooks_inside_attention, own_attention
 from inspector.models.changes import changes_in_force, state_of
 from inspector.models.model import Model
+from inspector.models.tokenizer_files import check_ids
 from inspector.models.turning_points import chunk_of, rotary_switch_of, window_of
 
 ExecutionPath = Literal["shared", "cached", "recomputed"]
@@ -292,7 +293,7 @@ def _execution_paths(model: Model) -> tuple[ExecutionPath, ...]:
     """The execution paths whose logits after a prefix, a prompt and a token are the full forward's, fastest first."""
     if hooks_inside_attention(model):
         return ("recomputed",)
-    ids = checks.check_ids(model.tokenizer, model.shape.vocab).to(model.device)[:, :16]
+    ids = check_ids(model.tokenizer, model.shape.vocab).to(model.device)[:, :16]
     with own_attention(model.bridge, None):
         expected = model.logits(ids)[:, -1]
     # An attention that doesn't ask for a function of ours would not see a shared prefix.

@@ -1,35 +1,26 @@
 """`load_model`: from a name, folder, file, model or bridge to a checked `Model`."""
 
-import logging
-import os
-import socket
-import struct
-from collections.abc import Iterator
-from contextlib import contextmanager
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import torch
-import transformers
-from safetensors import SafetensorError
-from torch import Tensor, nn
+from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
+from transformers import PreTrainedModel
 
 from inspector.errors import ModelError
 from inspector.models import checks, embedded
-from inspector.models.adapters import refuse_adapter
 from inspector.models.backend import Backend
+from inspector.models.faults import one_line, short
+from inspector.models.fetch import fetch, quiet
+from inspector.models.given import bridge_of, plain_logits, refuse_type, refuse_weights, remember, vocab_of
 from inspector.models.lock import lock_of
 from inspector.models.model import Model, attention_layers
 from inspector.models.random_state import kept_random_state
+from inspector.models.tokenizer_files import check_ids
 from inspector.sites import ModelShape, Site
 
-UNREADABLE = (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError, struct.error)
-"""What the loaders raise at a file or folder that isn't what it should be."""
-HUB_SECONDS = 3.0
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
@@ -60,23 +51,21 @@ def load_model(
     Raises:
         ModelError: unknown name, missing weights, wrong logits, an unsupported architecture.
     """
-    if isinstance(model, TransformerBridge):
-        with lock_of(model):
-            tokenizer = tokenizer or model.tokenizer
-            return _finish(model, tokenizer, None, {"name": model.cfg.model_name, "source": "bridge"})
-    backend = Backend.named(device)
-    if isinstance(model, PreTrainedModel):
-        hf, facts = model, {"name": model.config.name_or_path or type(model).__name__, "source": "object"}
-    else:
-        hf, tokenizer, facts = _fetch(str(model), tokenizer, _dtype(dtype, backend), revision, trust_remote_code)
-    hf = hf.to(backend.device).eval()
-    if hf.config.is_encoder_decoder:
-        raise ModelError(f"{type(hf).__name__} is an encoder-decoder; only causal language models can be inspected.")
-    ids = checks.check_ids(tokenizer, hf.config.get_text_config().vocab_size).to(backend.device)
-    with torch.no_grad():
-        reference = hf(input_ids=ids, use_cache=False).logits
-        checks.refuse_looking_ahead(lambda x: hf(input_ids=x, use_cache=False).logits, ids, type(hf).__name__)
-    return _finish(_bridge(hf, tokenizer, facts["name"], trust_remote_code), tokenizer, reference, facts)
+    with one_line(f"{_shown(model)} can't be loaded", "Report it, with what it is and how you made it."):
+        if isinstance(model, TransformerBridge):
+            with lock_of(model):
+                facts = {"name": model.cfg.model_name, "source": "bridge"}
+                return _finish(model, tokenizer or model.tokenizer, None, facts)
+        if not isinstance(model, PreTrainedModel | str | Path):
+            refuse_type(model)
+        backend = Backend.named(device)
+        if isinstance(model, PreTrainedModel):
+            facts = {"name": model.config.name_or_path or type(model).__name__, "source": "object"}
+            return _of_object(model, tokenizer, facts, backend, trust_remote_code)
+        hf, tokenizer, facts = fetch(
+            str(model), tokenizer, _dtype(dtype, backend), backend, revision=revision, own_code=trust_remote_code
+        )
+        return _finish(*_bridged(hf, tokenizer, facts, backend, trust_remote_code), facts)
 
 
 def asking_dtype(device: str | None = None) -> str:
@@ -84,127 +73,83 @@ def asking_dtype(device: str | None = None) -> str:
     return Backend.named(device).asking
 
 
-def _fetch(
-    name: str, tokenizer: Any, dtype: Any, revision: str | None, trust_remote_code: bool
-) -> tuple[PreTrainedModel, Any, dict[str, Any]]:
-    """The Hugging Face model, its tokenizer, and where they came from."""
-    where, facts = _locate(name)
-    options: dict[str, Any] = {"trust_remote_code": trust_remote_code, "revision": facts.get("revision") or revision}
-    if facts["source"] != "hub":
-        del options["revision"]
-    elif not _hub_reachable():
-        options["local_files_only"] = True  # the loaders would try for half a minute
-    refuse_adapter(name, where, options)
-    try:
-        with _quiet():
-            hf, info = AutoModelForCausalLM.from_pretrained(where, dtype=dtype, output_loading_info=True, **options)
-            tokenizer = tokenizer or AutoTokenizer.from_pretrained(where, **options)
-    except UNREADABLE as error:
-        raise ModelError(_why_not_loaded(name, facts["source"], error)) from error
-    for what in ("missing_keys", "unexpected_keys", "mismatched_keys"):
-        if info.get(what):
-            names = sorted(str(key) for key in info[what])
-            raise ModelError(
-                f"Model '{name}': {len(names)} {what.replace('_keys', '')} weights, e.g. {names[0]}. "
-                "Its numbers would be noise; get a complete checkpoint of this architecture."
-            )
-    commit = getattr(hf.config, "_commit_hash", None)
-    return hf, tokenizer, {"revision": commit or options.get("revision"), **facts}
+def _shown(model: object) -> str:
+    return f"Model '{short(model)}'" if isinstance(model, str | Path) else type(model).__name__
 
 
-def _locate(name: str) -> tuple[str, dict[str, Any]]:
-    """What to hand to transformers for this name, and the facts to record."""
-    try:
-        path = Path(name).expanduser()
-    except RuntimeError as error:
-        raise ModelError(f"'{name[:60]}' can't be found: {error} Give the whole path.") from error
-    if not name.strip() or "\0" in name or not _fits_a_disk(path):
-        raise ModelError(f"'{name[:60]}' is no model's name. Give a built-in name, hub id, folder or .gguf file.")
-    if name == embedded.NAME:
-        gguf = embedded.gguf_path()
-        if gguf is None:
-            return embedded.HUB_ID, {"name": name, "source": "hub"}
-        facts = {"name": name, "source": f"{embedded.DISTRIBUTION} ({gguf.name})", "file_sha256": embedded.SHA256}
-        with _quiet():
-            return str(embedded.dequantised(gguf, embedded.SHA256)), facts
-    if path.suffix.lower() == ".gguf":
-        if not path.is_file():
-            raise ModelError(f"No file '{name}'. Give the path of a .gguf file.")
-        digest = embedded.file_sha256(path)
-        try:
-            with _quiet():
-                folder = embedded.dequantised(path, digest)
-        except UNREADABLE as error:
-            raise ModelError(_why_not_loaded(name, "file", error)) from error
-        return str(folder), {"name": path.stem, "source": "file", "file_sha256": digest}
-    if path.is_dir():
-        return str(path), {"name": path.resolve().name, "source": "folder"}
-    if os.sep in name and (path.is_absolute() or name.startswith((".", "~"))):
-        raise ModelError(f"No folder '{name}'. Give a folder with config.json and weights, or a hub id.")
-    return name, {"name": name, "source": "hub"}
+def _of_object(
+    hf: PreTrainedModel, tokenizer: Any, facts: dict[str, Any], backend: Backend, trust_remote_code: bool
+) -> Model:
+    """A model that is handed over for the first time, or again: then with the bridge that is in it already."""
+    bridge = bridge_of(hf)
+    if bridge is None:
+        return _finish(*_bridged(hf, tokenizer, facts, backend, trust_remote_code), facts)
+    with lock_of(bridge):
+        if hf.device != torch.empty(0, device=backend.device).device:
+            bridge.to(backend.device)
+        return _finish(bridge, tokenizer, None, facts)
 
 
-def _fits_a_disk(path: Path) -> bool:
-    """Whether each part of a path has the bytes that a disk takes for a name."""
-    try:
-        sizes = [len(os.fsencode(part)) for part in path.parts]
-    except UnicodeEncodeError:  # half a surrogate pair
-        return False
-    return sum(sizes) + len(sizes) <= 4096 and all(size <= 255 for size in sizes)
-
-
-def _why_not_loaded(name: str, source: str, error: Exception) -> str:
-    first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    if source == "folder":
-        return f"Folder '{name}' can't be loaded: {first}"
-    if source == "hub":
-        missing = f" Or install it: {embedded.INSTALL}" if name == embedded.NAME else ""
-        return (
-            f"Model '{name}' is neither built in ({embedded.NAME}) nor a folder here, and the hub did not give it: "
-            f"{first[:200]} Give a folder, a .gguf file or a hub id in reach.{missing}"
-        )
-    return f"File '{name}' can't be loaded: {first}"
+def _bridged(
+    hf: Any, tokenizer: Any, facts: dict[str, Any], backend: Backend, trust_remote_code: bool
+) -> tuple[TransformerBridge, Any, Tensor]:
+    """A bridge over the model, the tokenizer, and the logits that the model gave before."""
+    architecture = type(hf).__name__
+    if hf.config.is_encoder_decoder:
+        raise ModelError(f"{architecture} is an encoder-decoder; only causal language models can be inspected.")
+    refuse_weights(hf)
+    with one_line(f"{architecture} can't be put on {backend.device}", "Name another device, or load it in one piece."):
+        hf = hf.to(backend.device).eval()
+    ids = check_ids(tokenizer, vocab_of(hf)).to(backend.device)
+    with torch.no_grad():
+        reference = plain_logits(hf, ids)
+        checks.refuse_looking_ahead(lambda x: plain_logits(hf, x), ids, architecture)
+    return _bridge(hf, tokenizer, facts["name"], trust_remote_code), tokenizer, reference
 
 
 def _bridge(hf: PreTrainedModel, tokenizer: Any, name: str, trust_remote_code: bool) -> TransformerBridge:
     architecture = type(hf).__name__
-    if not hf.config.architectures:
-        hf.config.architectures = [architecture]
+    if architecture not in (hf.config.architectures or ()):
+        hf.config.architectures = [architecture]  # what was loaded, whatever the checkpoint says that it is
     own = deepcopy(tokenizer)
     if own is not None:
         # Else the bridge loads the tokenizer again from where it came, to have one that adds BOS.
         own.init_kwargs.update(name_or_path=getattr(own, "name_or_path", ""), add_bos_token=True)
-    try:
-        with _quiet():
-            if own is None:
-                # The public boot_transformers looks for a tokenizer on the hub where it is given none.
-                from transformer_lens.model_bridge.sources._bridge_builder import build_bridge_from_module
-                from transformer_lens.utilities.attn_implementation import force_eager_attention
+    what, advice = f"TransformerLens can't wrap {architecture}", "`inspector models` lists what works."
+    with one_line(what, advice), quiet():
+        if own is None:
+            # The public boot_transformers looks for a tokenizer on the hub where it is given none.
+            from transformer_lens.model_bridge.sources._bridge_builder import build_bridge_from_module
+            from transformer_lens.utilities.attn_implementation import force_eager_attention
 
-                force_eager_attention(hf)
-                return build_bridge_from_module(hf, architecture, hf_config=hf.config, model_name=name)
-            return TransformerBridge.boot_transformers(
-                name,
-                hf_model=hf,
-                tokenizer=own,
-                device=str(hf.device),
-                dtype=hf.dtype,
-                trust_remote_code=trust_remote_code,
-            )
-    except (ValueError, RuntimeError, AttributeError, KeyError, NotImplementedError) as error:
-        first = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ModelError(
-            f"TransformerLens can't wrap {architecture}: {first[:200]} `inspector models` lists what works."
-        ) from error
+            force_eager_attention(hf)
+            return build_bridge_from_module(hf, architecture, hf_config=hf.config, model_name=name)
+        return TransformerBridge.boot_transformers(
+            name,
+            hf_model=hf,
+            tokenizer=own,
+            device=str(hf.device),
+            dtype=hf.dtype,
+            trust_remote_code=trust_remote_code,
+        )
 
 
 def _finish(bridge: TransformerBridge, tokenizer: Any, reference: Tensor | None, facts: dict[str, Any]) -> Model:
+    """The checked model; its Hugging Face model, when given again, leads to the same bridge."""
+    remember(bridge.original_model, bridge)
+    architecture = type(bridge.original_model).__name__
+    with one_line(f"{architecture} can't be inspected: its bridge fails when it is run", "Report the architecture."):
+        return _checked(bridge, architecture, tokenizer, reference, facts)
+
+
+def _checked(
+    bridge: TransformerBridge, architecture: str, tokenizer: Any, reference: Tensor | None, facts: dict[str, Any]
+) -> Model:
     """Check the bridge, find its sites, and write the model card."""
     hf = bridge.original_model
-    architecture = type(hf).__name__
     if not len(getattr(bridge, "blocks", [])) or getattr(bridge.cfg, "attention_dir", "causal") != "causal":
         raise ModelError(f"{architecture} can't be inspected: it is not a stack of causal blocks.")
-    ids = checks.check_ids(tokenizer, bridge.cfg.d_vocab).to(hf.get_input_embeddings().weight.device)
+    ids = check_ids(tokenizer, bridge.cfg.d_vocab).to(hf.get_input_embeddings().weight.device)
     points = checks.hook_points(bridge)
     logits = checks.probe(bridge, ids, {}, streamed=False).logits
     difference = None if reference is None else checks.logit_difference(logits, reference, "The bridge's logits")
@@ -269,39 +214,3 @@ def _dtype(name: str, backend: Backend) -> Any:
     if name not in DTYPES:
         raise ModelError(f"No dtype '{name}'. Use auto, {', '.join(DTYPES)}.")
     return DTYPES[name]
-
-
-def _hub_reachable() -> bool:
-    """Whether the hub's host takes a connection within a few seconds."""
-    if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "TRUE", "YES", "ON"):
-        return False
-    if any(os.environ.get(name) for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")):
-        return True  # the proxy reaches it, or says why not
-    address = urlsplit(os.environ.get("HF_ENDPOINT", "https://huggingface.co"))
-    port = address.port or (80 if address.scheme == "http" else 443)
-    try:
-        with socket.create_connection((address.hostname or "huggingface.co", port), timeout=HUB_SECONDS):
-            return True
-    except OSError:
-        return False
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """No progress bars or warnings of the loaders while they work; the caller's settings come back."""
-    log = transformers.utils.logging
-    level, bars, root = log.get_verbosity(), log.is_progress_bar_enabled(), logging.root.level
-    hub = logging.getLogger("huggingface_hub")
-    hub_level = hub.level
-    hub.setLevel(logging.ERROR)
-    log.set_verbosity_error()
-    log.disable_progress_bar()
-    logging.root.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        log.set_verbosity(level)
-        hub.setLevel(hub_level)
-        logging.root.setLevel(root)
-        if bars:
-            log.enable_progress_bar()

@@ -16,6 +16,9 @@ from inspector.models.backend import Backend
 from inspector.progress import Task
 from inspector.sites import Site
 
+TABLE = 100
+"""Bytes of a token in the table of the input tokens, and while it is made."""
+
 
 @runtime_checkable
 class Observer(Protocol):
@@ -34,16 +37,19 @@ class Observer(Protocol):
 
 @dataclass(frozen=True)
 class Forecast:
-    """What a pass will take, known before it starts."""
+    """What a pass will take, known before it starts; of `peak_bytes` of memory, `kept_bytes` grow with the texts."""
 
     tokens: int
     batches: int
     tokens_per_batch: int
     peak_bytes: int
     free_bytes: int
+    kept_bytes: int = 0
 
     def __str__(self) -> str:
         memory = f"about {self.peak_bytes / 1e9:.2f} GB beside the model, {self.free_bytes / 1e9:.1f} GB free"
+        if self.kept_bytes >= 0.1 * self.peak_bytes:
+            memory = f"{memory}; {self.kept_bytes / 1e9:.2f} GB of it for what is kept of the texts"
         batched = f"{self.batches} batches of at most {self.tokens_per_batch:,}"
         return f"{self.tokens:,} tokens in all, in {batched}; {memory}"
 
@@ -108,25 +114,40 @@ class _Pass:
                 observer.update(batch, site, part)
 
 
-def forecast(model: Model, rows: Sequence[TokenSequence], tokens_per_batch: int | None = None) -> Forecast:
+def forecast(
+    model: Model, rows: Sequence[TokenSequence], tokens_per_batch: int | None = None, *, kept: int = 0
+) -> Forecast:
     """Batch size in tokens, chosen from free memory, and what the pass will take.
 
+    Args:
+        model: the model.
+        rows: all texts of the pass.
+        tokens_per_batch: chosen where None.
+        kept: bytes of the evidence. While it is made of what reducers have collected, both are there.
+
     Raises:
-        InputError: even the longest text alone does not fit.
+        InputError: even the longest text alone does not fit, or what is kept of all texts.
     """
     longest = max(len(row.ids) for row in rows)
     backend = Backend.of(model.device)
-    free = backend.free_bytes()
-    a_token = _bytes_per_token(model, longest)
-    budget = tokens_per_batch or max(longest, min(backend.batch_tokens, int(0.5 * free / a_token)))
+    free, host = backend.free_bytes(), backend.host_bytes()
     total = sum(len(row.ids) for row in rows)
-    peak = a_token * max(longest, min(budget, total))
-    if peak > 0.9 * free:
+    kept = 2 * kept + TABLE * total
+    if kept > 0.9 * host:
         raise InputError(
-            f"A batch of {max(longest, budget):,} tokens needs about {peak / 1e9:.1f} GB and {free / 1e9:.1f} GB are "
+            f"What is kept of {len(rows):,} texts needs about {kept / 1e9:.1f} GB and {host / 1e9:.1f} GB are free. "
+            "Scan fewer texts at a time, or with fewer detectors."
+        )
+    beside = free - kept if backend.device.type == "cpu" else free
+    a_token = _bytes_per_token(model, longest)
+    budget = tokens_per_batch or max(longest, min(backend.batch_tokens, int(0.5 * beside / a_token)))
+    peak = a_token * max(longest, min(budget, total))
+    if peak > 0.9 * beside:
+        raise InputError(
+            f"A batch of {max(longest, budget):,} tokens needs about {peak / 1e9:.1f} GB and {beside / 1e9:.1f} GB are "
             "free. Use a smaller window or batch size."
         )
-    return Forecast(total, batch_count(rows, budget), budget, peak, free)
+    return Forecast(total, batch_count(rows, budget), budget, peak + kept, free, kept)
 
 
 def _bytes_per_token(model: Model, longest: int) -> int:

@@ -13,6 +13,7 @@ from transformer_lens.tools.analysis import logit_readout
 from inspector.errors import ModelError
 from inspector.models import checks
 from inspector.models.model import Model, hooked
+from inspector.models.tokenizer_files import check_ids
 from inspector.sites import Site
 
 
@@ -24,7 +25,7 @@ def check_readout(model: Model) -> None:
     """
     last = Site("resid_post", model.shape.layers - 1)
     seen: dict[Site, Tensor] = {}
-    ids = checks.check_ids(model.tokenizer, model.shape.vocab).to(model.device)
+    ids = check_ids(model.tokenizer, model.shape.vocab).to(model.device)
     with model.lock:
         with hooked({last: model.hooks[last]}, seen.__setitem__):
             expected = model.logits(ids)

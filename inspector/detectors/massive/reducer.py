@@ -1,6 +1,7 @@
 """What the massive-activation detector measures while the residual stream goes by."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -97,10 +98,19 @@ class MassiveReducer:
     def evidence(self) -> Evidence:
         """The measurements so far."""
         facts = {"outlier": OUTLIER, "layers": self.tally.layers}
-        evidence = self.tally.evidence("massive", AXES, facts)
-        used = np.isfinite(evidence["map"]).any(axis=(0, 1)) if "map" in evidence.arrays else np.array([])
-        width = int(used.nonzero()[0].max(initial=-1)) + 1
-        return replace(evidence, arrays={n: a[..., :width] if n == "map" else a for n, a in evidence.arrays.items()})
+        used = [np.isfinite(row).any(axis=0).nonzero()[0].max(initial=-1) for row in self.tally.rows["map"].values()]
+        return self.tally.evidence("massive", AXES, facts, {"map": int(max(used, default=-1)) + 1})
+
+    def bytes_kept(self, lengths: Sequence[int]) -> int:
+        """Bytes of the rows of these texts, in float32 and int32; the map is as wide as the first ones are long."""
+        numbers = 4 * ENTRIES + min(MAPPED_POSITIONS, max(lengths[:MAPPED_TEXTS]))
+        if {"attn_out", "mlp_out"} <= set(self.kinds):
+            numbers += 2 * WRITTEN
+        if {"neuron", "mlp_out"} <= set(self.kinds):
+            numbers += 2 * WRITTEN * min(WRITERS, self.model.shape.d_mlp)
+        if "neuron" in self.kinds:
+            numbers += 3 * WRITTEN
+        return 4 * len(lengths) * self.tally.layers * numbers
 
     def _stream(self, batch: Batch, layer: int, x: Float[Tensor, "batch pos d"]) -> None:
         x = x.float()

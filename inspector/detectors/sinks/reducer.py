@@ -1,5 +1,6 @@
 """What the attention-sink detector measures while attention goes by, a block of queries at a time."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -21,6 +22,8 @@ LATER_QUERIES = 16
 """A key needs this many queries (or a quarter of a short text) to be a text's strongest."""
 EPSILONS = tuple(round(0.05 * i, 2) for i in range(1, 20))
 """The grid of the curve over ε."""
+PER_HEAD = 9
+"""Numbers kept of every head in every text, beside those of the early keys; a learned sink's share is one more."""
 SHORTEST = WINDOW
 """A shorter text is in no rate: α falls with T, and over 9 tokens even uniform attention has α₀ = 0.31."""
 
@@ -63,6 +66,7 @@ class SinksReducer:
     kinds: tuple[str, ...] = ("attention",)
 
     def __init__(self, model: Model) -> None:
+        self.heads = model.shape.heads
         self.tally = Tally(model.shape.layers)
         self.running: _Running | None = None
 
@@ -83,6 +87,10 @@ class SinksReducer:
         """The measurements so far."""
         facts = {"window": WINDOW, "shortest": SHORTEST, "epsilons": list(EPSILONS), "layers": self.tally.layers}
         return self.tally.evidence("sinks", AXES, facts)
+
+    def bytes_kept(self, lengths: Sequence[int]) -> int:
+        """Bytes of the rows of these texts: numbers of four bytes for each head, some of them for each early key."""
+        return 4 * len(lengths) * self.tally.layers * self.heads * (2 * EARLY + PER_HEAD)
 
     @staticmethod
     def _begin(batch: Batch, x: AttentionBlock) -> _Running:
