@@ -31,8 +31,10 @@ def main() -> None:
         one = trial(runs, seed, scratch / "one")
         found[one.how].append(one)
     shutil.rmtree(scratch)
-    print(f"{given.count} damaged runs, seeds {given.seed} to {given.seed + given.count - 1}, "
-          f"{time.monotonic() - started:.0f} s")
+    print(
+        f"{given.count} damaged runs, seeds {given.seed} to {given.seed + given.count - 1}, "
+        f"{time.monotonic() - started:.0f} s"
+    )
     for how, ones in sorted(found.items(), key=lambda item: -len(item[1])):
         slowest = max(one.seconds for one in ones)
         first = "" if ones[0].good else f"; seed {ones[0].seed}: {ones[0].run}, {ones[0].damage}"

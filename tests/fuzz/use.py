@@ -39,4 +39,3 @@ def everything(report: Report) -> None:
         print_json(_as_json(report, None))
     page = render(report)
     assert "failed in" not in page and "Everything else continues" not in page
-
