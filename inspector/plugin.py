@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from inspector.detectors.base import Detector, Judge, Names, Reducer
     from inspector.detectors.measured import Measured
     from inspector.detectors.neurons import Described, NeuronColumns
+    from inspector.detectors.schema import Array, Column, Schema
     from inspector.detectors.shown import (
         Frame,
         Headline,
@@ -40,6 +41,7 @@ _HOMES = {
     "inspector.detectors.base": ("Detector", "Judge", "Names", "Reducer"),
     "inspector.detectors.measured": ("Measured",),
     "inspector.detectors.neurons": ("Described", "NeuronColumns"),
+    "inspector.detectors.schema": ("Array", "Column", "Schema"),
     "inspector.detectors.shown": (
         "Frame",
         "Headline",
@@ -63,8 +65,10 @@ _HOMES = {
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "Array",
     "Batch",
     "Case",
+    "Column",
     "Described",
     "Detector",
     "Drawing",
@@ -82,6 +86,7 @@ __all__ = [
     "Planned",
     "Reducer",
     "Removal",
+    "Schema",
     "Screen",
     "Sentence",
     "Settings",

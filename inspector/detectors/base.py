@@ -64,6 +64,10 @@ class Judge(Protocol):
         thresholds: a frozen dataclass whose fields are made by `threshold(…)`: default, range, meaning.
             `judge` gets one. Options of the command line, sliders and documentation follow from it.
         presets: `{name: {threshold: value}}`, choices of all thresholds that have a name.
+    Opening:
+        schema: a `Schema`: the arrays of its evidence, its facts, and the columns of its tables. A run that doesn't fit
+            is refused when it is opened, so that nothing below meets it. Without one only what all runs share is
+            checked.
     Showing:
         frames: `{name: Frame}`, tables; `report.frame("DETECTOR.NAME")` gives them.
         tables: names of the record's own tables that belong to this detector's part.

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from inspector.detectors.base import Judge, attempt
+from inspector.detectors.schema import Schema, check_part
 from inspector.detectors.shown import Frame
 from inspector.detectors.thresholds import in_force, judged
 from inspector.errors import InputError
@@ -79,6 +80,18 @@ class Measured:
     def effects(self) -> tuple[Effect, ...]:
         """The tested changes of this detector's findings."""
         return tuple(one for one in self.record.effects if one.detector == self.name)
+
+    def check(self) -> None:
+        """Check that the thresholds are the detector's, and that all fits the schema that it declares, if it does.
+
+        Raises:
+            InputError: a threshold that it doesn't have, or a value that it doesn't take.
+            ValueError: evidence, facts or tables that don't fit.
+        """
+        in_force(self.detector, self.chosen)
+        schema: Schema | None = getattr(self.detector, "schema", None)
+        if schema is not None:
+            check_part(schema, self)
 
     @property
     def frames(self) -> Mapping[str, Frame]:

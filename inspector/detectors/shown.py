@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from string import Formatter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -69,6 +70,15 @@ class TextTable:
     @property
     def _cells(self) -> list[Cell]:
         return list(self.columns.values())
+
+
+def cells_of(frame: pd.DataFrame, columns: Mapping[str, Cell]) -> dict[str, Cell]:
+    """Those of a table's columns whose format strings name what the frame has: earlier runs can lack some."""
+    return {header: cell for header, cell in columns.items() if callable(cell) or _named(cell) <= set(frame.columns)}
+
+
+def _named(cell: str) -> set[str]:
+    return {name for _, name, _, _ in Formatter().parse(cell) if name}
 
 
 def token_text(token: object, longest: int = 14) -> str:

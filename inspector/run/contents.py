@@ -1,16 +1,21 @@
 """What is in a run's folder: `run.json`, checked, and the files that it lists, none of them a link."""
 
 import hashlib
-import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from inspector.errors import RunError
+from inspector.run.json_text import parsed
+from inspector.run.refusal import one_line, refusal
+from inspector.run.schema import RunJson, fault
 
 FORMAT = 1
-ABOUT = {"model": dict, "settings": dict, "notes": list, "files": dict, "created": str}
+LARGEST = 16 << 20
+"""Bytes of a `run.json`."""
 SAFE_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*")
 INSIDE = re.compile(rf"(evidence/)?{SAFE_NAME.pattern}")
 """Files of a run: tables, and arrays one folder down; nothing above or beside it."""
@@ -61,30 +66,28 @@ def describe(folder: str | Path) -> dict[str, Any]:
     """
     path = Path(folder).expanduser() / "run.json"
     if path.is_symlink() or (path.exists() and not path.is_file()):
-        raise RunError(f"Run '{folder}': run.json is a link or no file, which a run has none of. Copy the run itself.")
+        raise refusal(folder, "run.json is a link or no file, which a run has none of", " Copy the run itself.")
     try:
-        about = json.loads(path.read_text(encoding="utf-8"))
+        if path.stat().st_size > LARGEST:
+            raise ValueError(f"it is larger than {LARGEST >> 20} MB")
+        about = parsed(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise RunError(f"No run in '{folder}' (it has no run.json). Give the folder that --out named.") from error
-    except (OSError, ValueError, RecursionError) as error:
-        raise RunError(f"Run '{folder}': run.json is damaged ({error}). Restore it, or scan.") from error
-    if not isinstance(about, dict) or about.get("format") != FORMAT:
-        got = about.get("format") if isinstance(about, dict) else None
-        raise RunError(f"Run '{folder}' has format {got}, this version reads {FORMAT}. Scan again.")
-    wrong = [name for name, kind in ABOUT.items() if not isinstance(about.get(name), kind)]
-    if not wrong and not isinstance(about["settings"].get("detectors"), list):
-        wrong = ["settings"]
-    if not wrong and not _good_files(about["files"]):
-        wrong = ["files entries"]
-    outside = [name for name in about["files"] if not INSIDE.fullmatch(name)] if "files" not in wrong else []
-    if outside:
-        raise RunError(f"Run '{folder}': run.json names '{outside[0]}', outside the run. Don't trust it; scan again.")
-    if wrong:
-        raise RunError(f"Run '{folder}': run.json has no proper {', '.join(wrong)}. Restore it or scan again.")
+        where = one_line(folder)[-160:]
+        raise RunError(f"No run in '{where}' (it has no run.json). Give the folder that --out named.") from error
+    except (OSError, ValueError) as error:
+        raise refusal(folder, f"run.json is damaged ({error})", " Restore it, or scan.") from error
+    if not isinstance(about, dict) or type(about.get("format")) is not int or about["format"] != FORMAT:
+        got = str(about.get("format"))[:20] if isinstance(about, dict) else None
+        raise refusal(folder, f"it has format {got}, this version reads {FORMAT}", " Scan again.")
+    try:
+        RunJson.model_validate(about)
+    except ValidationError as error:
+        raise refusal(folder, f"run.json: {fault(error)}") from error
+    outside = next((name for name in about["files"] if not INSIDE.fullmatch(name)), None)
+    if outside is not None:
+        raise refusal(folder, f"run.json names '{outside[:80]}', outside the run", " Don't trust it; scan again.")
+    if strange := [name for name in about["files"] if name == "run.json" or not is_file_of_a_run(name)]:
+        raise refusal(folder, f"run.json names '{strange[0][:80]}', which is no file of a run")
+    if missing := [name for name in TABLES if name not in about["files"]]:
+        raise refusal(folder, f"run.json does not list {missing[0]}")
     return about
-
-
-def _good_files(files: Mapping[str, Any]) -> bool:
-    """Whether the three tables are listed, and every file with its size and hash."""
-    listed = all(isinstance(entry, dict) and {"bytes", "sha256"} <= entry.keys() for entry in files.values())
-    return listed and set(TABLES) <= files.keys()

@@ -9,7 +9,7 @@ import json
 import math
 import os
 from collections.abc import Mapping
-from dataclasses import MISSING, asdict, fields
+from dataclasses import asdict, fields
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -17,18 +17,20 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from safetensors import SafetensorError, safe_open
+from pydantic import ValidationError
+from safetensors import SafetensorError
 from safetensors.numpy import save_file
 
-from inspector.errors import InspectorError, RunError
-from inspector.records import Effect, Evidence, Finding, Record, Verdict
+from inspector.errors import RunError
+from inspector.records import Effect, Finding, Record
+from inspector.run.arrays import read_evidence
+from inspector.run.columns import read_columns, read_rows, read_tokens
 from inspector.run.contents import FORMAT, INSIDE, SAFE_NAME, TABLE, damage, describe, is_led_out
 from inspector.run.contents import sha256_of as _sha256
+from inspector.run.refusal import refusal
 from inspector.run.replacing import claim, put_back, put_back_all, replaced
+from inspector.run.schema import VERDICTS, fault
 
-MAPPED_BYTES = 16 << 20
-DTYPES = {"F16": "<f2", "F32": "<f4", "F64": "<f8", "I64": "<i8", "I32": "<i4", "I8": "|i1", "BOOL": "|b1"}
-"""safetensors' names of the dtypes that large evidence is made of."""
 __all__ = [
     "FORMAT",
     "INSIDE",
@@ -123,78 +125,35 @@ def read(folder: str | Path) -> Record:
     about = describe(root)
     wrong = damage(root, about["files"])
     if wrong:
-        raise RunError(f"Run '{folder}': {wrong} Restore it or scan again.")
+        raise refusal(folder, wrong)
+    name = "run.json"
     try:
-        evidence = {
-            Path(name).stem: _read_evidence(root / name) for name in about["files"] if name.startswith("evidence/")
-        }
-        tokens = pd.read_parquet(root / "tokens.parquet")
-        findings, effects = (_read_rows(root / f"{k.__name__.lower()}s.parquet", k) for k in (Finding, Effect))
         settings = dict(about["settings"])
         # Earlier versions kept verdicts among the settings.
-        verdicts = [*settings.pop("verified", ()), *about.get("verdicts", ())]
-        return Record(
-            card=about["model"],
-            settings=settings,
-            evidence=evidence,
-            findings=findings,
-            tokens=_columns(tokens),
-            effects=effects,
-            notes=tuple(about["notes"]),
-            tables={
-                name.removesuffix(TABLE): _columns(pd.read_parquet(root / name))
-                for name in about["files"]
-                if name.endswith(TABLE)
-            },
-            verdicts=tuple(Verdict(**one) for one in verdicts),
-        )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
-        raise RunError(f"Run '{folder}' can't be read ({error}). Restore it or scan again.") from error
-
-
-def _columns(table: pd.DataFrame) -> dict[str, np.ndarray]:
-    return {str(name): table[name].to_numpy() for name in table}
-
-
-def _read_evidence(path: Path) -> Evidence:
-    mapped = _mapped(path) if path.stat().st_size > MAPPED_BYTES else None
-    if mapped is not None:
-        about, arrays = mapped
-    else:
-        with safe_open(path, framework="numpy") as stored:
-            about = json.loads((stored.metadata() or {})["about"])
-            arrays = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 (not a dict)
-    axes = {name: tuple(names) for name, names in about["axes"].items()}
-    try:
-        return Evidence(about["detector"], arrays, axes, about["combine"], about["facts"])
-    except InspectorError as error:
-        raise ValueError(str(error)) from error
-
-
-def _mapped(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]] | None:
-    """A large file's arrays, left on disk until they are used; None where one is of an unknown dtype."""
-    with path.open("rb") as stream:
-        size = int.from_bytes(stream.read(8), "little")
-        header = json.loads(stream.read(size))
-    about = json.loads(header.pop("__metadata__")["about"])
-    if any(entry["dtype"] not in DTYPES for entry in header.values()):
-        return None
-    arrays: dict[str, np.ndarray] = {
-        name: np.memmap(path, DTYPES[entry["dtype"]], "r", 8 + size + entry["data_offsets"][0], tuple(entry["shape"]))
-        for name, entry in header.items()
-    }
-    return about, arrays
-
-
-def _read_rows(path: Path, kind: type[Any]) -> tuple[Any, ...]:
-    frame = pd.read_parquet(path)
-    added = {f.name for f in fields(kind) if f.default is not MISSING}  # by later versions, with a default
-    names = [f.name for f in fields(kind) if f.name in frame or f.name not in added]
-    columns = [frame[name].astype(object).tolist() for name in names]
-    optional = {"unit", "position", "token"}
-    return tuple(
-        kind(**{n: (None if n in optional and pd.isna(v) else v) for n, v in zip(names, row, strict=True)})
-        for row in zip(*columns, strict=True)
+        verdicts = VERDICTS.validate_python([*settings.pop("verified", ()), *about.get("verdicts", ())])
+        layers, evidence, tables = about["model"]["layers"], {}, {}
+        for name in about["files"]:
+            if name.startswith("evidence/"):
+                evidence[Path(name).stem] = read_evidence(root / name)
+            elif name.endswith(TABLE):
+                tables[name.removesuffix(TABLE)] = read_columns(root / name)
+        tokens = read_tokens(root / (name := "tokens.parquet"))
+        findings = read_rows(root / (name := "findings.parquet"), Finding, layers)
+        effects = read_rows(root / (name := "effects.parquet"), Effect, layers)
+    except ValidationError as error:
+        raise refusal(folder, f"{name}: {fault(error)}") from error
+    except Exception as error:  # readers of other people's formats raise anything on a file made to be wrong
+        raise refusal(folder, f"{name} can't be read ({error or type(error).__name__})") from error
+    return Record(
+        card=about["model"],
+        settings=settings,
+        evidence=evidence,
+        findings=findings,
+        tokens=tokens,
+        effects=effects,
+        notes=tuple(about["notes"]),
+        tables=tables,
+        verdicts=tuple(verdicts),
     )
 
 

@@ -12,9 +12,10 @@ import pandas as pd
 
 from inspector.detectors.base import Judge, installed, resolve
 from inspector.detectors.measured import Measured
-from inspector.errors import DetectorError, InputError
+from inspector.errors import DetectorError, InputError, InspectorError
 from inspector.records import Effect, Finding, Record
 from inspector.run import disk, tables
+from inspector.run.refusal import refusal
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,15 @@ def open_run(folder: str | Path) -> Report:
         RunError: it is missing, of another format, or a file of it is missing or damaged.
     """
     record = disk.read(folder)
-    kinds = [resolve(getattr(part.detector, "report", None)) for part in tables.parts(record)]
+    parts = tables.parts(record)
+    for part in parts:
+        try:
+            part.check()
+        except InspectorError as error:
+            raise refusal(folder, error, "") from error
+        except Exception as error:  # a check of values that go together may stumble over what it meets
+            raise refusal(folder, error or type(error).__name__) from error
+    kinds = [resolve(getattr(part.detector, "report", None)) for part in parts]
     kind = next((kind for kind in kinds if kind is not None), Report)
     return kind.of(record)
 

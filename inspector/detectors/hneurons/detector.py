@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from inspector.detectors.base import Names
 from inspector.detectors.hneurons import sentences
 from inspector.detectors.hneurons.frames import FRAMES, findings
+from inspector.detectors.hneurons.schema import SCHEMA
 from inspector.detectors.hneurons.terms import TERMS
 from inspector.detectors.hneurons.thresholds import DEFAULTS, Thresholds
 from inspector.detectors.measured import Measured
@@ -28,6 +29,7 @@ class HNeurons:
     title = "Hallucination neurons"
     accent = VIOLET
     terms = TERMS
+    schema = SCHEMA
     command = "hallucinate"
     thresholds = Thresholds
     frames = FRAMES

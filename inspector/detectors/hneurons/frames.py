@@ -7,15 +7,22 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit
 
-from inspector.detectors.hneurons.schema import EXPLAINED, Added, ProbeArrays, Scores, Tested, Transfer, transfers_of
+from inspector.detectors.hneurons.schema import (
+    EXPLAINED,
+    LABELS,
+    SPLITS,
+    Added,
+    ProbeArrays,
+    Scores,
+    Tested,
+    Transfer,
+    transfers_of,
+)
 from inspector.detectors.hneurons.thresholds import Thresholds
 from inspector.detectors.measured import Measured
 from inspector.detectors.shown import Frame, verdict_by
 from inspector.records import Evidence, Finding
 from inspector.stats import calibration_floor
-
-LABELS = ("right", "wrong", "mixed", "abstained")
-SPLITS = ("fit", "held out", "not used")
 
 
 def candidates(evidence: Evidence, t: Thresholds) -> pd.DataFrame:
@@ -69,7 +76,8 @@ def counts(evidence: Evidence) -> pd.DataFrame:
 def transfers(evidence: Evidence) -> pd.DataFrame:
     """Probes tried on relations that they were not fitted on."""
     names_of = [field.name for field in fields(Transfer)]
-    return pd.DataFrame([asdict(one) for one in transfers_of(evidence.facts)], columns=names_of)
+    table = pd.DataFrame([asdict(one) for one in transfers_of(evidence.facts)], columns=names_of)
+    return table.astype(dict.fromkeys(("auroc", "low", "high", "logprob"), "float64"))  # null in JSON is NaN
 
 
 def roc(evidence: Evidence) -> pd.DataFrame:
@@ -81,7 +89,7 @@ def roc(evidence: Evidence) -> pd.DataFrame:
         order = np.argsort(-odds[known], kind="stable")
         caught = np.cumsum(made_up[known][order]) / max(1, made_up[known].sum())
         false = np.cumsum(~made_up[known][order]) / max(1, (~made_up[known]).sum())
-        keep = np.unique(np.linspace(0, len(order) - 1, 200).astype(int))
+        keep = np.unique(np.linspace(0, len(order) - 1, 200).astype(int)) if len(order) else order
         parts.append(
             pd.DataFrame({"name": name, "false_alarms": np.r_[0, false[keep]], "caught": np.r_[0, caught[keep]]})
         )

@@ -1,6 +1,6 @@
 """Candidate hallucination neurons in words: sentences, tables for a terminal, tiles."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -8,7 +8,7 @@ import pandas as pd
 
 from inspector.detectors.effects_text import change, effects_table
 from inspector.detectors.measured import Measured
-from inspector.detectors.shown import TextTable, Tile
+from inspector.detectors.shown import Cell, TextTable, Tile, cells_of
 from inspector.records import Sentence, metric_words
 
 RIVALS = ("length", "entropy", "logprob", "relation", "residual", "combined")
@@ -69,11 +69,16 @@ def tested(m: Measured) -> Iterator[Sentence]:
     scaled = {one.metric: one for one in m.effects if one.op == "scale"}
     if "made_up" not in scaled:
         return
-    made_up, prose = scaled["made_up"], scaled["loss"]
+    made_up = scaled["made_up"]
+    prose = "".join(
+        f" The loss of ordinary prose: {one.change:+.4f} [{one.low:+.4f}, {one.high:+.4f}]."
+        for metric, one in scaled.items()
+        if metric == "loss"
+    )
     yield Sentence(
         m.name,
         f"Tested: {made_up.target}, scaled by 0 to 3, per unit of α: {change(made_up, 'share of incorrect answers')}: "
-        f"{made_up.verdict}. The loss of ordinary prose: {prose.change:+.4f} [{prose.low:+.4f}, {prose.high:+.4f}].",
+        f"{made_up.verdict}.{prose}",
         tested=True,
     )
 
@@ -175,19 +180,23 @@ def _guard(policies: pd.DataFrame) -> TextTable:
     return TextTable(
         "Guarding, on questions that the probe was not fitted on",
         policies,
-        {
-            "policy": "{policy}",
-            "by": "{by}",
-            "coverage": "{coverage:.2f}",
-            "accuracy": "{accuracy:.2f}",
-            "incorrect": "{wrong:.3f}",
-            "interval": "{wrong_low:.3f} … {wrong_high:.3f}",
-            "area under risk–coverage": "{aurc:.3f} ({aurc_low:.3f} … {aurc_high:.3f})",
-            "accuracy at 50 %": "{accuracy_50:.2f}",
-            "n": "{n}",
-        },
+        cells_of(policies, GUARD),
         left=("policy", "by"),
     )
+
+
+GUARD: Mapping[str, Cell] = {
+    "policy": "{policy}",
+    "by": "{by}",
+    "coverage": "{coverage:.2f}",
+    "accuracy": "{accuracy:.2f}",
+    "incorrect": "{wrong:.3f}",
+    "interval": "{wrong_low:.3f} … {wrong_high:.3f}",
+    "area under risk–coverage": "{aurc:.3f} ({aurc_low:.3f} … {aurc_high:.3f})",
+    "accuracy at 50 %": "{accuracy_50:.2f}",
+    "n": "{n}",
+}
+"""A policy as a row of a table."""
 
 
 def decoding(family: pd.DataFrame) -> TextTable:

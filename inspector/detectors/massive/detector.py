@@ -16,6 +16,7 @@ from inspector.detectors.base import Names, Reducer
 from inspector.detectors.massive import sentences
 from inspector.detectors.massive.frames import FRAMES, findings
 from inspector.detectors.massive.neurons import COLUMNS
+from inspector.detectors.massive.schema import SCHEMA
 from inspector.detectors.massive.terms import TERMS
 from inspector.detectors.massive.thresholds import DEFAULTS, SCALE_FREE, Thresholds, medians
 from inspector.detectors.measured import Measured
@@ -36,6 +37,7 @@ class Massive:
     title = "Massive activations"
     accent = ORANGE
     terms = TERMS
+    schema = SCHEMA
     kinds: tuple[str, ...] = ("resid_post",)
     thresholds = Thresholds
     presets: Mapping[str, Mapping[str, float]] = {"scale-free": SCALE_FREE}

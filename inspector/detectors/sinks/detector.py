@@ -18,6 +18,7 @@ from inspector.detectors.sinks import sentences
 from inspector.detectors.sinks.findings import findings
 from inspector.detectors.sinks.frames import FRAMES, enough, rate_by_text, rates, sink_rate
 from inspector.detectors.sinks.neurons import COLUMNS
+from inspector.detectors.sinks.schema import SCHEMA
 from inspector.detectors.sinks.terms import TERMS
 from inspector.detectors.sinks.thresholds import DEFAULTS, Thresholds
 from inspector.figures.drawing import Drawing
@@ -37,6 +38,7 @@ class Sinks:
     title = "Attention sinks"
     accent = BLUE
     terms = TERMS
+    schema = SCHEMA
     kinds: tuple[str, ...] = ("attention",)
     thresholds = Thresholds
     frames = FRAMES

@@ -8,20 +8,19 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from inspector.batches import Batch
+from inspector.detectors.sinks.schema import EARLY_KEYS, EPSILONS, KEYS
 from inspector.detectors.tally import Tally
 from inspector.models import Backend, Model
 from inspector.models.attention import AttentionBlock
 from inspector.records import Evidence
 from inspector.sites import Site
 
-WINDOW = 64
+WINDOW = KEYS
 """T of the sink rate: only the first 64 queries count for it, so that longer texts compare."""
-EARLY = 4
+EARLY = EARLY_KEYS
 """First keys whose received attention is kept for every text."""
 LATER_QUERIES = 16
 """A key needs this many queries (or a quarter of a short text) to be a text's strongest."""
-EPSILONS = tuple(round(0.05 * i, 2) for i in range(1, 20))
-"""The grid of the curve over ε."""
 PER_HEAD = 9
 """Numbers kept of every head in every text, beside those of the early keys; a learned sink's share is one more."""
 SHORTEST = WINDOW

@@ -1,0 +1,80 @@
+"""What the evidence of attention sinks and its table hold."""
+
+from dataclasses import replace
+from typing import Annotated, Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from inspector.detectors.measured import Measured
+from inspector.detectors.schema import Array, Column, Schema
+
+EPSILONS = tuple(round(0.05 * i, 2) for i in range(1, 20))
+"""The grid of the curve over ε."""
+KEYS, EARLY_KEYS = 64, 4
+"""Keys that sums are kept of, and those that are kept for every text."""
+MOST = 2.0**48
+"""A count; thousands of them add up in an int64."""
+
+_count: dict[str, Any] = {"kind": "int", "low": 0, "high": MOST}
+_id: dict[str, Any] = {"kind": "int", "low": -1}
+_HEADS = ("text", "layer", "head")
+
+
+class Facts(BaseModel):
+    """Plain values that the arrays are read by."""
+
+    model_config = ConfigDict(strict=True, extra="allow")
+
+    shortest: Annotated[int, Field(ge=1)]
+    epsilons: list[float]
+
+    @field_validator("epsilons")
+    @classmethod
+    def _grid(cls, epsilons: list[float]) -> list[float]:
+        if tuple(round(one, 2) for one in epsilons) != EPSILONS:
+            raise ValueError("not the grid of steps of 0.05")
+        return epsilons
+
+
+def _check(m: Measured) -> None:
+    """Findings are in heads that the evidence has."""
+    best = m.evidence["best_key"]
+    attending = set(np.nonzero((best >= 0).any(axis=(0, 2)))[0].tolist())
+    for one in m.findings:
+        if one.unit is None or one.layer not in attending or one.unit >= best.shape[2]:
+            raise ValueError(
+                f"a finding of '{m.name}' is in head {one.unit} of layer {one.layer}, which has no evidence"
+            )
+
+
+_EVIDENCE = Schema(
+    arrays={
+        **{name: Array(("text",), **_count) for name in ("text", "source", "length")},
+        "received_sum": Array(("layer", "head", "key")),
+        "hits": Array(("layer", "epsilon", "key"), **_count),
+        "seen": Array(("layer", "key"), **_count),
+        "skipped": Array(("layer",), **_count),
+        **{name: Array((*_HEADS, "early"), high=1.01) for name in ("received", "received_full")},
+        "best": Array(_HEADS, high=1.01),
+        **{name: Array(_HEADS, **_id) for name in ("best_key", "best_token")},
+        **{name: Array(_HEADS) for name in ("entropy", "entropy_rest", "self_share", "self_rest")},
+        **{name: Array(_HEADS) for name in ("value_ratio", "best_value_ratio")},
+        "sink_mass": Array(_HEADS, low=0, high=1.01, group="sink_mass"),
+    },
+    facts=Facts,
+    sizes={"epsilon": len(EPSILONS), "key": KEYS, "early": EARLY_KEYS},
+)
+
+SCHEMA = replace(
+    _EVIDENCE,
+    controls={"*": _EVIDENCE},
+    tables={
+        "windows": {
+            "kept": Column("text", holds=("nothing", "the first", "4 others"), unique=True),
+            **{name: Column("float") for name in ("loss", "change", "change_low", "change_high")},
+            "n": Column("int", low=0),
+        }
+    },
+    check=_check,
+)

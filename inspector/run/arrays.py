@@ -1,0 +1,102 @@
+"""An evidence file: what its header says is checked against its size before any array is read."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from inspector.records import Evidence
+from inspector.run.json_text import parsed
+from inspector.run.schema import About
+
+MAPPED_BYTES = 16 << 20
+"""Larger files stay on disk until an array is used."""
+LONGEST_HEADER = 1 << 20
+LARGEST_EMPTY = 1 << 26
+"""Numbers that an array without any could hold if the axes that are empty had a row."""
+DTYPES = {
+    **{"F16": "<f2", "F32": "<f4", "F64": "<f8", "BOOL": "|b1"},
+    **{"I8": "|i1", "I16": "<i2", "I32": "<i4", "I64": "<i8"},
+    **{"U8": "|u1", "U16": "<u2", "U32": "<u4", "U64": "<u8"},
+}
+"""safetensors' names of the dtypes that evidence is made of."""
+TAKEN = ("value",)
+"""The column of an array in long form that is no axis."""
+
+
+def read_evidence(path: Path) -> Evidence:
+    """The evidence in a file.
+
+    Raises:
+        ValueError: it doesn't hold what it says.
+        ValidationError: what it says of its arrays is of other types.
+    """
+    size = path.stat().st_size
+    header, start = _header(path, size)
+    metadata = header.pop("__metadata__", None)
+    if not isinstance(metadata, dict) or not isinstance(metadata.get("about"), str):
+        raise ValueError("its header doesn't say what it is about")
+    raw = parsed(metadata["about"])
+    about = About.model_validate(raw)
+    places = {name: _place(name, entry, size - start) for name, entry in header.items()}
+    data = None if size > MAPPED_BYTES else path.read_bytes()
+    arrays = {name: _array(path, data, start + at, dtype, shape) for name, (dtype, shape, at) in sorted(places.items())}
+    if set(about.axes) != set(arrays) or set(about.combine) != set(arrays):
+        raise ValueError("its arrays are not those that it is about")
+    for name, array in arrays.items():
+        _check_axes(name, array, about.axes[name], arrays.get("text"))
+    axes = {name: tuple(about.axes[name]) for name in raw["axes"]}
+    return Evidence(about.detector, arrays, axes, raw["combine"], raw["facts"])
+
+
+def _header(path: Path, size: int) -> tuple[dict[str, Any], int]:
+    """The header, and where the arrays begin."""
+    with path.open("rb") as stream:
+        length = int.from_bytes(stream.read(8), "little")
+        if size < 8 or length > min(LONGEST_HEADER, size - 8):
+            raise ValueError("its header is longer than it may be")
+        header = parsed(stream.read(length))
+    if not isinstance(header, dict):
+        raise ValueError("its header is no object")
+    return header, 8 + length
+
+
+def _place(name: str, entry: Any, size: int) -> tuple[np.dtype, tuple[int, ...], int]:
+    """An array's dtype, shape, and where it begins."""
+    try:
+        kind, shape, (begin, end) = entry["dtype"], entry["shape"], entry["data_offsets"]
+        dtype = np.dtype(DTYPES[kind])
+        whole = all(type(number) is int and number >= 0 for number in (*shape, begin, end))
+    except (TypeError, KeyError, ValueError) as error:
+        raise ValueError(f"array '{name[:40]}' has no proper dtype, shape and place") from error
+    if not name.isprintable() or not whole or len(shape) > 16:
+        raise ValueError(f"array '{name[:40]}' has no proper name, shape and place")
+    if end > size or end - begin != math.prod(shape) * dtype.itemsize:
+        raise ValueError(f"array '{name[:40]}' is not as large as its shape")
+    if math.prod(max(1, length) for length in shape) > max(size, LARGEST_EMPTY):
+        raise ValueError(f"array '{name[:40]}' is empty and too large")
+    return dtype, tuple(shape), begin
+
+
+def _array(path: Path, data: bytes | None, at: int, dtype: np.dtype, shape: tuple[int, ...]) -> np.ndarray:
+    count = math.prod(shape)
+    if not count:
+        return np.zeros(shape, dtype)
+    if data is None:
+        return np.memmap(path, dtype, "r", at, shape)
+    return np.frombuffer(data, dtype, count, at).reshape(shape).copy()  # writable, and aligned
+
+
+def _check_axes(name: str, array: np.ndarray, axes: list[str], text: np.ndarray | None) -> None:
+    """Check that an array's axes can be the columns of a table, and that it has a row for each text if it says so."""
+    if len(axes) != array.ndim:
+        raise ValueError(f"array '{name}' has {array.ndim} axes, named {tuple(axes)}. Name each axis")
+    if len(set(axes)) < len(axes) or any(axis in TAKEN or not axis.isprintable() for axis in axes):
+        raise ValueError(f"array '{name}' has axes {tuple(axes)}, which are no names of columns")
+    if "text" not in axes:
+        return
+    if text is None or text.ndim != 1 or text.dtype.kind not in "iu":
+        raise ValueError(f"array '{name}' is over texts, and no array 'text' says which")
+    if array.shape[axes.index("text")] != len(text):
+        raise ValueError(f"array '{name}' has {array.shape[axes.index('text')]} texts of {len(text)}")
