@@ -2,7 +2,6 @@
 
 import logging
 import os
-import pickle
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -57,7 +56,9 @@ def _weights(name: str, where: str, source: str, options: dict[str, Any]) -> Pre
             hf, info = AutoModelForCausalLM.from_pretrained(
                 where, output_loading_info=True, ignore_mismatched_sizes=True, **options
             )
-        except pickle.UnpicklingError as error:
+        except Exception as error:
+            if type(error).__name__ != "UnpicklingError":  # torch reads tensors alone, and raises this at anything else
+                raise
             raise ModelError(
                 f"Model '{short(name)}': its .bin holds more than tensors, such as code, and was not opened further. "
                 "Get its weights as safetensors."
