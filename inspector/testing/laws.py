@@ -1,7 +1,7 @@
 """For our tests and those of plugin authors: the laws a detector must keep, and models to check them on."""
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +55,7 @@ def check_detector(
     }.items():
         assert_same(whole, other, f"{detector.name}: {what} changes the evidence")
     _assert_reads_only(detector, model, texts)
-    assert_same(whole, _through_disk(whole), f"{detector.name}: the disk changes the evidence", exact=True)
+    assert_same(whole, _through_disk(whole, model.card), f"{detector.name}: the disk changes the evidence", exact=True)
     findings = tuple(judged(detector, whole, {}, {}))
     again = tuple(judged(detector, whole, {}, {}))
     assert repr(findings) == repr(again), f"{detector.name}: judge is not deterministic"  # NaN equals itself here
@@ -130,9 +130,10 @@ class _Spy:
         self.reducer.merge(other)
 
 
-def _through_disk(evidence: Evidence) -> Evidence:
-    tokens = {name: np.array([], dtype=np.int64) for name in ("text", "source", "position", "id")}
-    record = Record({}, {"detectors": []}, {"evidence": evidence}, (), {**tokens, "token": np.array([], dtype=object)})
+def _through_disk(evidence: Evidence, card: Mapping[str, Any]) -> Evidence:
+    tokens: dict[str, np.ndarray] = dict.fromkeys(("text", "source", "position", "id"), np.array([], dtype=np.int64))
+    tokens["token"] = np.array([], dtype=object)
+    record = Record(card, {"detectors": []}, {"evidence": evidence}, (), tokens)
     with tempfile.TemporaryDirectory() as folder:
         runs.save(record, Path(folder) / "run")
         return runs.read(Path(folder) / "run").evidence["evidence"]
