@@ -10,8 +10,7 @@ import numpy as np
 
 from inspector.batches import token_table
 from inspector.detectors.hneurons.detector import HNeurons
-from inspector.detectors.hneurons.frames import LABELS
-from inspector.detectors.hneurons.schema import Scores, as_facts, axes_of
+from inspector.detectors.hneurons.schema import LABELS, Scores, as_facts, axes_of
 from inspector.hallucination.answers.ask import Sampling
 from inspector.hallucination.answers.measure import Measured, Meter
 from inspector.hallucination.answers.resume import Answered, ask_all, mark_all, refuse

@@ -19,8 +19,10 @@ MOST_ROWS, MOST_COLUMNS, MOST_BYTES = 4_000_000, 300, 1 << 29
 """Of any table; the bytes are those of its columns before they are compressed."""
 MOST_OBJECTS = 200_000
 """Findings, and effects."""
-TYPES = (pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean, pa.types.is_string, pa.types.is_large_string)
-TYPES += (pa.types.is_null,)
+TYPES = tuple(
+    getattr(pa.types, f"is_{kind}") for kind in ("integer", "floating", "boolean", "string", "large_string", "null")
+)
+"""What a column may be made of; nulls alone where it is empty."""
 
 TOKENS: Mapping[str, Column] = {
     **{name: Column("int", low=0, high=2**31) for name in ("text", "source", "position", "id")},

@@ -21,6 +21,7 @@ def main() -> None:
     parser.add_argument("--run", type=Path, action="append", help="Damage this run instead; may be repeated.")
     parser.add_argument("--kept", type=Path, help="Where the whole runs are kept, to start sooner the next time.")
     parser.add_argument("--trace", action="store_true", help="Print a traceback of each kind of fault.")
+    parser.add_argument("--seconds", type=float, default=float("inf"), help="Stop after so long.")
     given = parser.parse_args()
     scratch = Path(tempfile.mkdtemp())
     runs = given.run or _kept(given.kept or scratch / "whole", every)
@@ -28,13 +29,13 @@ def main() -> None:
     started = time.monotonic()
     (scratch / "one").mkdir()
     for seed in range(given.seed, given.seed + given.count):
+        if time.monotonic() - started > given.seconds:
+            break
         one = trial(runs, seed, scratch / "one")
         found[one.how].append(one)
     shutil.rmtree(scratch)
-    print(
-        f"{given.count} damaged runs, seeds {given.seed} to {given.seed + given.count - 1}, "
-        f"{time.monotonic() - started:.0f} s"
-    )
+    done = sum(map(len, found.values()))
+    print(f"{done} damaged runs, seeds {given.seed} to {given.seed + done - 1}, {time.monotonic() - started:.0f} s")
     for how, ones in sorted(found.items(), key=lambda item: -len(item[1])):
         slowest = max(one.seconds for one in ones)
         first = "" if ones[0].good else f"; seed {ones[0].seed}: {ones[0].run}, {ones[0].damage}"

@@ -28,8 +28,12 @@ def todays() -> Report:
     return verify(examine(model, texts, ["massive", "sinks"]), model, texts, twins=20)
 
 
+def todays_study(scan: Report) -> Report:
+    """A study with invented numbers, as if it had been tested."""
+    return _tested(made_up_study(replace(scan, effects=(), findings=(), verdicts=())))
+
+
 def every(folder: Path) -> list[Path]:
-    """Both runs of format 1, and of today a scan and a study with invented numbers."""
+    """Both runs of format 1, and of today a scan and a study."""
     scan = todays()
-    study = _tested(made_up_study(replace(scan, effects=(), findings=(), verdicts=())))
-    return [*earlier(folder), scan.save(folder / "scan"), study.save(folder / "study")]
+    return [*earlier(folder), scan.save(folder / "scan"), todays_study(scan).save(folder / "study")]

@@ -1,13 +1,15 @@
 """What the evidence of massive activations and its table hold."""
 
+from typing import Any
+
 from inspector.detectors.schema import Array, Column, Schema
 from inspector.stats import HISTOGRAM_BINS
 
 MOST = 2.0**48
 """A count; thousands of them add up in an int64."""
 
-_count = {"kind": "int", "low": 0, "high": MOST}
-_id = {"kind": "int", "low": -1}
+_count: dict[str, Any] = {"kind": "int", "low": 0, "high": MOST}
+_id: dict[str, Any] = {"kind": "int", "low": -1}
 
 SCHEMA = Schema(
     arrays={
