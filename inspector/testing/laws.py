@@ -133,7 +133,8 @@ class _Spy:
 def _through_disk(evidence: Evidence, card: Mapping[str, Any]) -> Evidence:
     tokens: dict[str, np.ndarray] = dict.fromkeys(("text", "source", "position", "id"), np.array([], dtype=np.int64))
     tokens["token"] = np.array([], dtype=object)
-    record = Record(card, {"detectors": []}, {"evidence": evidence}, (), tokens)
+    settings = {"detectors": [], "bos": "tokenizer", "attention": "streamed", "window": 0}
+    record = Record(card, settings, {"evidence": evidence}, (), tokens)
     with tempfile.TemporaryDirectory() as folder:
         runs.save(record, Path(folder) / "run")
         return runs.read(Path(folder) / "run").evidence["evidence"]
