@@ -87,6 +87,13 @@ def test_a_damaged_folder_is_refused_in_one_line_or_loads(name: str, whole: Path
         assert re.search(NAMED[name], said), said
 
 
+def test_the_page_names_each_damage_and_what_is_said() -> None:
+    page = (Path(__file__).parent.parent / "docs" / "damaged-folders.md").read_text()
+    said = dict(line.strip("| ").split(" | ", 1) for line in page.splitlines() if line.startswith("| "))
+    assert set(said) - {"what is wrong"} == set(DAMAGES)
+    assert {name for name in DAMAGES if said[name] == "*loads*"} == LOADING
+
+
 def test_what_loads_in_spite_of_its_damage_gives_the_whole_models_logits(whole: Path, tmp_path: Path) -> None:
     ids = torch.tensor([[5, 6, 7, 8]])
     want = load_model(whole, device="cpu").logits(ids)

@@ -98,7 +98,9 @@ class MassiveReducer:
     def evidence(self) -> Evidence:
         """The measurements so far."""
         facts = {"outlier": OUTLIER, "layers": self.tally.layers}
-        used = [np.isfinite(row).any(axis=0).nonzero()[0].max(initial=-1) for row in self.tally.rows["map"].values()]
+        used = [
+            np.isfinite(row).any(axis=0).nonzero()[0].max(initial=-1) for row in self.tally.rows.get("map", {}).values()
+        ]
         return self.tally.evidence("massive", AXES, facts, {"map": int(max(used, default=-1)) + 1})
 
     def bytes_kept(self, lengths: Sequence[int]) -> int:
