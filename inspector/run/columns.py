@@ -15,10 +15,10 @@ from inspector.records import Claim, Effect, Finding, VerdictWord
 
 T = TypeVar("T", Finding, Effect)
 
-MOST_ROWS, MOST_COLUMNS, MOST_BYTES = 4_000_000, 300, 1 << 29
+MOST_COLUMNS, MOST_BYTES = 300, 1 << 29
 """Of any table; the bytes are those of its columns before they are compressed."""
-MOST_OBJECTS = 200_000
-"""Findings, and effects."""
+MOST_TOKENS, MOST_ROWS, MOST_CELLS = 4_000_000, 200_000, 4_000_000
+"""Rows of the tokens, and of findings and effects; rows times columns of other tables."""
 TYPES = tuple(
     getattr(pa.types, f"is_{kind}") for kind in ("integer", "floating", "boolean", "string", "large_string", "null")
 )
@@ -47,7 +47,7 @@ EFFECTS: Mapping[str, Column] = {
 }
 
 
-def read_table(path: Path, most: int = MOST_ROWS) -> pd.DataFrame:
+def read_table(path: Path, most: int | None = None) -> pd.DataFrame:
     """A table of text and numbers.
 
     Raises:
@@ -59,6 +59,7 @@ def read_table(path: Path, most: int = MOST_ROWS) -> pd.DataFrame:
         size = sum(
             max(0, group.column(i).total_uncompressed_size) for group in groups for i in range(about.num_columns)
         )
+        most = MOST_CELLS // max(1, about.num_columns) if most is None else most
         if not 0 <= about.num_rows <= most or about.num_columns > MOST_COLUMNS or size > MOST_BYTES:
             raise ValueError(f"{path.name} has {about.num_rows:,} rows, more than are read")
     for name, kind in zip(schema.names, schema.types, strict=True):
@@ -84,7 +85,7 @@ def read_tokens(path: Path) -> dict[str, np.ndarray]:
     Raises:
         ValueError: they are not as they should be, or two are at one place.
     """
-    table = read_table(path)
+    table = read_table(path, MOST_TOKENS)
     check_table("tokens", table, TOKENS)
     if table.duplicated(["text", "position"]).any():
         raise ValueError("two tokens are at one position of a text")
@@ -98,7 +99,7 @@ def read_rows(path: Path, kind: type[T], layers: int) -> tuple[T, ...]:
     Raises:
         ValueError: they are not as they should be.
     """
-    table = read_table(path, MOST_OBJECTS)
+    table = read_table(path, MOST_ROWS)
     columns = FINDINGS if kind is Finding else EFFECTS
     added = {f.name for f in fields(kind) if f.default is not MISSING}
     names = [f.name for f in fields(kind) if f.name in table or f.name not in added]

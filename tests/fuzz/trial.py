@@ -82,21 +82,24 @@ def _outcome(run: Path, *, use: bool) -> tuple[str, str]:
 
 @contextmanager
 def _limited(seconds: float) -> Iterator[None]:
-    """Stops what takes longer, or needs more memory than there may be; on Unix."""
+    """Stops what needs more of the processor's time, waits ten times as long, or needs more memory; on Linux."""
 
     def late(number: int, frame: object) -> None:
         raise Late(f"longer than {seconds:g} s")
 
-    before = signal.signal(signal.SIGALRM, late)
+    timers = {signal.ITIMER_PROF: (signal.SIGPROF, seconds), signal.ITIMER_REAL: (signal.SIGALRM, 10 * seconds)}
+    before = {number: signal.signal(number, late) for number, _ in timers.values()}
     limits = resource.getrlimit(resource.RLIMIT_AS)
     used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (used + BYTES, limits[1]))
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    for timer, (_, most) in timers.items():
+        signal.setitimer(timer, most)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        for timer, (number, _) in timers.items():
+            signal.setitimer(timer, 0)
+            signal.signal(number, before[number])
         resource.setrlimit(resource.RLIMIT_AS, limits)
 
 
