@@ -436,8 +436,8 @@ def outcome(folder: Path) -> str:
 PAGE = """# Damaged model folders
 
 What `inspector.load_model(folder)` says of a tiny model that is damaged in one way; *loads* where the damage leaves the
-model as it is. Printed by `python -m tests.damaged_models`; a test checks every one: a single line, no code of the folder
-run, within seconds.
+model as it is. Printed by `python -m tests.damaged_models`; a test checks every one: a single line, in seconds, and no
+code of the folder run.
 
 | what is wrong | what is said |
 |---|---|"""
