@@ -22,6 +22,7 @@ def main() -> None:
     parser.add_argument("--kept", type=Path, help="Where the whole runs are kept, to start sooner the next time.")
     parser.add_argument("--trace", action="store_true", help="Print a traceback of each kind of fault.")
     parser.add_argument("--seconds", type=float, default=float("inf"), help="Stop after so long.")
+    parser.add_argument("--used", type=float, default=1.0, help="Share of the runs that open which is used and drawn.")
     given = parser.parse_args()
     scratch = Path(tempfile.mkdtemp())
     runs = given.run or _kept(given.kept or scratch / "whole", every)
@@ -31,7 +32,7 @@ def main() -> None:
     for seed in range(given.seed, given.seed + given.count):
         if time.monotonic() - started > given.seconds:
             break
-        one = trial(runs, seed, scratch / "one")
+        one = trial(runs, seed, scratch / "one", given.used)
         found[one.how].append(one)
     shutil.rmtree(scratch)
     done = sum(map(len, found.values()))
