@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inspector.errors import InputError
@@ -19,6 +19,7 @@ from inspector.hallucination.answers.kept_marks import KeptMarks
 from inspector.hallucination.grading.graders import Endpoint, Mark, TokenF1, WholeWords, judge_named
 from inspector.hallucination.grading.marks import OddReply
 from inspector.hallucination.grading.normalise import alias_forms, tokens, words
+from inspector.hallucination.grading.rules import RESPELLINGS, RULES, names
 from inspector.hallucination.questions.sets import Question
 
 QUESTIONS = Path(__file__).parents[2] / "shared" / "data" / "triviaqa_dev.jsonl"
@@ -375,9 +376,14 @@ def test_punctuation_between_and_around_words_does_not_matter(spoken: list[str],
     assert judged([alias], sign + f"{sign} ".join(spoken) + sign) == "right"
 
 
+@settings(deadline=None)
 @given(plain, plain)
-def test_an_alias_in_a_longer_word_is_never_found(spoken: list[str], more: list[str]) -> None:
-    assert judged([spoken[0]], spoken[0] + more[0]) == judged([spoken[0]], more[0] + spoken[0]) == "wrong"
+def test_an_alias_in_a_longer_word_is_not_found_unless_the_word_is_a_spelling_of_it(
+    spoken: list[str], more: list[str]
+) -> None:
+    alias, others = spoken[0], RULES - set(RESPELLINGS)
+    assert not any(names("", [alias], longer, others) for longer in (alias + more[0], more[0] + alias))
+    assert judged(["Ural"], "Plural") == judged(["Paris"], "Parisienne") == judged(["Rome"], "Jerome") == "wrong"
 
 
 @given(st.text(), st.lists(st.text(), max_size=3), st.text())
