@@ -156,8 +156,8 @@ def verdicts(studies: int) -> Iterator[list[str]]:
         counted: dict[str, int] = {}
         for seed in range(studies):
             rng = np.random.default_rng(seed)
-            noise = lambda n: 0.01 * rng.normal(size=n)  # noqa: E731, B023
-            bench = Bench(draw(rng, 16) + noise(16), draw(rng, 64) + noise(64), noise(24))
+            costs, more = (draw(rng, n) + 0.01 * rng.normal(size=n) for n in (16, 64))
+            bench = Bench(costs, more, 0.01 * rng.normal(size=24))
             for claim in ("none", "change"):
                 trial = Trial("dim 0", "mean", doses[0], tuple(doses[1:]), {"loss": claim})
                 (effect,) = run(Outcomes(bench), [trial])

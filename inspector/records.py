@@ -44,6 +44,12 @@ class Evidence:
                     f"Evidence of '{self.detector}': array '{name}' has {array.ndim} axes, "
                     f"named {self.axes.get(name)}. Name each axis and say how shards combine."
                 )
+            axes = self.axes[name]
+            if len(set(axes)) < len(axes) or any(axis == "value" or not axis.isprintable() for axis in axes):
+                raise InspectorError(
+                    f"Evidence of '{self.detector}': array '{name}' has axes {axes}, which can't be the columns of a "
+                    "table with the column 'value'. Name each axis differently."
+                )
 
     def __getitem__(self, name: str) -> np.ndarray:
         return self.arrays[name]

@@ -155,10 +155,11 @@ class _Scan:
         return found
 
     def kept(self, rows: Sequence[TokenSequence], detector: Detector) -> int:
-        """Bytes that a detector's evidence will have of these rows; 0 where it can't tell, which its pass will show."""
+        """Bytes that a detector's evidence will have of these rows; 0 where it fails to tell."""
+        lengths = [len(row.ids) for row in rows]
         try:
-            return bytes_kept(detector.reducer(self.model), [len(row.ids) for row in rows])
-        except Exception:
+            return attempt(detector, "bytes_kept", lambda: bytes_kept(detector.reducer(self.model), lengths))
+        except DetectorError:  # a reducer that can't be made is named by its pass
             return 0
 
     def measured(

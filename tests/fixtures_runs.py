@@ -61,7 +61,7 @@ def shelf(
     examine(loaded("LlamaForCausalLM"), random_texts(4, 64, 70), ["massive", "sinks"]).save(folder / "two-layers")
     study = made_up_study(scanned)
     study.save(folder / "study")
-    _tested(study).save(folder / "tested-study")
+    tested(study).save(folder / "tested-study")
     examine(load_model(tiny_folder, device="cpu"), [TEXT], ["massive", "sinks"]).save(folder / "tiny")
     _nasty(scanned).save(folder / DAMAGED)
     (folder / DAMAGED / "findings.parquet").write_bytes(b"")
@@ -133,7 +133,7 @@ def made_up_study(report: Report) -> Study:
     return Study(report.card, settings, evidence, (), report.tokens, tables=plain).judge()  # type: ignore[return-value]
 
 
-def _tested(study: Study) -> Study:
+def tested(study: Study) -> Study:
     """The study as if its candidate had been tested and refuted, and guards compared."""
     effects = [
         Effect("neuron 1.3", op, metric, -0.001, -0.004, 0.001, 0.0, -0.002, 0.003, 60, 0.9, 0.9, "refuted", "none", 20)

@@ -14,6 +14,7 @@ import urllib.request
 import zipfile
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -366,7 +367,7 @@ def test_work_that_is_stopped_says_what_is_kept_and_is_listed_and_removable(
     run: Path, tmp_path: Path, command: Command, number: int, code: int
 ) -> None:
     given = [sys.executable, "-c", SLOW, "export", str(run), "--html", str(tmp_path / "a page")]
-    heard = lambda: signal.signal(signal.SIGINT, signal.default_int_handler)  # noqa: E731  # our parent may ignore it
+    heard = partial(signal.signal, signal.SIGINT, signal.default_int_handler)  # our parent may ignore it
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     with subprocess.Popen(given, **pipes, preexec_fn=heard) as process:
         assert process.stdout is not None

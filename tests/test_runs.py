@@ -13,8 +13,9 @@ import pytest
 from fixtures_cli import TEXT, tree
 
 import inspector
-from inspector.errors import InputError, RunError
+from inspector.errors import InputError, InspectorError, RunError
 from inspector.records import Effect, Evidence, Finding
+from inspector.run import columns
 from inspector.run import disk as runs
 from inspector.run.report import Report, open_run
 
@@ -426,3 +427,22 @@ def test_parquet_and_json_are_plain_for_other_tools(run: Path, report: Report) -
 def test_opening_a_run_of_many_files_reads_no_file_that_is_not_listed(run: Path, report: Report) -> None:
     (run / "notes-of-mine.md").write_text("mine")
     assert repr(open_run(run).findings) == repr(report.findings)
+
+
+def test_a_larger_file_may_hold_more_rows_than_a_small_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(columns, "MOST_TOKENS", 100)
+    rng = np.random.default_rng(0)
+    told = {name: rng.integers(0, 2**30, 5000) for name in ("source", "id")}
+    told |= {"text": np.zeros(5000, np.int64), "position": np.arange(5000), "token": ["a"] * 5000}
+    pd.DataFrame(told).to_parquet(tmp_path / "tokens.parquet")
+    assert len(columns.read_tokens(tmp_path / "tokens.parquet")["id"]) == 5000
+    pd.DataFrame({"x": np.zeros(10**6)}).to_parquet(tmp_path / "small.parquet")
+    with pytest.raises(ValueError, match="1,000,000 rows, more than such a file can hold"):
+        columns.read_table(tmp_path / "small.parquet", 100)
+
+
+def test_axes_that_a_table_could_not_show_are_refused_when_evidence_is_made() -> None:
+    arrays = {"text": np.arange(2), "x": np.zeros((2, 3))}
+    for axes in (("text", "text"), ("text", "value")):
+        with pytest.raises(InspectorError, match="can't be the columns of a table"):
+            Evidence("mine", arrays, {"text": ("text",), "x": axes}, dict.fromkeys(arrays, "text"))

@@ -13,12 +13,16 @@ import pandas as pd
 from inspector.records import Evidence
 
 if TYPE_CHECKING:
-    from pydantic import BaseModel
+    from pydantic import BaseModel, ValidationError
 
     from inspector.detectors.measured import Measured
 
 WHOLE = 2**53
 """Whole numbers from here on aren't told apart by a float64."""
+COUNTED: dict[str, Any] = {"kind": "int", "low": 0, "high": 2.0**48}
+"""Limits of an `Array` of counts; thousands of such counts add up in an int64."""
+NUMBERED: dict[str, Any] = {"kind": "int", "low": -1}
+"""Limits of an `Array` of token ids, positions and other indices, −1 where there is none."""
 SCANNED_BYTES = 16 << 20
 """The values of larger arrays, which stay on disk, aren't looked at when a run is opened."""
 
@@ -129,10 +133,12 @@ def check_evidence(schema: Schema, name: str, evidence: Evidence, card: Mapping[
         if array in evidence.arrays:
             _check_values(f"array '{array}' of '{name}'", evidence[array], one, sizes)
     if schema.facts is not None:
+        from pydantic import ValidationError  # not needed to measure
+
         try:
             schema.facts.model_validate(dict(evidence.facts))
-        except ValueError as error:  # pydantic's are ValueErrors
-            raise ValueError(f"the facts of evidence '{name}' are not as they should be ({_first(error)})") from error
+        except ValidationError as error:
+            raise ValueError(f"facts of evidence '{name}': {complaint(error)}") from error
 
 
 def _check_shape(what: str, array: np.ndarray, one: Array, sizes: dict[str, int]) -> None:
@@ -207,10 +213,8 @@ def _check_range(what: str, values: np.ndarray, low: float | int | None, high: f
         raise ValueError(f"{what} has values above {high:g}")
 
 
-def _first(error: ValueError) -> str:
-    """The first of pydantic's complaints, where and what."""
-    errors = getattr(error, "errors", None)
-    if errors is None:
-        return str(error)
-    one = errors(include_url=False, include_input=False)[0]
-    return f"{'.'.join(str(key)[:40] for key in one['loc'])}: {one['msg']}"
+def complaint(error: "ValidationError") -> str:
+    """The first thing that doesn't fit a pydantic model, where it is and why."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    place = ".".join(str(key)[:40] for key in first["loc"])
+    return f"{place or 'a value'} is not as it should be ({first['msg']})"

@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import psutil
 import torch
 import transformers
 from transformers import CONFIG_MAPPING, AutoConfig, AutoModelForCausalLM
@@ -82,7 +81,7 @@ def check_memory(
     kept = next((one for one in (dtype, own) if isinstance(one, torch.dtype)), torch.float32)
     needed = sum(p.numel() for p in empty.parameters()) * kept.itemsize
     needed += sum(b.numel() * b.element_size() for b in empty.buffers())
-    for place, free in (("memory", psutil.virtual_memory().available), (str(device.device), device.free_bytes())):
+    for place, free in (("memory", device.host_bytes()), (str(device.device), device.free_bytes())):
         if needed > free:
             raise ModelError(
                 f"{what}: the model that config.json declares takes {needed / 1e9:,.1f} GB of {place}, and "

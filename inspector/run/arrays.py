@@ -21,8 +21,6 @@ DTYPES = {
     **{"U8": "|u1", "U16": "<u2", "U32": "<u4", "U64": "<u8"},
 }
 """safetensors' names of the dtypes that evidence is made of."""
-TAKEN = ("value",)
-"""The column of an array in long form that is no axis."""
 
 
 def read_evidence(path: Path) -> Evidence:
@@ -45,7 +43,8 @@ def read_evidence(path: Path) -> Evidence:
     if set(about.axes) != set(arrays) or set(about.combine) != set(arrays):
         raise ValueError("its arrays are not those that it is about")
     for name, array in arrays.items():
-        _check_axes(name, array, about.axes[name], arrays.get("text"))
+        if "text" in about.axes[name]:
+            _check_texts(name, array, about.axes[name], arrays.get("text"))
     axes = {name: tuple(about.axes[name]) for name in raw["axes"]}
     return Evidence(about.detector, arrays, axes, raw["combine"], raw["facts"])
 
@@ -88,15 +87,10 @@ def _array(path: Path, data: bytes | None, at: int, dtype: np.dtype, shape: tupl
     return np.frombuffer(data, dtype, count, at).reshape(shape).copy()  # writable, and aligned
 
 
-def _check_axes(name: str, array: np.ndarray, axes: list[str], text: np.ndarray | None) -> None:
-    """Check that an array's axes can be the columns of a table, and that it has a row for each text if it says so."""
-    if len(axes) != array.ndim:
-        raise ValueError(f"array '{name}' has {array.ndim} axes, named {tuple(axes)}. Name each axis")
-    if len(set(axes)) < len(axes) or any(axis in TAKEN or not axis.isprintable() for axis in axes):
-        raise ValueError(f"array '{name}' has axes {tuple(axes)}, which are no names of columns")
-    if "text" not in axes:
-        return
+def _check_texts(name: str, array: np.ndarray, axes: list[str], text: np.ndarray | None) -> None:
+    """Check that an array over texts has a row for each of them."""
     if text is None or text.ndim != 1 or text.dtype.kind not in "iu":
         raise ValueError(f"array '{name}' is over texts, and no array 'text' says which")
-    if array.shape[axes.index("text")] != len(text):
-        raise ValueError(f"array '{name}' has {array.shape[axes.index('text')]} texts of {len(text)}")
+    found = dict(zip(axes, array.shape, strict=True))["text"]
+    if found != len(text):
+        raise ValueError(f"array '{name}' has {found} texts of {len(text)}")

@@ -19,6 +19,8 @@ MOST_COLUMNS, MOST_BYTES = 300, 1 << 29
 """Of any table; the bytes are those of its columns before they are compressed."""
 MOST_TOKENS, MOST_ROWS, MOST_CELLS = 4_000_000, 200_000, 4_000_000
 """Rows of the tokens, and of findings and effects; rows times columns of other tables."""
+ROWS_PER_BYTE, SHRUNK = 4, 20
+"""A larger file may hold more: so many rows to a byte, and so many bytes before one was left of them."""
 TYPES = tuple(
     getattr(pa.types, f"is_{kind}") for kind in ("integer", "floating", "boolean", "string", "large_string", "null")
 )
@@ -60,8 +62,12 @@ def read_table(path: Path, most: int | None = None) -> pd.DataFrame:
             max(0, group.column(i).total_uncompressed_size) for group in groups for i in range(about.num_columns)
         )
         most = MOST_CELLS // max(1, about.num_columns) if most is None else most
-        if not 0 <= about.num_rows <= most or about.num_columns > MOST_COLUMNS or size > MOST_BYTES:
-            raise ValueError(f"{path.name} has {about.num_rows:,} rows, more than are read")
+        stored_bytes = path.stat().st_size
+        most = max(most, ROWS_PER_BYTE * stored_bytes)
+        if not 0 <= about.num_rows <= most or size > max(MOST_BYTES, SHRUNK * stored_bytes):
+            raise ValueError(f"{path.name} has {about.num_rows:,} rows, more than such a file can hold")
+        if about.num_columns > MOST_COLUMNS:
+            raise ValueError(f"{path.name} has {about.num_columns:,} columns, more than are read")
     for name, kind in zip(schema.names, schema.types, strict=True):
         if not name or not name.isprintable() or schema.names.count(name) > 1:
             raise ValueError(f"{path.name} has columns without a proper name, or two of one name")

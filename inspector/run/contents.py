@@ -8,10 +8,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from inspector.detectors.schema import complaint
 from inspector.errors import RunError
 from inspector.run.json_text import parsed
 from inspector.run.refusal import one_line, refusal
-from inspector.run.schema import RunJson, fault
+from inspector.run.schema import RunJson
 
 FORMAT = 1
 LARGEST = 16 << 20
@@ -82,7 +83,7 @@ def describe(folder: str | Path) -> dict[str, Any]:
     try:
         RunJson.model_validate(about)
     except ValidationError as error:
-        raise refusal(folder, f"run.json: {fault(error)}") from error
+        raise refusal(folder, f"run.json: {complaint(error)}") from error
     outside = next((name for name in about["files"] if not INSIDE.fullmatch(name)), None)
     if outside is not None:
         raise refusal(folder, f"run.json names '{outside[:80]}', outside the run", " Don't trust it; scan again.")

@@ -21,6 +21,7 @@ from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.numpy import save_file
 
+from inspector.detectors.schema import complaint
 from inspector.errors import RunError
 from inspector.records import Effect, Finding, Record
 from inspector.run.arrays import read_evidence
@@ -29,7 +30,7 @@ from inspector.run.contents import FORMAT, INSIDE, SAFE_NAME, TABLE, damage, des
 from inspector.run.contents import sha256_of as _sha256
 from inspector.run.refusal import refusal
 from inspector.run.replacing import claim, put_back, put_back_all, replaced
-from inspector.run.schema import VERDICTS, fault
+from inspector.run.schema import VERDICTS
 
 __all__ = [
     "FORMAT",
@@ -141,7 +142,7 @@ def read(folder: str | Path) -> Record:
         findings = read_rows(root / (name := "findings.parquet"), Finding, layers)
         effects = read_rows(root / (name := "effects.parquet"), Effect, layers)
     except ValidationError as error:
-        raise refusal(folder, f"{name}: {fault(error)}") from error
+        raise refusal(folder, f"{name}: {complaint(error)}") from error
     except Exception as error:  # readers of other people's formats raise anything on a file made to be wrong
         raise refusal(folder, f"{name} can't be read ({error or type(error).__name__})") from error
     return Record(

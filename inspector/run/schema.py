@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
 from inspector.records import Combine, Verdict
 
@@ -125,10 +125,3 @@ class About(Typed):
 
 
 VERDICTS = TypeAdapter(list[Verdict])
-
-
-def fault(error: ValidationError) -> str:
-    """The first thing that doesn't fit, where it is and why."""
-    first = error.errors(include_url=False, include_input=False)[0]
-    place = ".".join(str(key)[:40] for key in first["loc"])
-    return f"{place or 'a value'} is not as it should be ({first['msg']})"

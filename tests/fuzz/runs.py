@@ -4,7 +4,7 @@ import zipfile
 from dataclasses import replace
 from pathlib import Path
 
-from fixtures_runs import _tested, made_up_study
+from fixtures_runs import made_up_study, tested
 
 from inspector import Report, examine, verify
 from inspector.testing import PlantedSink, PlantedSpike, planted_model
@@ -30,7 +30,7 @@ def todays() -> Report:
 
 def todays_study(scan: Report) -> Report:
     """A study with invented numbers, as if it had been tested."""
-    return _tested(made_up_study(replace(scan, effects=(), findings=(), verdicts=())))
+    return tested(made_up_study(replace(scan, effects=(), findings=(), verdicts=())))
 
 
 def every(folder: Path) -> list[Path]:

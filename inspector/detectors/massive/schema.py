@@ -1,40 +1,35 @@
 """What the evidence of massive activations and its table hold."""
 
-from typing import Any
-
-from inspector.detectors.schema import Array, Column, Schema
+from inspector.detectors.schema import COUNTED, NUMBERED, Array, Column, Schema
 from inspector.stats import HISTOGRAM_BINS
-
-MOST = 2.0**48
-"""A count; thousands of them add up in an int64."""
-
-_count: dict[str, Any] = {"kind": "int", "low": 0, "high": MOST}
-_id: dict[str, Any] = {"kind": "int", "low": -1}
 
 SCHEMA = Schema(
     arrays={
-        **{name: Array(("text",), **_count) for name in ("text", "source", "length")},
-        "histogram": Array(("layer", "bin"), **_count),
+        **{name: Array(("text",), **COUNTED) for name in ("text", "source", "length")},
+        "histogram": Array(("layer", "bin"), **COUNTED),
         "moments": Array(("layer", "power")),
         "dim_max": Array(("layer", "dim")),
-        "nonfinite": Array(("layer",), **_count),
+        "nonfinite": Array(("layer",), **COUNTED),
         "value": Array(("text", "layer", "entry")),
         "dim": Array(("text", "layer", "entry"), "int", -1, "dim"),
-        **{name: Array(("text", "layer", "entry"), **_id) for name in ("position", "token")},
+        **{name: Array(("text", "layer", "entry"), **NUMBERED) for name in ("position", "token")},
         **{name: Array(("layer", "bin"), group="bins") for name in ("bin_min", "bin_max")},
         "dim_usual": Array(("layer", "dim"), group="dim_usual"),
-        "nonfinite_position": Array(("text", "layer"), **_id, group="nonfinite_position"),
-        "outliers": Array(("layer", "dim"), **_count, group="normed"),
-        "normed_tokens": Array(("layer",), **_count, group="normed"),
-        "directions": Array(("layer",), **_count, group="directions"),
+        "nonfinite_position": Array(("text", "layer"), **NUMBERED, group="nonfinite_position"),
+        "outliers": Array(("layer", "dim"), **COUNTED, group="normed"),
+        "normed_tokens": Array(("layer",), **COUNTED, group="normed"),
+        "directions": Array(("layer",), **COUNTED, group="directions"),
         **{name: Array(("layer", "dim"), group="directions") for name in ("spike_direction", "other_direction")},
         "effective_dims": Array(("layer",), group="directions"),
         **{name: Array(("text", "layer", "traced"), group="parts") for name in ("attn", "mlp")},
-        "neuron": Array(("text", "layer", "traced", "rank"), **_id, group="neurons"),
+        "neuron": Array(("text", "layer", "traced", "rank"), **NUMBERED, group="neurons"),
         "written": Array(("text", "layer", "traced", "rank"), group="neurons"),
-        "input_histogram": Array(("layer", "bin"), **_count, group="input"),
+        "input_histogram": Array(("layer", "bin"), **COUNTED, group="input"),
         "input_max": Array(("text", "layer", "input"), group="input"),
-        **{name: Array(("text", "layer", "input"), **_id, group="input") for name in ("input_position", "input_token")},
+        **{
+            name: Array(("text", "layer", "input"), **NUMBERED, group="input")
+            for name in ("input_position", "input_token")
+        },
         "map": Array(("text", "layer", "pos"), group="map"),
     },
     sizes={"bin": HISTOGRAM_BINS, "power": 5},

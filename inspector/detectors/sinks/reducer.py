@@ -8,17 +8,13 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from inspector.batches import Batch
-from inspector.detectors.sinks.schema import EARLY_KEYS, EPSILONS, KEYS
+from inspector.detectors.sinks.schema import EARLY, EPSILONS, WINDOW
 from inspector.detectors.tally import Tally
 from inspector.models import Backend, Model
 from inspector.models.attention import AttentionBlock
 from inspector.records import Evidence
 from inspector.sites import Site
 
-WINDOW = KEYS
-"""T of the sink rate: only the first 64 queries count for it, so that longer texts compare."""
-EARLY = EARLY_KEYS
-"""First keys whose received attention is kept for every text."""
 LATER_QUERIES = 16
 """A key needs this many queries (or a quarter of a short text) to be a text's strongest."""
 PER_HEAD = 9

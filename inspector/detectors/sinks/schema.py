@@ -1,23 +1,20 @@
 """What the evidence of attention sinks and its table hold."""
 
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from inspector.detectors.measured import Measured
-from inspector.detectors.schema import Array, Column, Schema
+from inspector.detectors.schema import COUNTED, NUMBERED, Array, Column, Schema
 
 EPSILONS = tuple(round(0.05 * i, 2) for i in range(1, 20))
 """The grid of the curve over ε."""
-KEYS, EARLY_KEYS = 64, 4
-"""Keys that sums are kept of, and those that are kept for every text."""
-MOST = 2.0**48
-"""A count; thousands of them add up in an int64."""
-
-_count: dict[str, Any] = {"kind": "int", "low": 0, "high": MOST}
-_id: dict[str, Any] = {"kind": "int", "low": -1}
+WINDOW = 64
+"""T of the sink rate: only the first 64 queries count for it, so that all texts compare; sums are of as many keys."""
+EARLY = 4
+"""First keys whose received attention is kept for every text."""
 _HEADS = ("text", "layer", "head")
 
 
@@ -50,20 +47,20 @@ def _check(m: Measured) -> None:
 
 _EVIDENCE = Schema(
     arrays={
-        **{name: Array(("text",), **_count) for name in ("text", "source", "length")},
+        **{name: Array(("text",), **COUNTED) for name in ("text", "source", "length")},
         "received_sum": Array(("layer", "head", "key")),
-        "hits": Array(("layer", "epsilon", "key"), **_count),
-        "seen": Array(("layer", "key"), **_count),
-        "skipped": Array(("layer",), **_count),
+        "hits": Array(("layer", "epsilon", "key"), **COUNTED),
+        "seen": Array(("layer", "key"), **COUNTED),
+        "skipped": Array(("layer",), **COUNTED),
         **{name: Array((*_HEADS, "early"), high=1.01) for name in ("received", "received_full")},
         "best": Array(_HEADS, high=1.01),
-        **{name: Array(_HEADS, **_id) for name in ("best_key", "best_token")},
+        **{name: Array(_HEADS, **NUMBERED) for name in ("best_key", "best_token")},
         **{name: Array(_HEADS) for name in ("entropy", "entropy_rest", "self_share", "self_rest")},
         **{name: Array(_HEADS) for name in ("value_ratio", "best_value_ratio")},
         "sink_mass": Array(_HEADS, low=0, high=1.01, group="sink_mass"),
     },
     facts=Facts,
-    sizes={"epsilon": len(EPSILONS), "key": KEYS, "early": EARLY_KEYS},
+    sizes={"epsilon": len(EPSILONS), "key": WINDOW, "early": EARLY},
 )
 
 SCHEMA = replace(
