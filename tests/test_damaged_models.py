@@ -14,6 +14,7 @@ from fixtures_cli import Command
 
 from inspector.errors import ModelError
 from inspector.models import load_model, tokenizer_files
+from inspector.models.backend import Backend
 
 LOADING = {
     "no architectures",
@@ -162,11 +163,9 @@ def test_a_tokenizer_that_is_handed_over_spares_the_folders_own(whole: Path, tmp
 
 
 def test_more_memory_than_is_free_is_refused_before_anything_is_read(
-    whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    whole: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from inspector.models import declared
-
-    monkeypatch.setattr(declared.psutil, "virtual_memory", lambda: type("Free", (), {"available": 100_000})())
+    monkeypatch.setattr(Backend, "host_bytes", lambda backend: 100_000)
     with pytest.raises(ModelError, match=r"takes 0\.0 GB of memory, and 0\.0 GB are free"):
         load_model(whole, device="cpu")
 
