@@ -61,7 +61,9 @@ def hallucinate(
         str, typer.Option(help="world_facts, a .jsonl/.json/.parquet file, or triviaqa, nq_open, popqa (hub).")
     ] = "world_facts",
     count: Annotated[int | None, typer.Option(help="Ask only this many, drawn at random by --seed.", min=1)] = None,
-    samples: Annotated[int, typer.Option(help="Sampled answers per question, besides the greedy one.", min=0)] = 10,
+    samples: Annotated[
+        int, typer.Option(help="Sampled answers per question, besides the greedy one.", min=0, max=10_000)
+    ] = 10,
     form: Annotated[FormName, typer.Option(help="How questions are put.")] = FormName.few_shot,
     judge: Annotated[JudgeName, typer.Option(help="What marks answers.")] = JudgeName.whole_words,
     judge_url: Annotated[str | None, typer.Option(help="Of the endpoint judge: an OpenAI-compatible server.")] = None,
