@@ -292,6 +292,9 @@ TEMPLATES = {
     "ignores the question": "hello",
     "is endless": "{{ 'a' * 3000000 }}",
     "is blank": "{{ none.x }}",
+    "is one long power": "{{ 9 ** 9 ** 9 ** 9 }}",
+    "grows in one step": "{% set n = messages|length %}{{ 'a' * (10 ** (9 + n)) }}",
+    "pads without end": "{{ 'a'|center(99999999999) }}",
 }
 
 

@@ -111,7 +111,7 @@ Henry VIII | King Henry VIII of England | r
 100 | 10 | w
 10 | 1.0 | w
 1.0 | 10 | w
-1 | 1.0 | w
+1 | 1.0 | r
 5 | .5 | w
 0.5 | .5 | r
 10 | 1 0 | w
