@@ -29,10 +29,9 @@ from inspector.cli import dashboard as cli_dashboard
 from inspector.cli import main
 from inspector.errors import InputError, ModelError, RunError
 from inspector.figures.effects import effect_intervals
-from inspector.hallucination.questions import chat_template
 from inspector.hallucination.questions.prompts import Form
 from inspector.hallucination.questions.sets import from_file
-from inspector.models import embedded, load_model
+from inspector.models import chat_template, embedded, load_model
 from inspector.printable import printable
 from inspector.records import Effect
 from inspector.resume import KEPT, working_folder

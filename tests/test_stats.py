@@ -212,6 +212,26 @@ def test_one_stratum_is_the_mann_whitney_test() -> None:
     np.testing.assert_allclose(p, expected.pvalue, atol=0.02)  # its variance is estimated, and its tails are t
 
 
+def test_a_third_key_that_says_the_same_changes_nothing_and_one_that_joins_more_does() -> None:
+    rng = np.random.default_rng(3)
+    subject, relation = np.repeat(np.arange(30), 4), np.tile(np.arange(12), 10)
+    positive = rng.random(120) < 0.4
+    scores = rng.normal(size=(30, 2))[subject] + positive[:, None]
+    stratum = np.zeros(120, int)
+    two = stats.association(scores, positive, stratum, [subject, relation])
+    np.testing.assert_allclose(stats.association(scores, positive, stratum, [subject, relation, subject]), two)
+    pairs = subject // 2
+    joined = stats.association(scores, positive, stratum, [np.arange(120), relation, pairs])
+    assert (joined >= stats.association(scores, positive, stratum, [pairs]) - 1e-12).all()
+
+
+def test_an_auroc_of_scores_that_are_not_known_has_no_interval() -> None:
+    scores, positive = np.random.default_rng(4).normal(size=(40, 2)), np.arange(40) % 2 == 0
+    scores[3, 1] = np.nan
+    low, high = stats.auroc_interval(scores, positive)
+    assert np.isnan([low[1], high[1]]).all() and 0 < low[0] < high[0] < 1
+
+
 def test_under_the_null_p_within_strata_is_uniform() -> None:
     rng = np.random.default_rng(2)
     stratum = np.repeat(np.arange(5), 30)

@@ -115,6 +115,14 @@ def check_part(schema: Schema, m: "Measured") -> None:
         schema.check(m)
 
 
+def schema_of(detector: Any, name: str) -> Schema | None:
+    """What a detector declares of its evidence, or of a control input's ("massive.random"); None where it doesn't."""
+    schema: Schema | None = getattr(detector, "schema", None)
+    if schema is None or name == detector.name:
+        return schema
+    return schema.controls.get(name.removeprefix(f"{detector.name}."), schema.controls.get("*"))
+
+
 def check_evidence(schema: Schema, name: str, evidence: Evidence, card: Mapping[str, Any]) -> None:
     """Check evidence: that its arrays are there, their dtypes, lengths and values, and its facts.
 

@@ -39,13 +39,14 @@ def auroc_interval(
     than that method's, it is scaled up to it, and its normal quantile becomes Student's.
 
     Returns:
-        Both ends; NaN with fewer than `FEWEST_CLUSTERS` clusters that hold either kind.
+        Both ends; NaN with fewer than `FEWEST_CLUSTERS` clusters that hold either kind, and where a score is NaN.
     """
     flat = scores.reshape(len(scores), math.prod(scores.shape[1:])).astype(np.float64)
     ends = np.full((2, flat.shape[1]), np.nan)
     groups, _ = numbered(cluster, len(positive))
     if min(len(np.unique(groups[kind])) for kind in (positive, ~positive)) >= FEWEST_CLUSTERS:
-        for column, values in enumerate(flat.T):
+        for column in np.flatnonzero(~np.isnan(flat).any(axis=0)):
+            values = flat[:, column]
             ends[:, column] = _newcombe(values, positive, groups, (1 - level) / 2)
     return ends[0].reshape(scores.shape[1:]), ends[1].reshape(scores.shape[1:])
 

@@ -17,7 +17,9 @@ _DECADE = re.compile(
     r"|(?<![\w.])['’‘]?(?P<digits>[2-9]0)['’]?s\b",
     re.IGNORECASE,
 )
-_CENTURY_NAMED = re.compile(rf"\b(?:(\d{{1,2}})(?:st|nd|rd|th)|({'|'.join(ORDINALS)}))[\s-]+century\b(?!\s+b)", re.IGNORECASE)
+_CENTURY_NAMED = re.compile(
+    rf"\b(?:(\d{{1,2}})(?:st|nd|rd|th)|({'|'.join(ORDINALS)}))[\s-]+century\b(?!\s+b)", re.IGNORECASE
+)
 _YEARS = re.compile(r"\b(1[0-9]|20)(\d0)['’]s\b")
 
 

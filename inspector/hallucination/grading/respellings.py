@@ -10,7 +10,9 @@ from typing import Any
 
 from inspector.hallucination.grading.normalise import CARDINALS, ORDINALS
 
-_NUMERAL = re.compile(r"(?<=[\w.)] )(?:(?:[IVX]{2,}|[IVXLCDM]{2,})\b|[ivx]{2,}\b|[VX]\b|(?<=Super Bowl )[LC]\b|I(?=\W*$|[,.;:?!)]))(?!\.\w)")
+_NUMERAL = re.compile(
+    r"(?<=[\w.)] )(?:[IVXLCDM]{2,}\b|[ivx]{2,}\b|[VX]\b|(?<=Super Bowl )[LC]\b|I(?=\W*$|[,.;:?!)]))(?!\.\w)"
+)
 _THE_NTH = re.compile(
     rf"(?<=\w )the (?:(\d+)(?:st|nd|rd|th)|({'|'.join(ORDINALS)}))(?=\W*$|[,.;)]|\s+of\b)", re.IGNORECASE
 )
@@ -198,7 +200,11 @@ def american(text: str) -> str:
     """English words as Americans spell them: "grey" is "gray", and "organisation" is "organization"."""
     from breame.spelling import get_american_spelling
 
-    return _LETTERS.sub(lambda found: str(get_american_spelling(found[0])), text)
+    def respelt(found: re.Match[str]) -> str:
+        usual = str(get_american_spelling(found[0]))
+        return found[0] if usual == found[0].lower() else usual
+
+    return _LETTERS.sub(respelt, text)
 
 
 _NO_PLURALS = """this pas is was has his its us as gas bus yes plus thus paris texas wales athens brussels mars venus

@@ -91,7 +91,7 @@ def _respelt(text: str, used: tuple[str, ...]) -> str:
 
 
 def _another(question: str, alias: str, answer: str, rules: frozenset[str]) -> bool:
-    """Whether what looks like an alias in an answer is another: "$20" for "€20", "Armstrong's brother" for Armstrong."""
+    """Whether what looks like an alias in an answer is another: "$20" for "€20", "Bach's wife" for Bach."""
     return (
         ("units" in rules and quantities.clashes(alias, answer))
         or ("capitals" in rules and spellings.lower_case_word(alias, answer))

@@ -29,7 +29,7 @@ def acronym_forms(alias: str, answer: str) -> list[Words]:
     forms = []
     for found in _ACRONYM.finditer(answer):
         letters = re.sub(r"[.\s]", "", found[0])
-        if letters == state_code(alias) or letters in _initials(alias) and not re.fullmatch("[IVX]+", letters):
+        if letters == state_code(alias) or (letters in _initials(alias) and not re.fullmatch("[IVX]+", letters)):
             forms.append(words(found[0]))
     short = re.sub(r"[.\s]", "", alias)
     if _ACRONYM.fullmatch(alias) and len(short) >= 3:

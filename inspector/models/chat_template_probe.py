@@ -6,8 +6,7 @@ memory; whatever else goes wrong in it is met again, and said, where it is rende
 
 import json
 import sys
-
-from transformers.utils.chat_template_utils import render_jinja_template
+from pathlib import Path
 
 MEMORY = 1 << 30
 """Bytes that rendering may take beyond what is taken before."""
@@ -16,6 +15,8 @@ TOO_LARGE = 77
 
 def main() -> int:
     """Render the template once, after a line that says that it has started."""
+    from transformers.utils.chat_template_utils import render_jinja_template
+
     print("ready", flush=True)
     asked = json.loads(sys.stdin.buffer.read())
     _limit_memory()
@@ -35,8 +36,9 @@ def _limit_memory() -> None:
         import resource
     except ImportError:  # Windows
         return
-    pages = open("/proc/self/statm").read().split()[0] if sys.platform == "linux" else "0"
-    limit = MEMORY + int(pages) * resource.getpagesize()
+    statm = Path("/proc/self/statm")
+    pages = int(statm.read_text().split()[0]) if statm.exists() else 0
+    limit = MEMORY + pages * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 
 

@@ -14,7 +14,7 @@ from jinja2 import nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from inspector.errors import InputError
-from inspector.hallucination.questions import chat_template_probe
+from inspector.models import chat_template_probe
 from inspector.printable import printable
 
 SECONDS = 5.0
@@ -69,7 +69,7 @@ def _multiplies(template: str) -> bool:
         tree = ImmutableSandboxedEnvironment(extensions=["jinja2.ext.loopcontrols"]).parse(template)
     except (jinja2.TemplateError, RecursionError):
         return True
-    if tree.find((nodes.Pow, nodes.Mul)):
+    if tree.find(nodes.Pow) or tree.find(nodes.Mul):
         return True
     return any(isinstance(one.value, int) and one.value >= 10_000 for one in tree.find_all(nodes.Const))
 
