@@ -81,7 +81,7 @@ def prediction_rejection(risks: Float[np.ndarray, " row"], wrong: Bool[np.ndarra
     """Prediction–rejection ratio: of what rejecting the riskiest answers first can gain, the share that it gains.
 
     1 where every wrong answer is rejected before any other, 0 for a random order, below 0 for a worse one; rows of
-    equal risk are in no order. NaN where all are of one kind. Malinin and Gales 2021, all rejection rates counted alike.
+    equal risk are in no order. NaN where all are of one kind. Malinin and Gales 2021, rejection rates counted alike.
     """
     if not len(risks) or wrong.all() or not wrong.any():
         return float("nan")
