@@ -42,7 +42,8 @@ def found(m: Measured) -> Iterator[Sentence]:
         top = flagged.loc[flagged["max"].idxmax()]
         yield Sentence(
             m.name,
-            f"Massive activations: {int(flagged['n_flagged'].sum()):,} entries in {len(flagged)} layers; the largest "
+            f"Massive activations: {_counted(int(flagged['n_flagged'].sum()), 'entry', 'entries')} in "
+            f"{_counted(len(flagged), 'layer', 'layers')}; the largest "
             f"is {_number(float(top['max']), 1)} in dim {int(top['dim'])} at position {int(top['position'])}, layer "
             f"{int(top['layer'])}, {ratio_words(top['ratio'])}.",
         )
@@ -59,6 +60,10 @@ def ratio_words(ratio: float) -> str:
 def _number(x: float, digits: int = 0) -> str:
     """A number with commas; in powers of ten where nobody could read them."""
     return f"{x:,.{digits}f}" if abs(x) < READABLE else f"{x:.3g}"
+
+
+def _counted(number: int, one: str, many: str) -> str:
+    return f"{number:,} {one if number == 1 else many}"
 
 
 def _plateau(m: Measured, p: dict[Any, Any]) -> str:
