@@ -1,7 +1,7 @@
 """`study_hallucination`: ask, judge, measure, select; what comes out is a `Study`."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,10 @@ from inspector.detectors.hneurons.detector import HNeurons
 from inspector.detectors.hneurons.schema import LABELS, Scores, as_facts, axes_of
 from inspector.hallucination.answers.ask import Sampling
 from inspector.hallucination.answers.measure import Measured, Meter
+from inspector.hallucination.answers.own import OwnAnswer, OwnAnswers, own_answers
+from inspector.hallucination.answers.own_tokens import as_answered, counts_of, refuse_own
 from inspector.hallucination.answers.resume import Answered, ask_all, mark_all, refuse
+from inspector.hallucination.grading.called import as_judge
 from inspector.hallucination.grading.graders import Judge, Mark, WholeWords
 from inspector.hallucination.grading.labels import AGREEMENTS, Label, Labelled, label, label_all
 from inspector.hallucination.grading.recorded import as_settings
@@ -34,11 +37,12 @@ from inspector.stats import auroc, auroc_interval, balanced_mean_interval, balan
 
 def study_hallucination(
     model: Model,
-    questions: Sequence[Question],
+    questions: Sequence[Question] = (),
     *,
+    answers: OwnAnswers | None = None,
     sampling: Sampling | None = None,
     form: Form | None = None,
-    judge: Judge | None = None,
+    judge: Judge | Callable[[str, Sequence[str], str], Any] | None = None,
     agreement: float | None = None,
     seed: int = 0,
     folder: Path | None = None,
@@ -52,10 +56,13 @@ def study_hallucination(
 
     Args:
         model: from `load_model`.
-        questions: from `inspector.hallucination.questions.sets.load`.
+        questions: from `inspector.hallucination.questions.sets.load`; the model is asked them.
+        answers: instead of questions, answers that exist already, with labels or accepted answers: from
+            `inspector.own_answers`, or anything that it takes. Nothing is asked then.
         sampling: how many samples, and how they are drawn.
         form: few-shot or chat.
-        judge: what marks answers; whole-word aliases where None.
+        judge: what marks answers, a `Judge` or any function of question, accepted answers and answer that gives a mark
+            or whether it is correct; whole-word aliases where None.
         agreement: share of the samples that must agree with the greedy answer's mark for a question
             to be used; 1 is the paper's rule. Where None, the strictest that leaves enough.
         seed: of splits, bootstraps and shuffles; `sampling` has its own.
@@ -66,19 +73,29 @@ def study_hallucination(
 
     Raises:
         ModelError: the model has no neurons that can be measured.
-        InputError: too few correct or incorrect answers, or an option out of range.
+        InputError: too few correct or incorrect answers, an option out of range, or both questions and answers.
     """
-    sampling, form, judge = sampling or Sampling(), form or Form(), judge or WholeWords()
+    sampling, form, judge = sampling or Sampling(), form or Form(), as_judge(judge or WholeWords())
     progress = progress_of(progress, step)
-    refuse(model, questions)
-    asked = ask_all(model, questions, form, sampling, folder, progress)
-    everything = mark_all(model, questions, asked, judge, progress, folder)
+    if answers is None:
+        refuse(model, questions)
+        asked = ask_all(model, questions, form, sampling, folder, progress)
+        everything = mark_all(model, questions, asked, judge, progress, folder)
+        given: dict[str, Any] = {}
+    else:
+        if questions:
+            raise InputError("Questions to ask and answers that exist were both given. Give one of them.")
+        own = own_answers(answers)
+        refuse_own(model, own)
+        sampling = replace(sampling, samples=max(len(one.samples) for one in own))
+        everything = as_answered(model, own, form, judge, folder, progress.task("judging", len(own)))
+        given = {"answers": counts_of(own)}
     labelled = label_all([one.marks for one in everything], agreement)
     spoken = [number for number, one in enumerate(everything) if one.ids[0]]
     answered = [everything[number] for number in spoken]
     labels = np.array([labelled.labels[number] for number in spoken], dtype=np.int8)
     meter = Meter(model, form)
-    fed = meter.feed([one.question.question for one in answered], [one.ids[0] for one in answered])
+    fed = meter.feed([one.put for one in answered], [one.ids[0] for one in answered], [one.prompt for one in answered])
     tokens = sum(len(row.ids) for row in fed.rows)
     measured = meter.measure(fed, folder, progress.task("measuring", tokens))
     found = _Found(answered, labels, measured, seed)
@@ -92,7 +109,8 @@ def study_hallucination(
             "form": asdict(form),
             **as_settings(judge),
             "agreement": labelled.agreement,
-            "questions": len(questions),
+            "questions": len(everything),
+            **given,
         },
     }
     study = Study(
@@ -106,7 +124,7 @@ def study_hallucination(
         token_table(fed.whole(), model.tokenizer),
         notes=(
             *_notes(labelled, [one.marks for one in everything], len(everything) - len(answered)),
-            *_merged(questions),
+            *(_merged(questions) if answers is None else _given(own)),
         ),
         tables={"answers": _table(answered)},
     )
@@ -239,6 +257,10 @@ def _table(answered: Sequence[Answered]) -> dict[str, np.ndarray]:
         "relation": [one.question.relation or "" for one in answered],
         "subject": [one.question.subject or "" for one in answered],
     }
+    for name in ("context", "prompt"):
+        values = [getattr(one, name) or "" for one in answered]
+        if any(values):
+            columns[name] = values
     return {name: np.array(values, dtype=object) for name, values in columns.items()}
 
 
@@ -259,14 +281,27 @@ def _merged(questions: Sequence[Question]) -> list[str]:
     return [f"{said}that any copy accepts is right."] if copies else []
 
 
+def _given(own: Sequence[OwnAnswer]) -> list[str]:
+    """What a reader must know of answers that weren't asked for here."""
+    notes = []
+    unmarked = sum(bool(one.samples) and not one.question.answers for one in own)
+    if unmarked:
+        notes.append(
+            f"The samples of {unmarked:,} answers were left out: no accepted answers are known to mark them by."
+        )
+    if not any(one.samples for one in own):
+        notes.append("No samples were given, so how often the model would answer otherwise is not known.")
+    return notes
+
+
 def _notes(labelled: Labelled, marks: Sequence[Sequence[Mark]], empty: int) -> tuple[str, ...]:
     """What a reader must know before trusting a number."""
     counts = [sum(label(one, 1.0) == which for one in marks) for which in Label]
     words = {Label.right: "correct", Label.wrong: "incorrect", Label.mixed: "inconsistent"}
     counted = ", ".join(f"{n:,} {words.get(which, which.name)}" for n, which in zip(counts, Label, strict=True))
     notes = [f"By the paper's rule (every sample agrees): {counted}."]
-    if len(marks[0]) == 1:
-        notes = [f"No samples were drawn, so labels are the greedy answers' marks: {counted}."]
+    if max(map(len, marks)) == 1:
+        notes = [f"No samples were drawn, so labels are the answers' own marks: {counted}."]
     elif labelled.agreement < 1:
         used = f"{labelled.count(Label.right):,} correct and {labelled.count(Label.wrong):,} incorrect"
         notes.append(

@@ -9,11 +9,16 @@ import pandas as pd
 
 from inspector.errors import InputError
 from inspector.hallucination.probe.probe import Probe, risk_of
+from inspector.progress import SILENT, Progress
 from inspector.run.report import Report
 
 if TYPE_CHECKING:  # a saved study is opened and drawn without torch
+    from inspector.hallucination.answers.own import OwnAnswer, OwnAnswers
     from inspector.hallucination.questions.prompts import Form
     from inspector.models import Model
+
+AT_ONCE = 1024
+"""Answers that are read together when many are scored."""
 
 SPEAKING = 3
 """Neurons named for each token."""
@@ -35,6 +40,20 @@ class Scored:
     risk: float
     tokens: pd.DataFrame
     neurons: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class ScoredAnswers:
+    """Answers with their risks.
+
+    Args:
+        answers: one row per answer: id, question, answer, risk in [0, 1].
+        tokens: where it was asked for, one row per token: id (the answer's), position in the answer, token_id, token,
+            risk.
+    """
+
+    answers: pd.DataFrame
+    tokens: pd.DataFrame | None = None
 
 
 @dataclass(frozen=True)
@@ -72,6 +91,56 @@ class Study(Report):
         meter, ids = self._meter(model), self._ids(model, questions, answers)
         return self.probe.risk(meter.contributions_of(self.probe.neurons, meter.feed(questions, ids)))
 
+    def score_all(
+        self, model: "Model", answers: "OwnAnswers", *, tokens: bool = False, progress: Progress = SILENT
+    ) -> ScoredAnswers:
+        """Risks of many answers, from a file, a DataFrame or rows with `question` and `answer`.
+
+        Args:
+            model: the one the study was made on.
+            answers: from `inspector.own_answers`, or anything that it takes; labels aren't looked at.
+            tokens: whether each token's risk is given too.
+            progress: hears of the answers that are scored.
+
+        Raises:
+            InputError: another model, a source that can't be read, or an answer that can't be scored.
+        """
+        from inspector.hallucination.answers.own import own_answers
+        from inspector.hallucination.answers.own_tokens import token_ids
+
+        meter, own = self._meter(model), own_answers(answers, labels=False)
+        task = progress.task("scoring", len(own))
+        risks, parts = np.full(len(own), np.nan), []
+        for start in range(0, len(own), AT_ONCE):
+            some = own[start : start + AT_ONCE]
+            ids = [token_ids(model, one, self.form) for one in some]
+            fed = meter.feed([one.put for one in some], ids, [one.prompt for one in some])
+            found, by_token = self._risks(model, meter, fed, tokens)
+            risks[start : start + len(some)] = found
+            if by_token is not None:
+                parts.append(_tokens(model, some, ids, by_token))
+            task.advance(len(some))
+        table = pd.DataFrame(
+            {
+                "id": [one.question.id for one in own],
+                "question": [one.question.question for one in own],
+                "answer": [one.text for one in own],
+                "risk": risks,
+            }
+        )
+        return ScoredAnswers(table, pd.concat(parts, ignore_index=True) if parts else None)
+
+    def _risks(self, model: "Model", meter: Any, fed: Any, tokens: bool) -> tuple[np.ndarray, list[np.ndarray] | None]:
+        """Risks of answers and, where they are wanted, of each one's tokens."""
+        from inspector.hallucination.answers.cett import TokenContributions
+
+        probe = self.probe
+        if not tokens:
+            return probe.risk(meter.contributions_of(probe.neurons, fed)), None
+        listener = TokenContributions(model, fed.spans, probe.neurons)
+        risks = probe.risk(meter.contributions_of(probe.neurons, fed, [listener]))
+        return risks, [risk_of(probe.fit.log_odds(values)) for values in listener.by_text.values()]
+
     def explain(self, model: "Model", question: str, answer: str | Sequence[int]) -> Scored:
         """An answer's risk, that of each of its tokens, and the neurons that raise it.
 
@@ -105,6 +174,18 @@ class Study(Report):
             f"{layer}.{neuron} (+{terms[i]:.2f})" for i in order for layer, neuron in [self.probe.neurons[i]]
         )
 
+    @property
+    def unaskable(self) -> str | None:
+        """Why the study's questions can't be put to a model again and its answers marked; None where they can."""
+        given = self.settings["study"].get("answers")
+        if not given:
+            return None
+        if given["prompts"]:
+            return "its answers came with prompts of their own"
+        if not all(self.tables["answers"]["accepted"]):
+            return "not all of its questions have accepted answers, by which new answers could be marked"
+        return None
+
     def check_model(self, model: "Model") -> None:
         """Check that this is the model the study was made on.
 
@@ -130,3 +211,22 @@ class Study(Report):
             self.form.answer_ids(model.tokenizer, question, answer) if isinstance(answer, str) else tuple(answer)
             for question, answer in zip(questions, answers, strict=True)
         ]
+
+
+def _tokens(
+    model: "Model", answers: "Sequence[OwnAnswer]", ids: Sequence[tuple[int, ...]], risks: Sequence[np.ndarray]
+) -> pd.DataFrame:
+    """One row per token of these answers."""
+    from inspector.batches import token_texts
+
+    lengths = [len(one) for one in ids]
+    flat = [token for one in ids for token in one]
+    return pd.DataFrame(
+        {
+            "id": np.repeat([one.question.id for one in answers], lengths),
+            "position": np.concatenate([np.arange(length) for length in lengths]),
+            "token_id": flat,
+            "token": token_texts(model.tokenizer, flat),
+            "risk": np.concatenate(risks),
+        }
+    )

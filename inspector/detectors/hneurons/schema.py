@@ -274,7 +274,7 @@ SCHEMA = Schema(
             **dict.fromkeys(("id", "question", "answer"), _TEXT),
             **{
                 name: Column("text", null=True, optional=True)
-                for name in ("mark", "accepted", "aliases", "samples", "relation", "subject")
+                for name in ("mark", "accepted", "aliases", "samples", "relation", "subject", "context", "prompt")
             },
         },
         "hneurons.states": {

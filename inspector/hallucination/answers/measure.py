@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
 
-from inspector.batches import TokenSequence, batches
+from inspector.batches import TokenSequence, batches, encode
 from inspector.errors import InputError, ModelError
 from inspector.hallucination.answers.ask import check_prompt
 from inspector.hallucination.answers.cett import Contributions, NeuronContributions, ResidualMeans, Span, Uncertainty
@@ -70,27 +72,58 @@ class Meter:
         self.head, self.tail = len(form.prefix(model.tokenizer)), form.tail(model.tokenizer)
         self.decoder = decoder or Decoder(model, form.prefix(model.tokenizer))
 
-    def feed(self, questions: Sequence[str], answers: Sequence[tuple[int, ...]]) -> Fed:
+    def feed(
+        self,
+        questions: Sequence[str],
+        answers: Sequence[tuple[int, ...]],
+        prompts: Sequence[str | None] | None = None,
+    ) -> Fed:
         """Rows of question and answer; the shared beginning is left out where it is computed apart.
 
+        Args:
+            questions: as they are put.
+            answers: token ids.
+            prompts: the whole text before an answer, where it isn't the form's.
+
         Raises:
-            InputError: an answer without tokens.
+            InputError: an answer without tokens, or one that doesn't fit into the model's context with its prompt.
         """
+        if prompts is not None and any(prompts):
+            return self._fed_whole(questions, answers, prompts)
         empty = [number for number, answer in enumerate(answers) if not answer]
         if empty:
             raise InputError(f"Answer {empty[0]} has no tokens, so nothing can be measured of it. Leave it out.")
-        prompts = [self.form.prompt(self.model.tokenizer, question) for question in questions]
-        for prompt, answer in zip(prompts, answers, strict=True):
+        put = [self.form.prompt(self.model.tokenizer, question) for question in questions]
+        for prompt, answer in zip(put, answers, strict=True):
             check_prompt(self.model, self.form.prefix(self.model.tokenizer), prompt, len(answer))
-        longest = max(len(prompt) + len(answer) for prompt, answer in zip(prompts, answers, strict=True))
+        longest = max(len(prompt) + len(answer) for prompt, answer in zip(put, answers, strict=True))
         prefix = self.decoder.prefix if longest <= (self.decoder.window or longest) else None
         skip = 0 if prefix is None else self.head
         rows, spans = [], {}
-        for number, (prompt, answer) in enumerate(zip(prompts, answers, strict=True)):
+        for number, (prompt, answer) in enumerate(zip(put, answers, strict=True)):
             ids, end = (*prompt, *answer)[skip:], len(prompt) - skip
             rows.append(TokenSequence(number, number, 0, ids))
             spans[number] = Span((self.head - skip, end - self.tail), (end, len(ids)))
         return Fed(rows, spans, prefix)
+
+    def _fed_whole(
+        self, questions: Sequence[str], answers: Sequence[tuple[int, ...]], prompts: Sequence[str | None]
+    ) -> Fed:
+        """Rows whose prompts share no beginning."""
+        rows, spans = [], {}
+        for number, (question, answer, prompt) in enumerate(zip(questions, answers, prompts, strict=True)):
+            if not answer:
+                raise InputError(f"Answer {number} has no tokens, so nothing can be measured of it. Leave it out.")
+            if prompt is None:
+                ids = self.form.prompt(self.model.tokenizer, question)
+                asked = (self.head, len(ids) - self.tail)
+            else:
+                ids = encode(self.model.tokenizer, prompt)
+                asked = _place(self.model.tokenizer, prompt, question, ids)
+            check_prompt(self.model, (), ids, len(answer))
+            rows.append(TokenSequence(number, number, 0, (*ids, *answer)))
+            spans[number] = Span(asked, (len(ids), len(ids) + len(answer)))
+        return Fed(rows, spans)
 
     def watch(self, fed: Fed, observers: Sequence[Observer], task: Task | None = None) -> None:
         """Run the rows once, with these listening."""
@@ -125,6 +158,20 @@ class Meter:
             )
         tokens = np.array([span.answer[1] - span.answer[0] for span in fed.spans.values()])
         return Measured(answer, question, residual.means, uncertainty.entropy, uncertainty.logprob, tokens)
+
+
+def _place(tokenizer: Any, prompt: str, question: str, ids: tuple[int, ...]) -> tuple[int, int]:
+    """Where a question's tokens stand in a prompt; all but the first token where its words aren't in it."""
+    start = prompt.rfind(question)
+    if start < 0:
+        return min(1, len(ids) - 1), len(ids)
+    before, after = (_shared(encode(tokenizer, prompt[:end]), ids) for end in (start, start + len(question)))
+    return before, max(after, before + 1)
+
+
+def _shared(first: tuple[int, ...], second: tuple[int, ...]) -> int:
+    """How many tokens two sequences begin with alike."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(first, second, strict=False)))
 
 
 def _array(folder: Path | None, name: str, size: tuple[int, ...]) -> np.ndarray:

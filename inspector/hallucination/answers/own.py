@@ -1,0 +1,272 @@
+"""Answers that exist already: from a log, a benchmark, an API or a person who marked them."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+import pandas as pd
+
+from inspector.errors import InputError
+from inspector.hallucination.grading.marks import Mark
+from inspector.hallucination.questions.prompts import with_context
+from inspector.hallucination.questions.sets import Question, content_of, parsed
+from inspector.printable import half_pair
+from inspector.texts import LINES, suffix_of
+
+Kind = Literal["right", "wrong"]
+Row = Mapping[str, Any]
+
+COLUMNS = ("question", "answer", "label", "answers", "samples", "id", "group", "relation", "context", "prompt")
+"""What a row may have; the question, the answer, and either a label or accepted answers are needed."""
+
+FLAGS: Mapping[str, Kind] = {
+    "correct": "right",
+    "is_correct": "right",
+    "hallucination": "wrong",
+    "hallucinated": "wrong",
+    "is_hallucination": "wrong",
+    "incorrect": "wrong",
+}
+"""Columns that may stand in for `label`, and what 1 or true in them means."""
+
+WORDS: Mapping[str, Mark] = {
+    **dict.fromkeys(("right", "correct"), "right"),
+    **dict.fromkeys(("wrong", "incorrect", "hallucinated", "hallucination"), "wrong"),
+    **dict.fromkeys(("abstained", "refused", "declined"), "abstained"),
+}
+ONE = {"1": True, "1.0": True, "true": True, "0": False, "0.0": False, "false": False}
+
+
+@dataclass(frozen=True)
+class OwnAnswer:
+    """An answer that was given to a question, and what is known of it.
+
+    Attributes:
+        question: with every accepted name of its answer, where they are known.
+        text: the answer.
+        mark: what somebody marked it; None leaves it to a judge.
+        samples: other answers of the model to the same question.
+        context: a passage that the question was asked about.
+        prompt: the exact text before the answer, where it isn't the study's own form.
+    """
+
+    question: Question
+    text: str
+    mark: Mark | None = None
+    samples: tuple[str, ...] = ()
+    context: str | None = None
+    prompt: str | None = None
+
+    @property
+    def put(self) -> str:
+        """What stands in the question's place in a prompt."""
+        return with_context(self.question.question, self.context)
+
+
+OwnAnswers: TypeAlias = str | Path | pd.DataFrame | Iterable[Row | OwnAnswer]
+"""What answers can be given as."""
+
+
+def own_answers(
+    source: OwnAnswers,
+    *,
+    columns: Mapping[str, str] | None = None,
+    one_is: Kind | None = None,
+    labels: bool = True,
+) -> list[OwnAnswer]:
+    """Answers from a file, a DataFrame or rows.
+
+    A row has `question` and `answer`; a `label`, or accepted `answers` by which a judge marks it; and where wanted
+    `samples`, `id`, `group` (rows of one group are never on both sides of a split), `relation`, `context`, `prompt`.
+    A label is right (correct) or wrong (incorrect, hallucinated), abstained, or 0 and 1 where `one_is` says what 1
+    means; a column `correct` or `hallucinated` of 0 and 1 or true and false says so itself. An empty label leaves the
+    answer to the judge. In a CSV file `answers` and `samples` are a JSON list, or one name.
+
+    Args:
+        source: `.jsonl`, `.json`, `.csv`, `.tsv` or `.parquet`; a DataFrame; or mappings, one per answer.
+        columns: our name → the source's, for columns that are named otherwise.
+        one_is: what label 1 means, `right` or `wrong`; the other is 0.
+        labels: whether labels are read; without them an answer needs neither a label nor accepted answers.
+
+    Raises:
+        InputError: a source that can't be read, columns that are missing, or a row that is no answer.
+    """
+    place, rows = _rows(source)
+    found: list[OwnAnswer] = []
+    for number, row in rows:
+        if isinstance(row, OwnAnswer):
+            found.append(row)
+            continue
+        where = f"{place} {number}"
+        if not isinstance(row, Mapping):
+            raise InputError(f"{where} is a {type(row).__name__}, not a row. Give mappings with question and answer.")
+        found.append(_Reader(where, _named(where, row, columns or {}), one_is, labels).answer(str(number)))
+    if not found:
+        raise InputError(
+            f"{place.rpartition(' ')[0] or 'The source'} has no answers. Give it rows of question, answer and label."
+        )
+    _refuse_repeats(found)
+    return found
+
+
+def _rows(source: Any) -> tuple[str, Iterator[tuple[int, Any]]]:
+    """How to name a row, and the rows numbered from 1."""
+    if isinstance(source, pd.DataFrame):
+        return "Row", enumerate(_records(source), start=1)
+    if not isinstance(source, str | Path):
+        if isinstance(source, Mapping) or not isinstance(source, Iterable):
+            raise InputError(
+                f"Answers were given as a {type(source).__name__}. Give a file, a DataFrame, or a list of rows."
+            )
+        return "Row", enumerate(source, start=1)
+    path = Path(source)
+    suffix = suffix_of(path)
+    if suffix in (*LINES, ".json"):
+        return f"'{path}' {'line' if suffix in LINES else 'entry'}", iter(parsed(path, content_of(path)))
+    if suffix in (".csv", ".tsv", ".parquet"):
+        return f"'{path}' row", enumerate(_records(_table(path, suffix)), start=1)
+    raise InputError(f"'{path}' is not .jsonl, .json, .csv, .tsv or .parquet. Convert it to one of them.")
+
+
+def _table(path: Path, suffix: str) -> pd.DataFrame:
+    try:
+        if suffix == ".parquet":
+            return pd.read_parquet(path)
+        separator = "\t" if suffix == ".tsv" else ","
+        return pd.read_csv(path, sep=separator, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+    except OSError as error:
+        said = error.strerror or "it is no such file"
+        raise InputError(f"'{path}' can't be read: {said}. Give a file of answers.") from error
+    except (ValueError, pd.errors.ParserError) as error:  # pyarrow's errors are ValueErrors, bad UTF-8 is too
+        said = str(error).strip().partition("\n")[0][:120]
+        raise InputError(f"'{path}' can't be read as {suffix}: {said}. Export it again.") from error
+
+
+def _records(table: pd.DataFrame) -> Iterator[Row]:
+    names = [str(name) for name in table.columns]
+    for values in table.itertuples(index=False, name=None):
+        yield dict(zip(names, values, strict=True))
+
+
+def _named(place: str, row: Row, columns: Mapping[str, str]) -> Row:
+    """The row by our names."""
+    for ours, theirs in columns.items():
+        if ours not in COLUMNS and ours not in FLAGS:
+            raise InputError(f"No column '{ours}' is known. Known: {', '.join((*COLUMNS, *FLAGS))}.")
+        if theirs not in row:
+            near = get_close_matches(theirs, list(row), 1)
+            meant = f" Did you mean '{near[0]}'?" if near else ""
+            raise InputError(f"{place} has no column '{theirs}' for {ours}; it has {', '.join(row)}.{meant}")
+    taken = {theirs: ours for ours, theirs in columns.items()}
+    return {taken.get(name, name): value for name, value in row.items() if name in taken or name not in columns}
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """Reads one row."""
+
+    place: str
+    row: Row
+    one_is: Kind | None
+    labels: bool
+
+    def answer(self, number: str) -> OwnAnswer:
+        """The row as an answer."""
+        missing = [name for name in ("question", "answer") if name not in self.row]
+        if missing:
+            raise InputError(
+                f"{self.place} lacks {' and '.join(missing)}; it has {', '.join(self.row) or 'no columns'}. "
+                "Add it, or say which column it is."
+            )
+        question = Question(
+            self._text("id") or number,
+            self._needed("question"),
+            self._texts("answers"),
+            self._text("group"),
+            self._text("relation"),
+        )
+        mark = self._mark() if self.labels else None
+        if self.labels and mark is None and not question.answers:
+            raise InputError(f"{self.place} has neither a label nor accepted answers. Give one of them.")
+        extra = {name: self._text(name) for name in ("context", "prompt")}
+        return OwnAnswer(question, self._needed("answer"), mark, self._texts("samples"), **extra)
+
+    def _needed(self, name: str) -> str:
+        text = self._text(name)
+        if text is None:
+            raise InputError(f"{self.place} has an empty {name}. Fill it in, or leave the row out.")
+        return text
+
+    def _text(self, name: str) -> str | None:
+        """A column's text, None where it is empty; text is taken as it stands but for space around it."""
+        value = self.row.get(name)
+        if _missing(value):
+            return None
+        if isinstance(value, bool) or not isinstance(value, str | int | np.integer):
+            raise InputError(f"{self.place} has a {type(value).__name__} for {name}. Give text.")
+        text = str(value)
+        if half_pair(text):
+            raise InputError(f"{self.place} has half a surrogate pair in {name}, which is not a character. Fix it.")
+        if name == "prompt":
+            return text or None
+        return text.strip() or None
+
+    def _texts(self, name: str) -> tuple[str, ...]:
+        value = self.row.get(name)
+        if _missing(value):
+            return ()
+        if isinstance(value, str):
+            value = _parsed_list(value)
+        if isinstance(value, np.ndarray):
+            value = value.tolist()
+        if not isinstance(value, Sequence) or not all(isinstance(one, str) and not half_pair(one) for one in value):
+            raise InputError(f"{self.place} has a {type(value).__name__} for {name}. Give a list of texts.")
+        return tuple(dict.fromkeys(one.strip() for one in value if one.strip()))
+
+    def _mark(self) -> Mark | None:
+        given = [name for name in ("label", *FLAGS) if not _missing(self.row.get(name))]
+        if not given:
+            return None
+        name = given[0]
+        said = str(self.row[name]).strip().lower()
+        if name == "label" and said in WORDS:
+            return WORDS[said]
+        one = FLAGS.get(name) or self.one_is
+        if said in ONE and one is not None:
+            return one if ONE[said] else ("wrong" if one == "right" else "right")
+        if said in ONE:
+            raise InputError(
+                f"{self.place} has {said} for a label, and 1 can mean correct or hallucinated. Say which (one_is), or "
+                "write right and wrong."
+            )
+        raise InputError(f"{self.place} has {said[:40]!r} for a {name}. Write right, wrong or abstained.")
+
+
+def _missing(value: Any) -> bool:
+    if value is None or value is pd.NA or value is pd.NaT:
+        return True
+    return (isinstance(value, float) and np.isnan(value)) or (isinstance(value, str) and not value.strip())
+
+
+def _parsed_list(text: str) -> Any:
+    """A JSON list in a cell; any other text is one name."""
+    if text.strip().startswith("["):
+        try:
+            return json.loads(text)
+        except (ValueError, RecursionError):
+            pass
+    return [text]
+
+
+def _refuse_repeats(answers: Sequence[OwnAnswer]) -> None:
+    ids: dict[str, int] = {}
+    for number, one in enumerate(answers, start=1):
+        first = ids.setdefault(one.question.id, number)
+        if first != number:
+            raise InputError(
+                f"Rows {first} and {number} have the id '{one.question.id}'. Give each its own, or leave ids out."
+            )
