@@ -97,6 +97,7 @@ def study_hallucination(
     meter = Meter(model, form)
     fed = meter.feed([one.put for one in answered], [one.ids[0] for one in answered], [one.prompt for one in answered])
     tokens = sum(len(row.ids) for row in fed.rows)
+    layers = list(model.shape.layers_of("neuron"))
     measured = meter.measure(fed, folder, progress.task("measuring", tokens))
     found = _Found(answered, labels, measured, seed)
     sample = found.sample()
@@ -118,7 +119,7 @@ def study_hallucination(
         settings,
         {
             "hneurons": found.evidence(sample.answers, selection, model, labelled, [one.marks for one in everything]),
-            "hneurons.contributions": _evidence({"answer": measured.answer}, {}),
+            "hneurons.contributions": _evidence({"answer": measured.answer}, {"layers": layers}),
         },
         (),
         token_table(fed.whole(), model.tokenizer),

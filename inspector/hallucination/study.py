@@ -2,17 +2,21 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from inspector.errors import InputError
+from inspector.hallucination.features import Features
 from inspector.hallucination.probe.probe import Probe, risk_of
 from inspector.progress import SILENT, Progress
 from inspector.run.report import Report
 
 if TYPE_CHECKING:  # a saved study is opened and drawn without torch
+    from sklearn.pipeline import Pipeline
+
     from inspector.hallucination.answers.own import OwnAnswer, OwnAnswers
     from inspector.hallucination.questions.prompts import Form
     from inspector.models import Model
@@ -72,6 +76,35 @@ class Study(Report):
 
         form = self.settings["study"]["form"]
         return Form(form["name"], tuple((question, answer) for question, answer in form["shots"]))
+
+    def save_probe(self, folder: str | Path) -> Path:
+        """Write the probe for use elsewhere, as `probe.safetensors` and `probe.json`; see `probe.export`.
+
+        Raises:
+            InputError: the place can't be written.
+        """
+        from inspector.hallucination.probe.export import save_probe
+
+        return save_probe(self.probe, self.card, self.settings["study"]["form"], folder)
+
+    def pipeline(self) -> "Pipeline":
+        """The probe as a fitted scikit-learn pipeline that takes CETTs of its neurons, in the order of `probe`."""
+        from inspector.hallucination.probe.export import as_pipeline
+
+        return as_pipeline(self.probe)
+
+    def features(self) -> Features:
+        """CETTs of every neuron and answer, with their axes, for a probe of one's own.
+
+        Raises:
+            InputError: the run doesn't have them.
+        """
+        if "hneurons.contributions" not in self.evidence:
+            raise InputError("This run has no contributions of its answers. Make the study again.")
+        measured, answers = self.evidence["hneurons.contributions"], self.frame("hneurons.answers")
+        layers = measured.facts.get("layers", range(measured["answer"].shape[1]))  # earlier runs: all have neurons
+        ids, labels = (answers[name].to_numpy() for name in ("id", "label"))
+        return Features(measured["answer"], ids, labels, np.array(layers, np.int64))
 
     def score(self, model: "Model", question: str, answer: str | Sequence[int]) -> float:
         """Risk in [0, 1] that this answer is incorrect: measured as the study's own answers were.

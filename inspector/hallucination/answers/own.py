@@ -14,7 +14,7 @@ from inspector.errors import InputError
 from inspector.hallucination.grading.marks import Mark
 from inspector.hallucination.questions.prompts import with_context
 from inspector.hallucination.questions.sets import Question, content_of, parsed
-from inspector.printable import half_pair
+from inspector.printable import half_pair, printable
 from inspector.texts import LINES, suffix_of
 
 Kind = Literal["right", "wrong"]
@@ -160,7 +160,7 @@ def _named(place: str, row: Row, columns: Mapping[str, str]) -> Row:
         if theirs not in row:
             near = get_close_matches(theirs, list(row), 1)
             meant = f" Did you mean '{near[0]}'?" if near else ""
-            raise InputError(f"{place} has no column '{theirs}' for {ours}; it has {', '.join(row)}.{meant}")
+            raise InputError(f"{place} has no column '{theirs}' for {ours}; it has {_names(row)}.{meant}")
     taken = {theirs: ours for ours, theirs in columns.items()}
     return {taken.get(name, name): value for name, value in row.items() if name in taken or name not in columns}
 
@@ -179,7 +179,7 @@ class _Reader:
         missing = [name for name in ("question", "answer") if name not in self.row]
         if missing:
             raise InputError(
-                f"{self.place} lacks {' and '.join(missing)}; it has {', '.join(self.row) or 'no columns'}. "
+                f"{self.place} lacks {' and '.join(missing)}; it has {_names(self.row)}. "
                 "Add it, or say which column it is."
             )
         question = Question(
@@ -191,7 +191,10 @@ class _Reader:
         )
         mark = self._mark() if self.labels else None
         if self.labels and mark is None and not question.answers:
-            raise InputError(f"{self.place} has neither a label nor accepted answers. Give one of them.")
+            raise InputError(
+                f"{self.place} has neither a label nor accepted answers; its columns are {_names(self.row)}. Give "
+                "one of them, or say which column it is."
+            )
         extra = {name: self._text(name) for name in ("context", "prompt")}
         return OwnAnswer(question, self._needed("answer"), mark, self._texts("samples"), **extra)
 
@@ -244,6 +247,12 @@ class _Reader:
                 "write right and wrong."
             )
         raise InputError(f"{self.place} has {said[:40]!r} for a {name}. Write right, wrong or abstained.")
+
+
+def _names(row: Row) -> str:
+    """A row's columns, the first of many."""
+    shown = [printable(str(name))[:30] for name in list(row)[:8]]
+    return ", ".join([*shown, *(["…"] if len(row) > len(shown) else [])]) or "no columns"
 
 
 def _missing(value: Any) -> bool:
