@@ -27,6 +27,7 @@ from inspector.hallucination.questions.prompts import Form
 from inspector.hallucination.questions.sets import Question
 from inspector.models import Model
 from inspector.run.report import open_run
+from inspector.show.sentences import paragraphs
 
 ROW = {"question": "Who wrote Faust?", "answer": "Goethe", "label": "right"}
 
@@ -129,9 +130,6 @@ def test_labels_are_read_as_people_write_them(row: dict[str, Any], one_is: Any, 
         ([{**ROW, "samples": 3}], r"has a int for samples"),
         ([{**ROW, "id": "a"}, {**ROW, "id": "a"}], r"Rows 1 and 2 have the id 'a'"),
         ([], r"has no answers"),
-        (["Goethe"], r"Row 1 is a str, not a row"),
-        (ROW, r"given as a dict"),
-        (7, r"given as a int"),
         ("answers.xlsx", r"is not \.jsonl"),
         ("nowhere.csv", r"can't be read"),
         ("nowhere.parquet", r"can't be read"),
@@ -170,7 +168,7 @@ def test_answers_read_back_are_the_tokens_that_the_model_said(study: Study, smol
 def test_a_study_of_own_answers_says_what_it_is_of(own: Study, tmp_path: Path) -> None:
     assert own.settings["study"]["answers"] == {"labelled": 100, "contexts": 0, "prompts": 0}
     assert own.frame("hneurons.answers")["label"].value_counts().to_dict() == {"right": 50, "wrong": 50}
-    assert "100 answers that were given, 100 with a label and 0 judged" in own.summary()
+    assert "100 answers that were given, 100 with a label and 0 judged" in " ".join(paragraphs(own))
     assert any("No samples were given" in note for note in own.notes)
     assert open_run(own.save(tmp_path / "own")).frame("hneurons.scores").equals(own.frame("hneurons.scores"))
 
@@ -192,7 +190,7 @@ def test_a_prompt_of_one_s_own_is_what_the_answer_follows(tiny: Model) -> None:
     before = tiny.tokenizer(one.prompt)["input_ids"]
     assert fed.rows[0].ids == (*before, *ids)
     start, stop = fed.spans[0].question
-    assert tiny.tokenizer.decode(before[start:stop]).split() == one.question.question.split()
+    assert list(before[start:stop]) == list(tiny.tokenizer(one.question.question)["input_ids"])
     assert fed.spans[0].answer == (len(before), len(before) + len(ids))
     alone = meter.measure(fed)
     with torch.no_grad():
@@ -240,7 +238,6 @@ def test_any_function_is_a_judge_and_is_tried_before_anything_is_asked(tiny: Mod
     for bad, message in (
         (lambda answer: True, "fails on an ordinary answer: TypeError"),
         (lambda question, answers, answer: 0.7, "gave '0.7' for the answer 'Paris'"),
-        ("exact", "The judge is a str"),
     ):
         with pytest.raises(InputError, match=message):
             study_hallucination(

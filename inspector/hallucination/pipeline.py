@@ -11,6 +11,7 @@ import numpy as np
 from inspector.batches import token_table
 from inspector.detectors.hneurons.detector import HNeurons
 from inspector.detectors.hneurons.schema import LABELS, Scores, as_facts, axes_of
+from inspector.errors import InputError
 from inspector.hallucination.answers.ask import Sampling
 from inspector.hallucination.answers.measure import Measured, Meter
 from inspector.hallucination.answers.own import OwnAnswer, OwnAnswers, own_answers

@@ -1,6 +1,7 @@
 """Answers that exist already: from a log, a benchmark, an API or a person who marked them."""
 
 import json
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -258,7 +259,7 @@ def _names(row: Row) -> str:
 def _missing(value: Any) -> bool:
     if value is None or value is pd.NA or value is pd.NaT:
         return True
-    return (isinstance(value, float) and np.isnan(value)) or (isinstance(value, str) and not value.strip())
+    return (isinstance(value, float) and math.isnan(value)) or (isinstance(value, str) and not value.strip())
 
 
 def _parsed_list(text: str) -> Any:
