@@ -37,11 +37,15 @@ def working_folder(place: Path, what: Sequence[object]) -> Iterator[Path]:
         write_probe(folder)
     except OSError as error:
         raise RunError(f"'{folder}' can't be written: {error.strerror or error}. Choose another place.") from error
+    stopped: BaseException | None = None
     with held(folder, kept=True):
         try:
             yield folder
-        except BaseException:
+        except BaseException as error:
             if kept := contents(folder):
                 size = sum(path.stat().st_size for path in kept if path.is_file())
                 KEPT.append(f"what was done is kept in '{folder}' ({size / 1e6:,.1f} MB)")
-            raise
+                raise
+            stopped = error  # nothing to resume: the folder goes as after a whole run
+    if stopped is not None:
+        raise stopped

@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 
 from inspector.batches import WINDOW, Text, TokenSequence, batches, token_table, tokenise
-from inspector.detectors.apart import Apart
+from inspector.detectors.apart import Apart, Overwritten
 from inspector.detectors.base import Detector, Judge, Reducer, attempt, bytes_kept, load_detectors, load_judges
 from inspector.detectors.measured import Measured
+from inspector.detectors.returned import check_returned
+from inspector.detectors.schema import Schema, check_evidence
 from inspector.detectors.thresholds import in_force
 from inspector.errors import DetectorError, InputError, ModelError
 from inspector.interventions.apply import interventions_in_force
@@ -165,7 +167,17 @@ class _Scan:
     def measured(
         self, rows: Sequence[TokenSequence], named: Mapping[str, Detector], plan: Forecast, task: Task
     ) -> dict[str, Evidence]:
-        """One pass over the rows: the evidence of each detector that didn't fail."""
+        """One pass over the rows, another without a detector that overwrites: evidence of those that didn't fail."""
+        try:
+            return self._pass(rows, named, plan, task)
+        except Overwritten as error:
+            self.faults.append(str(error))
+            others = {name: one for name, one in named.items() if one is not error.detector}
+            return self.measured(rows, others, plan, task)
+
+    def _pass(
+        self, rows: Sequence[TokenSequence], named: Mapping[str, Detector], plan: Forecast, task: Task
+    ) -> dict[str, Evidence]:
         made = {name: self._tried(d, "reducer", partial(d.reducer, self.model)) for name, d in named.items()}
         apart = {name: Apart(named[name], reducer) for name, reducer in made.items() if reducer is not None}
         if apart:
@@ -177,7 +189,8 @@ class _Scan:
             if one.fault:
                 self.faults.append(one.fault)
                 continue
-            evidence = self._tried(named[name], "evidence", partial(_evidence, one.reducer, rows, self.model))
+            made_of = partial(_evidence, named[name], name, one.reducer, rows, self.model)
+            evidence = self._tried(named[name], "evidence", made_of)
             if evidence is not None:
                 found[name] = evidence
         return found
@@ -197,8 +210,17 @@ class _Scan:
             return None
 
 
-def _evidence(reducer: Reducer, rows: Sequence[TokenSequence], model: Model) -> Evidence:
-    return with_sources(reducer.evidence(), rows, model)
+def _evidence(detector: Detector, name: str, reducer: Reducer, rows: Sequence[TokenSequence], model: Model) -> Evidence:
+    """A detector's evidence, or that of a control input of it, as its schema has it: a saved run must open again."""
+    evidence = reducer.evidence()
+    check_returned("evidence", evidence)
+    evidence = with_sources(evidence, rows, model)
+    schema: Schema | None = getattr(detector, "schema", None)
+    if schema is not None and name != detector.name:
+        schema = schema.controls.get(name.removeprefix(f"{detector.name}."), schema.controls.get("*"))
+    if schema is not None:
+        check_evidence(schema, name, evidence, model.card)
+    return evidence
 
 
 def with_sources(evidence: Evidence, rows: Sequence[TokenSequence], model: Model) -> Evidence:

@@ -1,6 +1,7 @@
 """What was planted is found, exactly; what wasn't, isn't; and the laws every detector keeps."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from inspector.batches import Batch, pad_rows, tokenise
 from inspector.detectors.base import installed, load_detectors
 from inspector.detectors.massive import thresholds as massive_levels
 from inspector.detectors.massive.detector import Massive
+from inspector.detectors.schema import Array, Schema
 from inspector.detectors.sinks import frames as sinks_judge
 from inspector.detectors.sinks.detector import Sinks
 from inspector.errors import InputError
@@ -90,6 +92,59 @@ def test_check_detector_notices_a_reducer_that_writes(planted: Model, unplanted:
 
     with pytest.raises(AssertionError, match="writes to"):
         check_detector(WritingDetector(), (planted, AT_START), (unplanted, AT_START), lambda f: True)
+
+
+class Overwriting(Massive):
+    """Takes the magnitude of everything in place."""
+
+    name = "overwriting"
+
+    def reducer(self, model: Model) -> Any:
+        inner = super().reducer(model)
+
+        def update(batch: Batch, site: Any, x: torch.Tensor) -> None:
+            x.abs_()
+
+        inner.update = update  # type: ignore[method-assign]
+        return inner
+
+
+def test_a_reducer_that_writes_costs_its_own_part_and_no_other_number(planted: Model) -> None:
+    alone = examine(planted, AT_START, ["massive"])
+    beside = examine(planted, AT_START, [Overwriting(), Massive()])
+    assert beside.findings == alone.findings
+    assert any("'overwriting'" in note and "writes to the activations" in note for note in beside.notes)
+
+
+@pytest.mark.parametrize(
+    ("part", "given", "said"),
+    [
+        ("reducer", None, "gave nothing, not a reducer"),
+        ("controls", [], "gave a list, not a mapping"),
+        ("judge", ["spike"], "gave a str among its Findings"),
+    ],
+)
+def test_what_is_of_another_type_costs_its_own_part_and_is_named(
+    planted: Model, part: str, given: Any, said: str
+) -> None:
+    class Odd(Massive):
+        name = "odd"
+
+    setattr(Odd, part, lambda self, *args, **more: given)
+    report = examine(planted, AT_START, [Odd(), Massive()])
+    assert set(examine(planted, AT_START, ["massive"]).findings) <= set(report.findings)
+    (note,) = [note for note in report.notes if "'odd'" in note]
+    assert f"failed in {part}" in note and said in note
+
+
+def test_evidence_that_could_not_be_opened_again_is_not_saved(planted: Model) -> None:
+    class Promising(Massive):
+        name = "promising"
+        schema = Schema({"nothing": Array(("layer",))})
+
+    report = examine(planted, AT_START, [Promising(), Massive()])
+    assert "promising" not in report.evidence
+    assert any("has no array 'nothing'" in note for note in report.notes)
 
 
 def test_the_writer_of_a_planted_spike_is_the_planted_neuron(planted: Model) -> None:
@@ -299,6 +354,18 @@ def test_a_plugin_that_fails_to_load_is_named_and_the_rest_work(
     assert "Detector 'broken' of an unknown distribution failed to load" in caplog.text
     with pytest.raises(InputError, match="Detector 'broken'"):
         load_detectors(["broken"])
+
+
+@pytest.mark.parametrize("name", ["other", "a/b", "massive"])
+def test_a_detector_is_called_as_its_entry_point_is(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    from importlib.metadata import EntryPoint
+
+    from inspector.detectors import base
+
+    entry = EntryPoint("odd.name" if name == "massive" else name, "test_detectors:Overwriting", base.GROUP)
+    monkeypatch.setattr(base, "entry_points", lambda group: [entry])
+    with pytest.raises(InputError, match="they must be the same"):
+        load_detectors([entry.name])
 
 
 installed_entries = [entry for entry in installed().values() if entry.name in ("massive", "sinks")]

@@ -34,6 +34,7 @@ from inspector.hallucination.questions.sets import from_file
 from inspector.models import embedded, load_model
 from inspector.printable import printable
 from inspector.records import Effect
+from inspector.run.replacing import claim
 from inspector.run.report import Report, open_run
 from inspector.show.html import render
 
@@ -383,6 +384,39 @@ def test_work_that_is_stopped_says_what_is_kept_and_is_listed_and_removable(
     assert [one["name"] for one in listed["stopped"]] == [folder.name]
     assert command("runs", tmp_path, "--remove", folder.name).code == 0
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+def test_work_that_stops_with_nothing_done_leaves_nothing(tmp_path: Path) -> None:
+    from inspector.resume import KEPT, working_folder
+
+    KEPT.clear()
+    with pytest.raises(InputError, match="too few"), working_folder(tmp_path / "run", ["work"]):
+        raise InputError("too few")
+    assert not list(tmp_path.iterdir()) and not KEPT
+
+
+def test_a_place_that_is_not_utf8_is_refused_before_the_work(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="its name is not UTF-8"):
+        claim(tmp_path / "caf\udce9")
+
+
+@pytest.mark.parametrize("command", [["models"], ["--help"], ["detectors"]])
+def test_a_closed_pipe_is_no_mistake(command: list[str]) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [sys.executable, "-m", "inspector.cli", *command], stdout=writing, stderr=subprocess.PIPE, text=True
+    )
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("suffix", [".json", ".jsonl"])
+def test_a_question_with_something_deep_beside_it_is_read(tmp_path: Path, suffix: str) -> None:
+    row = '{"question":"Who?","answers":["me"],"x":' + "[" * 800 + "]" * 800 + "}"
+    file = tmp_path / f"questions{suffix}"
+    file.write_text(f"[{row}]" if suffix == ".json" else row)
+    assert from_file(file)[0].answers == ("me",)
 
 
 def test_runs_lists_runs_and_removes_only_what_stopped_work_left(command: Command, run: Path, tmp_path: Path) -> None:

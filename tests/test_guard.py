@@ -86,3 +86,15 @@ def test_a_question_is_answered_by_a_threshold_that_it_did_not_choose() -> None:
         other = wrong.copy()
         other[i] = not other[i]
         assert answered_crosswise(risk, other, 1)[i] == before[i]
+
+
+@pytest.mark.parametrize("order", [range(100), [*range(25, 50), *range(25), *range(50, 100)], range(99, -1, -1)])
+def test_no_order_among_equal_risks_changes_a_measure(order: list[int]) -> None:
+    rows = np.array(order)
+    risk = np.repeat([0.0, 1.0], 50)[rows]
+    wrong = np.tile(np.repeat([1.0, 0.0], 25), 2)[rows]
+    policy = Selective(risk, wrong, 1 - wrong, np.ones(100))
+    measured = policy.measures(np.ones((1, 100)))
+    assert measured["aurc"][0] == pytest.approx(0.5)
+    assert measured["accuracy_50"][0] == pytest.approx(0.5)
+    assert curve(policy)[1] == pytest.approx(np.full(100, 0.5))

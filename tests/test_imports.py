@@ -45,3 +45,12 @@ def test_every_public_name_can_be_had() -> None:
         assert getattr(inspector, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'detectr'"):
         inspector.detectr  # noqa: B018
+
+
+@pytest.mark.parametrize("command", ["--help", "runs --help", "detectors", "models"])
+def test_a_command_that_needs_no_model_imports_no_torch(command: str) -> None:
+    code = (
+        f"import sys; sys.argv = ['inspector', *{command.split()!r}]\nfrom inspector.cli.main import main\n"
+        "try: main()\nexcept SystemExit: pass"
+    )
+    assert not loaded_after(code) & set(HEAVY)

@@ -161,6 +161,13 @@ def test_texts_that_all_say_the_same_leave_room() -> None:
     assert [float(end) for end in mean_interval(np.full(16, 2.5))] == [2.5, 2.5]  # no share of anything
 
 
+@pytest.mark.parametrize("share", [0.1, 0.3, 2 / 48, 0.7])
+@pytest.mark.parametrize("texts", [8, 10, 11, 12, 20, 64])
+def test_equal_shares_leave_room_whatever_their_mean_is_rounded_to(share: float, texts: int) -> None:
+    low, high = mean_interval(np.full(texts, share), share=True)
+    assert low < share < high and high - low > 0.5 / texts
+
+
 def test_the_same_seed_gives_the_same_interval() -> None:
     values = np.random.default_rng(5).normal(size=20)
     assert mean_interval(values, seed=1) == mean_interval(values, seed=1)

@@ -10,7 +10,7 @@ from inspector.resume import working_folder
 
 def test_the_same_work_finds_its_folder_again_and_done_work_leaves_none(tmp_path: Path) -> None:
     run, work = tmp_path / "run", ["model", [1, 2], None]
-    with pytest.raises(KeyboardInterrupt), working_folder(run, work) as first:
+    with pytest.raises(KeyboardInterrupt), working_folder(run, work) as first, (first / "part").open("w"):
         raise KeyboardInterrupt
     assert first.is_dir()
     with working_folder(run, work) as again:

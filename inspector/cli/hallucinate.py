@@ -87,7 +87,9 @@ def hallucinate(
     column: Column = None,
     one_is: OneIs = None,
     count: Annotated[int | None, typer.Option(help="Take only this many, drawn at random by --seed.", min=1)] = None,
-    samples: Annotated[int, typer.Option(help="Sampled answers per question, besides the greedy one.", min=0)] = 10,
+    samples: Annotated[
+        int, typer.Option(help="Sampled answers per question, besides the greedy one.", min=0, max=10_000)
+    ] = 10,
     form: Annotated[FormName, typer.Option(help="How questions are put.")] = FormName.few_shot,
     judge: Annotated[JudgeName, typer.Option(help="What marks answers.")] = JudgeName.whole_words,
     judge_url: Annotated[str | None, typer.Option(help="Of the endpoint judge: an OpenAI-compatible server.")] = None,

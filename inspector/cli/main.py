@@ -1,5 +1,6 @@
 """The `inspector` command. Results go to stdout, messages to stderr; a user's mistake exits 2."""
 
+import errno
 import os
 import signal
 import sys
@@ -198,7 +199,8 @@ def main() -> None:
     try:
         code = app(standalone_mode=False)
     except InspectorError as error:
-        code = _mistake(str(error))
+        kept = f" {KEPT[-1][0].upper()}{KEPT[-1][1:]}." if KEPT else ""
+        code = _mistake(f"{error}{kept}")
     except typer.Exit as stop:
         code = stop.exit_code
     except (KeyboardInterrupt, typer.Abort):
@@ -206,6 +208,9 @@ def main() -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
+    except SystemExit as stop:  # typer's own answer to a closed pipe
+        closed = isinstance(stop.__context__, OSError) and stop.__context__.errno == errno.EPIPE
+        code = 0 if closed else int(stop.code or 0)
     except OSError as error:
         code = _mistake(_of_the_disk(error))
     except Exception as error:

@@ -1,11 +1,13 @@
 """What a detector is, part by part, and how installed ones are found. Ours come in by this door too."""
 
 import logging
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
+from inspector.detectors.returned import check_returned
 from inspector.errors import DetectorError, InputError, InspectorError
 from inspector.records import Evidence, Finding
 from inspector.sites import Site
@@ -162,6 +164,9 @@ def load_judges(names: Iterable[str] | None = None) -> tuple[list[Judge], list[s
     return loaded, faults
 
 
+NAME = re.compile(r"[A-Za-z][\w-]{0,63}")
+"""What a detector may be called: its name is part of files, frames and options."""
+
 _loaded: dict[EntryPoint, Judge] = {}
 _failed: dict[EntryPoint, str] = {}
 """What was loaded, or failed to, once for this process."""
@@ -181,6 +186,10 @@ def _load(entry: EntryPoint) -> Judge:
         judge = entry.load()()
         if not isinstance(judge, Judge):
             raise TypeError("it lacks name or judge")
+        if judge.name != entry.name:
+            raise ValueError(f"its name is {judge.name!r} and its entry point's {entry.name!r}; they must be the same")
+        if not NAME.fullmatch(judge.name):
+            raise ValueError("a name has letters, digits, - and _ only, and begins with a letter")
     except Exception as error:  # a plugin can fail in any way, and must not take the rest down
         origin = entry.dist.name if entry.dist else "an unknown distribution"
         _failed[entry] = (
@@ -216,11 +225,14 @@ def attempt(judge: Judge, part: str, call: Callable[[], T]) -> T:
     """What a part of a detector gives.
 
     Raises:
-        DetectorError: it failed; the message names the detector, its distribution and the part.
+        DetectorError: it failed, or gave something of another type; the message names the detector, its
+            distribution and the part.
         InspectorError: as it raised it.
     """
     try:
-        return call()
+        given = call()
+        check_returned(part, given)
+        return given
     except InspectorError:
         raise
     except Exception as error:

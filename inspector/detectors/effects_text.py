@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import pandas as pd
 
 from inspector.detectors.measured import Measured
@@ -46,6 +47,8 @@ def said_verdict(effect: Effect) -> str:
 def change(effect: Effect, what: str) -> str:
     """An effect with its interval beside its controls, in words."""
     numbers = (effect.change, effect.low, effect.high, effect.twin_low, effect.twin_high)
-    digits = 3 if max(map(abs, numbers)) >= 0.05 else 4
+    digits = 3 if np.nanmax(np.abs(numbers)) >= 0.05 else 4
     mean, low, high, twin_low, twin_high = (f"{number:+.{digits}f}" for number in numbers)
-    return f"{what} {mean} [{low}, {high}], matched random controls {twin_low} to {twin_high}"
+    interval = f" [{low}, {high}]" if np.isfinite([effect.low, effect.high]).all() else f" (n = {effect.n})"
+    beside = f", matched random controls {twin_low} to {twin_high}" if np.isfinite(effect.twin_low) else ""
+    return f"{what} {mean}{interval}{beside}"

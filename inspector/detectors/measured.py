@@ -121,7 +121,10 @@ class Measured:
             raise InputError(f"No frame '{self.name}.{name}' in this run. It has: {', '.join(frames) or 'none'}.")
         one = frames[name]
         made = attempt(self.detector, f"frame '{name}'", lambda: one.make(self))
-        return made if one.verdicts is None else made.assign(verdict=one.verdicts(made, self.findings))
+        if one.verdicts is None:
+            return made
+        verdicts = one.verdicts
+        return attempt(self.detector, f"frame '{name}'", lambda: made.assign(verdict=verdicts(made, self.findings)))
 
     def has(self, name: str) -> bool:
         """Whether the record has this frame or table, with anything in it."""
@@ -153,7 +156,7 @@ class Measured:
 
 def _whole(given: Any) -> Any:
     """What a generator yields, so that it fails here if it fails."""
-    return given if isinstance(given, Mapping) else tuple(given)
+    return given if isinstance(given, Mapping | str) else tuple(given)
 
 
 def token_names(record: Record) -> dict[int, str]:

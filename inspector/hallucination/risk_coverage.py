@@ -50,15 +50,13 @@ class Selective:
         right, wrong = weights @ (self.answered * self.right), weights @ (self.answered * self.wrong)
         with np.errstate(invalid="ignore"):
             measured = {"coverage": given / total, "accuracy": right / given, "wrong": wrong / total}
-        if np.ptp(self.risk) == 0:  # nothing ranks the questions: on average the curve is flat
-            flat = {_at(share): weights @ self.right / total for share in COVERAGES}
-            return measured | {"aurc": weights @ self.wrong / total, **flat}
         order = np.argsort(self.risk, kind="stable")
         counted = weights[:, order]
         covered = counted.cumsum(axis=1)
+        first = np.flatnonzero(np.diff(self.risk[order], prepend=-np.inf))
         with np.errstate(invalid="ignore"):
             error, good = (
-                np.where(covered > 0, (counted * mine[order]).cumsum(axis=1) / covered, 0.0)
+                np.where(covered > 0, (counted * _shared(counted, mine[order], first)).cumsum(axis=1) / covered, 0.0)
                 for mine in (self.wrong, self.right)
             )
         measured["aurc"] = (error * counted).sum(axis=1) / total
@@ -69,6 +67,16 @@ class Selective:
         return measured
 
 
+def _shared(
+    counted: Float[np.ndarray, "draw question"], mine: Float[np.ndarray, " question"], first: Int[np.ndarray, " tie"]
+) -> Float[np.ndarray, "draw question"]:
+    """A 0 or 1 of each question as the mean over those of the same risk: no order among them is the right one."""
+    sums, counts = (np.add.reduceat(part, first, axis=1) for part in (counted * mine, counted))
+    with np.errstate(invalid="ignore"):
+        means = np.where(counts > 0, sums / counts, 0.0)
+    return np.repeat(means, np.diff(first, append=len(mine)), axis=1)
+
+
 def _at(share: float) -> str:
     return f"accuracy_{100 * share:.0f}"
 
@@ -77,7 +85,9 @@ def curve(policy: Selective) -> tuple[Float[np.ndarray, " question"], Float[np.n
     """Coverage, and the share of wrong answers among the least risky questions up to there."""
     order = np.argsort(policy.risk, kind="stable")
     counted = np.arange(1, len(order) + 1)
-    return counted / len(order), policy.wrong[order].cumsum() / counted
+    first = np.flatnonzero(np.diff(policy.risk[order], prepend=-np.inf))
+    (wrong,) = _shared(np.ones((1, len(order))), policy.wrong[order], first)
+    return counted / len(order), wrong.cumsum() / counted
 
 
 def best_threshold(risk: Float[np.ndarray, " question"], wrong: Bool[np.ndarray, " question"]) -> float:

@@ -30,6 +30,8 @@ def claim(folder: str | Path, *, overwrite: bool = False) -> Path:
     """
     try:
         target = Path(folder).expanduser().resolve()
+        if any("\ud800" <= c <= "\udfff" for c in str(target)):  # files of tables are written by their names in UTF-8
+            raise ValueError("its name is not UTF-8")
         put_back(target)
         _refuse_taken(target, folder, overwrite)
         write_probe(target.parent)

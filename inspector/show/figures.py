@@ -58,7 +58,13 @@ def figure(report: Report, name: str, drawing: Drawing) -> go.Figure:
         DetectorError: drawing it failed.
     """
     owner = owner_of(report, drawing)
-    draw = lambda: drawing.figure(lambda source: frame(report, source))  # noqa: E731
+
+    def draw() -> go.Figure:
+        drawn = drawing.figure(lambda source: frame(report, source))
+        if not isinstance(drawn, go.Figure):
+            raise TypeError(f"it gave a {type(drawn).__name__}, not a plotly figure")
+        return drawn
+
     return draw() if owner is None else attempt(owner.detector, f"figure '{name}'", draw)
 
 

@@ -18,6 +18,9 @@ FEWEST_CLUSTERS = 8
 FEWEST_SPARSE = 16
 """With fewer texts, of which all but one or two say exactly the same, no interval is given."""
 
+ROUNDING = 1e-20
+"""Squared deviations below this share of the squares themselves are floating-point rounding."""
+
 
 def bootstrap(
     statistic: Callable[[Float[np.ndarray, "draw cluster"]], Float[np.ndarray, "draw *columns"]],
@@ -122,7 +125,10 @@ def _share_ends(
     held = counts > 0
     clusters, texts = int(held.sum()), float(counts.sum())
     p = float(sums.sum() / texts)
-    variance = clusters / (clusters - 1) * float(((sums - p * counts) ** 2).sum()) / texts**2
+    squares = float(((sums - p * counts) ** 2).sum())
+    if squares <= ROUNDING * float((sums**2).sum()):  # equal shares, of which p is a rounded mean
+        squares = 0.0
+    variance = clusters / (clusters - 1) * squares / texts**2
     tail = (1 - level) / 2
     if variance == 0:
         effective = float(clusters)

@@ -211,7 +211,7 @@ class _Planner:
             lambda interventions: self._gauges(interventions, shown),
             self.evidence.get(name),
         )
-        return self._tried(name, "trials", lambda: self.claims.trials[name].planned(case))
+        return self._tried(name, "trials", lambda: _checked(name, self.claims.trials[name].planned(case)))
 
     def _removals(self, name: str) -> Sequence[Any]:
         removals = self.claims.trials[name].removals
@@ -263,3 +263,22 @@ class _Planner:
         except DetectorError as error:
             self.faults.append(str(error))
             return None
+
+
+def _checked(name: str, planned: Any) -> Planned:
+    """What a detector plans, if effects can be told apart by it.
+
+    Raises:
+        TypeError, ValueError: it is no plan, two trials are called alike, or a verdict is on another's finding.
+    """
+    if not isinstance(planned, Planned):
+        raise TypeError(f"it planned a {type(planned).__name__}, not Planned")
+    trials = tuple(planned.trials)
+    known: set[tuple[str, str]] = set()
+    for trial in trials:
+        if (trial.target, trial.op) in known:
+            raise ValueError(f"two trials of {trial.op!r} have the target {trial.target!r}")
+        known.add((trial.target, trial.op))
+        if trial.on is not None and trial.on.detector != name:
+            raise ValueError(f"the verdict on {trial.target!r} is on a finding of '{trial.on.detector}'")
+    return replace(planned, trials=trials)

@@ -2,8 +2,9 @@
 
 Of a claim of a change, a rise or a fall:
 
-- confirmed: the interval is on the claimed side of 0, and p and q beside the controls are below 0.05;
-- not specific: the interval excludes 0, but the controls change as much (p ≥ 0.05);
+- confirmed: the interval is on the claimed side of 0 and not all within the margin, and p and q beside the controls are
+  below 0.05;
+- not specific: the same, but the controls change as much (p ≥ 0.05);
 - negligible: the interval excludes 0, and there is *no change* worth the name;
 - refuted: there is *no change* and the interval holds 0; or the interval is on the other side of 0;
 - undecided: all else, and fewer inputs or controls than an answer needs.

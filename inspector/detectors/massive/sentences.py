@@ -145,7 +145,8 @@ def _quantised(m: Measured) -> Iterator[Sentence]:
         row = flagged.loc[flagged["cosine"].idxmax()]
         yield Sentence(
             m.name,
-            f"After the norm the spike's token has a mean cosine of {row['cosine']:.2f} between texts at the input of "
+            f"After the norm the token with a text's largest entry has a mean cosine of {row['cosine']:.2f} between "
+            f"texts at the input of "
             f"layer {int(row['layer'])} (last tokens {row['cosine_last_token']:.2f}), some "
             f"{row['effective_dims']:.1f} dims in effect.",
         )

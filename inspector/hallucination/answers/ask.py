@@ -19,6 +19,9 @@ from inspector.hallucination.questions.prompts import Form
 from inspector.hallucination.questions.sets import Question
 from inspector.models import Backend, Decoder, Model
 
+MOST_SAMPLES = 10_000
+"""Samples of a question: more are a slip of the hand, and their draws alone fill memory."""
+
 
 @dataclass(frozen=True)
 class Sampling:
@@ -37,7 +40,7 @@ class Sampling:
 
     def __post_init__(self) -> None:
         for name, good in {
-            "samples": self.samples >= 0,
+            "samples": 0 <= self.samples <= MOST_SAMPLES,
             "temperature": self.temperature > 0,
             "top_p": 0 < self.top_p <= 1,
             "top_k": self.top_k >= 1,

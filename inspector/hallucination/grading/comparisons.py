@@ -37,7 +37,8 @@ _NEXT = re.compile(
 _BEHIND = re.compile(
     r"^(?:(?:,|who|which|that) )*(?:(?:is|was|were|are|comes?|came|ranks?|ranked|places?|placed"
     r"|has been|being|has since been|had been)"
-    r"(?: \S+ly)? )?(?:(?:only )?(?:2nd|3rd|4th|5th|runner up)(?! (?:to none|world|street))"
+    r"(?: \S+ly)? )?(?:(?:only )?(?:2nd|3rd|4th|5th)(?! to none)"
+    r"(?= (?:\S{2,}est|most|least|place|in|to|by|after|behind)(?!\S)| ?[.,;/]|$)|runner up"
     r"|behind|(?:right |just |shortly )?after|smaller than|overtaken|surpassed|"
     r"beaten|outranked|exceeded|dwarfed|eclipsed|superseded|replaced by|trails|lags"
     r"|lost (?:out )?to|falls short|fell short"

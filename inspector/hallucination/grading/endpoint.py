@@ -121,6 +121,11 @@ class Endpoint:
                 raise InputError(
                     f"The endpoint {self.url} can't be reached. Start the server or fix the URL."
                 ) from error
+            except (ImportError, ValueError) as error:  # of a proxy in the environment that httpx can't use
+                said = " ".join(str(error).split())[:120]
+                raise InputError(
+                    f"The endpoint {self.url} can't be asked through this environment's proxy: {said} Fix or unset it."
+                ) from error
             except httpx.RequestError as error:
                 if tried == self.retries:
                     raise InputError(

@@ -244,12 +244,15 @@ def _question(place: str, number: int, fields: Row) -> Question:
 
 def _strings(value: object) -> Iterator[str]:
     """The strings in a value, however deep."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        yield from (part for one in value.values() for part in _strings(one))
-    elif isinstance(value, list | tuple):
-        yield from (part for one in value for part in _strings(one))
+    left = [value]
+    while left:
+        one = left.pop()
+        if isinstance(one, str):
+            yield one
+        elif isinstance(one, dict):
+            left += one.values()
+        elif isinstance(one, list | tuple):
+            left += one
 
 
 def _place(path: Path, number: int) -> str:
@@ -258,5 +261,8 @@ def _place(path: Path, number: int) -> str:
 
 
 def _shown(value: object) -> str:
-    text = json.dumps(value, ensure_ascii=bool(any(map(half_pair, _strings(value)))), default=str)
+    try:
+        text = json.dumps(value, ensure_ascii=bool(any(map(half_pair, _strings(value)))), default=str)
+    except RecursionError:
+        return f"a deep {type(value).__name__}"
     return text if len(text) <= 60 else f"{text[:57]}..."
