@@ -1,7 +1,7 @@
 """`examine`: scan texts with detectors and get a report."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 
 from inspector.batches import WINDOW, Text, TokenSequence, batches, token_table, tokenise
-from inspector.detectors.apart import Apart, Overwritten
-from inspector.detectors.base import Detector, Judge, Reducer, attempt, bytes_kept, load_detectors, load_judges
+from inspector.detectors.apart import Apart, without_overwriting
+from inspector.detectors.base import Detector, Judge, attempt, bytes_kept, load_detectors, load_judges
 from inspector.detectors.measured import Measured
-from inspector.detectors.returned import check_returned
 from inspector.detectors.schema import Schema, check_evidence
 from inspector.detectors.thresholds import in_force
 from inspector.errors import DetectorError, InputError, ModelError
@@ -167,13 +166,12 @@ class _Scan:
     def measured(
         self, rows: Sequence[TokenSequence], named: Mapping[str, Detector], plan: Forecast, task: Task
     ) -> dict[str, Evidence]:
-        """One pass over the rows, another without a detector that overwrites: evidence of those that didn't fail."""
-        try:
-            return self._pass(rows, named, plan, task)
-        except Overwritten as error:
-            self.faults.append(str(error))
-            others = {name: one for name, one in named.items() if one is not error.detector}
-            return self.measured(rows, others, plan, task)
+        """One pass over the rows: the evidence of each detector that didn't fail."""
+
+        def run(left_out: Collection[Detector]) -> dict[str, Evidence]:
+            return self._pass(rows, {name: one for name, one in named.items() if one not in left_out}, plan, task)
+
+        return without_overwriting(run, self.faults.append)
 
     def _pass(
         self, rows: Sequence[TokenSequence], named: Mapping[str, Detector], plan: Forecast, task: Task
@@ -189,10 +187,11 @@ class _Scan:
             if one.fault:
                 self.faults.append(one.fault)
                 continue
-            made_of = partial(_evidence, named[name], name, one.reducer, rows, self.model)
-            evidence = self._tried(named[name], "evidence", made_of)
+            evidence = self._tried(named[name], "evidence", one.reducer.evidence)
             if evidence is not None:
-                found[name] = evidence
+                of_texts = partial(_whole, named[name], name, evidence, rows, self.model)
+                whole = self._tried(named[name], "schema", of_texts)
+                found |= {} if whole is None else {name: whole}
         return found
 
     def notes(self, parts: Sequence[Measured]) -> list[str]:
@@ -210,10 +209,12 @@ class _Scan:
             return None
 
 
-def _evidence(detector: Detector, name: str, reducer: Reducer, rows: Sequence[TokenSequence], model: Model) -> Evidence:
-    """A detector's evidence, or that of a control input of it, as its schema has it: a saved run must open again."""
-    evidence = reducer.evidence()
-    check_returned("evidence", evidence)
+def _whole(detector: Detector, name: str, evidence: Evidence, rows: Sequence[TokenSequence], model: Model) -> Evidence:
+    """Evidence of a detector, or of a control input of it, with its sources.
+
+    Raises:
+        ValueError: it isn't as the detector's schema has it, so that its run would be saved and not open.
+    """
     evidence = with_sources(evidence, rows, model)
     schema: Schema | None = getattr(detector, "schema", None)
     if schema is not None and name != detector.name:

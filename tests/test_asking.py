@@ -101,6 +101,7 @@ def test_draws_depend_on_seed_and_question_and_on_nothing_else() -> None:
         ("top_p", 1.01),
         ("top_k", 0),
         ("longest", 0),
+        ("samples", 10_001),
         ("seed", -1),
     ],
 )

@@ -356,6 +356,14 @@ def test_a_plugin_that_fails_to_load_is_named_and_the_rest_work(
         load_detectors(["broken"])
 
 
+@pytest.mark.parametrize("name", ["a/b", "two words", "<b>", "a.b", ""])
+def test_a_detector_s_name_can_be_part_of_files_and_options(planted: Model, name: str) -> None:
+    one = Massive()
+    one.name = name
+    with pytest.raises(InputError, match="can't be called so"):
+        examine(planted, AT_START, [one])
+
+
 @pytest.mark.parametrize("name", ["other", "a/b", "massive"])
 def test_a_detector_is_called_as_its_entry_point_is(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     from importlib.metadata import EntryPoint

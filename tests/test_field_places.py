@@ -26,6 +26,7 @@ from fixtures_tiny import Words
 from dashboards import state
 from dashboards.shelf import Shelf
 from inspector.cli import dashboard as cli_dashboard
+from inspector.cli import main
 from inspector.errors import InputError, ModelError, RunError
 from inspector.figures.effects import effect_intervals
 from inspector.hallucination.questions import chat_template
@@ -34,6 +35,7 @@ from inspector.hallucination.questions.sets import from_file
 from inspector.models import embedded, load_model
 from inspector.printable import printable
 from inspector.records import Effect
+from inspector.resume import KEPT, working_folder
 from inspector.run.replacing import claim
 from inspector.run.report import Report, open_run
 from inspector.show.html import render
@@ -387,12 +389,28 @@ def test_work_that_is_stopped_says_what_is_kept_and_is_listed_and_removable(
 
 
 def test_work_that_stops_with_nothing_done_leaves_nothing(tmp_path: Path) -> None:
-    from inspector.resume import KEPT, working_folder
-
     KEPT.clear()
     with pytest.raises(InputError, match="too few"), working_folder(tmp_path / "run", ["work"]):
         raise InputError("too few")
     assert not list(tmp_path.iterdir()) and not KEPT
+
+
+def test_a_mistake_after_some_work_says_what_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refused(*args: object, **more: object) -> None:
+        with working_folder(tmp_path / "run", ["work"]) as folder:
+            (folder / "answers.jsonl").write_text("done")
+            raise InputError("Too few.")
+
+    monkeypatch.setattr(main, "app", refused)
+    monkeypatch.setattr(sys, "argv", ["inspector"])
+    with pytest.raises(SystemExit) as ended:
+        main.main()
+    said = capsys.readouterr().err
+    (folder,) = tmp_path.glob(".*.working")
+    assert ended.value.code == 2
+    assert said.startswith(f"inspector: Too few. What was done is kept in '{folder}'") and said.count("\n") == 1
 
 
 def test_a_place_that_is_not_utf8_is_refused_before_the_work(tmp_path: Path) -> None:
@@ -420,8 +438,6 @@ def test_a_question_with_something_deep_beside_it_is_read(tmp_path: Path, suffix
 
 
 def test_runs_lists_runs_and_removes_only_what_stopped_work_left(command: Command, run: Path, tmp_path: Path) -> None:
-    from inspector.resume import working_folder
-
     (tmp_path / ".writing-abc").mkdir()
     shutil.copytree(run, tmp_path / ".writing-abc" / "old")
     (tmp_path / ".git").mkdir()

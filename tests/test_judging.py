@@ -685,6 +685,17 @@ def test_a_key_that_no_header_can_carry_is_refused_without_showing_it(
 
 
 @pytest.mark.usefixtures("_httpx")
+@pytest.mark.parametrize("proxy", ["nonsense://", "socks5://127.0.0.1:9"])
+def test_a_proxy_that_can_not_be_used_is_an_error_in_a_line(proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", proxy)
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    with pytest.raises(InputError, match="environment's proxy") as caught:
+        Endpoint("http://192.0.2.1/v1", "m", timeout=2.0, retries=0)("Capital?", ["Paris"], "Paris")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.usefixtures("_httpx")
 def test_a_wrong_path_says_to_check_the_url_and_the_whole_url_may_be_given() -> None:
     with serving("right") as stub:
         assert Endpoint(f"{stub.url}/chat/completions", "m")("Capital?", ["Paris"], "Paris") == "right"

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from fixtures_cli import Command
@@ -11,8 +12,10 @@ from fixtures_tiny import architectures, loaded, with_words
 
 from inspector import InspectorError, describe_neurons, examine, load_model
 from inspector.analyses.neurons_reducer import NeuronReducer
-from inspector.batches import batches, tokenise
+from inspector.batches import Batch, batches, tokenise
 from inspector.detectors.hneurons.figures import neuron_state
+from inspector.detectors.massive.detector import Massive
+from inspector.detectors.massive.reducer import MassiveReducer
 from inspector.errors import InputError, ModelError
 from inspector.models import Model
 from inspector.models.model import hooked
@@ -130,6 +133,22 @@ def test_a_scan_s_spikes_are_taken_instead_of_looking_again() -> None:
     assert state["dim"] == 5 and state["spike_share"] == pytest.approx(1, abs=0.02)
     with pytest.raises(InputError, match="another model"):
         describe_neurons(planted_model(), [(2, 0)], plain, report=scan)
+
+
+def test_a_reducer_that_writes_costs_its_own_columns_and_no_other_number(
+    planted: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Writing(MassiveReducer):
+        def update(self, batch: Batch, site: Site, x: torch.Tensor) -> None:
+            x.abs_()
+
+    texts = random_texts(10, 20, 40, trigger=TRIGGER)
+    whole = describe_neurons(planted, [(2, 0), (2, 1)], texts)
+    monkeypatch.setattr(Massive, "reducer", lambda self, model: Writing(model))
+    found = describe_neurons(planted, [(2, 0), (2, 1)], texts)
+    assert list(found.states) == list(whole.states) and found.states["dim"].isna().all()
+    pd.testing.assert_frame_equal(found.states[["mean", "min", "max", "n"]], whole.states[["mean", "min", "max", "n"]])
+    assert any("'massive'" in note and "writes to the activations" in note for note in found.notes)
 
 
 def by_hand(hf: Any, w: torch.Tensor) -> torch.Tensor:

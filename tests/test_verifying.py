@@ -15,16 +15,21 @@ from fixtures_runs import TEXTS
 from fixtures_tiny import loaded
 
 from inspector import Report, examine, open_run, verify
-from inspector.batches import tokenise
+from inspector.batches import Batch, tokenise
+from inspector.detectors.effects_text import change
+from inspector.detectors.massive.detector import Massive
+from inspector.detectors.massive.reducer import MassiveReducer
+from inspector.detectors.trials import Planned
 from inspector.errors import InputError, RunError
 from inspector.interventions.trial import Doses, Trial, once
 from inspector.interventions.values import Intervention, scale
 from inspector.interventions.values import ablate_output as drop
 from inspector.interventions.values import zero_ablate as zero
 from inspector.models import Model
-from inspector.records import Claim, Effect
+from inspector.records import Claim, Effect, Verdict
 from inspector.sites import Site
 from inspector.testing.planted import PlantedSpike, planted_model, random_texts
+from inspector.verification.plan import checked_plan
 from inspector.verification.text_bench import TextBench
 from inspector.verification.trials import Outcomes, run
 from inspector.verification.verdicts import ENOUGH, judged
@@ -335,3 +340,35 @@ def test_what_can_not_be_verified_is_refused(planted: Model, unplanted: Model, s
         verify(scanned, planted, TEXTS[:10])
     with pytest.raises(InputError, match="Nothing passes"):
         verify(examine(unplanted, TEXTS, ["massive"]), unplanted, TEXTS)
+
+
+def test_effects_of_one_name_are_not_told_apart_so_they_are_refused() -> None:
+    trial = Trial("MLP", "drop", once(), (), {"loss": "rise"}, on=Verdict("mine", 0, 3, 3, None, "undecided"))
+    assert checked_plan("mine", Planned((trial,))).trials == (trial,)
+    with pytest.raises(ValueError, match="two trials of 'drop' have the target 'MLP'"):
+        checked_plan("mine", Planned((trial, replace(trial, on=None))))
+    with pytest.raises(ValueError, match="on a finding of 'mine'"):
+        checked_plan("other", Planned((trial,)))
+    with pytest.raises(TypeError, match="planned a list"):
+        checked_plan("mine", [trial])
+
+
+def test_an_effect_without_an_interval_is_said_without_one() -> None:
+    nan = float("nan")
+    few = Effect("dim 5", "zero", "loss", 0.646, nan, nan, 0.0, -0.01, 0.02, 3, 0.05, 0.05)
+    assert change(few, "loss") == "loss +0.646 (n = 3), matched random controls -0.010 to +0.020"
+    assert change(replace(few, twin_low=nan, twin_high=nan), "loss") == "loss +0.646 (n = 3)"
+    assert change(replace(few, low=0.5, high=0.8), "loss").startswith("loss +0.646 [+0.500, +0.800], matched")
+
+
+def test_a_reducer_that_writes_costs_a_verification_its_own_part(
+    planted: Model, scanned: Report, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Writing(MassiveReducer):
+        def update(self, batch: Batch, site: Site, x: torch.Tensor) -> None:
+            x.abs_()
+
+    monkeypatch.setattr(Massive, "reducer", lambda self, model: Writing(model))
+    found = verify(scanned, planted, TEXTS, twins=20)
+    assert any("'massive'" in note and "writes to the activations" in note for note in found.notes)
+    assert {one.detector for one in found.effects} == {"sinks"}

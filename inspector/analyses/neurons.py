@@ -7,7 +7,7 @@ and the unembedding, that promotes some tokens and suppresses others. Where z_j 
 often is in a gated MLP, it does the opposite.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -16,12 +16,12 @@ import pandas as pd
 
 from inspector.analyses.neurons_reducer import NeuronReducer
 from inspector.batches import WINDOW, Text, TokenSequence, batches, token_texts, tokenise
-from inspector.detectors.apart import Apart
+from inspector.detectors.apart import Apart, without_overwriting
 from inspector.detectors.base import Detector, attempt, bytes_kept, load_detectors
 from inspector.detectors.neurons import Described, NeuronColumns
 from inspector.errors import DetectorError, InputError, ModelError
 from inspector.models import Model, check_readout, direct_logits, written
-from inspector.models.observe import Forecast, forecast, observe
+from inspector.models.observe import Forecast, Observer, forecast, observe
 from inspector.progress import Reported, progress_of
 from inspector.records import Evidence, Record
 from inspector.stats import histogram_quantile, histogram_share
@@ -89,25 +89,31 @@ def describe_neurons(
     check_readout(model)
     inputs = built_in(TEXTS) if texts is None else texts
     rows = tokenise(model.tokenizer, inputs, bos=bos, window=min(WINDOW, model.shape.context))
-    seen = NeuronReducer(wanted, top)
     beside = [_Beside.of(one, model, report) for one in load_detectors() if hasattr(one, "neurons")]
     lengths = [len(row.ids) for row in rows]
     plan = forecast(model, rows, kept=sum(bytes_kept(one.apart.reducer, lengths) for one in beside if one.apart))
     if on_forecast is not None:
         on_forecast(plan)
     task = progress_of(progress).task("describing", plan.tokens)
-    observe(
-        model,
-        batches(rows, plan.tokens_per_batch, model.pad_id),
-        [seen, *(one.apart for one in beside if one.apart)],
-        task=task,
-    )
+    spoilt: list[str] = []
+
+    def run(left_out: Collection[Detector]) -> tuple[NeuronReducer, list[_Beside]]:
+        seen = NeuronReducer(wanted, top)
+        others = [
+            _Beside(one.detector, one.columns) if one.detector in left_out else _Beside.of(one.detector, model, report)
+            for one in beside
+        ]
+        observers: list[Observer] = [seen, *(one.apart for one in others if one.apart)]
+        observe(model, batches(rows, plan.tokens_per_batch, model.pad_id), observers, task=task)
+        return seen, others
+
+    seen, beside = without_overwriting(run, spoilt.append)
     states = pd.DataFrame([_state(seen, number, bar) for number in range(len(wanted))])
     described = _described(model, seen, states, rows)
     states["norm"] = np.linalg.norm(described.output, axis=1)
     states = pd.concat([states, *(one.frame(described) for one in beside)], axis=1)
     states = states[[*states.columns.drop("n"), "n"]]
-    return NeuronStates(states, _tokens(model, seen, rows, top), tuple(one.fault for one in beside if one.fault))
+    return NeuronStates(states, _tokens(model, seen, rows, top), (*spoilt, *(one.fault for one in beside if one.fault)))
 
 
 @dataclass

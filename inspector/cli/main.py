@@ -209,8 +209,9 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
     except SystemExit as stop:  # typer's own answer to a closed pipe
-        closed = isinstance(stop.__context__, OSError) and stop.__context__.errno == errno.EPIPE
-        code = 0 if closed else int(stop.code or 0)
+        if not (isinstance(stop.__context__, OSError) and stop.__context__.errno == errno.EPIPE):
+            raise
+        code = 0
     except OSError as error:
         code = _mistake(_of_the_disk(error))
     except Exception as error:

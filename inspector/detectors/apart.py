@@ -1,25 +1,25 @@
 """`Apart`: a detector's reducer in a pass with others, whose failure costs its own evidence and nothing else."""
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Collection
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from inspector.detectors.base import Detector, Reducer, attempt, origin_of
+from inspector.detectors.base import Detector, Reducer, attempt, failure
 from inspector.errors import DetectorError
 from inspector.sites import Site
 
 if TYPE_CHECKING:
     from inspector.batches import Batch
 
+T = TypeVar("T")
 
-class Overwritten(DetectorError):
-    """A reducer wrote to the activations, which all others and the model itself read."""
+
+class Overwritten(Exception):
+    """A reducer wrote to the activations, which all others and the model itself read: the pass is spoilt."""
 
     def __init__(self, detector: Detector) -> None:
+        super().__init__(detector.name)
         self.detector = detector
-        origin = origin_of(detector)
-        super().__init__(
-            f"Detector '{detector.name}' of {origin} failed in update: it writes to the activations that it is given. "
-            f"The texts were scanned again without it. Update or remove {origin}."
-        )
+        self.fault = str(failure(detector, "update", "it writes to the activations that it is given"))
 
 
 class Apart:
@@ -38,7 +38,7 @@ class Apart:
         """Take in one site's activations, unless it failed before.
 
         Raises:
-            Overwritten: it wrote to them.
+            Overwritten: it wrote to them; `without_overwriting` runs the pass again.
         """
         if self.fault:
             return
@@ -49,3 +49,19 @@ class Apart:
             self.fault = str(error)
         if getattr(x, "_version", None) != before:
             raise Overwritten(self.detector)
+
+
+def without_overwriting(run: Callable[[Collection[Detector]], T], on_fault: Callable[[str], object]) -> T:
+    """What a pass gives; it is run again without a detector that writes to what all read.
+
+    Args:
+        run: the pass, given the detectors to leave out. It begins anew each time.
+        on_fault: hears of each detector that is left out.
+    """
+    left_out: list[Detector] = []
+    while True:
+        try:
+            return run(left_out)
+        except Overwritten as spoilt:
+            left_out.append(spoilt.detector)
+            on_fault(spoilt.fault)

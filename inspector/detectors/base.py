@@ -138,15 +138,22 @@ def load_detectors(wanted: Iterable[str | Detector] | None = None) -> list[Detec
 
 def _wanted(one: Any) -> Detector:
     if isinstance(one, Detector):
-        return one
+        return _checked(one, one)
     found = installed()
     if isinstance(one, str) and one not in found:
         raise InputError(f"No detector '{one}'. Installed: {', '.join(found) or 'none'}.")
     judge = _load(found[one]) if isinstance(one, str) else one
     if command := getattr(judge, "command", None):
         raise InputError(f"Detector '{judge.name}' doesn't scan texts. Run: inspector {command} --out RUN.")
+    return _checked(judge, one)
+
+
+def _checked(judge: Any, given: Any) -> Detector:
+    """What was given, if it is a detector whose name can be part of files, frames and options."""
     if not isinstance(judge, Detector):
-        raise InputError(f"{type(one).__name__} is not a detector: it lacks name, kinds, reducer or judge.")
+        raise InputError(f"{type(given).__name__} is not a detector: it lacks name, kinds, reducer or judge.")
+    if not NAME.fullmatch(str(judge.name)):
+        raise InputError(f"Detector {judge.name!r} can't be called so: {NAME_RULE}. Rename it.")
     return judge
 
 
@@ -166,6 +173,7 @@ def load_judges(names: Iterable[str] | None = None) -> tuple[list[Judge], list[s
 
 NAME = re.compile(r"[A-Za-z][\w-]{0,63}")
 """What a detector may be called: its name is part of files, frames and options."""
+NAME_RULE = "a detector's name has letters, digits, - and _ only, and begins with a letter"
 
 _loaded: dict[EntryPoint, Judge] = {}
 _failed: dict[EntryPoint, str] = {}
@@ -189,7 +197,7 @@ def _load(entry: EntryPoint) -> Judge:
         if judge.name != entry.name:
             raise ValueError(f"its name is {judge.name!r} and its entry point's {entry.name!r}; they must be the same")
         if not NAME.fullmatch(judge.name):
-            raise ValueError("a name has letters, digits, - and _ only, and begins with a letter")
+            raise ValueError(NAME_RULE)
     except Exception as error:  # a plugin can fail in any way, and must not take the rest down
         origin = entry.dist.name if entry.dist else "an unknown distribution"
         _failed[entry] = (
@@ -236,11 +244,16 @@ def attempt(judge: Judge, part: str, call: Callable[[], T]) -> T:
     except InspectorError:
         raise
     except Exception as error:
-        origin = origin_of(judge)
-        raise DetectorError(
-            f"Detector '{judge.name}' of {origin} failed in {part} ({_said(error)}). Everything else continues "
-            f"without that part. Update or remove {origin}."
-        ) from error
+        raise failure(judge, part, _said(error)) from error
+
+
+def failure(judge: Judge, part: str, why: str) -> DetectorError:
+    """The error that names a detector, its distribution and the part that failed."""
+    origin = origin_of(judge)
+    return DetectorError(
+        f"Detector '{judge.name}' of {origin} failed in {part} ({why}). Everything else continues without that part. "
+        f"Update or remove {origin}."
+    )
 
 
 def _said(error: Exception) -> str:

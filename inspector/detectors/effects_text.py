@@ -1,8 +1,8 @@
 """Tested changes in words: what all detectors share."""
 
+import math
 from collections.abc import Mapping, Sequence
 
-import numpy as np
 import pandas as pd
 
 from inspector.detectors.measured import Measured
@@ -47,8 +47,8 @@ def said_verdict(effect: Effect) -> str:
 def change(effect: Effect, what: str) -> str:
     """An effect with its interval beside its controls, in words."""
     numbers = (effect.change, effect.low, effect.high, effect.twin_low, effect.twin_high)
-    digits = 3 if np.nanmax(np.abs(numbers)) >= 0.05 else 4
+    digits = 3 if max(abs(number) for number in numbers if not math.isnan(number)) >= 0.05 else 4
     mean, low, high, twin_low, twin_high = (f"{number:+.{digits}f}" for number in numbers)
-    interval = f" [{low}, {high}]" if np.isfinite([effect.low, effect.high]).all() else f" (n = {effect.n})"
-    beside = f", matched random controls {twin_low} to {twin_high}" if np.isfinite(effect.twin_low) else ""
+    interval = f" [{low}, {high}]" if math.isfinite(effect.low) and math.isfinite(effect.high) else f" (n = {effect.n})"
+    beside = f", matched random controls {twin_low} to {twin_high}" if math.isfinite(effect.twin_low) else ""
     return f"{what} {mean}{interval}{beside}"

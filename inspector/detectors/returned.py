@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from inspector.figures.drawing import Drawing
 from inspector.records import Evidence, Finding, Sentence
 
 
@@ -28,17 +29,12 @@ def _reducer(given: Any) -> None:
         raise TypeError(f"it gave {_said(given)}, not a reducer with kinds, update and evidence")
 
 
-def _mapping_to(name: str) -> Callable[[Any], None]:
-    """A check for a mapping whose values are of a class of this name: the class may be of a module not needed here."""
-
-    def check(given: Any) -> None:
-        if not isinstance(given, Mapping):
-            raise TypeError(f"it gave {_said(given)}, not a mapping of names to {name}s")
-        for key, value in given.items():
-            if not isinstance(key, str) or type(value).__name__ != name:
-                raise TypeError(f"it gave {_said(value)} for {str(key)[:40]!r}, not a {name}")
-
-    return check
+def _figures(given: Any) -> None:
+    if not isinstance(given, Mapping):
+        raise TypeError(f"it gave {_said(given)}, not a mapping of names to Drawings")
+    for name, drawing in given.items():
+        if not isinstance(name, str) or not isinstance(drawing, Drawing):
+            raise TypeError(f"it gave {_said(drawing)} for {str(name)[:40]!r}, not a Drawing")
 
 
 def _all(of: type) -> Callable[[Any], None]:
@@ -80,7 +76,7 @@ _CHECKS: Mapping[str, Callable[[Any], None]] = {
     "judge": _findings,
     "sentences": _all(Sentence),
     "notes": _all(str),
-    "figures": _mapping_to("Drawing"),
+    "figures": _figures,
 }
 """By the part's name; parts that aren't here are checked where they are used."""
 

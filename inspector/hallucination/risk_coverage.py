@@ -56,7 +56,7 @@ class Selective:
         first = np.flatnonzero(np.diff(self.risk[order], prepend=-np.inf))
         with np.errstate(invalid="ignore"):
             error, good = (
-                np.where(covered > 0, (counted * _shared(counted, mine[order], first)).cumsum(axis=1) / covered, 0.0)
+                np.where(covered > 0, (counted * _over_ties(counted, mine[order], first)).cumsum(axis=1) / covered, 0.0)
                 for mine in (self.wrong, self.right)
             )
         measured["aurc"] = (error * counted).sum(axis=1) / total
@@ -67,7 +67,7 @@ class Selective:
         return measured
 
 
-def _shared(
+def _over_ties(
     counted: Float[np.ndarray, "draw question"], mine: Float[np.ndarray, " question"], first: Int[np.ndarray, " tie"]
 ) -> Float[np.ndarray, "draw question"]:
     """A 0 or 1 of each question as the mean over those of the same risk: no order among them is the right one."""
@@ -86,7 +86,7 @@ def curve(policy: Selective) -> tuple[Float[np.ndarray, " question"], Float[np.n
     order = np.argsort(policy.risk, kind="stable")
     counted = np.arange(1, len(order) + 1)
     first = np.flatnonzero(np.diff(policy.risk[order], prepend=-np.inf))
-    (wrong,) = _shared(np.ones((1, len(order))), policy.wrong[order], first)
+    (wrong,) = _over_ties(np.ones((1, len(order))), policy.wrong[order], first)
     return counted / len(order), wrong.cumsum() / counted
 
 

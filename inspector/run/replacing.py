@@ -12,6 +12,7 @@ from pathlib import Path
 
 from inspector.errors import RunError
 from inspector.places import beside, clear, held, is_held, write_probe
+from inspector.printable import half_pair
 from inspector.run.contents import damage, describe, is_file_of_a_run
 
 WRITING = ".writing"
@@ -30,7 +31,7 @@ def claim(folder: str | Path, *, overwrite: bool = False) -> Path:
     """
     try:
         target = Path(folder).expanduser().resolve()
-        if any("\ud800" <= c <= "\udfff" for c in str(target)):  # files of tables are written by their names in UTF-8
+        if half_pair(str(target)):  # how Python says bytes that aren't UTF-8, by which tables are named
             raise ValueError("its name is not UTF-8")
         put_back(target)
         _refuse_taken(target, folder, overwrite)

@@ -1,13 +1,13 @@
 """`Plan`: what a verification tests, what it leaves out and why; worked out once, before anything is tried."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 from inspector.batches import Text, TokenSequence, batches
-from inspector.detectors.apart import Apart
+from inspector.detectors.apart import Apart, without_overwriting
 from inspector.detectors.base import Detector, attempt, resolve
 from inspector.detectors.measured import Measured
 from inspector.detectors.trials import Case, Planned, Settings, Trials
@@ -211,7 +211,7 @@ class _Planner:
             lambda interventions: self._gauges(interventions, shown),
             self.evidence.get(name),
         )
-        return self._tried(name, "trials", lambda: _checked(name, self.claims.trials[name].planned(case)))
+        return self._tried(name, "trials", lambda: checked_plan(name, self.claims.trials[name].planned(case)))
 
     def _removals(self, name: str) -> Sequence[Any]:
         removals = self.claims.trials[name].removals
@@ -243,9 +243,21 @@ class _Planner:
         self, names: Sequence[str], interventions: tuple[Intervention, ...], texts: Sequence[TokenSequence]
     ) -> dict[str, Evidence]:
         """The evidence of these detectors on texts, as far as they scan texts and the model has what they need."""
+        run = partial(self._pass, names, interventions, texts)
+        return without_overwriting(run, self.faults.append)
+
+    def _pass(
+        self,
+        names: Sequence[str],
+        interventions: tuple[Intervention, ...],
+        texts: Sequence[TokenSequence],
+        left_out: Collection[Detector],
+    ) -> dict[str, Evidence]:
         apart: dict[str, Apart] = {}
         for name in names:
             detector = self.claims.parts[name].detector
+            if detector in left_out:
+                continue
             if isinstance(detector, Detector) and all(map(self.model.shape.has, detector.kinds)):
                 reducer = self._tried(name, "reducer", partial(detector.reducer, self.model))
                 apart |= {} if reducer is None else {name: Apart(detector, reducer)}
@@ -265,7 +277,7 @@ class _Planner:
             return None
 
 
-def _checked(name: str, planned: Any) -> Planned:
+def checked_plan(name: str, planned: Any) -> Planned:
     """What a detector plans, if effects can be told apart by it.
 
     Raises:

@@ -28,7 +28,7 @@ def test_a_run_goes_out_and_comes_in_the_same(mine: Shelf) -> None:
     assert repr(a.findings) == repr(b.findings)
 
 
-@pytest.mark.parametrize("name", ["../out", "/tmp/out", "a/b", "..", ".hidden", "", "a" * 256, "a\n", " a", "a\\\\b"])
+@pytest.mark.parametrize("name", ["../out", "/out", "a/b", "..", ".hidden", "", "a" * 256, "a\n", " a", "a\\\\b"])
 def test_a_name_that_is_a_path_is_refused_everywhere(mine: Shelf, name: str) -> None:
     for act in (mine.find, mine.delete, mine.packed, mine.place, lambda n: mine.rename("first", n)):
         with pytest.raises(RunError, match="can't name a run"):

@@ -146,8 +146,7 @@ def _quantised(m: Measured) -> Iterator[Sentence]:
         yield Sentence(
             m.name,
             f"After the norm the token with a text's largest entry has a mean cosine of {row['cosine']:.2f} between "
-            f"texts at the input of "
-            f"layer {int(row['layer'])} (last tokens {row['cosine_last_token']:.2f}), some "
+            f"texts at the input of layer {int(row['layer'])} (last tokens {row['cosine_last_token']:.2f}), some "
             f"{row['effective_dims']:.1f} dims in effect.",
         )
 

@@ -60,8 +60,8 @@ def names(question: str, answers: Sequence[str], answer: str, rules: frozenset[s
 
 def _respelt_commits(question: str, kept: list[str], more: list[Words], answer: str, rules: frozenset[str]) -> bool:
     who = persons.asks_who(question)
-    named = who and not all(alias.islower() for alias in kept)  # "king of the jungle" asks for no person
-    used = tuple(name for name in RESPELLINGS if name in rules and not (named and name == "plurals"))
+    person = who and not all(alias.islower() for alias in kept)  # "king of the jungle" asks for no person
+    used = tuple(name for name in RESPELLINGS if name in rules and not (person and name == "plurals"))
     respelt = _respelt(answer, used)
     aliases = [_respelt(alias, used) for alias in kept]
     if respelt != answer or aliases != kept:
