@@ -236,7 +236,7 @@ def test_any_function_is_a_judge_and_is_tried_before_anything_is_asked(tiny: Mod
     asked = []
     tiny_asked = [Question(str(n), f"w{n} ?", ("w5",)) for n in range(100)]
     for bad, message in (
-        (lambda answer: True, "fails on an ordinary answer: TypeError"),
+        (lambda answer: True, "fails on the answer 'Paris': TypeError"),
         (lambda question, answers, answer: 0.7, "gave '0.7' for the answer 'Paris'"),
     ):
         with pytest.raises(InputError, match=message):
@@ -268,12 +268,12 @@ def test_a_file_is_scored_by_the_command(saved: Path, real: Command, tmp_path: P
     pd.DataFrame({"q": ["Who wrote Faust?"] * 2, "answer": ["Goethe", "Schiller"]}).to_csv(file, index=False)
     out, tokens = tmp_path / "risks.parquet", tmp_path / "tokens.csv"
     done = real("score", saved, file, "--column", "question=q", "--out", out, "--tokens", tokens)
-    assert done.exit_code == 0, done.output
+    assert done.code == 0, done.err
     risks = pd.read_parquet(out)
     assert risks["risk"].between(0, 1).all() and list(risks["answer"]) == ["Goethe", "Schiller"]
     assert set(pd.read_csv(tokens)["id"]) == {1, 2}
     again = real("score", saved, file, "--out", out)
-    assert again.exit_code == 2 and "exists" in again.output
+    assert again.code == 2 and "exists" in again.err
 
 
 # -- the probe and the features elsewhere ------------------------------------------------------------------------------

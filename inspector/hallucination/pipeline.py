@@ -26,6 +26,7 @@ from inspector.hallucination.probe.nested_cv import Answers
 from inspector.hallucination.probe.probe import Probe, risk_of
 from inspector.hallucination.probe.select import Sample, Selection, select, steps
 from inspector.hallucination.probe.splits import keys_of
+from inspector.hallucination.probe.text_alone import text_alone
 from inspector.hallucination.questions.prompts import Form
 from inspector.hallucination.questions.sets import Question
 from inspector.hallucination.study import Study
@@ -89,7 +90,7 @@ def study_hallucination(
         own = own_answers(answers)
         refuse_own(model, own)
         sampling = replace(sampling, samples=max(len(one.samples) for one in own))
-        everything = as_answered(model, own, form, judge, folder, progress.task("judging", len(own)))
+        everything = as_answered(Meter(model, form), own, judge, folder, progress.task("judging", len(own)))
         given = {"answers": counts_of(own)}
     labelled = label_all([one.marks for one in everything], agreement)
     spoken = [number for number, one in enumerate(everything) if one.ids[0]]
@@ -126,7 +127,7 @@ def study_hallucination(
         token_table(fed.whole(), model.tokenizer),
         notes=(
             *_notes(labelled, [one.marks for one in everything], len(everything) - len(answered)),
-            *(_merged(questions) if answers is None else _given(own)),
+            *(_merged(questions) if answers is None else [*_given(own), *found.by_text(sample.answers, selection)]),
         ),
         tables={"answers": _table(answered)},
     )
@@ -164,6 +165,23 @@ class _Found:
             {"length": m.tokens[rows].astype(np.float64), "entropy": m.entropy[rows], "logprob": m.logprob[rows]},
             [self.answered[row].question.relation or "" for row in rows],
         )
+
+    def by_text(self, answers: Answers, selection: Selection) -> list[str]:
+        """That labels can be told from the words alone, where they can: a probe needn't know more than these."""
+        used = [self.answered[row] for row in self.usable]
+        words = [one.question.question for one in used], [one.texts[0] for one in used]
+        odds = text_alone(*words, answers.made_up, selection.folds)
+        low, high = (float(end) for end in auroc_interval(odds, answers.made_up, answers.subject))
+        if low <= 0.5:
+            return []
+        probe = float(auroc(selection.odds["probe"], answers.made_up))
+        said = (
+            "The words of question and answer alone, without a model, say which answers are incorrect: AUROC "
+            f"{auroc(odds, answers.made_up):.2f} [{low:.2f}, {high:.2f}] by TF-IDF"
+        )
+        if high < probe:
+            return [f"{said}; the probe's is {probe:.2f}."]
+        return [f"{said}, and the probe's {probe:.2f} is no better than that: it may have learnt the words."]
 
     def evidence(
         self,
@@ -290,6 +308,12 @@ def _given(own: Sequence[OwnAnswer]) -> list[str]:
     if unmarked:
         notes.append(
             f"The samples of {unmarked:,} answers were left out: no accepted answers are known to mark them by."
+        )
+    elsewhere = sum(one.prompt is not None and one.question.question not in one.prompt for one in own)
+    if elsewhere:
+        notes.append(
+            f"{elsewhere:,} prompts don't have their question in them word for word, so all of such a prompt counts as "
+            "the question (for the probe 3-vs-1)."
         )
     if not any(one.samples for one in own):
         notes.append("No samples were given, so how often the model would answer otherwise is not known.")

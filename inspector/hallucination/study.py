@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -17,6 +17,7 @@ from inspector.run.report import Report
 if TYPE_CHECKING:  # a saved study is opened and drawn without torch
     from sklearn.pipeline import Pipeline
 
+    from inspector.hallucination.answers.measure import Fed, Meter
     from inspector.hallucination.answers.own import OwnAnswer, OwnAnswers
     from inspector.hallucination.questions.prompts import Form
     from inspector.models import Model
@@ -136,40 +137,41 @@ class Study(Report):
             progress: hears of the answers that are scored.
 
         Raises:
-            InputError: another model, a source that can't be read, or an answer that can't be scored.
+            InputError: another model, a source that can't be read, or an answer that can't be scored; before any is.
         """
         from inspector.hallucination.answers.own import own_answers
-        from inspector.hallucination.answers.own_tokens import token_ids
+        from inspector.hallucination.answers.own_tokens import fed_of, ids_of
 
         meter, own = self._meter(model), own_answers(answers, labels=False)
+        ids = ids_of(meter, own)
+        fed = fed_of(meter, own, ids)  # what can't be scored is said before any is
         task = progress.task("scoring", len(own))
-        risks, parts = np.full(len(own), np.nan), []
-        for start in range(0, len(own), AT_ONCE):
-            some = own[start : start + AT_ONCE]
-            ids = [token_ids(model, one, self.form) for one in some]
-            fed = meter.feed([one.put for one in some], ids, [one.prompt for one in some])
-            found, by_token = self._risks(model, meter, fed, tokens)
-            risks[start : start + len(some)] = found
-            if by_token is not None:
-                parts.append(_tokens(model, some, ids, by_token))
-            task.advance(len(some))
+        risks, by_token = np.full(len(own), np.nan), dict[int, np.ndarray]()
+        for some in fed.parts(AT_ONCE):
+            numbers = list(some.spans)
+            found, each = self._risks(model, meter, some, tokens)
+            risks[numbers] = found
+            by_token |= dict(zip(numbers, each, strict=True)) if tokens else {}
+            task.advance(len(numbers))
         table = pd.DataFrame(
             {
                 "id": [one.question.id for one in own],
                 "question": [one.question.question for one in own],
-                "answer": [one.text for one in own],
+                "answer": [one.text.strip() for one in own],
                 "risk": risks,
             }
         )
-        return ScoredAnswers(table, pd.concat(parts, ignore_index=True) if parts else None)
+        return ScoredAnswers(
+            table, _tokens(model, own, ids, [by_token[n] for n in sorted(by_token)]) if tokens else None
+        )
 
-    def _risks(self, model: "Model", meter: Any, fed: Any, tokens: bool) -> tuple[np.ndarray, list[np.ndarray] | None]:
+    def _risks(self, model: "Model", meter: "Meter", fed: "Fed", tokens: bool) -> tuple[np.ndarray, list[np.ndarray]]:
         """Risks of answers and, where they are wanted, of each one's tokens."""
         from inspector.hallucination.answers.cett import TokenContributions
 
         probe = self.probe
         if not tokens:
-            return probe.risk(meter.contributions_of(probe.neurons, fed)), None
+            return probe.risk(meter.contributions_of(probe.neurons, fed)), []
         listener = TokenContributions(model, fed.spans, probe.neurons)
         risks = probe.risk(meter.contributions_of(probe.neurons, fed, [listener]))
         return risks, [risk_of(probe.fit.log_odds(values)) for values in listener.by_text.values()]
@@ -231,7 +233,7 @@ class Study(Report):
                 f"{model.card['name']} in {model.card['dtype']}, with other weights. Load the study's model and dtype."
             )
 
-    def _meter(self, model: "Model") -> Any:
+    def _meter(self, model: "Model") -> "Meter":
         from inspector.hallucination.answers.measure import Meter
 
         self.check_model(model)

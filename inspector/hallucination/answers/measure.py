@@ -1,6 +1,6 @@
 """Measuring answers: one pass over question and answer, the same for fitting and for scoring."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import takewhile
 from pathlib import Path
@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
-from inspector.batches import TokenSequence, batches, encode
+from inspector.batches import TokenSequence, batches
 from inspector.errors import InputError, ModelError
 from inspector.hallucination.answers.ask import check_prompt
 from inspector.hallucination.answers.cett import Contributions, NeuronContributions, ResidualMeans, Span, Uncertainty
-from inspector.hallucination.questions.prompts import Form
+from inspector.hallucination.questions.prompts import Form, as_spelt
 from inspector.models import Decoder, Model, Prefix
 from inspector.models.observe import Observer, observe
 from inspector.progress import Task
@@ -39,6 +39,13 @@ class Fed:
         """The rows with the prefix."""
         before = () if self.prefix is None else self.prefix.ids
         return [replace(row, ids=(*before, *row.ids)) for row in self.rows]
+
+    def parts(self, count: int) -> Iterator["Fed"]:
+        """At most so many rows at a time, the longest first: rows of about one length are padded the least."""
+        ordered = sorted(self.rows, key=lambda row: -len(row.ids))
+        for start in range(0, len(ordered), count):
+            rows = ordered[start : start + count]
+            yield Fed(rows, {row.text: self.spans[row.text] for row in rows}, self.prefix)
 
 
 @dataclass(frozen=True)
@@ -77,6 +84,7 @@ class Meter:
         questions: Sequence[str],
         answers: Sequence[tuple[int, ...]],
         prompts: Sequence[str | None] | None = None,
+        names: Sequence[str] | None = None,
     ) -> Fed:
         """Rows of question and answer; the shared beginning is left out where it is computed apart.
 
@@ -84,18 +92,17 @@ class Meter:
             questions: as they are put.
             answers: token ids.
             prompts: the whole text before an answer, where it isn't the form's.
+            names: what errors call the answers; their numbers where None.
 
         Raises:
             InputError: an answer without tokens, or one that doesn't fit into the model's context with its prompt.
         """
+        names = names or [str(number) for number in range(len(answers))]
         if prompts is not None and any(prompts):
-            return self._fed_whole(questions, answers, prompts)
-        empty = [number for number, answer in enumerate(answers) if not answer]
-        if empty:
-            raise InputError(f"Answer {empty[0]} has no tokens, so nothing can be measured of it. Leave it out.")
+            return self._fed_whole(questions, answers, prompts, names)
         put = [self.form.prompt(self.model.tokenizer, question) for question in questions]
-        for prompt, answer in zip(put, answers, strict=True):
-            check_prompt(self.model, self.form.prefix(self.model.tokenizer), prompt, len(answer))
+        for name, prompt, answer in zip(names, put, answers, strict=True):
+            self._check(name, self.form.prefix(self.model.tokenizer), prompt, answer)
         longest = max(len(prompt) + len(answer) for prompt, answer in zip(put, answers, strict=True))
         prefix = self.decoder.prefix if longest <= (self.decoder.window or longest) else None
         skip = 0 if prefix is None else self.head
@@ -107,23 +114,36 @@ class Meter:
         return Fed(rows, spans, prefix)
 
     def _fed_whole(
-        self, questions: Sequence[str], answers: Sequence[tuple[int, ...]], prompts: Sequence[str | None]
+        self,
+        questions: Sequence[str],
+        answers: Sequence[tuple[int, ...]],
+        prompts: Sequence[str | None],
+        names: Sequence[str],
     ) -> Fed:
         """Rows whose prompts share no beginning."""
         rows, spans = [], {}
         for number, (question, answer, prompt) in enumerate(zip(questions, answers, prompts, strict=True)):
-            if not answer:
-                raise InputError(f"Answer {number} has no tokens, so nothing can be measured of it. Leave it out.")
             if prompt is None:
                 ids = self.form.prompt(self.model.tokenizer, question)
                 asked = (self.head, len(ids) - self.tail)
             else:
-                ids = encode(self.model.tokenizer, prompt)
+                ids = as_spelt(self.model.tokenizer, prompt)
                 asked = _place(self.model.tokenizer, prompt, question, ids)
-            check_prompt(self.model, (), ids, len(answer))
+            self._check(names[number], (), ids, answer)
             rows.append(TokenSequence(number, number, 0, (*ids, *answer)))
             spans[number] = Span(asked, (len(ids), len(ids) + len(answer)))
         return Fed(rows, spans)
+
+    def _check(self, name: str, prefix: tuple[int, ...], prompt: tuple[int, ...], answer: tuple[int, ...]) -> None:
+        """Check that an answer has tokens, follows some, and fits into the model's context with them."""
+        if not answer:
+            raise InputError(f"Answer {name} has no tokens, so nothing can be measured of it. Leave it out.")
+        if not prompt:
+            raise InputError(f"Answer {name} has a prompt without tokens, so it follows nothing. Give what it follows.")
+        try:
+            check_prompt(self.model, prefix, prompt, len(answer))
+        except InputError as error:
+            raise InputError(f"Answer {name}: {error}") from error
 
     def watch(self, fed: Fed, observers: Sequence[Observer], task: Task | None = None) -> None:
         """Run the rows once, with these listening."""
@@ -165,7 +185,7 @@ def _place(tokenizer: Any, prompt: str, question: str, ids: tuple[int, ...]) -> 
     start = prompt.rfind(question)
     if start < 0:
         return min(1, len(ids) - 1), len(ids)
-    before, after = (_shared(encode(tokenizer, prompt[:end]), ids) for end in (start, start + len(question)))
+    before, after = (_shared(as_spelt(tokenizer, prompt[:end]), ids) for end in (start, start + len(question)))
     return before, max(after, before + 1)
 
 

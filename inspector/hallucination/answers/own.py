@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -12,17 +12,19 @@ import numpy as np
 import pandas as pd
 
 from inspector.errors import InputError
+from inspector.hallucination.answers.own_rows import Row, rows_of
 from inspector.hallucination.grading.marks import Mark
 from inspector.hallucination.questions.prompts import with_context
-from inspector.hallucination.questions.sets import Question, content_of, parsed
+from inspector.hallucination.questions.sets import Question
 from inspector.printable import half_pair, printable
-from inspector.texts import LINES, suffix_of
 
 Kind = Literal["right", "wrong"]
-Row = Mapping[str, Any]
 
-COLUMNS = ("question", "answer", "label", "answers", "samples", "id", "group", "relation", "context", "prompt")
-"""What a row may have; the question, the answer, and either a label or accepted answers are needed."""
+COLUMNS = (
+    *("question", "answer", "label", "answers", "aliases", "samples"),
+    *("id", "group", "relation", "context", "prompt"),
+)
+"""What a row may have; the question, the answer, and either a label or accepted answers (aliases) are needed."""
 
 FLAGS: Mapping[str, Kind] = {
     "correct": "right",
@@ -48,7 +50,7 @@ class OwnAnswer:
 
     Attributes:
         question: with every accepted name of its answer, where they are known.
-        text: the answer.
+        text: the answer; after a prompt of its own with the space that it begins with.
         mark: what somebody marked it; None leaves it to a judge.
         samples: other answers of the model to the same question.
         context: a passage that the question was asked about.
@@ -64,8 +66,8 @@ class OwnAnswer:
 
     @property
     def put(self) -> str:
-        """What stands in the question's place in a prompt."""
-        return with_context(self.question.question, self.context)
+        """What stands in the question's place in a prompt; in one of its own the context has a place of its own."""
+        return with_context(self.question.question, None if self.prompt is not None else self.context)
 
 
 OwnAnswers: TypeAlias = str | Path | pd.DataFrame | Iterable[Row | OwnAnswer]
@@ -85,18 +87,21 @@ def own_answers(
     `samples`, `id`, `group` (rows of one group are never on both sides of a split), `relation`, `context`, `prompt`.
     A label is right (correct) or wrong (incorrect, hallucinated), abstained, or 0 and 1 where `one_is` says what 1
     means; a column `correct` or `hallucinated` of 0 and 1 or true and false says so itself. An empty label leaves the
-    answer to the judge. In a CSV file `answers` and `samples` are a JSON list, or one name.
+    answer to the judge. In a CSV file `answers` (or `aliases`) and `samples` are a JSON list, or one name.
 
     Args:
         source: `.jsonl`, `.json`, `.csv`, `.tsv` or `.parquet`; a DataFrame; or mappings, one per answer.
         columns: our name → the source's, for columns that are named otherwise.
         one_is: what label 1 means, `right` or `wrong`; the other is 0.
-        labels: whether labels are read; without them an answer needs neither a label nor accepted answers.
+        labels: whether labels, accepted answers and samples are read; without them an answer needs none.
 
     Raises:
-        InputError: a source that can't be read, columns that are missing, or a row that is no answer.
+        InputError: a source that can't be read, columns that are missing or named twice, or a row that is no answer.
     """
-    place, rows = _rows(source)
+    if one_is not in (None, "right", "wrong"):
+        raise InputError(f"{one_is!r} is no meaning of label 1. Use one_is='right' or one_is='wrong'.")
+    _refuse_unknown(columns or {})
+    place, rows = rows_of(source)
     found: list[OwnAnswer] = []
     for number, row in rows:
         if isinstance(row, OwnAnswer):
@@ -114,56 +119,21 @@ def own_answers(
     return found
 
 
-def _rows(source: Any) -> tuple[str, Iterator[tuple[int, Any]]]:
-    """How to name a row, and the rows numbered from 1."""
-    if isinstance(source, pd.DataFrame):
-        return "Row", enumerate(_records(source), start=1)
-    if not isinstance(source, str | Path):
-        if isinstance(source, Mapping) or not isinstance(source, Iterable):
-            raise InputError(
-                f"Answers were given as a {type(source).__name__}. Give a file, a DataFrame, or a list of rows."
-            )
-        return "Row", enumerate(source, start=1)
-    path = Path(source)
-    suffix = suffix_of(path)
-    if suffix in (*LINES, ".json"):
-        return f"'{path}' {'line' if suffix in LINES else 'entry'}", iter(parsed(path, content_of(path)))
-    if suffix in (".csv", ".tsv", ".parquet"):
-        return f"'{path}' row", enumerate(_records(_table(path, suffix)), start=1)
-    raise InputError(f"'{path}' is not .jsonl, .json, .csv, .tsv or .parquet. Convert it to one of them.")
-
-
-def _table(path: Path, suffix: str) -> pd.DataFrame:
-    try:
-        if suffix == ".parquet":
-            return pd.read_parquet(path)
-        separator = "\t" if suffix == ".tsv" else ","
-        return pd.read_csv(path, sep=separator, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    except OSError as error:
-        said = error.strerror or "it is no such file"
-        raise InputError(f"'{path}' can't be read: {said}. Give a file of answers.") from error
-    except (ValueError, pd.errors.ParserError) as error:  # pyarrow's errors are ValueErrors, bad UTF-8 is too
-        said = str(error).strip().partition("\n")[0][:120]
-        raise InputError(f"'{path}' can't be read as {suffix}: {said}. Export it again.") from error
-
-
-def _records(table: pd.DataFrame) -> Iterator[Row]:
-    names = [str(name) for name in table.columns]
-    for values in table.itertuples(index=False, name=None):
-        yield dict(zip(names, values, strict=True))
+def _refuse_unknown(columns: Mapping[str, str]) -> None:
+    for ours in columns:
+        if ours not in COLUMNS and ours not in FLAGS:
+            raise InputError(f"No column '{ours}' is known. Known: {', '.join((*COLUMNS, *FLAGS))}.")
 
 
 def _named(place: str, row: Row, columns: Mapping[str, str]) -> Row:
     """The row by our names."""
     for ours, theirs in columns.items():
-        if ours not in COLUMNS and ours not in FLAGS:
-            raise InputError(f"No column '{ours}' is known. Known: {', '.join((*COLUMNS, *FLAGS))}.")
         if theirs not in row:
             near = get_close_matches(theirs, list(row), 1)
             meant = f" Did you mean '{near[0]}'?" if near else ""
             raise InputError(f"{place} has no column '{theirs}' for {ours}; it has {_names(row)}.{meant}")
-    taken = {theirs: ours for ours, theirs in columns.items()}
-    return {taken.get(name, name): value for name, value in row.items() if name in taken or name not in columns}
+    kept = {name: value for name, value in row.items() if name not in columns and name not in columns.values()}
+    return {**kept, **{ours: row[theirs] for ours, theirs in columns.items()}}
 
 
 @dataclass(frozen=True)
@@ -186,7 +156,7 @@ class _Reader:
         question = Question(
             self._text("id") or number,
             self._needed("question"),
-            self._texts("answers"),
+            (self._texts("answers") or self._texts("aliases")) if self.labels else (),
             self._text("group"),
             self._text("relation"),
         )
@@ -196,8 +166,11 @@ class _Reader:
                 f"{self.place} has neither a label nor accepted answers; its columns are {_names(self.row)}. Give "
                 "one of them, or say which column it is."
             )
-        extra = {name: self._text(name) for name in ("context", "prompt")}
-        return OwnAnswer(question, self._needed("answer"), mark, self._texts("samples"), **extra)
+        samples = self._texts("samples") if self.labels else ()
+        context, prompt, text = self._text("context"), self._text("prompt"), self._needed("answer")
+        if prompt is not None:  # what follows it exactly
+            text = str(self.row["answer"]).rstrip()
+        return OwnAnswer(question, text, mark, samples, context, prompt)
 
     def _needed(self, name: str) -> str:
         text = self._text(name)
@@ -232,10 +205,14 @@ class _Reader:
         return tuple(dict.fromkeys(one.strip() for one in value if one.strip()))
 
     def _mark(self) -> Mark | None:
-        given = [name for name in ("label", *FLAGS) if not _missing(self.row.get(name))]
-        if not given:
-            return None
-        name = given[0]
+        given = {name: self._mark_in(name) for name in ("label", *FLAGS) if not _missing(self.row.get(name))}
+        if len(set(given.values())) > 1:
+            said = " and ".join(f"{name} {self.row[name]}" for name in list(given))
+            raise InputError(f"{self.place} has {printable(said)[:80]}, which contradict each other. Fix one of them.")
+        return next(iter(given.values()), None)
+
+    def _mark_in(self, name: str) -> Mark:
+        """What a column that isn't empty says."""
         said = str(self.row[name]).strip().lower()
         if name == "label" and said in WORDS:
             return WORDS[said]

@@ -5,12 +5,14 @@ from pathlib import Path
 
 from inspector.errors import InputError
 from inspector.hallucination.answers.kept_marks import KeptMarks
+from inspector.hallucination.answers.measure import Fed, Meter
 from inspector.hallucination.answers.own import OwnAnswer
 from inspector.hallucination.answers.resume import Answered, refuse_neuronless
 from inspector.hallucination.grading.labels import FEWEST
 from inspector.hallucination.grading.marks import Judge
 from inspector.hallucination.questions.prompts import Form, following
 from inspector.models import Model
+from inspector.printable import printable
 from inspector.progress import Task
 
 
@@ -41,6 +43,16 @@ def refuse_own(model: Model, answers: Sequence[OwnAnswer]) -> None:
         )
 
 
+def _refuse_answered(answers: Sequence[OwnAnswer]) -> None:
+    """Prompts that all end with the answer have it in them already, and it would stand there twice."""
+    prompted = [one for one in answers if one.prompt is not None]
+    if len(prompted) > 1 and all((one.prompt or "").rstrip().endswith(one.text.strip()) for one in prompted):
+        raise InputError(
+            f"The prompt of '{printable(prompted[0].question.id)}' ends with its answer, and so do all others. Give "
+            "the text before the answer only."
+        )
+
+
 def counts_of(answers: Sequence[OwnAnswer]) -> dict[str, int]:
     """How many answers were labelled, and how many came with a context or a prompt of their own."""
     return {
@@ -51,32 +63,42 @@ def counts_of(answers: Sequence[OwnAnswer]) -> dict[str, int]:
 
 
 def as_answered(
-    model: Model, answers: Sequence[OwnAnswer], form: Form, judge: Judge, folder: Path | None, task: Task
+    meter: Meter, answers: Sequence[OwnAnswer], judge: Judge, folder: Path | None, task: Task
 ) -> list[Answered]:
     """Own answers with their token ids and marks, as if they had been asked for.
 
     A sample is marked where the question's accepted answers are known, and left out where they aren't.
 
     Raises:
-        InputError: the judge can't be asked, or an answer that can't be tokenised.
+        InputError: an answer that can't be measured, said before a judge is asked; or the judge can't be asked.
     """
     kept, found = KeptMarks(judge, folder), []
-    for one in answers:
-        samples = one.samples if one.question.answers else ()
-        marks = [one.mark or kept.mark(one.question, one.text), *(kept.mark(one.question, text) for text in samples)]
-        found.append(
-            Answered(
-                one.question,
-                (token_ids(model, one, form),),
-                (one.text, *samples),
-                tuple(marks),
-                one.context,
-                one.prompt,
-            )
-        )
+    ids = ids_of(meter, answers)
+    fed_of(meter, answers, ids)
+    for one, tokens in zip(answers, ids, strict=True):
+        texts = (one.text.strip(), *(one.samples if one.question.answers else ()))
+        marks = [one.mark or kept.mark(one.question, texts[0]), *(kept.mark(one.question, text) for text in texts[1:])]
+        found.append(Answered(one.question, (tokens,), texts, tuple(marks), one.context, one.prompt))
         task.advance()
     kept.refuse_odd()
     return found
+
+
+def ids_of(meter: Meter, answers: Sequence[OwnAnswer]) -> list[tuple[int, ...]]:
+    """Each answer's token ids."""
+    return [token_ids(meter.model, one, meter.form) for one in answers]
+
+
+def fed_of(meter: Meter, answers: Sequence[OwnAnswer], ids: Sequence[tuple[int, ...]]) -> Fed:
+    """Own answers with their prompts, as the model receives them.
+
+    Raises:
+        InputError: an answer without tokens, or one that doesn't fit into the model's context, named by its id; or
+            prompts that have their answers in them.
+    """
+    _refuse_answered(answers)
+    names = [f"'{printable(one.question.id)}'" for one in answers]
+    return meter.feed([one.put for one in answers], ids, [one.prompt for one in answers], names)
 
 
 def token_ids(model: Model, one: OwnAnswer, form: Form) -> tuple[int, ...]:

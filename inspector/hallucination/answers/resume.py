@@ -38,8 +38,8 @@ class Answered:
 
     @property
     def put(self) -> str:
-        """What stands in the question's place in a prompt."""
-        return with_context(self.question.question, self.context)
+        """What stands in the question's place in a prompt; in one of its own the context has a place of its own."""
+        return with_context(self.question.question, None if self.prompt is not None else self.context)
 
 
 def refuse_neuronless(model: Model) -> None:

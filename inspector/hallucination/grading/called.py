@@ -6,6 +6,7 @@ from typing import Any
 
 from inspector.errors import InputError
 from inspector.hallucination.grading.marks import Judge, Mark, OddReply
+from inspector.printable import printable
 
 MARKS = ("right", "wrong", "abstained")
 
@@ -32,8 +33,18 @@ class Called:
 
         Raises:
             OddReply: the function gives something else.
+            InputError: it fails.
         """
-        said = self.function(question, answers, answer)
+        try:
+            said = self.function(question, answers, answer)
+        except InputError:
+            raise
+        except Exception as error:
+            told = printable(str(error).strip().partition("\n")[0])[:120]
+            raise InputError(
+                f"The judge {self.name} fails on the answer {answer[:40]!r}: {type(error).__name__}: {told}. It is "
+                "called with a question, its accepted answers and an answer."
+            ) from error
         if isinstance(said, str) and said in MARKS:
             return said  # type: ignore[return-value]
         if said is True or said is False or type(said).__name__ == "bool":  # numpy's too
@@ -51,7 +62,7 @@ def as_judge(judge: Judge | Function) -> Judge:
     """The judge, or the function as one; it is tried before anything is asked.
 
     Raises:
-        InputError: it can't be called, or fails on an ordinary answer or gives no mark of it.
+        InputError: it can't be called, fails on an ordinary answer, or gives no mark of it.
     """
     if not callable(judge):
         raise InputError(f"The judge is a {type(judge).__name__}. Give a function, or a judge such as WholeWords().")
@@ -59,14 +70,5 @@ def as_judge(judge: Judge | Function) -> Judge:
         return judge  # type: ignore[return-value]
     name = getattr(judge, "name", None) or getattr(judge, "__name__", type(judge).__name__)
     called = Called(judge, str(name), bool(getattr(judge, "kept", False)))
-    try:
-        called("What is the capital of France?", ("Paris",), "Paris")
-    except InputError:
-        raise
-    except Exception as error:
-        said = str(error).strip().partition("\n")[0][:120]
-        raise InputError(
-            f"The judge {name} fails on an ordinary answer: {type(error).__name__}: {said}. It is called with a "
-            "question, its accepted answers and an answer."
-        ) from error
+    called("What is the capital of France?", ("Paris",), "Paris")
     return called

@@ -66,8 +66,10 @@ class Form:
         Raises:
             InputError: the answer is empty, has more than one line, or half a surrogate pair.
         """
-        if "\n" in answer.strip():
-            raise InputError(f"Answer {answer.strip()[:40]!r} is not one line of text. Give one line.")
+        _refuse_half_pair("answer", answer)
+        answer = answer.strip()
+        if not answer or "\n" in answer:
+            raise InputError(f"Answer {answer[:40]!r} is not one line of text. Give one line.")
         return self.continuation_ids(tokenizer, question, answer)
 
     def continuation_ids(self, tokenizer: Any, question: str, answer: str) -> tuple[int, ...]:
@@ -96,10 +98,17 @@ def with_context(question: str, context: str | None) -> str:
 
 def following(tokenizer: Any, before: str, text: str) -> tuple[int, ...]:
     """Token ids of a text as it follows another; as it stands alone where the two are tokenised into each other."""
-    whole, prompt = encode(tokenizer, f"{before}{text}"), encode(tokenizer, before)
+    whole, prompt = as_spelt(tokenizer, f"{before}{text}"), as_spelt(tokenizer, before)
     if whole[: len(prompt)] == prompt and len(whole) > len(prompt):
         return whole[len(prompt) :]
     return tuple(tokenizer(text, add_special_tokens=False)["input_ids"])
+
+
+def as_spelt(tokenizer: Any, text: str) -> tuple[int, ...]:
+    """Token ids of a text that may spell the BOS itself; the tokenizer's own is not put before that one."""
+    ids = encode(tokenizer, text)
+    start = getattr(tokenizer, "bos_token_id", None)
+    return ids[1:] if start is not None and ids[:2] == (start, start) else ids
 
 
 def _refuse_half_pair(what: str, text: str) -> None:
