@@ -190,7 +190,9 @@ def test_a_prompt_of_one_s_own_is_what_the_answer_follows(tiny: Model) -> None:
     before = tiny.tokenizer(one.prompt)["input_ids"]
     assert fed.rows[0].ids == (*before, *ids)
     start, stop = fed.spans[0].question
-    assert list(before[start:stop]) == list(tiny.tokenizer(one.question.question)["input_ids"])
+    assert list(before[start:stop]) == list(
+        tiny.tokenizer(one.question.question, add_special_tokens=False)["input_ids"]
+    )
     assert fed.spans[0].answer == (len(before), len(before) + len(ids))
     alone = meter.measure(fed)
     with torch.no_grad():

@@ -89,7 +89,7 @@ def study_hallucination(
             raise InputError("Questions to ask and answers that exist were both given. Give one of them.")
         own = own_answers(answers)
         refuse_own(model, own)
-        sampling = replace(sampling, samples=max(len(one.samples) for one in own))
+        sampling = replace(sampling, samples=max(len(one.samples) if one.question.answers else 0 for one in own))
         everything = as_answered(Meter(model, form), own, judge, folder, progress.task("judging", len(own)))
         given = {"answers": counts_of(own)}
     labelled = label_all([one.marks for one in everything], agreement)

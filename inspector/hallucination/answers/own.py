@@ -151,7 +151,7 @@ class _Reader:
         if missing:
             raise InputError(
                 f"{self.place} lacks {' and '.join(missing)}; it has {_names(self.row)}. "
-                "Add it, or say which column it is."
+                "Add it, or say which column it is (columns, --column)."
             )
         question = Question(
             self._text("id") or number,
@@ -164,7 +164,7 @@ class _Reader:
         if self.labels and mark is None and not question.answers:
             raise InputError(
                 f"{self.place} has neither a label nor accepted answers; its columns are {_names(self.row)}. Give "
-                "one of them, or say which column it is."
+                "one of them, or say which column it is (columns, --column)."
             )
         samples = self._texts("samples") if self.labels else ()
         context, prompt, text = self._text("context"), self._text("prompt"), self._needed("answer")
@@ -183,6 +183,8 @@ class _Reader:
         value = self.row.get(name)
         if _missing(value):
             return None
+        if name in ("id", "group") and isinstance(value, float) and value.is_integer():
+            value = int(value)  # a column of whole numbers, one of which is missing
         if isinstance(value, bool) or not isinstance(value, str | int | np.integer):
             raise InputError(f"{self.place} has a {type(value).__name__} for {name}. Give text.")
         text = str(value)
@@ -221,8 +223,8 @@ class _Reader:
             return one if ONE[said] else ("wrong" if one == "right" else "right")
         if said in ONE:
             raise InputError(
-                f"{self.place} has {said} for a label, and 1 can mean correct or hallucinated. Say which (one_is), or "
-                "write right and wrong."
+                f"{self.place} has {said} for a label, and 1 can mean correct or hallucinated. Say which (one_is, "
+                "--one-is), or write right and wrong."
             )
         raise InputError(f"{self.place} has {said[:40]!r} for a {name}. Write right, wrong or abstained.")
 

@@ -48,7 +48,7 @@ def _table(path: Path, suffix: str) -> pd.DataFrame:
     except (OSError, ValueError) as error:  # pyarrow's errors and pandas' are ValueErrors, bad UTF-8 is too
         if isinstance(error, OSError) and error.strerror:
             raise InputError(f"'{path}' can't be read: {error.strerror}. Give a file of answers.") from error
-        said = printable(str(error).strip().partition("\n")[0])[:120]
+        said = printable(str(error).strip().partition("\n")[0].rpartition("C error: ")[2])[:120]
         raise InputError(f"'{path}' can't be read as {suffix}: {said}. Export it again.") from error
 
 

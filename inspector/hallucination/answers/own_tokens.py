@@ -1,5 +1,6 @@
 """Own answers with their token ids and marks, as if a model had been asked for them."""
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,13 +16,16 @@ from inspector.models import Model
 from inspector.printable import printable
 from inspector.progress import Task
 
+FEWEST_TEXTS = 10
+"""Fewer different answers (yes and no, say) can't be split so that none is on both sides."""
+
 
 def refuse_own(model: Model, answers: Sequence[OwnAnswer]) -> None:
     """Say what stands in the way of a study of own answers before any work is done.
 
     Raises:
         ModelError: the model has no neurons that can be measured.
-        InputError: a model without a tokenizer, or too few answers.
+        InputError: a model without a tokenizer, too few answers or too few different ones, or all of one group.
     """
     refuse_neuronless(model)
     if model.tokenizer is None:
@@ -35,6 +39,13 @@ def refuse_own(model: Model, answers: Sequence[OwnAnswer]) -> None:
                 f"insufficient data: {kinds['right']} answers are correct and {kinds['wrong']} incorrect; at least "
                 f"{FEWEST} of each kind are needed. Give more {'correct' if mark == 'right' else 'incorrect'} ones."
             )
+    texts = Counter(" ".join(one.text.casefold().split()) for one in answers)
+    if len(texts) < FEWEST_TEXTS:
+        (most, times), *_ = texts.most_common(1)
+        raise InputError(
+            f"insufficient data: the answers are {len(texts)} different texts, '{printable(most)[:40]}' {times:,} times; "
+            f"a text is never on both sides of a split, so at least {FEWEST_TEXTS} are needed. Give others too."
+        )
     groups = {one.question.subject for one in answers}
     if len(groups) == 1 and None not in groups:
         (only,) = groups
