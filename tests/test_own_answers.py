@@ -1,6 +1,7 @@
 """Answers that exist already: read from any table, studied as if they had been asked for, and scored in bulk."""
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,12 @@ import pandas as pd
 import pytest
 import torch
 from fixtures_cli import Command
-from fixtures_tiny import loaded, with_words
+from fixtures_tiny import Words, loaded, with_words
 from sklearn.utils.validation import check_is_fitted
 
 from inspector import Study, own_answers, study_hallucination
 from inspector.errors import InputError
+from inspector.hallucination import neuron_states
 from inspector.hallucination.answers.ask import Sampling
 from inspector.hallucination.answers.measure import Meter
 from inspector.hallucination.answers.own import OwnAnswer
@@ -22,12 +24,16 @@ from inspector.hallucination.answers.own_tokens import token_ids
 from inspector.hallucination.compare_decoding import compare_decoding
 from inspector.hallucination.compare_guards import compare_policies
 from inspector.hallucination.grading.called import as_judge
+from inspector.hallucination.pipeline import _given, _words_alone
 from inspector.hallucination.probe import select as selecting
-from inspector.hallucination.questions.prompts import Form
+from inspector.hallucination.probe.splits import split
+from inspector.hallucination.probe.text_alone import text_alone
+from inspector.hallucination.questions.prompts import Form, as_spelt, following
 from inspector.hallucination.questions.sets import Question
 from inspector.models import Model
 from inspector.run.report import open_run
 from inspector.show.sentences import paragraphs
+from inspector.stats import auroc
 
 ROW = {"question": "Who wrote Faust?", "answer": "Goethe", "label": "right"}
 
@@ -54,9 +60,14 @@ def tiny() -> Model:
 
 @pytest.fixture(scope="module")
 def own(tiny: Model) -> Study:
+    """A study of answers whose last word gives the label away."""
     with pytest.MonkeyPatch.context() as fewer:
-        fewer.setattr(selecting, "BOOTSTRAPS", 2)
-        return study_hallucination(tiny, answers=rows())
+        for name in ("BOOTSTRAPS", "SHUFFLES", "RANDOM_DRAWS"):
+            fewer.setattr(selecting, name, 2)
+        fewer.setattr(neuron_states, "TEXTS", 3)
+        return study_hallucination(
+            tiny, answers=[{**one, "answer": f"{one['answer']} {one['label']}"} for one in rows()]
+        )
 
 
 # -- reading ---------------------------------------------------------------------------------------------------------
@@ -130,6 +141,11 @@ def test_labels_are_read_as_people_write_them(row: dict[str, Any], one_is: Any, 
         ([{**ROW, "samples": 3}], r"has a int for samples"),
         ([{**ROW, "id": "a"}, {**ROW, "id": "a"}], r"Rows 1 and 2 have the id 'a'"),
         ([], r"has no answers"),
+        ([{**ROW, "correct": 0}], r"label right and correct 0, which contradict each other"),
+        (
+            pd.DataFrame([["a", "b", "right", "wrong"]], columns=["question", "answer", "label", "label"]),
+            "named 'label'",
+        ),
         ("answers.xlsx", r"is not \.jsonl"),
         ("nowhere.csv", r"can't be read"),
         ("nowhere.parquet", r"can't be read"),
@@ -149,6 +165,72 @@ def test_columns_of_other_names_are_taken_and_misspelt_ones_suggested() -> None:
         own_answers(table, columns={**names, "answer": "replay"})
     with pytest.raises(InputError, match="No column 'reply' is known"):
         own_answers(table, columns={"reply": "answer"})
+
+
+def test_a_mapping_may_swap_names_or_use_a_column_twice() -> None:
+    (swapped,) = own_answers([ROW], columns={"question": "answer", "answer": "question"})
+    assert (swapped.question.question, swapped.text) == ("Goethe", "Who wrote Faust?")
+    (twice,) = own_answers([{**ROW, "q": "Who?"}], columns={"question": "q", "prompt": "q"})
+    assert (twice.question.question, twice.prompt) == ("Who?", "Who?")
+
+
+def test_label_one_means_right_or_wrong_and_nothing_else() -> None:
+    with pytest.raises(InputError, match="'correct' is no meaning of label 1"):
+        own_answers([{**ROW, "label": 1}], one_is="correct")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("question,answer,label,label\nWho?,me,right,wrong\n", "Several columns are named 'label'"),
+        ("question,answer,label\nWho?,me,right,\n", "Expected 3 fields in line 2, saw 4"),
+        ("question,answer,label\n", "has no answers"),
+        ("", "No columns to parse"),
+        ('question,answer,label\nWho?,"me,right\n', "EOF inside string"),
+    ],
+)
+def test_a_damaged_csv_file_is_refused_and_no_column_is_guessed(content: str, message: str, tmp_path: Path) -> None:
+    file = tmp_path / "answers.csv"
+    file.write_text(content)
+    with pytest.raises(InputError, match=message) as raised:
+        own_answers(file)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_csv_file_from_excel_is_read(tmp_path: Path) -> None:
+    file = tmp_path / "answers.csv"
+    file.write_bytes("\ufeffquestion, answer ,label\r\nWho?,Müller,right\r\n".encode())
+    assert own_answers(file) == [OwnAnswer(Question("1", "Who?", ()), "Müller", "right")]
+
+
+def test_whole_numbers_name_rows_and_groups_where_some_are_missing() -> None:
+    table = pd.DataFrame([ROW, ROW]).assign(id=[7, None], group=[3, None])
+    assert table["id"].dtype == float
+    first, second = (one.question for one in own_answers(table))
+    assert (first.id, first.subject, second.id, second.subject) == ("7", "3", "2", None)
+
+
+def test_aliases_are_accepted_answers_and_scoring_looks_at_none() -> None:
+    row = {"question": "Who?", "answer": "Goethe", "aliases": ["Goethe"]}
+    assert own_answers([row])[0].question.answers == ("Goethe",)
+    assert own_answers([{**row, "aliases": 3, "samples": 4}], labels=False)[0].question.answers == ()
+
+
+def test_after_a_prompt_of_its_own_an_answer_keeps_the_space_that_it_begins_with(tiny: Model) -> None:
+    (one,) = own_answers([{**ROW, "answer": " Goethe ", "prompt": "Faust? A:"}])
+    assert one.text == " Goethe"
+    (alone,) = own_answers([{**ROW, "answer": " Goethe "}])
+    assert alone.text == "Goethe"
+
+
+def test_a_prompt_that_spells_the_bos_has_it_once() -> None:
+    class Spelt(Words):
+        def __call__(self, text: str, add_special_tokens: bool = True) -> dict[str, list[int]]:
+            ids = super().__call__(text.removeprefix("<bos>"), add_special_tokens)["input_ids"]
+            return {"input_ids": [1, *ids] if text.startswith("<bos>") else ids}
+
+    assert as_spelt(Spelt(), "<bos>w5 w6") == as_spelt(Spelt(), "w5 w6")
+    assert following(Spelt(), "<bos>w5", " w6") == following(Spelt(), "w5", " w6")
 
 
 # -- studying --------------------------------------------------------------------------------------------------------
@@ -195,9 +277,7 @@ def test_a_prompt_of_one_s_own_is_what_the_answer_follows(tiny: Model) -> None:
     )
     assert fed.spans[0].answer == (len(before), len(before) + len(ids))
     alone = meter.measure(fed)
-    with torch.no_grad():
-        logits = tiny.forward(torch.tensor([fed.rows[0].ids]), None, logits=True)
-    assert logits is not None
+    logits = tiny.logits(torch.tensor([fed.rows[0].ids]))
     logp = logits[0, len(before) - 1 : -1].log_softmax(-1)
     assert alone.logprob[0] == pytest.approx(float(logp.gather(1, torch.tensor(ids)[:, None]).mean()), abs=1e-5)
 
@@ -216,17 +296,52 @@ def test_a_context_stands_before_the_question(tiny: Model) -> None:
         ),
         (rows(100, group="one"), r"All answers are of the group 'one'"),
         ([{**one, "label": "right"} for one in rows()], r"100 answers are correct and 0 incorrect"),
-        (rows(100, prompt="w5 " * 5000), r"the model's context is"),
+        (rows(100, prompt="w5 " * 5000), r"^Answer '1': .*the model's context is"),
+        (rows(100, context="w5 " * 5000), r"^Answer '1': .*the model's context is"),
+        ([{**one, "prompt": f"w5 {one['answer']}"} for one in rows()], r"'1' ends with its answer, and so do all"),
+        ([{**one, "answer": f"w{n % 2}"} for n, one in enumerate(rows())], r"2 different texts, 'w0' 50 times"),
     ],
 )
-def test_what_can_not_be_studied_is_said_before_a_number(table: Any, message: str, tiny: Model) -> None:
+def test_what_can_not_be_studied_is_said_before_a_judge_is_asked(table: Any, message: str, tiny: Model) -> None:
+    asked = []
+    table = [{**one, "answers": ["w5"], "samples": ["w6"]} for one in table]
     with pytest.raises(InputError, match=message):
-        study_hallucination(tiny, answers=table)
+        study_hallucination(tiny, answers=table, judge=lambda *what: asked.append(what) or True)
+    assert len(asked) <= 1  # the trial
 
 
 def test_questions_and_answers_are_not_both_taken(tiny: Model) -> None:
     with pytest.raises(InputError, match="both given"):
         study_hallucination(tiny, [Question("1", "Who?", ("me",))], answers=rows())
+
+
+def test_a_prompt_without_its_question_counts_as_the_question_and_is_said() -> None:
+    some = own_answers([{**ROW, "prompt": "Another text:"}, {**ROW, "prompt": f"Q: {ROW['question']} A:"}])
+    assert any(note.startswith("1 prompts don't have their question") for note in _given(some))
+
+
+def test_labels_that_the_words_give_away_are_said_with_the_number(own: Study) -> None:
+    (said,) = (note for note in own.notes if "TF-IDF" in note)
+    assert re.search(r"AUROC (1\.00|0\.9\d) \[0\.\d\d, (1\.00|0\.9\d)\] by TF-IDF", said)
+
+
+def test_words_that_say_nothing_are_not_mentioned_and_those_that_say_less_beside_the_probe() -> None:
+    made_up, none = np.arange(200) % 2 == 1, np.random.default_rng(0).normal(size=200)
+    own = np.arange(200)
+    assert _words_alone(none, made_up - 0.5, made_up, own) == []
+    (less,) = _words_alone(none + made_up, made_up - 0.5, made_up, own)
+    assert less.endswith("by TF-IDF; the probe's is 1.00.")
+    (more,) = _words_alone(made_up - 0.5, none, made_up, own)
+    assert "AUROC 1.00" in more and more.endswith("is not clearly more: it may have learnt the words.")
+
+
+def test_words_are_learnt_from_other_folds_alone() -> None:
+    made_up = np.arange(100) % 2 == 1
+    folds = split(np.arange(100)[:, None], made_up, 5)
+    unique = [f"only{n} here" for n in range(100)]  # a label that a row's own words tell, and no other's
+    assert np.unique(text_alone(unique, ["?!"] * 100, made_up, folds)).size <= 5
+    told = ["yes" if one else "no" for one in made_up]
+    assert auroc(text_alone(unique, told, made_up, folds), made_up) == 1
 
 
 # -- judges ----------------------------------------------------------------------------------------------------------
@@ -248,6 +363,16 @@ def test_any_function_is_a_judge_and_is_tried_before_anything_is_asked(tiny: Mod
     assert not asked
 
 
+def test_a_judge_that_fails_on_one_answer_is_named_with_it(tiny: Model) -> None:
+    def fails(question: str, answers: Any, answer: str) -> bool:
+        return bool(1 / (answer != "w7 w7 w7"))
+
+    table = [{**one, "label": None, "answers": ["w5"]} for one in rows()]
+    table[50]["answer"] = "w7 w7 w7"
+    with pytest.raises(InputError, match="The judge fails fails on the answer 'w7 w7 w7': ZeroDivisionError: division"):
+        study_hallucination(tiny, answers=table, judge=fails)
+
+
 # -- scoring ---------------------------------------------------------------------------------------------------------
 
 
@@ -263,6 +388,15 @@ def test_scores_in_bulk_are_the_scores_one_by_one(own: Study, tiny: Model, monke
     odds = np.log(scored.tokens["risk"] / (1 - scored.tokens["risk"])).groupby(scored.tokens["id"], sort=False).mean()
     np.testing.assert_allclose(1 / (1 + np.exp(-odds)), scored.answers["risk"], atol=2e-3)
     assert own.score_all(tiny, pd.DataFrame(some)).tokens is None
+
+
+def test_an_answer_that_can_not_be_scored_is_said_before_any_is(
+    own: Study, tiny: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Meter, "watch", lambda *arguments: pytest.fail("something was measured"))
+    table = [*rows(5), {"question": "w5 " * 5000, "answer": "w6", "id": "long"}]
+    with pytest.raises(InputError, match=r"^Answer 'long': .*the model's context is"):
+        own.score_all(tiny, table)
 
 
 def test_a_file_is_scored_by_the_command(saved: Path, real: Command, tmp_path: Path) -> None:

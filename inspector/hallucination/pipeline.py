@@ -171,17 +171,7 @@ class _Found:
         used = [self.answered[row] for row in self.usable]
         words = [one.question.question for one in used], [one.texts[0] for one in used]
         odds = text_alone(*words, answers.made_up, selection.folds)
-        low, high = (float(end) for end in auroc_interval(odds, answers.made_up, answers.subject))
-        if low <= 0.5:
-            return []
-        probe = float(auroc(selection.odds["probe"], answers.made_up))
-        said = (
-            "The words of question and answer alone, without a model, say which answers are incorrect: AUROC "
-            f"{auroc(odds, answers.made_up):.2f} [{low:.2f}, {high:.2f}] by TF-IDF"
-        )
-        if high < probe:
-            return [f"{said}; the probe's is {probe:.2f}."]
-        return [f"{said}, and the probe's {probe:.2f} is no better than that: it may have learnt the words."]
+        return _words_alone(odds, selection.odds["probe"], answers.made_up, answers.subject)
 
     def evidence(
         self,
@@ -318,6 +308,21 @@ def _given(own: Sequence[OwnAnswer]) -> list[str]:
     if not any(one.samples for one in own):
         notes.append("No samples were given, so how often the model would answer otherwise is not known.")
     return notes
+
+
+def _words_alone(words: np.ndarray, probe: np.ndarray, made_up: np.ndarray, subject: np.ndarray) -> list[str]:
+    """What the words alone say by their log-odds, where it is clearly more than nothing, beside the probe's."""
+    low, high = (float(end) for end in auroc_interval(words, made_up, subject))
+    if low <= 0.5:
+        return []
+    said = (
+        "The words of question and answer alone, without a model, say which answers are incorrect: AUROC "
+        f"{auroc(words, made_up):.2f} [{low:.2f}, {high:.2f}] by TF-IDF"
+    )
+    mine = float(auroc(probe, made_up))
+    if high < mine:
+        return [f"{said}; the probe's is {mine:.2f}."]
+    return [f"{said}, and the probe's {mine:.2f} is not clearly more: it may have learnt the words."]
 
 
 def _notes(labelled: Labelled, marks: Sequence[Sequence[Mark]], empty: int) -> tuple[str, ...]:

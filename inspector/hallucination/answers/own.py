@@ -78,7 +78,7 @@ def own_answers(
     source: OwnAnswers,
     *,
     columns: Mapping[str, str] | None = None,
-    one_is: Kind | None = None,
+    one_is: str | None = None,
     labels: bool = True,
 ) -> list[OwnAnswer]:
     """Answers from a file, a DataFrame or rows.
@@ -98,8 +98,7 @@ def own_answers(
     Raises:
         InputError: a source that can't be read, columns that are missing or named twice, or a row that is no answer.
     """
-    if one_is not in (None, "right", "wrong"):
-        raise InputError(f"{one_is!r} is no meaning of label 1. Use one_is='right' or one_is='wrong'.")
+    one = _kind(one_is)
     _refuse_unknown(columns or {})
     place, rows = rows_of(source)
     found: list[OwnAnswer] = []
@@ -110,13 +109,19 @@ def own_answers(
         where = f"{place} {number}"
         if not isinstance(row, Mapping):
             raise InputError(f"{where} is a {type(row).__name__}, not a row. Give mappings with question and answer.")
-        found.append(_Reader(where, _named(where, row, columns or {}), one_is, labels).answer(str(number)))
+        found.append(_Reader(where, _named(where, row, columns or {}), one, labels).answer(str(number)))
     if not found:
         raise InputError(
             f"{place.rpartition(' ')[0] or 'The source'} has no answers. Give it rows of question, answer and label."
         )
     _refuse_repeats(found)
     return found
+
+
+def _kind(one_is: str | None) -> Kind | None:
+    if one_is is None or one_is == "right" or one_is == "wrong":
+        return one_is  # type: ignore[return-value]
+    raise InputError(f"{one_is!r} is no meaning of label 1. Use one_is='right' or one_is='wrong'.")
 
 
 def _refuse_unknown(columns: Mapping[str, str]) -> None:

@@ -43,8 +43,8 @@ def refuse_own(model: Model, answers: Sequence[OwnAnswer]) -> None:
     if len(texts) < FEWEST_TEXTS:
         (most, times), *_ = texts.most_common(1)
         raise InputError(
-            f"insufficient data: the answers are {len(texts)} different texts, '{printable(most)[:40]}' {times:,} times; "
-            f"a text is never on both sides of a split, so at least {FEWEST_TEXTS} are needed. Give others too."
+            f"insufficient data: the answers are {len(texts)} different texts, '{printable(most)[:40]}' {times:,} "
+            f"times; a text is never on both sides of a split, so at least {FEWEST_TEXTS} are needed. Give others too."
         )
     groups = {one.question.subject for one in answers}
     if len(groups) == 1 and None not in groups:
