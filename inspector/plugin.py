@@ -33,6 +33,17 @@ if TYPE_CHECKING:
     from inspector.errors import InputError, InspectorError
     from inspector.figures.drawing import Drawing, Source
     from inspector.interventions.trial import Trial, once
+    from inspector.interventions.values import (
+        Intervention,
+        Mean,
+        ablate_output,
+        clamp,
+        knock_out_attention,
+        mean_ablate,
+        scale,
+        set_to,
+        zero_ablate,
+    )
     from inspector.records import Evidence, Finding, Sentence, Verdict
     from inspector.sites import Site
 
@@ -59,6 +70,17 @@ _HOMES = {
     "inspector.errors": ("InputError", "InspectorError"),
     "inspector.figures.drawing": ("Drawing", "Source"),
     "inspector.interventions.trial": ("Trial", "once"),
+    "inspector.interventions.values": (
+        "Intervention",
+        "Mean",
+        "ablate_output",
+        "clamp",
+        "knock_out_attention",
+        "mean_ablate",
+        "scale",
+        "set_to",
+        "zero_ablate",
+    ),
     "inspector.records": ("Evidence", "Finding", "Sentence", "Verdict"),
     "inspector.sites": ("Site",),
 }
@@ -79,7 +101,9 @@ __all__ = [
     "Headline",
     "InputError",
     "InspectorError",
+    "Intervention",
     "Judge",
+    "Mean",
     "Measured",
     "Names",
     "NeuronColumns",
@@ -101,10 +125,17 @@ __all__ = [
     "Trial",
     "Trials",
     "Verdict",
+    "ablate_output",
+    "clamp",
+    "knock_out_attention",
+    "mean_ablate",
     "once",
+    "scale",
+    "set_to",
     "threshold",
     "token_text",
     "verdict_by",
+    "zero_ablate",
 ]
 
 

@@ -1,6 +1,7 @@
 """Text of models, runs, templates and files, made fit to be printed: nothing in it is obeyed by a terminal."""
 
 import unicodedata
+from collections.abc import Iterable
 
 JOINERS = frozenset("\u200c\u200d")
 """Of Persian, Indic scripts and emoji; they move no cursor and turn no text around."""
@@ -27,6 +28,14 @@ def printable(text: object, kept: str = "") -> str:
     if said.isprintable():
         return said
     return said.translate({ord(c): c.encode("unicode_escape").decode() for c in obeyed(said, kept)})
+
+
+def listed(names: Iterable[object], most: int = 12) -> str:
+    """Names for a message, so many and each so short that it stays one line; `none` without any."""
+    every = [str(name) for name in names]
+    shown = [name if len(name) <= 40 else f"{name[:39]}…" for name in every[:most]]
+    more = f" and {len(every) - most:,} more" if len(every) > most else ""
+    return ", ".join(shown) + more if every else "none"
 
 
 def obeyed(text: str, kept: str = "") -> set[str]:

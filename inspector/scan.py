@@ -12,7 +12,8 @@ from inspector.batches import WINDOW, Text, TokenSequence, batches, token_table,
 from inspector.detectors.apart import Apart, without_overwriting
 from inspector.detectors.base import Detector, Judge, attempt, bytes_kept, load_detectors, load_judges
 from inspector.detectors.measured import Measured
-from inspector.detectors.schema import Schema, check_evidence
+from inspector.detectors.returned import check_returned
+from inspector.detectors.schema import check_evidence, schema_of
 from inspector.detectors.thresholds import in_force
 from inspector.errors import DetectorError, InputError, ModelError
 from inspector.interventions.apply import interventions_in_force
@@ -147,13 +148,28 @@ class _Scan:
     def controls(self, seed: int) -> list[tuple[str, Detector, list[TokenSequence]]]:
         """Name, detector and rows of every control input that the detectors ask for."""
         found: list[tuple[str, Detector, list[TokenSequence]]] = []
-        context = self.model.shape.context
         for detector in self.detectors:
-            make = getattr(detector, "controls", None)
-            given = {} if make is None else self._tried(detector, "controls", partial(make, self.model, seed))
-            for name, ids in (given or {}).items():
-                found.append((f"{detector.name}.{name}", detector, tokenise(None, ids, bos=None, window=context)))
+            if getattr(detector, "controls", None) is not None:
+                inputs = self._tried(detector, "controls", partial(self._inputs, detector, seed)) or {}
+                found += [(f"{detector.name}.{name}", detector, rows) for name, rows in inputs.items()]
         return found
+
+    def _inputs(self, detector: Any, seed: int) -> dict[str, list[TokenSequence]]:
+        """The rows of a detector's control inputs.
+
+        Raises:
+            ValueError: they can't be fed to the model, which is the detector's fault and not the user's.
+        """
+        given = detector.controls(self.model, seed)
+        check_returned("controls", given)
+        made = {}
+        for name, ids in given.items():
+            try:
+                made[str(name)] = tokenise(None, ids, bos=None, window=self.model.shape.context)
+                _refuse_ids(self.model, made[str(name)])
+            except InputError as error:
+                raise ValueError(f"input '{name}': {error}") from error
+        return made
 
     def kept(self, rows: Sequence[TokenSequence], detector: Detector) -> int:
         """Bytes that a detector's evidence will have of these rows; 0 where it fails to tell."""
@@ -216,9 +232,7 @@ def _whole(detector: Detector, name: str, evidence: Evidence, rows: Sequence[Tok
         ValueError: it isn't as the detector's schema has it, so that its run would be saved and not open.
     """
     evidence = with_sources(evidence, rows, model)
-    schema: Schema | None = getattr(detector, "schema", None)
-    if schema is not None and name != detector.name:
-        schema = schema.controls.get(name.removeprefix(f"{detector.name}."), schema.controls.get("*"))
+    schema = schema_of(detector, name)
     if schema is not None:
         check_evidence(schema, name, evidence, model.card)
     return evidence

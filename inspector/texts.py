@@ -33,6 +33,20 @@ STRUCTURED = frozenset(
 """Suffixes of files whose markup is no text to scan."""
 
 
+SIGNATURES = {"%pdf-": "is a PDF", "{\\rtf": "is RTF", "<?xml": "is XML", "<!doctype": "is HTML", "<html": "is HTML"}
+"""What files begin with, in small letters, that hold more than a text."""
+NEVER_TEXT = ("is a PDF", "is RTF", "holds control characters, as UTF-16 and programs do")
+
+
+def _kind_of(text: str) -> str:
+    """What a file's content is if it isn't text, whatever its name says; empty for text."""
+    head = text[:64].lstrip().lower()
+    controls = sum(text.count(chr(code)) for code in (*range(9), *range(14, 27), *range(28, 32)))
+    if controls * 50 > len(text) or "\0" in text:
+        return NEVER_TEXT[-1]
+    return next((kind for begin, kind in SIGNATURES.items() if head.startswith(begin)), "")
+
+
 def suffix_of(name: str | Path) -> str:
     """A file's suffix in small letters."""
     return Path(name).suffix.strip().lower()
@@ -69,6 +83,8 @@ def from_uploaded(name: str, content: bytes) -> list[str]:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError(f"'{name}' is not UTF-8 (byte {error.start}). Convert it to UTF-8.") from error
+    if (kind := _kind_of(text)) and (suffix != ".txt" or kind in NEVER_TEXT):
+        raise InputError(f"'{name}' {kind}, and is no text to scan. Give its text as UTF-8, in .txt or .jsonl.")
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     if not text.strip():
         raise InputError(f"'{name}' is empty. Leave it out or give it words.")

@@ -190,6 +190,11 @@ def test_an_unknown_command_is_named(command: Command) -> None:
     refused(command("inspect"), "inspect")
 
 
+def test_the_version_is_shown(command: Command) -> None:
+    outcome = command("--version")
+    assert outcome.code == 0 and re.fullmatch(r"inspector \d+\.\d+\.\d+\n", outcome.out)
+
+
 def test_no_arguments_give_help_without_an_error_line(command: Command) -> None:
     outcome = command()
     assert "examine" in outcome.out + outcome.err

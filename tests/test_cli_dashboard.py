@@ -28,6 +28,13 @@ def test_a_port_that_is_taken_is_named(command: Any) -> None:
     assert done.code == 2 and f"127.0.0.1:{port}" in done.err
 
 
+@pytest.mark.skipif(not socket.has_ipv6, reason="this machine has no IPv6")
+def test_an_ipv6_address_is_shown_in_brackets(command: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(cli_dashboard.os, "execv", lambda path, given: None)
+    done = command("dashboard", str(tmp_path), "--host", "::1", "--port", "8943")
+    assert done.code == 0 and "http://[::1]:8943" in done.err
+
+
 def test_the_app_that_is_started_is_the_installed_one(
     command: Any,
     monkeypatch: pytest.MonkeyPatch,

@@ -1,9 +1,12 @@
 """What was planted is found, exactly; what wasn't, isn't; and the laws every detector keeps."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
 import pytest
 import torch
 from conftest import SINKS, SPIKES
@@ -13,14 +16,19 @@ from inspector.batches import Batch, pad_rows, tokenise
 from inspector.detectors.base import installed, load_detectors
 from inspector.detectors.massive import thresholds as massive_levels
 from inspector.detectors.massive.detector import Massive
+from inspector.detectors.measured import Measured
 from inspector.detectors.schema import Array, Schema
+from inspector.detectors.shown import TextTable
 from inspector.detectors.sinks import frames as sinks_judge
 from inspector.detectors.sinks.detector import Sinks
-from inspector.errors import InputError
+from inspector.errors import DetectorError, InputError
+from inspector.figures.drawing import Drawing
 from inspector.models import Model
 from inspector.models.attention import WholeAttention
 from inspector.records import Finding
 from inspector.scan import with_sources
+from inspector.show.figures import drawings_of
+from inspector.show.terminal import text_tables
 from inspector.sites import Site
 from inspector.testing import TRIGGER, PlantedSpike, check_detector, measure, planted_model, random_texts
 
@@ -121,6 +129,9 @@ def test_a_reducer_that_writes_costs_its_own_part_and_no_other_number(planted: M
     [
         ("reducer", None, "gave nothing, not a reducer"),
         ("controls", [], "gave a list, not a mapping"),
+        ("controls", {"far": [[999_999]]}, "input 'far': Text 0 has a token id outside"),
+        ("controls", {"none": []}, "input 'none':"),
+        ("notes", [1], "gave a int among its strs"),
         ("judge", ["spike"], "gave a str among its Findings"),
     ],
 )
@@ -135,6 +146,32 @@ def test_what_is_of_another_type_costs_its_own_part_and_is_named(
     assert set(examine(planted, AT_START, ["massive"]).findings) <= set(report.findings)
     (note,) = [note for note in report.notes if "'odd'" in note]
     assert f"failed in {part}" in note and said in note
+
+
+@pytest.mark.parametrize(
+    ("part", "given", "said"),
+    [
+        ("text_tables", lambda self, m: ["a table"], "gave a str among its TextTables"),
+        ("text_tables", lambda self, m: iter([TextTable("t", pd.DataFrame(), {}), 3]), "gave a int among its TextT"),
+        ("frames", [1], "is a list, not a mapping of names to Frames"),
+        ("frames", {"a": pd.DataFrame()}, "'a' is a DataFrame, not a Frame"),
+        ("figures", lambda self, m: {"f": Drawing(go.Figure, ("odd.plateus",))}, "there is no frame 'odd.plateus'"),
+    ],
+)
+def test_what_shows_another_type_is_named_where_it_would_be(planted: Model, part: str, given: Any, said: str) -> None:
+    odd = type("Odd", (Massive,), {"name": "odd", part: given})()
+    report = examine(planted, AT_START, [odd])
+    shown = Measured(odd, report)
+    with pytest.raises(DetectorError, match=re.escape(said)):
+        _ = drawings_of(shown) if part == "figures" else list(text_tables(shown)) and shown.frames
+
+
+def test_the_laws_hold_evidence_against_its_schema(planted: Model, unplanted: Model) -> None:
+    class Promising(Massive):
+        schema = Schema({"nothing": Array(("layer",))})
+
+    with pytest.raises(AssertionError, match=r"schema refuses its evidence.*'nothing'"):
+        check_detector(Promising(), (planted, AT_START), (unplanted, AT_START), lambda f: True)
 
 
 def test_evidence_that_could_not_be_opened_again_is_not_saved(planted: Model) -> None:

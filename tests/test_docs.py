@@ -17,7 +17,7 @@ from fixtures_cli import Command
 from fixtures_tiny import loaded
 
 import inspector
-from inspector import Study, examine, models, texts
+from inspector import Study, examine, models, texts, verify
 from inspector.cli import main as cli
 from inspector.hallucination.questions.sets import load
 from inspector.models import Model, catalogue
@@ -179,9 +179,15 @@ def test_an_installed_plugin_is_found_and_run(tmp_path: Path, monkeypatch: pytes
     (about / "entry_points.txt").write_text("[inspector.detectors]\nsize = size_plugin:Size\nbroken = nowhere:X\n")
     monkeypatch.syspath_prepend(tmp_path)
     importlib.invalidate_caches()
-    report = examine(planted_model([PlantedSpike(2, 5)]), random_texts(4, 64, 70, trigger=7))
+    model = planted_model([PlantedSpike(2, 5)])
+    report = examine(model, random_texts(4, 64, 70, trigger=7))
     del sys.modules["size_plugin"]
     assert report.settings["detectors"] == ["massive", "sinks", "size"]
     assert len(report.frame("evidence.size.largest")) == 24
-    assert [one.layer for one in report.findings if one.detector == "size"] == [2, 3, 4, 5]
+    assert [(one.layer, one.unit) for one in report.findings if one.detector == "size"] == [(i, 5) for i in range(2, 6)]
+    assert report.evidence["size.random"]["largest"].shape == (8, 6)
+    alone = examine(model, random_texts(4, 64, 70, trigger=7), ["size"])
+    tested = verify(alone, model, random_texts(16, 64, 66, trigger=7), twins=20)
+    assert {one.op for one in tested.effects if one.detector == "size"} == {"zero"}
+    assert {one.verdict for one in tested.findings if one.detector == "size"} != {""}
     assert any("Detector 'broken' of size-plugin failed to load" in note for note in report.notes)

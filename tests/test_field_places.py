@@ -29,10 +29,9 @@ from inspector.cli import dashboard as cli_dashboard
 from inspector.cli import main
 from inspector.errors import InputError, ModelError, RunError
 from inspector.figures.effects import effect_intervals
-from inspector.hallucination.questions import chat_template
 from inspector.hallucination.questions.prompts import Form
 from inspector.hallucination.questions.sets import from_file
-from inspector.models import embedded, load_model
+from inspector.models import chat_template, embedded, load_model
 from inspector.printable import printable
 from inspector.records import Effect
 from inspector.resume import KEPT, working_folder
@@ -292,6 +291,9 @@ TEMPLATES = {
     "ignores the question": "hello",
     "is endless": "{{ 'a' * 3000000 }}",
     "is blank": "{{ none.x }}",
+    "is one long power": "{{ 9 ** 9 ** 9 ** 9 }}",
+    "grows in one step": "{% set n = messages|length %}{{ 'a' * (10 ** (9 + n)) }}",
+    "pads without end": "{{ 'a'|center(99999999999) }}",
 }
 
 

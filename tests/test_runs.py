@@ -441,6 +441,14 @@ def test_a_larger_file_may_hold_more_rows_than_a_small_one(tmp_path: Path, monke
         columns.read_table(tmp_path / "small.parquet", 100)
 
 
+def test_a_token_of_megabytes_is_refused(run: Path) -> None:
+    tokens = pd.read_parquet(run / "tokens.parquet")
+    tokens.loc[0, "token"] = "x" * (2 << 20)
+    tokens.to_parquet(run / "tokens.parquet", index=False)
+    with pytest.raises(ValueError, match="a text of more than 1,048,576 characters"):
+        columns.read_tokens(run / "tokens.parquet")
+
+
 def test_axes_that_a_table_could_not_show_are_refused_when_evidence_is_made() -> None:
     arrays = {"text": np.arange(2), "x": np.zeros((2, 3))}
     for axes in (("text", "text"), ("text", "value")):

@@ -212,6 +212,73 @@ def test_one_stratum_is_the_mann_whitney_test() -> None:
     np.testing.assert_allclose(p, expected.pvalue, atol=0.02)  # its variance is estimated, and its tails are t
 
 
+def test_a_third_key_that_says_the_same_changes_nothing_and_one_that_joins_more_does() -> None:
+    rng = np.random.default_rng(3)
+    subject, relation = np.repeat(np.arange(30), 4), np.tile(np.arange(12), 10)
+    positive = rng.random(120) < 0.4
+    scores = rng.normal(size=(30, 2))[subject] + positive[:, None]
+    stratum = np.zeros(120, int)
+    two = stats.association(scores, positive, stratum, [subject, relation])
+    np.testing.assert_allclose(stats.association(scores, positive, stratum, [subject, relation, subject]), two)
+    pairs = subject // 2
+    joined = stats.association(scores, positive, stratum, [np.arange(120), relation, pairs])
+    assert (joined >= stats.association(scores, positive, stratum, [pairs]) - 1e-12).all()
+
+
+def test_an_auroc_of_scores_that_are_not_known_has_no_interval() -> None:
+    scores, positive = np.random.default_rng(4).normal(size=(40, 2)), np.arange(40) % 2 == 0
+    scores[3, 1] = np.nan
+    low, high = stats.auroc_interval(scores, positive)
+    assert np.isnan([low[1], high[1]]).all() and 0 < low[0] < high[0] < 1
+
+
+def test_the_difference_of_two_areas_of_the_same_rows_is_covered_as_often_as_said() -> None:
+    rng, covered, narrower = np.random.default_rng(5), [], []
+    shared = rng.normal(size=(400, 120))
+    positive = np.arange(120) < 40
+    truth = 0.0
+    for common in shared:  # two scores that share most of their noise and are equally good
+        first, second = (common + 0.5 * rng.normal(size=120) + positive for _ in range(2))
+        difference, low, high = stats.auroc_difference(first, second, positive)
+        assert difference == pytest.approx(float(stats.auroc(first, positive) - stats.auroc(second, positive)))
+        covered.append(low <= truth <= high)
+        ends = stats.auroc_interval(first, positive)
+        narrower.append(high - low < float(ends[1] - ends[0]))
+    assert 0.92 <= np.mean(covered) <= 0.99
+    assert np.mean(narrower) > 0.95  # what both share doesn't count
+
+
+def test_rows_of_one_subject_count_once_in_a_difference_of_areas() -> None:
+    rng = np.random.default_rng(6)
+    positive = np.arange(60) % 3 == 0
+    first, second = rng.normal(size=(2, 60)) + positive
+    alone = stats.auroc_difference(first, second, positive)
+    copies = [np.repeat(values, 5) for values in (first, second, positive)]
+    assert stats.auroc_difference(*copies, np.repeat(np.arange(60), 5)) == pytest.approx(alone, abs=0.01)
+    assert np.isnan(stats.auroc_difference(first, second, np.arange(60) < 5)[1])
+
+
+def test_the_prediction_rejection_ratio_is_the_share_of_what_rejection_can_gain() -> None:
+    rng = np.random.default_rng(7)
+    wrong, risks = rng.random(300) < 0.3, rng.random(300)
+
+    def kept(order: np.ndarray) -> float:  # one at a time, as LM-Polygraph's PredictionRejectionArea
+        right = ~wrong[np.argsort(order, kind="stable")]
+        return float(np.mean([right[: i + 1].mean() for i in range(len(right))]))
+
+    expected = (kept(risks) - (~wrong).mean()) / (kept(wrong) - (~wrong).mean())
+    assert stats.prediction_rejection(risks, wrong) == pytest.approx(expected)
+    assert stats.prediction_rejection(wrong.astype(float), wrong) == pytest.approx(1.0)
+    assert stats.prediction_rejection(np.zeros(300), wrong) == pytest.approx(0.0)
+    assert stats.prediction_rejection(-wrong.astype(float), wrong) < -0.3
+    assert np.isnan(stats.prediction_rejection(risks, np.ones(300, bool)))
+    order = rng.permutation(300)  # no order among equals
+    coarse = np.round(risks, 1)
+    assert stats.prediction_rejection(coarse[order], wrong[order]) == pytest.approx(
+        stats.prediction_rejection(coarse, wrong)
+    )
+
+
 def test_under_the_null_p_within_strata_is_uniform() -> None:
     rng = np.random.default_rng(2)
     stratum = np.repeat(np.arange(5), 30)

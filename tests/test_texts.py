@@ -134,6 +134,32 @@ def test_markup_is_not_scanned_as_one_text(tmp_path: Path, name: str) -> None:
         from_files([write(tmp_path, name, "text\none\n")])
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "kind"),
+    [
+        ("report", b"%PDF-1.7\n1 0 obj\n<< /Type /Catalog >>\nendobj\n", "is a PDF"),
+        ("report.txt", b"%PDF-1.7\n1 0 obj\n", "is a PDF"),
+        ("letter", b"{\\rtf1\\ansi Dear", "is RTF"),
+        ("page", b"<!DOCTYPE html><html><body>Words</body></html>", "is HTML"),
+        ("notes.txt", "Words as Windows saves them.".encode("utf-16-le"), "as UTF-16"),
+        ("notes", "สวัสดี hello".encode("utf-16-be"), "UTF-16|not UTF-8"),
+        ("program", b"ELF\x02\x01\x01\x00\x00", "control characters"),
+    ],
+)
+def test_what_is_no_text_is_refused_whatever_its_name(tmp_path: Path, name: str, content: bytes, kind: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(InputError, match=kind):
+        from_files([tmp_path / name])
+
+
+def test_a_text_may_be_about_markup_or_have_colours(tmp_path: Path) -> None:
+    for name, text in (
+        ("a.txt", "<html> is where a page begins."),
+        ("b", "\x1b[1mBold words of a terminal\x1b[0m" * 3),
+    ):
+        assert from_files([write(tmp_path, name, text)]) == [text]
+
+
 def test_json_lines_under_another_suffix_are_named_and_a_txt_is_one_text(tmp_path: Path) -> None:
     lines = '{"text": "one"}\n{"text": "two"}\n'
     for name in ("a.dat", "a"):

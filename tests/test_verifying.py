@@ -208,6 +208,17 @@ def test_a_change_that_costs_one_text_in_twenty_dearly_is_neither_harmless_nor_r
     assert wrong <= 16  # 5 % of studies, and what 200 of them leave open
 
 
+def test_a_change_that_leaves_one_text_without_a_value_is_not_called_harmless() -> None:
+    doses = [once(zero(Site("resid_post", 1), (dim,))) for dim in range(21)]
+    trial = Trial("dim 0", "mean", doses[0], tuple(doses[1:]), {"loss": "none"})
+    costs = np.full(64, 1e-4) * np.random.default_rng(0).normal(size=64)
+    (found,) = run(Outcomes(Costly(costs)), [trial])
+    assert found.verdict == "confirmed"
+    costs[5] = np.inf
+    (found,) = run(Outcomes(Costly(costs)), [trial])
+    assert found.verdict == "undecided" and "no finite value" in found.reason
+
+
 def test_only_what_lacks_inputs_is_measured_on_more(monkeypatch: pytest.MonkeyPatch) -> None:
     doses = [once(zero(Site("resid_post", 1), (dim,))) for dim in range(21)]
     trial = Trial("dim 0", "mean", doses[0], tuple(doses[1:]), {"loss": "none"})

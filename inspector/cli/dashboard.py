@@ -58,7 +58,8 @@ def dashboard(
         raise InputError(
             "The dashboard needs Streamlit, which is not installed. pip install 'activation-inspector[dashboard]'"
         )
-    with socket.socket() as wanted:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as wanted:
         wanted.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             wanted.bind((host, port))
@@ -66,7 +67,8 @@ def dashboard(
             raise InputError(f"Can't serve on {host}:{port} ({error.strerror}). Try another --port.") from error
     if runs.exists() and not runs.is_dir():
         raise InputError(f"'{runs}' is not a folder. Give the folder that holds runs.")
-    typer.echo(f"Dashboard of '{printable(runs)}' at http://{host}:{port} (Ctrl-C ends it)", err=True)
+    named = f"[{host}]" if ":" in host else host
+    typer.echo(f"Dashboard of '{printable(runs)}' at http://{named}:{port} (Ctrl-C ends it)", err=True)
     started = command(runs, port, host, allow or [])
     os.execv(started[0], started)  # the server takes this process's place: what stops one stops all
 

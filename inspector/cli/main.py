@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from enum import StrEnum
+from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -43,7 +44,6 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    help="Find massive activations, attention sinks and candidate hallucination neurons in a language model.",
 )
 
 DEFAULT_TEXTS = 100
@@ -57,6 +57,22 @@ app.command()(cli_neuron.neuron)
 app.command()(cli_lens.lens)
 app.command()(cli_runs.runs)
 app.command()(cli_dashboard.dashboard)
+
+
+def _show_version(asked: bool) -> bool:
+    if asked:
+        print_line(f"inspector {installed_version('activation-inspector')}")
+        raise typer.Exit
+    return asked
+
+
+@app.callback()
+def inspector_command(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.", is_eager=True, callback=_show_version)
+    ] = False,
+) -> None:
+    """Find massive activations, attention sinks and candidate hallucination neurons in a language model."""
 
 
 class Bos(StrEnum):

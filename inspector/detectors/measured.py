@@ -95,8 +95,12 @@ class Measured:
 
     @property
     def frames(self) -> Mapping[str, Frame]:
-        """The frames that this record can have, by the name without the detector's."""
-        every: Mapping[str, Frame] = getattr(self.detector, "frames", {})
+        """The frames that this record can have, by the name without the detector's.
+
+        Raises:
+            DetectorError: the detector's frames are no mapping of names to `Frame`s, or fail.
+        """
+        every: Mapping[str, Frame] = attempt(self.detector, "frames", lambda: getattr(self.detector, "frames", {}))
         return {name: one for name, one in every.items() if self._present(name, one)}
 
     def _present(self, name: str, frame: Frame) -> bool:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from inspector.detectors.shown import Frame, TextTable, Tile
 from inspector.figures.drawing import Drawing
 from inspector.records import Evidence, Finding, Sentence
 
@@ -69,6 +70,14 @@ def _controls(given: Any) -> None:
         raise TypeError(f"it gave {_said(given)}, not a mapping of names to inputs")
 
 
+def _frames(given: Any) -> None:
+    if not isinstance(given, Mapping):
+        raise TypeError(f"it is {_said(given)}, not a mapping of names to Frames")
+    for name, one in given.items():
+        if not isinstance(one, Frame):
+            raise TypeError(f"'{str(name)[:40]}' is {_said(one)}, not a Frame")
+
+
 _CHECKS: Mapping[str, Callable[[Any], None]] = {
     "reducer": _reducer,
     "controls": _controls,
@@ -77,6 +86,9 @@ _CHECKS: Mapping[str, Callable[[Any], None]] = {
     "sentences": _all(Sentence),
     "notes": _all(str),
     "figures": _figures,
+    "frames": _frames,
+    "text_tables": _all(TextTable),
+    "tiles": _all(Tile),
 }
 """By the part's name; parts that aren't here are checked where they are used."""
 

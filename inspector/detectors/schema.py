@@ -23,6 +23,8 @@ COUNTED: dict[str, Any] = {"kind": "int", "low": 0, "high": 2.0**48}
 """Limits of an `Array` of counts; thousands of such counts add up in an int64."""
 NUMBERED: dict[str, Any] = {"kind": "int", "low": -1}
 """Limits of an `Array` of token ids, positions and other indices, −1 where there is none."""
+LONGEST_TEXT = 1 << 20
+"""Characters of one cell of a table: more than any token, question or answer has."""
 SCANNED_BYTES = 16 << 20
 """The values of larger arrays, which stay on disk, aren't looked at when a run is opened."""
 
@@ -115,6 +117,14 @@ def check_part(schema: Schema, m: "Measured") -> None:
         schema.check(m)
 
 
+def schema_of(detector: Any, name: str) -> Schema | None:
+    """What a detector declares of its evidence, or of a control input's ("massive.random"); None where it doesn't."""
+    schema: Schema | None = getattr(detector, "schema", None)
+    if schema is None or name == detector.name:
+        return schema
+    return schema.controls.get(name.removeprefix(f"{detector.name}."), schema.controls.get("*"))
+
+
 def check_evidence(schema: Schema, name: str, evidence: Evidence, card: Mapping[str, Any]) -> None:
     """Check evidence: that its arrays are there, their dtypes, lengths and values, and its facts.
 
@@ -191,6 +201,8 @@ def _check_column(what: str, values: "pd.Series[Any]", one: Column) -> None:
     }[one.kind]
     if found not in fits or (one.kind == "float" and values.dtype == object):
         raise ValueError(f"{what} is {found}, not {one.kind}")
+    if one.kind == "text" and len(known) and known.str.len().max() > LONGEST_TEXT:
+        raise ValueError(f"{what} has a text of more than {LONGEST_TEXT:,} characters")
     if one.words and not known.isin(one.words).all():
         raise ValueError(f"{what} has other words than {', '.join(one.words)}")
     if (one.unique and known.duplicated().any()) or not set(one.holds) <= set(known):

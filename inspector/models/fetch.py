@@ -119,7 +119,8 @@ def locate(name: str) -> tuple[str, dict[str, Any]]:
     if path.is_dir():
         return str(path), {"name": path.resolve().name, "source": "folder"}
     if os.sep in name and (path.is_absolute() or name.startswith((".", "~"))):
-        raise ModelError(f"No folder '{name}'. Give a folder with config.json and weights, or a hub id.")
+        got = "is a file, not a folder" if path.is_file() else "isn't there"
+        raise ModelError(f"'{name}' {got}. Give a folder with config.json and weights, or a hub id.")
     return name, {"name": name, "source": "hub"}
 
 

@@ -13,6 +13,7 @@ import pandas as pd
 from inspector.detectors.base import Judge, installed, resolve
 from inspector.detectors.measured import Measured
 from inspector.errors import DetectorError, InputError, InspectorError
+from inspector.printable import listed
 from inspector.records import Effect, Finding, Record
 from inspector.run import disk, tables
 from inspector.run.refusal import refusal
@@ -66,7 +67,7 @@ class Report(Record):
             if name not in known:
                 near = get_close_matches(name, known, 1)
                 meant = f" Did you mean '{near[0]}'?" if near else ""
-                raise InputError(f"No evidence of '{name}' in this report. It has: {', '.join(known)}.{meant}")
+                raise InputError(f"No evidence of '{name}' in this report. It has: {listed(known)}.{meant}")
         before: Mapping[str, Mapping[str, Any]] = self.settings.get("thresholds", {})
         merged = {name: {**before.get(name, {}), **thresholds.get(name, {})} for name in known}
         settings = {**self.settings, "thresholds": {name: t for name, t in merged.items() if t}}

@@ -11,6 +11,7 @@ import pandas as pd
 from inspector.detectors.base import load_judges
 from inspector.detectors.measured import Measured
 from inspector.errors import DetectorError, InputError
+from inspector.printable import listed
 from inspector.records import Effect, Evidence, Finding, Record
 
 
@@ -67,7 +68,7 @@ def _unknown(record: Record, of: tuple[Measured, ...], name: str) -> str:
     known = [one for one in names(record, of) if not one.startswith("evidence.")]
     near = get_close_matches(name, known, 1)
     meant = f" Did you mean '{near[0]}'?" if near else ""
-    return f"No frame '{name}'. This run has: {', '.join(known)}; and evidence.DETECTOR.ARRAY for any array.{meant}"
+    return f"No frame '{name}'. This run has: {listed(known, 40)}; and evidence.DETECTOR.ARRAY for any array.{meant}"
 
 
 def _rows(rows: tuple[Any, ...], kind: type[Any]) -> pd.DataFrame:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pandas as pd
 import plotly.graph_objects as go
 
-from inspector.detectors.base import attempt
+from inspector.detectors.base import attempt, failure
 from inspector.detectors.measured import Measured
 from inspector.errors import DetectorError, InputError
 from inspector.figures.drawing import Drawing, Source
@@ -28,9 +28,13 @@ def drawings_of(part: Measured) -> dict[str, Drawing]:
     """A detector's figures whose frames the report has, the first of them with rows.
 
     Raises:
-        DetectorError: the detector's figures fail.
+        DetectorError: the detector's figures fail, or are drawn from a frame that isn't there in any run.
     """
     every = part.ask("figures", {})
+    for name, one in every.items():
+        for source in one.sources:
+            if not _is_known(part, source.frame):
+                raise failure(part.detector, f"figure '{name}'", f"there is no frame '{source.frame}'")
     return {name: one for name, one in every.items() if _can_be_drawn(part, one)}
 
 
@@ -43,6 +47,12 @@ def effects(report: Report) -> dict[str, Drawing]:
         "The dot is the change with its 95 % interval; the grey band is what the same does to matched random controls."
     )
     return {"effects.loss": Drawing(effect_intervals, ("effects",), {"accents": accents}, means)}
+
+
+def _is_known(part: Measured, frame: str) -> bool:
+    """Whether some record can have this frame or table of the detector's."""
+    declared = [getattr(part.detector, attribute, ()) for attribute in ("frames", "tables", "sources")]
+    return any(frame.removeprefix(f"{part.name}.") in names for names in (*declared, part.record.tables))
 
 
 def _can_be_drawn(part: Measured, drawing: Drawing) -> bool:

@@ -3,11 +3,13 @@
 from inspector.stats.association import association, flexible, stratified_auroc
 from inspector.stats.auroc import (
     auroc,
+    auroc_difference,
     auroc_interval,
     balanced_mean_interval,
     balanced_weights,
     calibration_error,
     calibration_floor,
+    prediction_rejection,
 )
 from inspector.stats.histograms import (
     BINS_PER_OCTAVE,
@@ -37,6 +39,7 @@ __all__ = [
     "LOWEST_EXPONENT",
     "association",
     "auroc",
+    "auroc_difference",
     "auroc_interval",
     "balanced_mean_interval",
     "balanced_weights",
@@ -53,6 +56,7 @@ __all__ = [
     "mean_known",
     "mean_square",
     "numbered",
+    "prediction_rejection",
     "quantisation_error",
     "stratified_auroc",
     "weighted_interval",

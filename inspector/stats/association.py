@@ -1,6 +1,7 @@
 """Whether scores are higher for one of two kinds of rows, beyond what strata and covariates say, rows held together."""
 
 from collections.abc import Sequence
+from itertools import combinations
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -96,11 +97,12 @@ def _variance(
 ) -> Float[np.ndarray, " column"]:
     """Variance of the parts' sum, rows of one group by any key together; at least that by each key alone."""
     alone = [_by(parts, key) for key in clusters]
-    if len(alone) == 1:
-        return alone[0]
-    first, second = clusters
-    both = np.unique(np.stack([first, second]), axis=1, return_inverse=True)[1]
-    return np.asarray(np.maximum.reduce([*alone, alone[0] + alone[1] - _by(parts, both.ravel())]))
+    total = np.zeros(parts.shape[1])
+    for size in range(1, len(clusters) + 1):
+        for keys in combinations(clusters, size):
+            same_by_all = np.unique(np.stack(keys), axis=1, return_inverse=True)[1]
+            total += (-1) ** (size + 1) * _by(parts, same_by_all.ravel())
+    return np.asarray(np.maximum.reduce([*alone, total]))
 
 
 def _by(parts: Float[np.ndarray, "row column"], key: Int[np.ndarray, " row"]) -> np.ndarray:

@@ -39,15 +39,64 @@ def auroc_interval(
     than that method's, it is scaled up to it, and its normal quantile becomes Student's.
 
     Returns:
-        Both ends; NaN with fewer than `FEWEST_CLUSTERS` clusters that hold either kind.
+        Both ends; NaN with fewer than `FEWEST_CLUSTERS` clusters that hold either kind, and where a score is NaN.
     """
     flat = scores.reshape(len(scores), math.prod(scores.shape[1:])).astype(np.float64)
     ends = np.full((2, flat.shape[1]), np.nan)
     groups, _ = numbered(cluster, len(positive))
     if min(len(np.unique(groups[kind])) for kind in (positive, ~positive)) >= FEWEST_CLUSTERS:
-        for column, values in enumerate(flat.T):
+        for column in np.flatnonzero(~np.isnan(flat).any(axis=0)):
+            values = flat[:, column]
             ends[:, column] = _newcombe(values, positive, groups, (1 - level) / 2)
     return ends[0].reshape(scores.shape[1:]), ends[1].reshape(scores.shape[1:])
+
+
+def auroc_difference(
+    first: Float[np.ndarray, " row"],
+    second: Float[np.ndarray, " row"],
+    positive: Bool[np.ndarray, " row"],
+    cluster: Int[np.ndarray, " row"] | None = None,
+    *,
+    level: float = 0.95,
+) -> tuple[float, float, float]:
+    """How much larger one score's AUROC is than another's on the same rows, and the interval's ends.
+
+    DeLong et al. 1988 for two areas of the same rows, clustered as by Obuchowski 1997, with Student's quantile.
+
+    Returns:
+        The difference, and both ends; these are NaN with fewer than `FEWEST_CLUSTERS` clusters of either kind.
+    """
+    groups, _ = numbered(cluster, len(positive))
+    areas = [float(auroc(scores, positive)) for scores in (first, second)]
+    difference = areas[0] - areas[1]
+    clusters = min(len(np.unique(groups[kind])) for kind in (positive, ~positive))
+    if clusters < FEWEST_CLUSTERS or np.isnan(difference):
+        return difference, float("nan"), float("nan")
+    away = _away(first, positive, areas[0]) - _away(second, positive, areas[1])
+    half = -float(stdtrit(clusters - 1, (1 - level) / 2)) * math.sqrt(_by_cluster(away, groups))
+    return difference, max(-1.0, difference - half), min(1.0, difference + half)
+
+
+def prediction_rejection(risks: Float[np.ndarray, " row"], wrong: Bool[np.ndarray, " row"]) -> float:
+    """Prediction–rejection ratio: of what rejecting the riskiest answers first can gain, the share that it gains.
+
+    1 where every wrong answer is rejected before any other, 0 for a random order, below 0 for a worse one; rows of
+    equal risk are in no order. NaN where all are of one kind. Malinin and Gales 2021, rejection rates counted alike.
+    """
+    if not len(risks) or wrong.all() or not wrong.any():
+        return float("nan")
+    base = float(wrong.mean())
+    mine, best = (_error_kept(order, wrong) for order in (risks, wrong.astype(float)))
+    return (base - mine) / (base - best)
+
+
+def _error_kept(risks: Float[np.ndarray, " row"], wrong: Bool[np.ndarray, " row"]) -> float:
+    """Mean over all coverages of the share of wrong rows among the least risky."""
+    order = np.argsort(risks, kind="stable")
+    first = np.flatnonzero(np.diff(risks[order], prepend=-np.inf))
+    sizes = np.diff(first, append=len(risks))
+    even = np.repeat(np.add.reduceat(wrong[order].astype(float), first) / sizes, sizes)
+    return float((even.cumsum() / np.arange(1, len(risks) + 1)).mean())
 
 
 def _newcombe(
@@ -84,6 +133,13 @@ def _delong(
     scores: Float[np.ndarray, " row"], positive: Bool[np.ndarray, " row"], groups: Int[np.ndarray, " row"], area: float
 ) -> float:
     """The area's variance from how each row compares with all of the other kind, summed by cluster."""
+    return _by_cluster(_away(scores, positive, area), groups)
+
+
+def _away(
+    scores: Float[np.ndarray, " row"], positive: Bool[np.ndarray, " row"], area: float
+) -> Float[np.ndarray, " row"]:
+    """What each row adds to its area's deviation: the share of the other kind that it is on the right side of."""
     from scipy.stats import rankdata
 
     among_all = rankdata(scores)
@@ -91,6 +147,11 @@ def _delong(
     for kind, sign in ((positive, 1.0), (~positive, -1.0)):
         beats = (among_all[kind] - rankdata(scores[kind])) / (~kind).sum()
         away[kind] = ((beats if sign > 0 else 1 - beats) - area) / kind.sum()
+    return away
+
+
+def _by_cluster(away: Float[np.ndarray, " row"], groups: Int[np.ndarray, " row"]) -> float:
+    """Variance of a sum whose terms come together in clusters."""
     by_cluster = np.bincount(groups, away)
     clusters = len(np.unique(groups))
     return float(clusters / (clusters - 1) * (by_cluster**2).sum())

@@ -72,7 +72,8 @@ def mean_interval(
 
     A column of shares gets Clopper and Pearson's interval on its
     effective number of texts (Korn and Graubard 1998), so that texts that all say the same leave room; any other the
-    studentised bootstrap (Efron 1981), which is right for skew. NaNs are left out.
+    studentised bootstrap (Efron 1981), which is right for skew. NaNs are left out, and so are infinities, as in
+    `mean_known`.
 
     Args:
         values: a value of each text.
@@ -186,6 +187,6 @@ def _studentised(
 
 
 def mean_known(values: Float[np.ndarray, " _input"]) -> float:
-    """The mean over the inputs on which a metric is known; NaN without any."""
+    """The mean over the inputs on which a metric is known, which is finite there; NaN without any."""
     known = values[np.isfinite(values)]
     return float(known.mean()) if len(known) else float("nan")

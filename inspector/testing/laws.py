@@ -9,6 +9,7 @@ import numpy as np
 
 from inspector.batches import Batch, batches, tokenise
 from inspector.detectors.base import Detector
+from inspector.detectors.schema import check_evidence, schema_of
 from inspector.detectors.thresholds import judged
 from inspector.models import Model
 from inspector.models.observe import observe
@@ -43,11 +44,17 @@ def check_detector(
     """Run the laws that every detector must keep; an AssertionError names the one that broke.
 
     Batch size, padding side and the order of merging don't change the evidence; activations are
-    not written to; evidence survives the disk; `judge` is deterministic; what was planted is found
-    (`found` says so of the findings) and the unplanted model gives nothing.
+    not written to; evidence is as the schema has it, and survives the disk; `judge` is deterministic; what was planted
+    is found (`found` says so of the findings) and the unplanted model gives nothing.
     """
     model, texts = planted
     whole = measure(detector, model, texts)
+    schema = schema_of(detector, detector.name)
+    if schema is not None:
+        try:
+            check_evidence(schema, detector.name, whole, model.card)
+        except ValueError as error:
+            raise AssertionError(f"{detector.name}: its schema refuses its evidence: {error}") from error
     for what, other in {
         "batch size": measure(detector, model, texts, batch_tokens=1),
         "padding side": measure(detector, model, texts, padding_side="left"),

@@ -165,9 +165,9 @@ def _on_more(effect: Effect, trial: Trial, outcomes: Outcomes, seed: int) -> Eff
         return effect
     metrics = trial.claims.keys()
     change = wider.slopes(trial.doses, trial.untouched, metrics)[effect.metric]
-    measured = _measured(change, wider.clusters(effect.metric), seed)
-    before = mean_known(wider.of((), metrics)[effect.metric])
-    return with_verdict(replace(effect, **measured, untouched=before))
+    before = wider.of((), metrics)[effect.metric]
+    measured = _measured(change, before, wider.clusters(effect.metric), seed)
+    return with_verdict(replace(effect, **measured, untouched=mean_known(before)))
 
 
 def _of_inputs(trial: Trial, values: np.ndarray) -> np.ndarray:
@@ -188,7 +188,7 @@ def _effect(
     nothing = float("nan")
     others = np.array([change[known].mean() for change in changes[1:]] if known.any() else [])
     finite = others[np.isfinite(others)]
-    measured = _measured(changes[0], clusters, seed)
+    measured = _measured(changes[0], before, clusters, seed)
     ends = np.quantile(finite, [0.025, 0.975]) if len(finite) else (nothing, nothing)
     return Effect(
         target=trial.target,
@@ -208,9 +208,15 @@ def _effect(
 
 
 def _measured(
-    change: Float[np.ndarray, " _input"], clusters: Int[np.ndarray, " _input"] | None, seed: int
+    change: Float[np.ndarray, " _input"],
+    before: Float[np.ndarray, " _input"],
+    clusters: Int[np.ndarray, " _input"] | None,
+    seed: int,
 ) -> dict[str, Any]:
-    """A change over the inputs: its mean with the interval, how many inputs there are, and the worst of them."""
+    """A change over the inputs: its mean with the interval, how many inputs there are, and the worst of them.
+
+    An input that has no value any more, for infinity or NaN, is the worst there is.
+    """
     known = np.isfinite(change)
     if not known.any():
         nothing = float("nan")
@@ -219,7 +225,8 @@ def _measured(
     low, high = mean_interval(change, together, share=False, seed=seed)
     n = len(change) if together is None else len(np.unique(together))
     ends = {"change": float(change.mean()), "low": float(low), "high": float(high)}
-    return {**ends, "n": n, "worst": float(np.abs(change).max())}
+    lost = bool((np.isfinite(before) & ~known).any())
+    return {**ends, "n": n, "worst": float("inf") if lost else float(np.abs(change).max())}
 
 
 def _p(claim: Claim, change: float, twins: Float[np.ndarray, " _twin"]) -> float:

@@ -117,6 +117,8 @@ def _missing(effect: Effect) -> str:
     """What a claim of no change still lacks, although its interval lies within the margin; empty for nothing."""
     if effect.n < ENOUGH:
         return f"{effect.n} inputs can't rule out that more than {TAIL:.0%} of all are hit: that takes {ENOUGH}"
+    if np.isinf(effect.worst):
+        return "some inputs have no finite value after the change"
     if effect.worst * TAIL > effect.margin + 1e-9:
         return (
             f"one input changes by {effect.worst:.2g}: were {TAIL:.0%} of all like it, the mean would leave "

@@ -1,14 +1,16 @@
 """`verify`: tests a run's findings by intervening beside matched random controls, and says which hold."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from time import perf_counter
 
+import numpy as np
+
 from inspector.batches import Text
 from inspector.detectors.base import Detector, attempt
-from inspector.detectors.trials import Settings, Table
+from inspector.detectors.trials import Extras, Settings, Table
 from inspector.errors import DetectorError, InputError
 from inspector.interventions.trial import Trial
 from inspector.models import Model
@@ -160,12 +162,27 @@ class _Tested:
         for part in parts:
             detector = self.claims.parts[part.detector].detector
             try:
-                more = attempt(detector, "extras", partial(part.planned.extras, part.outcomes.of, progress))
+                more = attempt(detector, "extras", partial(_extras, part, progress))
             except DetectorError as error:
                 self.notes.append(str(error))
                 continue
             self.tables |= more.tables
             self.notes += more.notes
+
+
+def _extras(part: Part, progress: Progress) -> Extras:
+    """What a detector measures beside its trials.
+
+    Raises:
+        TypeError: it is no `Extras` of tables.
+    """
+    more = part.planned.extras(part.outcomes.of, progress)
+    if not isinstance(more, Extras):
+        raise TypeError(f"it gave a {type(more).__name__}, not Extras")
+    for name, table in more.tables.items():
+        if not isinstance(table, Mapping) or not all(isinstance(column, np.ndarray) for column in table.values()):
+            raise TypeError(f"table '{name}' is no mapping of names to arrays")
+    return more
 
 
 def _verdicts(trial: Trial, effects: Sequence[Effect]) -> list[Verdict]:

@@ -22,7 +22,7 @@ from inspector.detectors.hneurons.thresholds import Thresholds
 from inspector.detectors.measured import Measured
 from inspector.detectors.shown import Frame, verdict_by
 from inspector.records import Evidence, Finding
-from inspector.stats import calibration_floor
+from inspector.stats import auroc_difference, calibration_floor, prediction_rejection
 
 
 def candidates(evidence: Evidence, t: Thresholds) -> pd.DataFrame:
@@ -43,12 +43,20 @@ def candidates(evidence: Evidence, t: Thresholds) -> pd.DataFrame:
     return table.sort_values("weight", ascending=False, ignore_index=True)
 
 
-def scores(evidence: Evidence) -> pd.DataFrame:
-    """Every predictor on answers not fitted on; of `random` and `shuffled` the mean, 5 % and 95 % of the draws."""
+def scores(evidence: Evidence, asked: Mapping[str, np.ndarray]) -> pd.DataFrame:
+    """Every predictor on answers not fitted on; of `random` and `shuffled` the mean, 5 % and 95 % of the draws.
+
+    Args:
+        evidence: a study's.
+        asked: its table of answers: those on one subject count together.
+    """
     e = evidence
     table = pd.DataFrame({"name": e.facts["predictors"], **vars(Scores.of(e.arrays))})
     table["calibration_floor"] = [_floor(e, odds) for odds in e["odds"]]
     table.loc[table["calibration_error"].isna(), "calibration_floor"] = np.nan
+    about = asked.get("subject", asked["question"])
+    subject = np.where(about != "", about, asked["question"]).astype(str)
+    table = table.join(pd.DataFrame([_compared(e, odds, subject) for odds in e["odds"]]))
     draws = {"random": e["random_auroc"], "shuffled": e["shuffled_auroc"]}
     rows = [
         {"name": name, "auroc": areas.mean(), "low": np.quantile(areas, 0.05), "high": np.quantile(areas, 0.95)}
@@ -56,6 +64,19 @@ def scores(evidence: Evidence) -> pd.DataFrame:
         if len(areas)
     ]
     return pd.concat([table, pd.DataFrame(rows)], ignore_index=True)
+
+
+def _compared(e: Evidence, odds: np.ndarray, subject: np.ndarray) -> dict[str, float]:
+    """A predictor's prediction–rejection ratio, and how much larger the probe's AUROC is on the same answers."""
+    probe = e["odds"][e.facts["predictors"].index("probe")]
+    known = np.isfinite(odds) & np.isfinite(probe)
+    made_up = e["label"][known] == LABELS.index("wrong")
+    together = np.unique(subject[known], return_inverse=True)[1]
+    ends = auroc_difference(probe[known], odds[known], made_up, together)
+    if odds is probe or (odds[known] == probe[known]).all():
+        ends = (np.nan, np.nan, np.nan)
+    names = ("probe_minus", "probe_minus_low", "probe_minus_high")
+    return {"prr": prediction_rejection(odds[known], made_up), **dict(zip(names, ends, strict=True))}
 
 
 def _floor(e: Evidence, odds: np.ndarray) -> float:
@@ -159,7 +180,7 @@ def _kept(name: str, *whole: str) -> Frame:
 
 FRAMES: Mapping[str, Frame] = {
     "candidates": Frame(lambda m: candidates(m.evidence, m.thresholds), verdicts=verdict_by("layer", "neuron")),
-    "scores": Frame(lambda m: scores(m.evidence)),
+    "scores": Frame(lambda m: scores(m.evidence, m.record.tables["answers"])),
     "counts": Frame(lambda m: counts(m.evidence)),
     "transfers": Frame(lambda m: transfers(m.evidence)),
     "roc": Frame(lambda m: roc(m.evidence)),

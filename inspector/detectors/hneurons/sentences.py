@@ -33,6 +33,7 @@ def found(m: Measured) -> Iterator[Sentence]:
     rivals = [f"{name} {scores.loc[name, 'auroc']:.3f}" for name in RIVALS if name in scores.index]
     shuffled = f"shuffled labels {scores.loc['shuffled', 'auroc']:.3f}"
     yield Sentence(m.name, f"Beside it: {', '.join(rivals)}; {shuffled}.")
+    yield from _beside_the_best(m.name, scores)
     if len(candidates):
         yield Sentence(m.name, _candidates(candidates, len(table), t))
     else:
@@ -40,6 +41,25 @@ def found(m: Measured) -> Iterator[Sentence]:
         yield Sentence(m.name, text)
     if "explained_by" in table and (table["explained_by"] != "").any():
         yield Sentence(m.name, _explained(table[table["explained_by"] != ""]))
+
+
+NO_NEURON = ("length", "entropy", "logprob", "relation")
+"""Scores that look at no activation."""
+
+
+def _beside_the_best(detector: str, scores: pd.DataFrame) -> Iterator[Sentence]:
+    """The probe and the best score that looks at no activation, on the same answers."""
+    cheap = scores.loc[[name for name in NO_NEURON if name in scores.index], "auroc"].dropna()
+    best = scores.loc[cheap.idxmax()] if len(cheap) else None
+    if best is None or pd.isna(best["probe_minus_low"]):
+        return
+    low, high = best["probe_minus_low"], best["probe_minus_high"]
+    verdict = "better than" if low > 0 else "worse than" if high < 0 else "not significantly different from"
+    yield Sentence(
+        detector,
+        f"The probe is {verdict} the best of them that looks at no activation, {best.name}: AUROC "
+        f"{best['probe_minus']:+.3f} [{low:+.3f}, {high:+.3f}] on the same answers.",
+    )
 
 
 def _explained(table: pd.DataFrame) -> str:
@@ -100,18 +120,23 @@ def _scores(scores: pd.DataFrame) -> TextTable:
     drawn = scores["n"].isna()
     shown = scores.assign(draws=drawn.map({True: " (draws)", False: ""}), rated=scores["accuracy"].notna())
     return TextTable(
-        "Distinguishing incorrect from correct answers, on answers not fitted on",
+        f"Distinguishing incorrect from correct answers, on {int(scores['n'].max()):,} answers not fitted on; in "
+        "brackets by chance",
         shown,
         {
-            "predictor": "{name}",
+            "predictor": "{name}{draws}",
             "AUROC": "{auroc:.3f}",
-            "interval": "{low:.3f}–{high:.3f}{draws}",
-            "accuracy": lambda row: f"{row.accuracy:.3f}" if row.rated else "",
-            "its interval": lambda row: f"{row.accuracy_low:.3f}–{row.accuracy_high:.3f}" if row.rated else "",
-            "calibration error": lambda row: (
-                f"{row.calibration_error:.3f} (by chance {row.calibration_floor:.3f})" if row.rated else ""
+            "interval": "{low:.3f}–{high:.3f}",
+            "probe ahead by": lambda row: (
+                f"{row.probe_minus:+.2f} [{row.probe_minus_low:+.2f}, {row.probe_minus_high:+.2f}]"
+                if pd.notna(row.probe_minus_low)
+                else ""
             ),
-            "n": lambda row: "" if row.draws else f"{int(row.n):,}",
+            "PRR": lambda row: "" if row.draws else f"{row.prr:.3f}",
+            "accuracy": lambda row: f"{row.accuracy:.3f}" if row.rated else "",
+            "miscalibrated": lambda row: (
+                f"{row.calibration_error:.3f} ({row.calibration_floor:.3f})" if row.rated else ""
+            ),
         },
         left=("predictor",),
     )

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from inspector.errors import InputError
 from inspector.hallucination.grading.marks import Mark, OddReply
-from inspector.hallucination.grading.reply import Reply, fetched
+from inspector.hallucination.grading.reply import LARGEST, Reply, TooLarge, fetched
 
 LONGEST_PAUSE = 60.0
 """Seconds that a server may ask to wait for."""
@@ -125,6 +125,10 @@ class Endpoint:
                 said = " ".join(str(error).split())[:120]
                 raise InputError(
                     f"The endpoint {self.url} can't be asked through this environment's proxy: {said} Fix or unset it."
+                ) from error
+            except TooLarge as error:
+                raise OddReply(
+                    f"The reply of {self.url} is larger than {LARGEST:,} bytes. Take a model that replies in a word."
                 ) from error
             except httpx.RequestError as error:
                 if tried == self.retries:

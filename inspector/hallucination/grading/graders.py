@@ -28,15 +28,17 @@ class WholeWords:
 
     Case, accents, punctuation, hyphens, articles, English plurals and spelling out numbers don't matter; "St." is
     Saint, "U.S." is "US", "first" is "1st" but not "1". `rules` names what else is the same: dates in any order,
-    decades, Roman numerals, currencies and percentages in words or signs, a quantity in other units, initials and what
-    they stand for, titles, the surname alone where a question asks who, names of countries and large cities, stems in
-    Cyrillic, Greek, Arabic and Hangul, long names in another transliteration.
+    decades and centuries, times of day, dozens and halves, British and American spelling, Roman numerals,
+    currencies and percentages in words or signs, a quantity in other units, initials and what they stand for,
+    titles, the surname alone where a question asks who, names of countries and large cities, stems in Cyrillic,
+    Greek, Arabic and Hangul, long names in another transliteration.
 
-    Declining ("I don't know", "No puedo ayudarte") is "abstained", unless a guess follows ("I'm not sure, but Paris")
-    or that is an alias. Wrong is an alias that is negated ("not Paris", "Paris is wrong"), one of several things
-    offered, the lesser side of a comparison ("followed by Jupiter"), a number with another unit, a small word for a
-    capital abbreviation ("ad infinitum"), or a part of another place's name ("Equatorial Guinea"), unless the other
-    things offered are aliases as well.
+    Declining ("I don't know", "No puedo ayudarte") is "abstained", unless a guess follows ("I'm not sure, but
+    Paris") or that is an alias. Wrong is an alias that is negated ("not Paris", "Paris is wrong"), one of several
+    things offered, the lesser side of a comparison ("followed by Jupiter"), a number with another unit, a small
+    word for a capital abbreviation ("ad infinitum"), a part of another place's name ("Equatorial Guinea", "East
+    Germany") or person's ("Martin Luther King"), or a relative ("Armstrong's brother"), unless the other things
+    offered are aliases as well.
 
     Known limits. "St. Louis" is wrong for "St. Louis, Missouri", a first name or nickname for a person, and a
     technical word for its abbreviation (DNA), unless an alias says so. "Bush" is right for either. A surname is taken

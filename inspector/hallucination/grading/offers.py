@@ -125,6 +125,8 @@ def _paired(
         return False
     text, after = " ".join(said), " ".join(said[end:])
     ranked = any(word in ("1st", "most") or word.endswith("est") for word in asked)
+    if re.search(r"(?<!\S)(?:yes and no|no and yes)(?!\S)", text):
+        return True
     follows = _ALSO.match(after) or (not ranked and _THEN.match(after))
     if said[:start][-1:] == ("between",) or re.search(r"between \S+(?: \S+)? and$", " ".join(said[:start])):
         return True

@@ -24,11 +24,16 @@ class Reply:
     retry_after: float
 
 
+class TooLarge(Exception):
+    """A reply of more than `LARGEST` bytes."""
+
+
 def fetched(httpx: ModuleType, url: str, body: Mapping[str, Any], headers: Mapping[str, str], timeout: float) -> Reply:
     """The reply to a POST.
 
     Raises:
-        httpx.RequestError: it can't be had, isn't whole in time, or is too large.
+        httpx.RequestError: it can't be had, or isn't whole in time.
+        TooLarge: it is larger than `LARGEST`.
     """
     found: list[Reply | BaseException] = []
 
@@ -54,7 +59,7 @@ def _read(httpx: ModuleType, url: str, body: Mapping[str, Any], headers: Mapping
         for part in response.iter_bytes():
             content += part
             if len(content) > LARGEST:
-                raise httpx.ReadError(f"the reply is larger than {LARGEST:,} bytes")
+                raise TooLarge
             if time.monotonic() > end:
                 raise httpx.ReadTimeout("the whole reply took too long")
         return Reply(response.status_code, content, _seconds(response.headers.get("Retry-After", "")))

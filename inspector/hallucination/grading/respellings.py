@@ -8,21 +8,25 @@ from collections.abc import Callable
 from functools import cache, lru_cache
 from typing import Any
 
-from inspector.hallucination.grading.normalise import ORDINALS
+from inspector.hallucination.grading.normalise import CARDINALS, ORDINALS
 
-_NUMERAL = re.compile(r"(?<=[\w.)] )(?:(?:[IVX]{2,}|[IVXLCDM]{2,})\b|[ivx]{2,}\b|[VX]\b|I(?=\W*$|[,.;:?!)]))(?!\.\w)")
+_NUMERAL = re.compile(
+    r"(?<=[\w.)] )(?:[IVXLCDM]{2,}\b|[ivx]{2,}\b|[VX]\b|(?<=Super Bowl )[LC]\b|I(?=\W*$|[,.;:?!)]))(?!\.\w)"
+)
 _THE_NTH = re.compile(
     rf"(?<=\w )the (?:(\d+)(?:st|nd|rd|th)|({'|'.join(ORDINALS)}))(?=\W*$|[,.;)]|\s+of\b)", re.IGNORECASE
 )
+_NAMED_NTH = re.compile(r"\b([A-Z][a-z]+) (\d+)(?:st|nd|rd|th)(?=\W*$|[,.;)]|\s+of\b)")
 _WAR = re.compile(r"\bW\.?\s?W\.?\s?(I{1,2}|[12])\b")
 _NTH_WAR = re.compile(r"\b(first|second|1st|2nd) world war\b", re.IGNORECASE)
 
 
 def numerals(text: str) -> str:
-    """Roman numerals after a word are numbers: "World War II", "Henry the Eighth" and "Louis XIV" are 2, 8 and 14."""
+    """Roman numerals after a word are numbers: "World War II", "Henry the Eighth" and "Louis 14th" are 2, 8 and 14."""
     text = _WAR.sub(lambda found: f"World War {len(found[1]) if found[1][0] == 'I' else found[1]}", text)
     text = _NTH_WAR.sub(lambda found: f"World War {1 if found[1].lower() in ('first', '1st') else 2}", text)
     text = _THE_NTH.sub(lambda found: found[1] or str(ORDINALS[found[2].lower()]), text)
+    text = _NAMED_NTH.sub(r"\1 \2", text)
     return _NUMERAL.sub(lambda found: _arabic(found[0]), text)
 
 
@@ -92,12 +96,38 @@ def degrees(text: str) -> str:
     return re.sub(r"(?<=\d)\s*(?:°|º|degrees?\b)\s*", " ", text)
 
 
-_ZEROS = re.compile(r"(?<![\d.])(\d*)\.(\d*?[1-9])0+(?![\d.])")
+_ZEROS = re.compile(r"(?<![\d.])(\d*)\.(\d*?)0+(?![\d.])")
 
 
 def decimals(text: str) -> str:
-    """ "0.50" is "0.5"; but "1.0" isn't "1"."""
-    return _ZEROS.sub(lambda found: f"{found[1] or 0}.{found[2]}", text)
+    """ "0.50" is "0.5", and "3.0" is "3"."""
+    return _ZEROS.sub(lambda found: f"{found[1] or 0}{'.' * bool(found[2])}{found[2]}", text)
+
+
+_NUMBER_WORD = "|".join(word for word, value in CARDINALS.items() if 0 < value <= 20)
+_DOZENS = re.compile(rf"\b(?:(half a|an?|the|\d{{1,3}}|{_NUMBER_WORD})[\s-]+)?dozens?\b(?!\s+of\b)", re.IGNORECASE)
+_TIMES = "second|minute|hour|day|week|month|year|century|mile|pound|million|billion"
+_AND_A_HALF = re.compile(
+    rf"\b(an?|one|\d+|{_NUMBER_WORD})\s+(?:({_TIMES})s?\s+)?and\s+a\s+half\b(?:\s+({_TIMES})s?\b)?", re.IGNORECASE
+)
+
+
+def counts(text: str) -> str:
+    """ "A dozen" is "12", and "an hour and a half" is "1.5 hours"."""
+
+    def dozens(found: re.Match[str]) -> str:
+        times = (found[1] or "a").lower()
+        return "6" if times == "half a" else str(12 * _small(times))
+
+    def half(found: re.Match[str]) -> str:
+        unit = found[2] or found[3]
+        return f"{_small(found[1].lower())}.5" + (f" {unit}s" if unit else "")
+
+    return _AND_A_HALF.sub(half, _DOZENS.sub(dozens, text))
+
+
+def _small(word: str) -> int:
+    return int(word) if word.isdigit() else CARDINALS.get(word, 1)
 
 
 _CONTRACTED = {
@@ -166,6 +196,17 @@ def plurals(text: str) -> str:
     return _LETTERS.sub(lambda found: _singular(found[0].lower()), text)
 
 
+def american(text: str) -> str:
+    """English words as Americans spell them: "grey" is "gray", and "organisation" is "organization"."""
+    from breame.spelling import get_american_spelling
+
+    def respelt(found: re.Match[str]) -> str:
+        usual = str(get_american_spelling(found[0]))
+        return found[0] if usual == found[0].lower() else usual
+
+    return _LETTERS.sub(respelt, text)
+
+
 _NO_PLURALS = """this pas is was has his its us as gas bus yes plus thus paris texas wales athens brussels mars venus
 jesus james charles thomas news physics mathematics aids hades zeus series species does less always perhaps lens iris
 moses socrates los las des les cannes naples honduras cyprus laos davis harris williams jones adams evans ross marcus
@@ -173,10 +214,14 @@ julius"""
 _IRREGULAR = """geese mice men women children teeth feet oxen lice people cacti fungi nuclei criteria phenomena bacteria
 dice larvae vertebrae"""
 _KEPT, _CHANGED = frozenset(_NO_PLURALS.split()), frozenset(_IRREGULAR.split())
+_LATIN = {"cacti": "cactus", "fungi": "fungus", "larvae": "larva", "octopi": "octopus", "alumni": "alumnus"}
+"""Plurals that inflect leaves alone."""
 
 
 @lru_cache(maxsize=2**16)
 def _singular(word: str) -> str:
+    if word in _LATIN:
+        return _LATIN[word]
     if len(word) < 3 or not word.isascii() or word in _KEPT or word.endswith(("ss", "us", "is")) or "'" in word:
         return word
     if not (word.endswith("s") or word in _CHANGED):

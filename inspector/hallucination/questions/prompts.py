@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from inspector.batches import encode
 from inspector.errors import InputError
-from inspector.hallucination.questions.chat_template import rendered
+from inspector.models.chat_template import rendered
 from inspector.printable import half_pair
 
 SHOTS = (

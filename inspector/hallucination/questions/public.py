@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from inspector.errors import InputError
+from inspector.printable import listed
 
 Row = dict[str, Any]
 
@@ -47,7 +48,7 @@ def recognise(path: Path, columns: Iterable[str]) -> Schema:
             return schema
     known = "; ".join(f"{schema.name}: {', '.join(schema.columns)}" for schema in SCHEMAS)
     raise InputError(
-        f"'{path}' has the columns {', '.join(got) or '(none)'}, which is no known schema ({known}). "
+        f"'{path}' has the columns {listed(got)}, which is no known schema ({known}). "
         'Rename them to "question" and "answers".'
     )
 

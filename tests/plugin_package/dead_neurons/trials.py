@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from inspector.interventions.values import zero_ablate
-from inspector.plugin import Case, Finding, Planned, Site, Trial, Trials, Verdict, once
+from inspector.plugin import Case, Finding, Planned, Site, Trial, Trials, Verdict, once, zero_ablate
 
 CONTROLS, MOST = 20, 32
 

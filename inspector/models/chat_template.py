@@ -1,12 +1,20 @@
 """A chat as text, by the template that came with the tokenizer: a program of others that may fail or not end."""
 
+import json
+import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from functools import lru_cache
 from types import FrameType
 from typing import Any
 
+import jinja2
+from jinja2 import nodes
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
 from inspector.errors import InputError
+from inspector.models import chat_template_probe
 from inspector.printable import printable
 
 SECONDS = 5.0
@@ -27,6 +35,7 @@ def rendered(tokenizer: Any, turns: Sequence[dict[str, str]]) -> str:
             that a model takes.
     """
     try:
+        _try_apart(tokenizer, turns)
         with _Deadline(SECONDS):
             text = tokenizer.apply_chat_template(list(turns), tokenize=False, add_generation_prompt=True)
     except _TooLong as error:
@@ -37,6 +46,47 @@ def rendered(tokenizer: Any, turns: Sequence[dict[str, str]]) -> str:
     if not isinstance(text, str) or not text.strip() or len(text) > LONGEST:
         raise InputError(_refusal("gives no text of a length that a model takes"))
     return text
+
+
+def _try_apart(tokenizer: Any, turns: Sequence[dict[str, str]]) -> None:
+    """Render in a process what may be one long operation, such as 9 ** 9 ** 9: nothing else can end it."""
+    template = tokenizer.get_chat_template()
+    if not sys.executable or not _multiplies(template):
+        return
+    tokens = {name: str(token) for name, token in tokenizer.special_tokens_map.items()}
+    like_them = [{**turn, "content": "Who?"} for turn in turns]
+    status = _status_apart(json.dumps({"template": template, "turns": like_them, "tokens": tokens}))
+    if status is None:
+        raise _TooLong
+    if status in (chat_template_probe.TOO_LARGE, -9):
+        raise MemoryError("it takes too much memory")
+
+
+@lru_cache(maxsize=64)
+def _multiplies(template: str) -> bool:
+    """Whether a template raises to powers, multiplies, or has a number so large that a single step may take long."""
+    try:
+        tree = ImmutableSandboxedEnvironment(extensions=["jinja2.ext.loopcontrols"]).parse(template)
+    except (jinja2.TemplateError, RecursionError):
+        return True
+    if tree.find(nodes.Pow) or tree.find(nodes.Mul):
+        return True
+    return any(isinstance(one.value, int) and one.value >= 10_000 for one in tree.find_all(nodes.Const))
+
+
+@lru_cache(maxsize=64)
+def _status_apart(asked: str) -> int | None:
+    """How the process ended; None where it had to be stopped."""
+    command = [sys.executable, "-P", chat_template_probe.__file__]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        assert process.stdout is not None
+        process.stdout.readline()  # it has started
+        try:
+            process.communicate(asked.encode(), timeout=SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            return None
+        return process.returncode
 
 
 def _refusal(why: str) -> str:
