@@ -21,13 +21,13 @@ from inspector.hallucination.answers.ask import Sampling
 from inspector.hallucination.answers.measure import Meter
 from inspector.hallucination.answers.own import OwnAnswer
 from inspector.hallucination.answers.own_tokens import token_ids
+from inspector.hallucination.baselines.text_alone import text_alone
 from inspector.hallucination.compare_decoding import compare_decoding
 from inspector.hallucination.compare_guards import compare_policies
 from inspector.hallucination.grading.called import as_judge
 from inspector.hallucination.pipeline import _given, _words_alone
 from inspector.hallucination.probe import select as selecting
 from inspector.hallucination.probe.splits import split
-from inspector.hallucination.probe.text_alone import text_alone
 from inspector.hallucination.questions.prompts import Form, as_spelt, following
 from inspector.hallucination.questions.sets import Question
 from inspector.models import Model

@@ -17,6 +17,7 @@ from inspector.hallucination.answers.measure import Measured, Meter
 from inspector.hallucination.answers.own import OwnAnswer, OwnAnswers, own_answers
 from inspector.hallucination.answers.own_tokens import as_answered, counts_of, refuse_own
 from inspector.hallucination.answers.resume import Answered, ask_all, mark_all, refuse
+from inspector.hallucination.baselines import Seen, baselines
 from inspector.hallucination.grading.called import as_judge
 from inspector.hallucination.grading.graders import Judge, Mark, WholeWords
 from inspector.hallucination.grading.labels import AGREEMENTS, Label, Labelled, label, label_all
@@ -25,8 +26,7 @@ from inspector.hallucination.neuron_states import with_states
 from inspector.hallucination.probe.nested_cv import Answers
 from inspector.hallucination.probe.probe import Probe, risk_of
 from inspector.hallucination.probe.select import Sample, Selection, select, steps
-from inspector.hallucination.probe.splits import keys_of
-from inspector.hallucination.probe.text_alone import text_alone
+from inspector.hallucination.probe.splits import Folds, keys_of
 from inspector.hallucination.questions.prompts import Form
 from inspector.hallucination.questions.sets import Question
 from inspector.hallucination.study import Study
@@ -101,7 +101,7 @@ def study_hallucination(
     tokens = sum(len(row.ids) for row in fed.rows)
     layers = list(model.shape.layers_of("neuron"))
     measured = meter.measure(fed, folder, progress.task("measuring", tokens))
-    found = _Found(answered, labels, measured, seed)
+    found = _Found(answered, labels, measured, seed, judge)
     sample = found.sample()
     selection = select(sample, seed, progress.task("selecting", steps(sample)))
     settings = {
@@ -142,6 +142,7 @@ class _Found:
     labels: np.ndarray
     measured: Measured
     seed: int
+    judge: Judge
 
     @property
     def usable(self) -> np.ndarray:
@@ -164,14 +165,31 @@ class _Found:
             m.residual[rows],
             {"length": m.tokens[rows].astype(np.float64), "entropy": m.entropy[rows], "logprob": m.logprob[rows]},
             [self.answered[row].question.relation or "" for row in rows],
+            self._rivals,
         )
+
+    def _rivals(self, folds: Folds) -> dict[str, np.ndarray]:
+        """Out-of-fold log-odds of the usable answers by every baseline that can be known of them."""
+        rows, m = self.usable, self.measured
+        used = [self.answered[row] for row in rows]
+        seen = Seen(
+            [one.question.question for one in used],
+            [one.texts[0] for one in used],
+            [one.texts[1:] for one in used],
+            [one.question.relation or "" for one in used],
+            m.tokens[rows].astype(np.float64),
+            m.entropy[rows],
+            m.logprob[rows],
+            m.certainty[rows],
+            _same_by(self.judge),
+        )
+        made_up = self.labels[rows] == Label.wrong
+        found = {one.name: one.odds(seen, made_up, folds) for one in baselines()}
+        return {name: odds for name, odds in found.items() if odds is not None}
 
     def by_text(self, answers: Answers, selection: Selection) -> list[str]:
         """That labels can be told from the words alone, where they can: a probe needn't know more than these."""
-        used = [self.answered[row] for row in self.usable]
-        words = [one.question.question for one in used], [one.texts[0] for one in used]
-        odds = text_alone(*words, answers.made_up, selection.folds)
-        return _words_alone(odds, selection.odds["probe"], answers.made_up, answers.subject)
+        return _words_alone(selection.odds["text alone"], selection.odds["probe"], answers.made_up, answers.subject)
 
     def evidence(
         self,
@@ -193,6 +211,7 @@ class _Found:
         arrays |= {"agreements": np.array(shares), "counts": _counts(marks, shares)}
         facts = {
             "predictors": list(selection.odds),
+            "baselines": [one.words() for one in baselines() if one.name in selection.odds],
             "neurons_by_fold": list(selection.neurons),
             "grouped_by": selection.folds.by,
             "agreement": labelled.agreement,
@@ -237,6 +256,12 @@ def _measures(odds: np.ndarray, answers: Answers) -> tuple[float, ...]:
     interval = (float(low), float(high))
     accuracy = (float((right * weights).mean()), *ends)
     return (area, *interval, *accuracy, brier, error, float(len(odds)))
+
+
+def _same_by(judge: Judge) -> Callable[[str, str, str], bool]:
+    """Whether two answers say the same, by the judge; by whole words where asking it takes long."""
+    marker = WholeWords() if getattr(judge, "kept", False) else judge
+    return lambda question, one, other: marker(question, [one], other) == "right"
 
 
 def _share(marks: Sequence[Mark]) -> float:

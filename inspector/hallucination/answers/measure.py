@@ -54,7 +54,8 @@ class Measured:
 
     `answer` and `question` are mean CETTs `[answer, layer, neuron]` (float16), `residual` the mean
     stream `[answer, depth, d_model]`, `entropy` (nats) that of the answer's first token, `logprob`
-    the mean log-probability of its tokens, `tokens` their number.
+    the mean log-probability of its tokens, `certainty` their distributions' mean KL divergence (nats)
+    from the uniform one, `tokens` their number.
     """
 
     answer: np.ndarray
@@ -62,6 +63,7 @@ class Measured:
     residual: np.ndarray
     entropy: np.ndarray
     logprob: np.ndarray
+    certainty: np.ndarray
     tokens: np.ndarray
 
 
@@ -177,7 +179,9 @@ class Meter:
                 "The model's logits are NaN or infinite on some answers. Try --dtype float32, or fix the weights."
             )
         tokens = np.array([span.answer[1] - span.answer[0] for span in fed.spans.values()])
-        return Measured(answer, question, residual.means, uncertainty.entropy, uncertainty.logprob, tokens)
+        return Measured(
+            answer, question, residual.means, uncertainty.entropy, uncertainty.logprob, uncertainty.certainty, tokens
+        )
 
 
 def _place(tokenizer: Any, prompt: str, question: str, ids: tuple[int, ...]) -> tuple[int, int]:

@@ -1,11 +1,13 @@
 """What the words of questions and answers say by themselves: a score that needs no model."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float
 
+from inspector.hallucination.baselines.contract import Baseline, Seen
 from inspector.hallucination.probe.lasso import balanced
 from inspector.hallucination.probe.splits import Folds
 
@@ -43,3 +45,17 @@ def _fitted(
     weights = balanced(made_up, rows)[rows] * rows.sum()
     model = LogisticRegression(max_iter=500).fit(hstack(fit).tocsr(), made_up[rows], sample_weight=weights)
     return model.decision_function(hstack(tried).tocsr())
+
+
+@dataclass(frozen=True)
+class _TextAlone(Baseline):
+    def odds(self, seen: Seen, made_up: Bool[np.ndarray, " row"], folds: Folds) -> Float[np.ndarray, " row"]:
+        return text_alone(seen.questions, seen.answers, made_up, folds)
+
+
+BASELINE = _TextAlone(
+    "text alone",
+    "logistic regression on TF-IDF of the question and of the answer",
+    "arXiv 2605.17028 (what a set's text gives away)",
+    cost="no model at all",
+)
