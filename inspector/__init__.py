@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from inspector.analyses.logit_lens import Lens, logit_lens
     from inspector.analyses.neurons import NeuronStates, describe_neurons
     from inspector.errors import InspectorError
+    from inspector.hallucination.answers.own import own_answers
     from inspector.hallucination.compare_decoding import compare_decoding
     from inspector.hallucination.guard import Guard, guard
     from inspector.hallucination.pipeline import study_hallucination
@@ -33,6 +34,7 @@ _HOMES = {
     "open_run": "inspector.run.report",
     "study_hallucination": "inspector.hallucination.pipeline",
     "Study": "inspector.hallucination.study",
+    "own_answers": "inspector.hallucination.answers.own",
     "guard": "inspector.hallucination.guard",
     "Guard": "inspector.hallucination.guard",
     "Evidence": "inspector.records",
@@ -71,6 +73,7 @@ __all__ = [
     "load_model",
     "logit_lens",
     "open_run",
+    "own_answers",
     "study_hallucination",
     "verify",
 ]

@@ -43,19 +43,22 @@ def write_probe(folder: Path) -> None:
         file.flush()
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Write a text file beside its place and move it there: a full disk or a kill leaves what was there before.
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Write a file beside its place and move it there: a full disk or a kill leaves what was there before.
+
+    Text is written as UTF-8.
 
     Raises:
         OSError: the place can't be written.
     """
+    written = content.encode() if isinstance(content, str) else content
     target = path.resolve()
     if target.exists() and not target.is_file():  # a pipe or a terminal takes the text itself
-        target.write_text(text, encoding="utf-8")
+        target.write_bytes(written)
         return
     made = beside(target, f"-{os.getpid()}.writing")
     try:
-        made.write_text(text, encoding="utf-8")
+        made.write_bytes(written)
         if target.exists():
             made.chmod(target.stat().st_mode & 0o7777)
         made.replace(target)

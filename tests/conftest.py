@@ -23,7 +23,12 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     torch.set_num_threads(1)  # a worker a core; more threads would wait for each other
 
 TOGETHER = {
-    "the real model": ("tests/test_study.py", "tests/test_real_model.py", "tests/test_docs.py"),
+    "the real model": (
+        "tests/test_study.py",
+        "tests/test_own_answers.py",
+        "tests/test_real_model.py",
+        "tests/test_docs.py",
+    ),
     "a verified scan": ("tests/test_verifying.py", "tests/ui/", "tests/e2e/"),
     "a comparison of decoders": ("tests/test_family.py",),
     "plugins on the path": ("tests/test_plugin_package.py",),

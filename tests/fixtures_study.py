@@ -3,8 +3,9 @@
 from pathlib import Path
 
 import pytest
+from fixtures_cli import Command
 
-from inspector import Study, study_hallucination
+from inspector import Study, models, study_hallucination
 from inspector.hallucination import neuron_states
 from inspector.hallucination.answers.ask import Sampling
 from inspector.hallucination.probe import select
@@ -37,3 +38,10 @@ def study(smollm2: Model, questions: list[Question]) -> Study:
 def saved(study: Study, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The study's folder, to be read only."""
     return study.save(tmp_path_factory.mktemp("studies") / "facts")
+
+
+@pytest.fixture
+def real(smollm2: Model, command: Command, monkeypatch: pytest.MonkeyPatch) -> Command:
+    """The command, which gets the real model as it is loaded already."""
+    monkeypatch.setattr(models, "load_model", lambda *names, **options: smollm2)
+    return command

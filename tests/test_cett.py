@@ -105,7 +105,8 @@ def measured(
     residual, uncertainty = ResidualMeans(model, fed.spans, tuple(range(shape.layers))), Uncertainty(fed.spans)
     listeners = [Contributions(model, fed.spans, answer, question), residual, uncertainty]
     observe(model, batches(rows or fed.rows, tokens, pad), listeners)
-    return Measured(answer, question, residual.means, uncertainty.entropy, uncertainty.logprob, np.zeros(0))
+    said = (uncertainty.entropy, uncertainty.logprob, uncertainty.certainty)
+    return Measured(answer, question, residual.means, *said, np.zeros(0))
 
 
 def assert_measured(architecture: str, got: Measured, texts: list[tuple[int, ...]], spans: list[Span]) -> None:
@@ -120,6 +121,8 @@ def assert_measured(architecture: str, got: Measured, texts: list[tuple[int, ...
         logp = true.logits - np.logaddexp.reduce(true.logits, axis=-1, keepdims=True)
         entropy = -(np.exp(logp[c - 1]) * logp[c - 1]).sum()
         assert got.entropy[row] == pytest.approx(entropy, rel=1e-3)
+        from_uniform = -np.log(logp.shape[-1]) - logp[c - 1 : d - 1].mean()
+        assert got.certainty[row] == pytest.approx(from_uniform, rel=1e-3, abs=1e-4)
         assert got.logprob[row] == pytest.approx(np.mean([logp[p - 1, ids[p]] for p in range(c, d)]), rel=1e-3)
 
 

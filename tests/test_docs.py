@@ -19,6 +19,7 @@ from fixtures_tiny import loaded
 import inspector
 from inspector import Study, examine, models, texts, verify
 from inspector.cli import main as cli
+from inspector.hallucination.questions.sets import load
 from inspector.models import Model, catalogue
 from inspector.testing import PlantedSpike, planted_model, random_texts
 
@@ -73,6 +74,7 @@ def test_the_readmes_commands_work(
     monkeypatch.setattr(texts, "built_in", lambda count=None: few[:count])
     monkeypatch.setattr(models, "load_model", lambda *names, **options: smollm2)
     shutil.copytree(saved, tmp_path / "runs" / "answers")
+    write_answers(tmp_path)
     done = [shlex.split(line) for line in INSPECTOR if line.split()[1] not in MINUTES]
     assert len(done) >= 9
     for _, *words in done:
@@ -80,11 +82,21 @@ def test_the_readmes_commands_work(
         assert told.code == 0 and told.out.strip(), f"{words}: {told.err}"
 
 
+def write_answers(folder: Path) -> None:
+    """The README's `answers.csv`: true names, and every second time another question's."""
+    asked = [question for question in load("world_facts", count=130) if question.answers]
+    given = [asked[n - n % 2].answers[0] for n in range(len(asked))]
+    labels = ["wrong" if n % 2 else "right" for n in range(len(asked))]
+    texts = [question.question for question in asked]
+    pd.DataFrame({"question": texts, "answer": given, "label": labels}).to_csv(folder / "answers.csv", index=False)
+
+
 @pytest.mark.slow
 def test_the_readmes_commands_work_one_after_another(
     smollm2: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: Command
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    write_answers(tmp_path)
     for line in INSPECTOR:
         told = command(*shlex.split(line)[1:])
         assert told.code == 0 and told.out.strip(), f"{line}: {told.err}"

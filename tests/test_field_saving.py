@@ -140,11 +140,11 @@ def test_a_full_disk_leaves_the_page_that_was_there(
     page.write_text("before")
 
     def full(self: Path, *arguments: Any, **options: Any) -> None:
-        with self.open("w") as out:
-            out.write("half")
+        with self.open("wb") as out:
+            out.write(b"half")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_text", full)
+    monkeypatch.setattr(Path, "write_bytes", full)
     done = command("export", run, "--html", page)
     assert done.code == 2 and "No space left" in done.err and done.err.count("\n") == 1
     assert page.read_text() == "before" and sorted(p.name for p in tmp_path.iterdir()) == ["page.html", "run"]

@@ -491,13 +491,6 @@ def test_the_command_shows_a_study(saved: Path, command: Command) -> None:
     assert {row["name"] for row in as_json["hneurons.scores"]} >= {"probe", "length", "entropy", "random"}
 
 
-@pytest.fixture
-def real(smollm2: Model, command: Command, monkeypatch: pytest.MonkeyPatch) -> Command:
-    """The command, which gets the real model as it is loaded already."""
-    monkeypatch.setattr(models, "load_model", lambda *names, **options: smollm2)
-    return command
-
-
 def test_a_question_is_asked_and_its_answer_scored(saved: Path, real: Command) -> None:
     told = real("ask", "What is the capital of France?", "--run", str(saved), "--json")
     assert told.code == 0, told.err

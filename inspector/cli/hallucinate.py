@@ -1,6 +1,6 @@
 """The commands of hallucination studies: `hallucinate` and `ask`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from inspector.cli.files import refuse_table, write_table
 from inspector.cli.options import (
     Device,
     Dtype,
@@ -19,6 +20,7 @@ from inspector.cli.options import (
     as_study,
     bars,
     load_again,
+    print_csv,
     print_json,
     print_line,
     rows_of,
@@ -28,6 +30,7 @@ from inspector.errors import InputError
 from inspector.models.catalogue import BUILT_IN
 
 if TYPE_CHECKING:
+    from inspector.hallucination.answers.own import OwnAnswer
     from inspector.hallucination.study import Study
 
 
@@ -54,13 +57,36 @@ class JudgeName(StrEnum):
     endpoint = "endpoint"
 
 
+class OneIsName(StrEnum):
+    """What label 1 means."""
+
+    right = "right"
+    wrong = "wrong"
+
+
+Column = Annotated[
+    list[str] | None,
+    typer.Option(help="A column that is named otherwise: question=prompt_text; may be repeated."),
+]
+OneIs = Annotated[OneIsName | None, typer.Option(help="What label 1 means, where labels are 0 and 1.")]
+
+
 def hallucinate(
     out: Annotated[Path, typer.Option("--out", help="Folder to write the run to.")],
     model: Annotated[str, typer.Option(help="Built-in name, hub id, folder or .gguf file.")] = BUILT_IN,
     questions: Annotated[
-        str, typer.Option(help="world_facts, a .jsonl/.json/.parquet file, or triviaqa, nq_open, popqa (hub).")
-    ] = "world_facts",
-    count: Annotated[int | None, typer.Option(help="Ask only this many, drawn at random by --seed.", min=1)] = None,
+        str | None,
+        typer.Option(
+            help="world_facts (where not given), a .jsonl/.json/.parquet file, or triviaqa, nq_open, popqa (hub)."
+        ),
+    ] = None,
+    answers: Annotated[
+        Path | None,
+        typer.Option(help="Instead of asking: a file of answers with labels, .jsonl, .json, .csv, .tsv or .parquet."),
+    ] = None,
+    column: Column = None,
+    one_is: OneIs = None,
+    count: Annotated[int | None, typer.Option(help="Take only this many, drawn at random by --seed.", min=1)] = None,
     samples: Annotated[
         int, typer.Option(help="Sampled answers per question, besides the greedy one.", min=0, max=10_000)
     ] = 10,
@@ -85,6 +111,7 @@ def hallucinate(
 ) -> None:
     """Find the neurons whose contribution predicts that an answer is incorrect; save the study as a run.
 
+    The model is asked questions, or --answers gives answers that exist already, marked right or wrong.
     What was asked so far is kept beside the run: the same command resumes after a kill.
     """
     from inspector.hallucination.grading.graders import judge_named
@@ -93,7 +120,15 @@ def hallucinate(
     from inspector.run.report import open_run
 
     runs.claim(out, overwrite=overwrite)
-    asked = sets.load(questions, count=count, seed=seed)
+    own, asked = None, list[Any]()
+    if answers is None:
+        if column or one_is is not None:
+            raise InputError("--column and --one-is are for --answers. Give a file of answers, or leave them out.")
+        asked = sets.load(questions or "world_facts", count=count, seed=seed)
+    else:
+        if questions is not None:
+            raise InputError("--questions are asked, and --answers exist already. Give one of them.")
+        own = _drawn(_own(answers, column, one_is), count, seed)
     given = {"url": judge_url, "model": judge_model}
     options = {name: value for name, value in given.items() if value is not None}
     marker = judge_named(judge.value, **options)
@@ -115,12 +150,15 @@ def hallucinate(
     )
     _refuse_others(loaded.card, others)
     put, sampling = Form(form.value), Sampling(samples=samples, seed=seed)
-    say(quiet, _forecast(loaded, len(asked), samples))
+    say(quiet, _forecast(loaded, len(own or asked), samples if own is None else None))
     work = [loaded.card["fingerprint"], asdict(put), asdict(sampling), [[q.id, q.question] for q in asked]]
+    if own is not None:
+        work.append([asdict(one) for one in own])
     with working_folder(out, work) as folder, bars(quiet) as progress:
         study = study_hallucination(
             loaded,
             asked,
+            answers=own,
             sampling=sampling,
             form=put,
             judge=marker,
@@ -132,6 +170,65 @@ def hallucinate(
         saved = with_transfers(study, str(out), others).save(out, overwrite=overwrite)
     say(quiet, f"Saved. Look at it: inspector show {out}")
     print_line(saved)
+
+
+def score(
+    run: Annotated[Path, typer.Argument(help="Folder of a hallucination study.")],
+    file: Annotated[Path, typer.Argument(help="Answers: .jsonl, .json, .csv, .tsv or .parquet.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Write the risks to this .csv or .parquet file; printed if not given.")
+    ] = None,
+    tokens: Annotated[
+        Path | None, typer.Option(help="Also write each token's risk to this .csv or .parquet file.")
+    ] = None,
+    column: Column = None,
+    model: Annotated[str | None, typer.Option(help="The study's model, where its name doesn't find it.")] = None,
+    device: Device = None,
+    trust_remote_code: TrustRemoteCode = False,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+) -> None:
+    """Score answers in bulk: the risk of each that it is incorrect."""
+    from inspector.run.report import open_run
+
+    for path in filter(None, (out, tokens)):
+        refuse_table(path, overwrite=overwrite)
+    study = as_study(open_run(run), run)
+    own = _own(file, column, None, labels=False)
+    loaded = load_again(study.card, model, device, trust_remote_code, quiet)
+    with bars(quiet) as progress:
+        scored = study.score_all(loaded, own, tokens=tokens is not None, progress=progress)
+    if tokens is not None:
+        write_table(scored.tokens, tokens)
+    if out is None:
+        print_csv(scored.answers)
+    else:
+        write_table(scored.answers, out)
+        print_line(out)
+
+
+def _own(
+    file: Path, column: Sequence[str] | None, one_is: OneIsName | None, *, labels: bool = True
+) -> "list[OwnAnswer]":
+    from inspector.hallucination.answers.own import own_answers
+
+    columns = dict[str, str]()
+    for pair in column or []:
+        ours, equals, theirs = pair.partition("=")
+        if not (ours and equals and theirs):
+            raise InputError(f"--column {pair} is not NAME=THEIRS. Write --column question=prompt_text, for example.")
+        columns[ours.strip()] = theirs.strip()
+    return own_answers(file, columns=columns, one_is=one_is.value if one_is else None, labels=labels)
+
+
+def _drawn(answers: "list[OwnAnswer]", count: int | None, seed: int) -> "list[OwnAnswer]":
+    """As many of the answers, drawn at random and in their order."""
+    if count is None or count >= len(answers):
+        return answers
+    import numpy as np
+
+    chosen = np.random.default_rng(seed).choice(len(answers), size=count, replace=False)
+    return [answers[number] for number in sorted(chosen.tolist())]
 
 
 def _refuse_others(card: Mapping[str, Any], others: Mapping[str, "Study"]) -> None:
@@ -205,10 +302,11 @@ def _guarded(
         print_guarded(given, watching.threshold)
 
 
-def _forecast(model: Any, questions: int, samples: int) -> str:
+def _forecast(model: Any, questions: int, samples: int | None) -> str:
     width = len(model.shape.layers_of("neuron")) * model.shape.d_mlp
     disk, memory = 4 * questions * width / 1e9, 16 * questions * width / 1e9
+    counted = "answers" if samples is None else f"questions, {questions * (1 + samples):,} answers"
     return (
-        f"Forecast: {questions:,} questions, {questions * (1 + samples):,} answers; about {disk:.1f} GB on disk while "
+        f"Forecast: {questions:,} {counted}; about {disk:.1f} GB on disk while "
         f"it runs, {disk / 2:.1f} GB in the run, {memory:.1f} GB of memory beside the model while selecting."
     )

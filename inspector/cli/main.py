@@ -50,6 +50,7 @@ DEFAULT_TEXTS = 100
 
 app.command()(cli_study.hallucinate)
 app.command()(cli_study.ask)
+app.command()(cli_study.score)
 app.command()(cli_verify.verify)
 app.command()(cli_decode.decode)
 app.command()(cli_neuron.neuron)

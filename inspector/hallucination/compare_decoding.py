@@ -83,6 +83,8 @@ def compare_decoding(
     progress = progress_of(progress, step)
     own = _own(study)
     shown = _members(own) if members is None else list(members)
+    if study.unaskable:
+        raise InputError(f"This study's questions can't be asked again: {study.unaskable}.")
     if samples < 1:
         raise InputError(f"{samples} samples leave nothing to compare. Use 1 or more.")
     if len({GREEDY.name, *(member.name for member in shown)}) <= len(shown):

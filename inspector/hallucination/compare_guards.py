@@ -59,6 +59,8 @@ def compare_policies(
     for by, risk in {"probe": asked.risk, **asked.uncertainty}.items():
         answered = answered_crosswise(risk, asked.wrong, seed)
         policies["abstain", by] = replace(always, risk=risk, answered=answered)
+    if study.unaskable:
+        return {"guard": _table(policies, seed), "guard_curve": _curves(policies)}
     task = progress.task("guarding", 3 * len(asked.questions))
     if study.findings:
         again = watched.again(asked.questions)

@@ -11,6 +11,7 @@ import pandas as pd
 from inspector.errors import InputError
 from inspector.hallucination.answers.ask import Asker, Sampling
 from inspector.hallucination.probe.splits import apart, keys_of
+from inspector.hallucination.questions.prompts import with_context
 from inspector.hallucination.questions.sets import Question
 from inspector.hallucination.risk_coverage import best_threshold
 from inspector.hallucination.study import Study
@@ -209,10 +210,13 @@ def held_out(study: Study, seed: int) -> np.ndarray:
 
 
 def questions_of(table: pd.DataFrame) -> list[Question]:
-    """The questions of these rows of `hneurons.answers`."""
-    rows = table.reindex(columns=["id", "question", "subject", "relation"], fill_value="").itertuples(index=False)
+    """The questions of these rows of `hneurons.answers`, as they were put: after the passage they are about, if any."""
+    columns = ["id", "question", "subject", "relation", "context"]
+    rows = table.reindex(columns=columns, fill_value="").itertuples(index=False)
     return [
-        Question(str(row.id), row.question, accepted, row.subject or None, row.relation or None)
+        Question(
+            str(row.id), with_context(row.question, row.context), accepted, row.subject or None, row.relation or None
+        )
         for row, accepted in zip(rows, _accepted(table), strict=True)
     ]
 

@@ -2,18 +2,28 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from inspector.errors import InputError
+from inspector.hallucination.features import Features
 from inspector.hallucination.probe.probe import Probe, risk_of
+from inspector.progress import SILENT, Progress
 from inspector.run.report import Report
 
 if TYPE_CHECKING:  # a saved study is opened and drawn without torch
+    from sklearn.pipeline import Pipeline
+
+    from inspector.hallucination.answers.measure import Fed, Meter
+    from inspector.hallucination.answers.own import OwnAnswer, OwnAnswers
     from inspector.hallucination.questions.prompts import Form
     from inspector.models import Model
+
+AT_ONCE = 1024
+"""Answers that are read together when many are scored."""
 
 SPEAKING = 3
 """Neurons named for each token."""
@@ -38,6 +48,20 @@ class Scored:
 
 
 @dataclass(frozen=True)
+class ScoredAnswers:
+    """Answers with their risks.
+
+    Args:
+        answers: one row per answer: id, question, answer, risk in [0, 1].
+        tokens: where it was asked for, one row per token: id (the answer's), position in the answer, token_id, token,
+            risk.
+    """
+
+    answers: pd.DataFrame
+    tokens: pd.DataFrame | None = None
+
+
+@dataclass(frozen=True)
 class Study(Report):
     """What a hallucination study found; see `Report`. `score` and `explain` judge new answers."""
 
@@ -53,6 +77,35 @@ class Study(Report):
 
         form = self.settings["study"]["form"]
         return Form(form["name"], tuple((question, answer) for question, answer in form["shots"]))
+
+    def save_probe(self, folder: str | Path) -> Path:
+        """Write the probe for use elsewhere, as `probe.safetensors` and `probe.json`; see `probe.export`.
+
+        Raises:
+            InputError: the place can't be written.
+        """
+        from inspector.hallucination.probe.export import save_probe
+
+        return save_probe(self.probe, self.card, self.settings["study"]["form"], folder)
+
+    def pipeline(self) -> "Pipeline":
+        """The probe as a fitted scikit-learn pipeline that takes CETTs of its neurons, in the order of `probe`."""
+        from inspector.hallucination.probe.export import as_pipeline
+
+        return as_pipeline(self.probe)
+
+    def features(self) -> Features:
+        """CETTs of every neuron and answer, with their axes, for a probe of one's own.
+
+        Raises:
+            InputError: the run doesn't have them.
+        """
+        if "hneurons.contributions" not in self.evidence:
+            raise InputError("This run has no contributions of its answers. Make the study again.")
+        measured, answers = self.evidence["hneurons.contributions"], self.frame("hneurons.answers")
+        layers = measured.facts.get("layers", range(measured["answer"].shape[1]))  # earlier runs: all have neurons
+        ids, labels = (answers[name].to_numpy() for name in ("id", "label"))
+        return Features(measured["answer"], ids, labels, np.array(layers, np.int64))
 
     def score(self, model: "Model", question: str, answer: str | Sequence[int]) -> float:
         """Risk in [0, 1] that this answer is incorrect: measured as the study's own answers were.
@@ -71,6 +124,57 @@ class Study(Report):
         """Risks of several answers at once, `[answer]`."""
         meter, ids = self._meter(model), self._ids(model, questions, answers)
         return self.probe.risk(meter.contributions_of(self.probe.neurons, meter.feed(questions, ids)))
+
+    def score_all(
+        self, model: "Model", answers: "OwnAnswers", *, tokens: bool = False, progress: Progress = SILENT
+    ) -> ScoredAnswers:
+        """Risks of many answers, from a file, a DataFrame or rows with `question` and `answer`.
+
+        Args:
+            model: the one the study was made on.
+            answers: from `inspector.own_answers`, or anything that it takes; labels aren't looked at.
+            tokens: whether each token's risk is given too.
+            progress: hears of the answers that are scored.
+
+        Raises:
+            InputError: another model, a source that can't be read, or an answer that can't be scored; before any is.
+        """
+        from inspector.hallucination.answers.own import own_answers
+        from inspector.hallucination.answers.own_tokens import fed_of, ids_of
+
+        meter, own = self._meter(model), own_answers(answers, labels=False)
+        ids = ids_of(meter, own)
+        fed = fed_of(meter, own, ids)  # what can't be scored is said before any is
+        task = progress.task("scoring", len(own))
+        risks, by_token = np.full(len(own), np.nan), dict[int, np.ndarray]()
+        for some in fed.parts(AT_ONCE):
+            numbers = list(some.spans)
+            found, each = self._risks(model, meter, some, tokens)
+            risks[numbers] = found
+            by_token |= dict(zip(numbers, each, strict=True)) if tokens else {}
+            task.advance(len(numbers))
+        table = pd.DataFrame(
+            {
+                "id": [one.question.id for one in own],
+                "question": [one.question.question for one in own],
+                "answer": [one.text.strip() for one in own],
+                "risk": risks,
+            }
+        )
+        return ScoredAnswers(
+            table, _tokens(model, own, ids, [by_token[n] for n in sorted(by_token)]) if tokens else None
+        )
+
+    def _risks(self, model: "Model", meter: "Meter", fed: "Fed", tokens: bool) -> tuple[np.ndarray, list[np.ndarray]]:
+        """Risks of answers and, where they are wanted, of each one's tokens."""
+        from inspector.hallucination.answers.cett import TokenContributions
+
+        probe = self.probe
+        if not tokens:
+            return probe.risk(meter.contributions_of(probe.neurons, fed)), []
+        listener = TokenContributions(model, fed.spans, probe.neurons)
+        risks = probe.risk(meter.contributions_of(probe.neurons, fed, [listener]))
+        return risks, [risk_of(probe.fit.log_odds(values)) for values in listener.by_text.values()]
 
     def explain(self, model: "Model", question: str, answer: str | Sequence[int]) -> Scored:
         """An answer's risk, that of each of its tokens, and the neurons that raise it.
@@ -105,6 +209,18 @@ class Study(Report):
             f"{layer}.{neuron} (+{terms[i]:.2f})" for i in order for layer, neuron in [self.probe.neurons[i]]
         )
 
+    @property
+    def unaskable(self) -> str | None:
+        """Why the study's questions can't be put to a model again and its answers marked; None where they can."""
+        given = self.settings["study"].get("answers")
+        if not given:
+            return None
+        if given["prompts"]:
+            return "its answers came with prompts of their own"
+        if not all(self.tables["answers"]["accepted"]):
+            return "not all of its questions have accepted answers, by which new answers could be marked"
+        return None
+
     def check_model(self, model: "Model") -> None:
         """Check that this is the model the study was made on.
 
@@ -117,7 +233,7 @@ class Study(Report):
                 f"{model.card['name']} in {model.card['dtype']}, with other weights. Load the study's model and dtype."
             )
 
-    def _meter(self, model: "Model") -> Any:
+    def _meter(self, model: "Model") -> "Meter":
         from inspector.hallucination.answers.measure import Meter
 
         self.check_model(model)
@@ -130,3 +246,22 @@ class Study(Report):
             self.form.answer_ids(model.tokenizer, question, answer) if isinstance(answer, str) else tuple(answer)
             for question, answer in zip(questions, answers, strict=True)
         ]
+
+
+def _tokens(
+    model: "Model", answers: "Sequence[OwnAnswer]", ids: Sequence[tuple[int, ...]], risks: Sequence[np.ndarray]
+) -> pd.DataFrame:
+    """One row per token of these answers."""
+    from inspector.batches import token_texts
+
+    lengths = [len(one) for one in ids]
+    flat = [token for one in ids for token in one]
+    return pd.DataFrame(
+        {
+            "id": np.repeat([one.question.id for one in answers], lengths),
+            "position": np.concatenate([np.arange(length) for length in lengths]),
+            "token_id": flat,
+            "token": token_texts(model.tokenizer, flat),
+            "risk": np.concatenate(risks),
+        }
+    )

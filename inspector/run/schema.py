@@ -57,6 +57,14 @@ class Form(Typed):
     shots: list[Annotated[list[str], Field(min_length=2, max_length=2)]]
 
 
+class Given(Typed):
+    """Of a study of answers that existed: how many were labelled, and had a context or a prompt of their own."""
+
+    labelled: Count
+    contexts: Count
+    prompts: Count
+
+
 class Asked(Typed):
     """How a study asked and judged."""
 
@@ -71,6 +79,7 @@ class Asked(Typed):
     longest: Count = 0
     agreement: float = 1.0
     judge_options: dict[Name, Any] = {}
+    answers: Given | None = None
 
 
 class Settings(Typed):

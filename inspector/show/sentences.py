@@ -85,6 +85,15 @@ def header(record: Record) -> Iterator[Sentence]:
 
 
 def _asked(study: Mapping[str, Any]) -> str:
+    if study.get("answers"):
+        given = study["answers"]
+        where = {"prompts": "after prompts of their own", "contexts": "about a passage of their own"}
+        said = [f"{given[name]:,} {words}" for name, words in where.items() if given[name]]
+        judged = study["questions"] - given["labelled"]
+        return (
+            f"{study['questions']:,} answers that were given, {given['labelled']:,} with a label and {judged:,} judged "
+            f"by {study['judge']}; read in the {study['form']['name']} form{', '.join(['', *said])}."
+        )
     how = f"T = {study['temperature']:g}, top-p {study['top_p']:g}, top-k {study['top_k']}"
     return (
         f"{study['questions']:,} questions, each answered once greedily and by {study['samples']} samples ({how}), in "

@@ -12,6 +12,7 @@ from inspector.detectors.hneurons.schema import (
     LABELS,
     SPLITS,
     Added,
+    BaselineFact,
     ProbeArrays,
     Scores,
     Tested,
@@ -64,6 +65,12 @@ def scores(evidence: Evidence, asked: Mapping[str, np.ndarray]) -> pd.DataFrame:
         if len(areas)
     ]
     return pd.concat([table, pd.DataFrame(rows)], ignore_index=True)
+
+
+def baselines(evidence: Evidence) -> pd.DataFrame:
+    """What the predictors that need no neuron are: name, formula, source, cost, caveat."""
+    columns = list(BaselineFact.model_fields)
+    return pd.DataFrame(evidence.facts.get("baselines", []), columns=columns)
 
 
 def _compared(e: Evidence, odds: np.ndarray, subject: np.ndarray) -> dict[str, float]:
@@ -181,6 +188,7 @@ def _kept(name: str, *whole: str) -> Frame:
 FRAMES: Mapping[str, Frame] = {
     "candidates": Frame(lambda m: candidates(m.evidence, m.thresholds), verdicts=verdict_by("layer", "neuron")),
     "scores": Frame(lambda m: scores(m.evidence, m.record.tables["answers"])),
+    "baselines": Frame(lambda m: baselines(m.evidence), present=lambda m: "baselines" in m.evidence.facts),
     "counts": Frame(lambda m: counts(m.evidence)),
     "transfers": Frame(lambda m: transfers(m.evidence)),
     "roc": Frame(lambda m: roc(m.evidence)),

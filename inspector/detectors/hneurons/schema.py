@@ -185,6 +185,18 @@ class TransferFact(BaseModel):
     logprob: float | None
 
 
+class BaselineFact(BaseModel):
+    """A predictor that needs no neuron, in words. Earlier runs have none."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    name: str
+    formula: str
+    source: str
+    cost: str
+    caveat: str
+
+
 class Facts(BaseModel):
     """Plain values that a study's arrays are read by."""
 
@@ -194,6 +206,7 @@ class Facts(BaseModel):
     neurons_by_fold: list[int] = Field(min_length=1)
     agreement: float
     transfers: list[TransferFact | list[Any]]
+    baselines: list[BaselineFact] = []
 
 
 LABELS = ("right", "wrong", "mixed", "abstained")
@@ -274,7 +287,7 @@ SCHEMA = Schema(
             **dict.fromkeys(("id", "question", "answer"), _TEXT),
             **{
                 name: Column("text", null=True, optional=True)
-                for name in ("mark", "accepted", "aliases", "samples", "relation", "subject")
+                for name in ("mark", "accepted", "aliases", "samples", "relation", "subject", "context", "prompt")
             },
         },
         "hneurons.states": {

@@ -11,8 +11,8 @@ from inspector.detectors.measured import Measured
 from inspector.detectors.shown import Cell, TextTable, Tile, cells_of
 from inspector.records import Sentence, metric_words
 
-RIVALS = ("length", "entropy", "logprob", "relation", "residual", "combined")
-"""Scores that a sentence sets beside the probe."""
+OUR_OWN = ("probe", "probe 3-vs-1", "random", "shuffled")
+"""Scores that a sentence doesn't set beside the probe."""
 
 NEURONS_SHOWN = 12
 
@@ -30,10 +30,10 @@ def found(m: Measured) -> Iterator[Sentence]:
         f"{int(probe['n']):,} answers that it was not fitted on; as many random neurons {random['auroc']:.3f} (95th "
         f"percentile {random['high']:.3f}).",
     )
-    rivals = [f"{name} {scores.loc[name, 'auroc']:.3f}" for name in RIVALS if name in scores.index]
+    rivals = [f"{name} {area:.3f}" for name, area in scores["auroc"].items() if name not in OUR_OWN]
     shuffled = f"shuffled labels {scores.loc['shuffled', 'auroc']:.3f}"
     yield Sentence(m.name, f"Beside it: {', '.join(rivals)}; {shuffled}.")
-    yield from _beside_the_best(m.name, scores)
+    yield from _beside_the_best(m, scores)
     if len(candidates):
         yield Sentence(m.name, _candidates(candidates, len(table), t))
     else:
@@ -44,19 +44,21 @@ def found(m: Measured) -> Iterator[Sentence]:
 
 
 NO_NEURON = ("length", "entropy", "logprob", "relation")
-"""Scores that look at no activation."""
+"""Scores that look at no activation, in runs that don't say which do."""
 
 
-def _beside_the_best(detector: str, scores: pd.DataFrame) -> Iterator[Sentence]:
-    """The probe and the best score that looks at no activation, on the same answers."""
-    cheap = scores.loc[[name for name in NO_NEURON if name in scores.index], "auroc"].dropna()
+def _beside_the_best(m: Measured, scores: pd.DataFrame) -> Iterator[Sentence]:
+    """The probe and the best score that looks neither at activations nor at what chose the labels, side by side."""
+    known = m.evidence.facts.get("baselines")
+    names = NO_NEURON if known is None else [one["name"] for one in known if not one["caveat"]]
+    cheap = scores.loc[[name for name in names if name in scores.index], "auroc"].dropna()
     best = scores.loc[cheap.idxmax()] if len(cheap) else None
     if best is None or pd.isna(best["probe_minus_low"]):
         return
     low, high = best["probe_minus_low"], best["probe_minus_high"]
     verdict = "better than" if low > 0 else "worse than" if high < 0 else "not significantly different from"
     yield Sentence(
-        detector,
+        m.name,
         f"The probe is {verdict} the best of them that looks at no activation, {best.name}: AUROC "
         f"{best['probe_minus']:+.3f} [{low:+.3f}, {high:+.3f}] on the same answers.",
     )

@@ -135,7 +135,7 @@ def check_prompt(model: Model, prefix: tuple[int, ...], prompt: tuple[int, ...],
     if len(prompt) + answer > model.shape.context:
         raise InputError(
             f"A prompt and its answer take {len(prompt) + answer} tokens and the model's context is "
-            f"{model.shape.context}. Leave out the longest questions."
+            f"{model.shape.context}. Leave out the longest questions, or shorten what they are about."
         )
     if prompt[: len(prefix)] != prefix:
         raise InputError(

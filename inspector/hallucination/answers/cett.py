@@ -6,6 +6,7 @@ matrix; the denominator has no bias in it and is taken before any norm after the
 CETT is the mean over exactly its tokens.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -171,14 +172,17 @@ class ResidualMeans:
 
 
 class Uncertainty:
-    """The model's own uncertainty about each row's answer: entropy (nats) at its first token, mean log-probability."""
+    """The model's own uncertainty about each row's answer.
+
+    Entropy (nats) at its first token, mean log-probability, and mean KL divergence (nats) from the uniform one.
+    """
 
     kinds: tuple[str, ...] = ("logits",)
 
     def __init__(self, spans: Mapping[int, Span]) -> None:
         self.spans = spans
         self.row_of = {text: row for row, text in enumerate(spans)}
-        self.entropy, self.logprob = (np.full(len(spans), np.nan, np.float32) for _ in range(2))
+        self.entropy, self.logprob, self.certainty = (np.full(len(spans), np.nan, np.float32) for _ in range(3))
 
     def update(self, batch: Batch, site: Site, x: Tensor) -> None:
         """Take in the logits."""
@@ -189,3 +193,4 @@ class Uncertainty:
             index = self.row_of[text]
             self.entropy[index] = float(-(logp[0].exp() * logp[0]).sum())
             self.logprob[index] = float(chosen.mean())
+            self.certainty[index] = float(-logp.mean()) - math.log(logp.shape[-1])

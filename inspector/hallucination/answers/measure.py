@@ -1,8 +1,10 @@
 """Measuring answers: one pass over question and answer, the same for fitting and for scoring."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -11,7 +13,7 @@ from inspector.batches import TokenSequence, batches
 from inspector.errors import InputError, ModelError
 from inspector.hallucination.answers.ask import check_prompt
 from inspector.hallucination.answers.cett import Contributions, NeuronContributions, ResidualMeans, Span, Uncertainty
-from inspector.hallucination.questions.prompts import Form
+from inspector.hallucination.questions.prompts import Form, as_spelt
 from inspector.models import Decoder, Model, Prefix
 from inspector.models.observe import Observer, observe
 from inspector.progress import Task
@@ -38,6 +40,13 @@ class Fed:
         before = () if self.prefix is None else self.prefix.ids
         return [replace(row, ids=(*before, *row.ids)) for row in self.rows]
 
+    def parts(self, count: int) -> Iterator["Fed"]:
+        """At most so many rows at a time, the longest first: rows of about one length are padded the least."""
+        ordered = sorted(self.rows, key=lambda row: -len(row.ids))
+        for start in range(0, len(ordered), count):
+            rows = ordered[start : start + count]
+            yield Fed(rows, {row.text: self.spans[row.text] for row in rows}, self.prefix)
+
 
 @dataclass(frozen=True)
 class Measured:
@@ -45,7 +54,8 @@ class Measured:
 
     `answer` and `question` are mean CETTs `[answer, layer, neuron]` (float16), `residual` the mean
     stream `[answer, depth, d_model]`, `entropy` (nats) that of the answer's first token, `logprob`
-    the mean log-probability of its tokens, `tokens` their number.
+    the mean log-probability of its tokens, `certainty` their distributions' mean KL divergence (nats)
+    from the uniform one, `tokens` their number.
     """
 
     answer: np.ndarray
@@ -53,6 +63,7 @@ class Measured:
     residual: np.ndarray
     entropy: np.ndarray
     logprob: np.ndarray
+    certainty: np.ndarray
     tokens: np.ndarray
 
 
@@ -70,27 +81,71 @@ class Meter:
         self.head, self.tail = len(form.prefix(model.tokenizer)), form.tail(model.tokenizer)
         self.decoder = decoder or Decoder(model, form.prefix(model.tokenizer))
 
-    def feed(self, questions: Sequence[str], answers: Sequence[tuple[int, ...]]) -> Fed:
+    def feed(
+        self,
+        questions: Sequence[str],
+        answers: Sequence[tuple[int, ...]],
+        prompts: Sequence[str | None] | None = None,
+        names: Sequence[str] | None = None,
+    ) -> Fed:
         """Rows of question and answer; the shared beginning is left out where it is computed apart.
 
+        Args:
+            questions: as they are put.
+            answers: token ids.
+            prompts: the whole text before an answer, where it isn't the form's.
+            names: what errors call the answers; their numbers where None.
+
         Raises:
-            InputError: an answer without tokens.
+            InputError: an answer without tokens, or one that doesn't fit into the model's context with its prompt.
         """
-        empty = [number for number, answer in enumerate(answers) if not answer]
-        if empty:
-            raise InputError(f"Answer {empty[0]} has no tokens, so nothing can be measured of it. Leave it out.")
-        prompts = [self.form.prompt(self.model.tokenizer, question) for question in questions]
-        for prompt, answer in zip(prompts, answers, strict=True):
-            check_prompt(self.model, self.form.prefix(self.model.tokenizer), prompt, len(answer))
-        longest = max(len(prompt) + len(answer) for prompt, answer in zip(prompts, answers, strict=True))
+        names = names or [str(number) for number in range(len(answers))]
+        if prompts is not None and any(prompts):
+            return self._fed_whole(questions, answers, prompts, names)
+        put = [self.form.prompt(self.model.tokenizer, question) for question in questions]
+        for name, prompt, answer in zip(names, put, answers, strict=True):
+            self._check(name, self.form.prefix(self.model.tokenizer), prompt, answer)
+        longest = max(len(prompt) + len(answer) for prompt, answer in zip(put, answers, strict=True))
         prefix = self.decoder.prefix if longest <= (self.decoder.window or longest) else None
         skip = 0 if prefix is None else self.head
         rows, spans = [], {}
-        for number, (prompt, answer) in enumerate(zip(prompts, answers, strict=True)):
+        for number, (prompt, answer) in enumerate(zip(put, answers, strict=True)):
             ids, end = (*prompt, *answer)[skip:], len(prompt) - skip
             rows.append(TokenSequence(number, number, 0, ids))
             spans[number] = Span((self.head - skip, end - self.tail), (end, len(ids)))
         return Fed(rows, spans, prefix)
+
+    def _fed_whole(
+        self,
+        questions: Sequence[str],
+        answers: Sequence[tuple[int, ...]],
+        prompts: Sequence[str | None],
+        names: Sequence[str],
+    ) -> Fed:
+        """Rows whose prompts share no beginning."""
+        rows, spans = [], {}
+        for number, (question, answer, prompt) in enumerate(zip(questions, answers, prompts, strict=True)):
+            if prompt is None:
+                ids = self.form.prompt(self.model.tokenizer, question)
+                asked = (self.head, len(ids) - self.tail)
+            else:
+                ids = as_spelt(self.model.tokenizer, prompt)
+                asked = _place(self.model.tokenizer, prompt, question, ids)
+            self._check(names[number], (), ids, answer)
+            rows.append(TokenSequence(number, number, 0, (*ids, *answer)))
+            spans[number] = Span(asked, (len(ids), len(ids) + len(answer)))
+        return Fed(rows, spans)
+
+    def _check(self, name: str, prefix: tuple[int, ...], prompt: tuple[int, ...], answer: tuple[int, ...]) -> None:
+        """Check that an answer has tokens, follows some, and fits into the model's context with them."""
+        if not answer:
+            raise InputError(f"Answer {name} has no tokens, so nothing can be measured of it. Leave it out.")
+        if not prompt:
+            raise InputError(f"Answer {name} has a prompt without tokens, so it follows nothing. Give what it follows.")
+        try:
+            check_prompt(self.model, prefix, prompt, len(answer))
+        except InputError as error:
+            raise InputError(f"Answer {name}: {error}") from error
 
     def watch(self, fed: Fed, observers: Sequence[Observer], task: Task | None = None) -> None:
         """Run the rows once, with these listening."""
@@ -124,7 +179,23 @@ class Meter:
                 "The model's logits are NaN or infinite on some answers. Try --dtype float32, or fix the weights."
             )
         tokens = np.array([span.answer[1] - span.answer[0] for span in fed.spans.values()])
-        return Measured(answer, question, residual.means, uncertainty.entropy, uncertainty.logprob, tokens)
+        return Measured(
+            answer, question, residual.means, uncertainty.entropy, uncertainty.logprob, uncertainty.certainty, tokens
+        )
+
+
+def _place(tokenizer: Any, prompt: str, question: str, ids: tuple[int, ...]) -> tuple[int, int]:
+    """Where a question's tokens stand in a prompt; all but the first token where its words aren't in it."""
+    start = prompt.rfind(question)
+    if start < 0:
+        return min(1, len(ids) - 1), len(ids)
+    before, after = (_shared(as_spelt(tokenizer, prompt[:end]), ids) for end in (start, start + len(question)))
+    return before, max(after, before + 1)
+
+
+def _shared(first: tuple[int, ...], second: tuple[int, ...]) -> int:
+    """How many tokens two sequences begin with alike."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(first, second, strict=False)))
 
 
 def _array(folder: Path | None, name: str, size: tuple[int, ...]) -> np.ndarray:

@@ -11,7 +11,7 @@ from inspector.hallucination.answers.ask import Asked, Asker, Sampling
 from inspector.hallucination.answers.kept_marks import KeptMarks
 from inspector.hallucination.grading.graders import Judge, Mark
 from inspector.hallucination.grading.labels import FEWEST
-from inspector.hallucination.questions.prompts import Form
+from inspector.hallucination.questions.prompts import Form, with_context
 from inspector.hallucination.questions.sets import Question
 from inspector.models import Model
 from inspector.places import write_whole
@@ -20,12 +20,39 @@ from inspector.progress import SILENT, Progress
 
 @dataclass(frozen=True)
 class Answered:
-    """A question with its answers: token ids, texts and marks, the greedy one first."""
+    """A question with its answers: token ids, texts and marks, the greedy one first.
+
+    Attributes:
+        question: as it was asked.
+        ids, texts, marks: of the answers; of own answers' samples no ids are known.
+        context: a passage that was put before the question.
+        prompt: the whole text before the answer, where it isn't the study's form.
+    """
 
     question: Question
     ids: tuple[tuple[int, ...], ...]
     texts: tuple[str, ...]
     marks: tuple[Mark, ...]
+    context: str | None = None
+    prompt: str | None = None
+
+    @property
+    def put(self) -> str:
+        """What stands in the question's place in a prompt; in one of its own the context has a place of its own."""
+        return with_context(self.question.question, None if self.prompt is not None else self.context)
+
+
+def refuse_neuronless(model: Model) -> None:
+    """Say before any work is done where a model can't be studied.
+
+    Raises:
+        ModelError: it has no neurons that can be measured.
+    """
+    if not model.shape.has("neuron"):
+        raise ModelError(
+            f"{model.card['architecture']} has no MLP with a single last matrix (neuron sites), so hallucination "
+            "neurons can't be measured. `inspector models` lists what works."
+        )
 
 
 def refuse(model: Model, questions: Sequence[Question]) -> None:
@@ -35,11 +62,7 @@ def refuse(model: Model, questions: Sequence[Question]) -> None:
         ModelError: the model has no neurons that can be measured.
         InputError: no questions or too few, an id or a question that occurs twice.
     """
-    if not model.shape.has("neuron"):
-        raise ModelError(
-            f"{model.card['architecture']} has no MLP with a single last matrix (neuron sites), so hallucination "
-            "neurons can't be measured. `inspector models` lists what works."
-        )
+    refuse_neuronless(model)
     if not questions:
         raise InputError("No questions were given. Give a file, or world_facts.")
     if len({question.id for question in questions}) < len(questions):

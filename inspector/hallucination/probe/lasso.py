@@ -93,15 +93,15 @@ def path(
     Raises:
         InputError: the weighted rows are all of one kind.
     """
-    mean, scale = moments(x, weights)
-    rows = np.flatnonzero(weights)
-    share = weights / weights.sum()
+    share = weights / (weights.sum() or 1.0)
     balance = float(share[positive].sum())
     if not 1e-9 < balance < 1 - 1e-9:
         raise InputError(
             "insufficient data: in some fold only one kind of answers shares no subject and no answer with the rest. "
             "Ask more questions, on more subjects."
         )
+    mean, scale = moments(x, weights)
+    rows = np.flatnonzero(weights)
     gradient = _gradient(x, share * (balance - positive), mean, scale)
     top = before = float(np.abs(gradient).max())
     support = np.zeros(0, dtype=np.int64)

@@ -1,6 +1,6 @@
 """Which neurons distinguish incorrect from correct answers, and how well: everything that is fitted in a study."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,7 +16,6 @@ from inspector.hallucination.probe.nested_cv import (
     Nested,
     choose,
     combined,
-    out_of_fold,
     stability,
 )
 from inspector.hallucination.probe.splits import Folds, split
@@ -43,6 +42,7 @@ class Sample:
         residual: mean residual stream over the answers' tokens, `[row, depth, d_model]`.
         plain: scores that need no probe, by name: length, entropy, logprob.
         relation: what kind of fact is asked for; empty where that isn't known.
+        rivals: out-of-fold log-odds of every row by what needs no neuron, by name, given the folds.
     """
 
     answers: Answers
@@ -50,6 +50,7 @@ class Sample:
     residual: Float[np.ndarray, "row depth d_model"]
     plain: Mapping[str, Float[np.ndarray, " row"]]
     relation: Sequence[str]
+    rivals: Callable[[Folds], Mapping[str, Float[np.ndarray, " row"]]] = lambda folds: {}
 
 
 @dataclass(frozen=True)
@@ -132,11 +133,7 @@ def _predictors(
     answers = sample.answers
     odds = {"probe": probe.log_odds}
     odds["probe 3-vs-1"] = evaluation.nested(replace(answers, question=sample.question), folds, seed, task).log_odds
-    for name, values in sample.plain.items():
-        odds[name] = out_of_fold(values[:, None].astype(np.float64), answers.made_up, folds)
-    if any(sample.relation):
-        names = np.unique(np.array(sample.relation), return_inverse=True)[1]
-        odds["relation"] = out_of_fold(np.eye(names.max() + 1)[names], answers.made_up, folds)
+    odds |= sample.rivals(folds)
     odds["residual"] = evaluation.residual_probe(sample.residual, answers, folds, seed, task)
     odds["combined"] = combined(probe, sample.plain["entropy"].astype(np.float64), answers, folds)
     return odds

@@ -66,21 +66,49 @@ class Form:
         Raises:
             InputError: the answer is empty, has more than one line, or half a surrogate pair.
         """
-        answer = answer.strip()
         _refuse_half_pair("answer", answer)
+        answer = answer.strip()
         if not answer or "\n" in answer:
             raise InputError(f"Answer {answer[:40]!r} is not one line of text. Give one line.")
+        return self.continuation_ids(tokenizer, question, answer)
+
+    def continuation_ids(self, tokenizer: Any, question: str, answer: str) -> tuple[int, ...]:
+        """Token ids of a given answer of any number of lines, as they would follow the prompt.
+
+        Raises:
+            InputError: the answer is empty or has half a surrogate pair.
+        """
+        answer = answer.strip()
+        _refuse_half_pair("answer", answer)
+        if not answer:
+            raise InputError("The answer is empty. Give it words.")
         if self.name == "few-shot":
-            whole = encode(tokenizer, f"{self._text(question)} {answer}")
-            prompt = self.prompt(tokenizer, question)
-            if whole[: len(prompt)] == prompt and len(whole) > len(prompt):
-                return whole[len(prompt) :]
-            answer = f" {answer}"
+            return following(tokenizer, self._text(question), f" {answer}")
         return tuple(tokenizer(answer, add_special_tokens=False)["input_ids"])
 
     def _text(self, question: str) -> str:
         shots = "".join(f"Question: {q}\nAnswer: {a}\n\n" for q, a in self.shots)
         return f"{shots}Question: {' '.join(question.split())}\nAnswer:"
+
+
+def with_context(question: str, context: str | None) -> str:
+    """A question with the passage that it is asked about before it."""
+    return f"{context} {question}" if context else question
+
+
+def following(tokenizer: Any, before: str, text: str) -> tuple[int, ...]:
+    """Token ids of a text as it follows another; as it stands alone where the two are tokenised into each other."""
+    whole, prompt = as_spelt(tokenizer, f"{before}{text}"), as_spelt(tokenizer, before)
+    if whole[: len(prompt)] == prompt and len(whole) > len(prompt):
+        return whole[len(prompt) :]
+    return tuple(tokenizer(text, add_special_tokens=False)["input_ids"])
+
+
+def as_spelt(tokenizer: Any, text: str) -> tuple[int, ...]:
+    """Token ids of a text that may spell the BOS itself; the tokenizer's own is not put before that one."""
+    ids = encode(tokenizer, text)
+    start = getattr(tokenizer, "bos_token_id", None)
+    return ids[1:] if start is not None and ids[:2] == (start, start) else ids
 
 
 def _refuse_half_pair(what: str, text: str) -> None:

@@ -48,7 +48,7 @@ def built_in(name: str) -> list[Question]:
     if name not in BUILT_IN:
         raise InputError(f"No built-in questions '{name}'. Built in: {', '.join(BUILT_IN)}.")
     file = files("inspector").joinpath(f"data/{name}.jsonl")
-    return _questions(Path(f"{name}.jsonl"), OWN, _parsed(Path(file.name), file.read_text(encoding="utf-8")))
+    return _questions(Path(f"{name}.jsonl"), OWN, parsed(Path(file.name), file.read_text(encoding="utf-8")))
 
 
 def from_file(path: str | Path) -> list[Question]:
@@ -69,7 +69,7 @@ def from_file(path: str | Path) -> list[Question]:
     if suffix_of(path) == ".parquet":
         schema, rows = _parquet(path)
         return _questions(path, schema, rows)
-    placed = list(_parsed(path, _content(path)))
+    placed = list(parsed(path, content_of(path)))
     if not placed:
         raise InputError(f"'{path}' is empty. Give it questions, one per line.")
     return _questions(path, recognise(path, placed[0][1]), placed)
@@ -116,7 +116,12 @@ def _draw(questions: Sequence[Question], count: int, seed: int) -> list[Question
     return [questions[i] for i in sorted(chosen)]
 
 
-def _content(path: Path) -> str:
+def content_of(path: Path) -> str:
+    """A file's text, without a byte order mark.
+
+    Raises:
+        InputError: it can't be read or isn't UTF-8.
+    """
     try:
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
@@ -125,7 +130,7 @@ def _content(path: Path) -> str:
         raise InputError(f"'{path}' can't be read: {error.strerror}. Give a file of questions.") from error
 
 
-def _parsed(path: Path, content: str) -> Iterator[tuple[int, Row]]:
+def parsed(path: Path, content: str) -> Iterator[tuple[int, Row]]:
     """The objects of a JSON Lines or JSON text, numbered by line or by their place in the list, from 1."""
     if suffix_of(path) == ".json" and content.strip():
         try:

@@ -1,0 +1,44 @@
+"""Tables written to a file that the user named."""
+
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from inspector.errors import InputError
+from inspector.places import write_whole
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SUFFIXES = (".csv", ".parquet")
+
+
+def refuse_table(path: Path, *, overwrite: bool) -> None:
+    """Say before any work where a table can't be written to this path.
+
+    Raises:
+        InputError: another suffix, a folder that isn't there, or a file that is.
+    """
+    if path.suffix.lower() not in SUFFIXES:
+        raise InputError(f"'{path}' is neither .csv nor .parquet. Name it after one of them.")
+    if not path.parent.is_dir():
+        raise InputError(f"'{path}' can't be written: there is no folder '{path.parent}'. Make it.")
+    if path.exists() and not overwrite:
+        raise InputError(f"'{path}' exists. Use --overwrite, or another name.")
+
+
+def write_table(table: "pd.DataFrame", path: Path) -> None:
+    """Write a table by its path's suffix; a full disk or a kill leaves what was there before.
+
+    Raises:
+        InputError: the place can't be written.
+    """
+    written = BytesIO()
+    if path.suffix.lower() == ".csv":
+        table.to_csv(written, index=False, lineterminator="\n", encoding="utf-8")
+    else:
+        table.to_parquet(written, index=False)
+    try:
+        write_whole(path, written.getvalue())
+    except OSError as error:
+        raise InputError(f"'{path}' can't be written: {error.strerror}. Choose another place.") from error

@@ -1,0 +1,119 @@
+"""Own answers with their token ids and marks, as if a model had been asked for them."""
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from inspector.errors import InputError
+from inspector.hallucination.answers.kept_marks import KeptMarks
+from inspector.hallucination.answers.measure import Fed, Meter
+from inspector.hallucination.answers.own import OwnAnswer
+from inspector.hallucination.answers.resume import Answered, refuse_neuronless
+from inspector.hallucination.grading.labels import FEWEST
+from inspector.hallucination.grading.marks import Judge
+from inspector.hallucination.questions.prompts import Form, following
+from inspector.models import Model
+from inspector.printable import printable
+from inspector.progress import Task
+
+FEWEST_TEXTS = 10
+"""Fewer different answers (yes and no, say) can't be split so that none is on both sides."""
+
+
+def refuse_own(model: Model, answers: Sequence[OwnAnswer]) -> None:
+    """Say what stands in the way of a study of own answers before any work is done.
+
+    Raises:
+        ModelError: the model has no neurons that can be measured.
+        InputError: a model without a tokenizer, too few answers or too few different ones, or all of one group.
+    """
+    refuse_neuronless(model)
+    if model.tokenizer is None:
+        raise InputError("Answers are text and this model came without a tokenizer. Load it with one.")
+    marked = [one.mark for one in answers if one.mark is not None]
+    left = len(answers) - len(marked)
+    kinds = {mark: marked.count(mark) for mark in ("right", "wrong")}
+    for mark, count in kinds.items():
+        if count + left < FEWEST:
+            raise InputError(
+                f"insufficient data: {kinds['right']} answers are correct and {kinds['wrong']} incorrect; at least "
+                f"{FEWEST} of each kind are needed. Give more {'correct' if mark == 'right' else 'incorrect'} ones."
+            )
+    texts = Counter(" ".join(one.text.casefold().split()) for one in answers)
+    if len(texts) < FEWEST_TEXTS:
+        (most, times), *_ = texts.most_common(1)
+        raise InputError(
+            f"insufficient data: the answers are {len(texts)} different texts, '{printable(most)[:40]}' {times:,} "
+            f"times; a text is never on both sides of a split, so at least {FEWEST_TEXTS} are needed. Give others too."
+        )
+    groups = {one.question.subject for one in answers}
+    if len(groups) == 1 and None not in groups:
+        (only,) = groups
+        raise InputError(
+            f"All answers are of the group '{only}', so none can be held out. Give the groups that belong together."
+        )
+
+
+def _refuse_answered(answers: Sequence[OwnAnswer]) -> None:
+    """Prompts that all end with the answer have it in them already, and it would stand there twice."""
+    prompted = [one for one in answers if one.prompt is not None]
+    if len(prompted) > 1 and all((one.prompt or "").rstrip().endswith(one.text.strip()) for one in prompted):
+        raise InputError(
+            f"The prompt of '{printable(prompted[0].question.id)}' ends with its answer, and so do all others. Give "
+            "the text before the answer only."
+        )
+
+
+def counts_of(answers: Sequence[OwnAnswer]) -> dict[str, int]:
+    """How many answers were labelled, and how many came with a context or a prompt of their own."""
+    return {
+        "labelled": sum(one.mark is not None for one in answers),
+        "contexts": sum(one.context is not None for one in answers),
+        "prompts": sum(one.prompt is not None for one in answers),
+    }
+
+
+def as_answered(
+    meter: Meter, answers: Sequence[OwnAnswer], judge: Judge, folder: Path | None, task: Task
+) -> list[Answered]:
+    """Own answers with their token ids and marks, as if they had been asked for.
+
+    A sample is marked where the question's accepted answers are known, and left out where they aren't.
+
+    Raises:
+        InputError: an answer that can't be measured, said before a judge is asked; or the judge can't be asked.
+    """
+    kept, found = KeptMarks(judge, folder), []
+    ids = ids_of(meter, answers)
+    fed_of(meter, answers, ids)
+    for one, tokens in zip(answers, ids, strict=True):
+        texts = (one.text.strip(), *(one.samples if one.question.answers else ()))
+        marks = [one.mark or kept.mark(one.question, texts[0]), *(kept.mark(one.question, text) for text in texts[1:])]
+        found.append(Answered(one.question, (tokens,), texts, tuple(marks), one.context, one.prompt))
+        task.advance()
+    kept.refuse_odd()
+    return found
+
+
+def ids_of(meter: Meter, answers: Sequence[OwnAnswer]) -> list[tuple[int, ...]]:
+    """Each answer's token ids."""
+    return [token_ids(meter.model, one, meter.form) for one in answers]
+
+
+def fed_of(meter: Meter, answers: Sequence[OwnAnswer], ids: Sequence[tuple[int, ...]]) -> Fed:
+    """Own answers with their prompts, as the model receives them.
+
+    Raises:
+        InputError: an answer without tokens, or one that doesn't fit into the model's context, named by its id; or
+            prompts that have their answers in them.
+    """
+    _refuse_answered(answers)
+    names = [f"'{printable(one.question.id)}'" for one in answers]
+    return meter.feed([one.put for one in answers], ids, [one.prompt for one in answers], names)
+
+
+def token_ids(model: Model, one: OwnAnswer, form: Form) -> tuple[int, ...]:
+    """An answer's token ids, as they follow its prompt."""
+    if one.prompt is not None:
+        return following(model.tokenizer, one.prompt, one.text)
+    return form.continuation_ids(model.tokenizer, one.put, one.text)
