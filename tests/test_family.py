@@ -16,8 +16,8 @@ from inspector.hallucination.answers.ask import Asker, Sampling
 from inspector.hallucination.answers.cett import Uncertainty
 from inspector.hallucination.answers.measure import Meter
 from inspector.hallucination.answers.samplers import GREEDY, SPARSEMAX, Member
+from inspector.hallucination.found import as_evidence
 from inspector.hallucination.grading.graders import WholeWords
-from inspector.hallucination.pipeline import _evidence
 from inspector.hallucination.probe.lasso import Fit
 from inspector.hallucination.probe.probe import Probe
 from inspector.hallucination.questions.prompts import Form
@@ -59,7 +59,7 @@ def study(tiny: Model) -> Study:
     return Study(
         tiny.card,
         {"detectors": ["hneurons"], "seed": 3, "study": {**settings, "form": shots, "judge": "whole-words"}},
-        {"hneurons": _evidence(arrays, {})},
+        {"hneurons": as_evidence(arrays, {})},
         (),
         empty,
         tables={"answers": {name: np.array(column, dtype=object) for name, column in texts.items()}},

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from inspector.errors import InputError
 from inspector.hallucination.answers.kept_marks import KeptMarks
+from inspector.hallucination.grading.called import as_judge
 from inspector.hallucination.grading.graders import Endpoint, Mark, TokenF1, WholeWords, judge_named
 from inspector.hallucination.grading.marks import OddReply
 from inspector.hallucination.grading.normalise import alias_forms, tokens, words
@@ -809,6 +810,12 @@ def test_the_pause_that_a_server_asks_for_is_kept(monkeypatch: pytest.MonkeyPatc
 def test_a_bad_address_is_refused_in_a_line(url: str) -> None:
     with pytest.raises(InputError, match=r"isn't http\(s\)://host/path"):
         Endpoint(url, "m")
+
+
+@pytest.mark.usefixtures("_httpx")
+def test_a_server_that_is_not_there_is_said_before_anything_is_asked() -> None:
+    with pytest.raises(InputError, match="can't be reached"):
+        as_judge(Endpoint("http://127.0.0.1:9/v1", "m"))
 
 
 def test_marks_are_kept_as_they_come_and_one_odd_reply_loses_none(tmp_path: Path) -> None:

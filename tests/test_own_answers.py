@@ -25,7 +25,7 @@ from inspector.hallucination.baselines.text_alone import text_alone
 from inspector.hallucination.compare_decoding import compare_decoding
 from inspector.hallucination.compare_guards import compare_policies
 from inspector.hallucination.grading.called import as_judge
-from inspector.hallucination.pipeline import _given, _words_alone
+from inspector.hallucination.notes import given_answers, words_alone
 from inspector.hallucination.probe import select as selecting
 from inspector.hallucination.probe.splits import split
 from inspector.hallucination.questions.prompts import Form, as_spelt, following
@@ -358,7 +358,7 @@ def test_questions_and_answers_are_not_both_taken(tiny: Model) -> None:
 
 def test_a_prompt_without_its_question_counts_as_the_question_and_is_said() -> None:
     some = own_answers([{**ROW, "prompt": "Another text:"}, {**ROW, "prompt": f"Q: {ROW['question']} A:"}])
-    assert any(note.startswith("1 prompts don't have their question") for note in _given(some))
+    assert any(note.startswith("1 prompts don't have their question") for note in given_answers(some))
 
 
 def test_labels_that_the_words_give_away_are_said_with_the_number(own: Study) -> None:
@@ -369,10 +369,10 @@ def test_labels_that_the_words_give_away_are_said_with_the_number(own: Study) ->
 def test_words_that_say_nothing_are_not_mentioned_and_those_that_say_less_beside_the_probe() -> None:
     made_up, none = np.arange(200) % 2 == 1, np.random.default_rng(0).normal(size=200)
     own = np.arange(200)
-    assert _words_alone(none, made_up - 0.5, made_up, own) == []
-    (less,) = _words_alone(none + made_up, made_up - 0.5, made_up, own)
+    assert words_alone(none, made_up - 0.5, made_up, own) == []
+    (less,) = words_alone(none + made_up, made_up - 0.5, made_up, own)
     assert less.endswith("by TF-IDF; the probe's is 1.00.")
-    (more,) = _words_alone(made_up - 0.5, none, made_up, own)
+    (more,) = words_alone(made_up - 0.5, none, made_up, own)
     assert "AUROC 1.00" in more and more.endswith("is not clearly more: it may have learnt the words.")
 
 

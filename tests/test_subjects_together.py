@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from inspector.hallucination.answers.resume import Answered
+from inspector.hallucination.found import answers_table
 from inspector.hallucination.guard import questions_of
-from inspector.hallucination.pipeline import _table
 from inspector.hallucination.questions.sets import Question, subjects
 from inspector.hallucination.risk_coverage import Selective
 from inspector.interventions.trial import Trial, once
@@ -89,7 +89,7 @@ def test_accepted_answers_come_back_as_they_were_asked_with_semicolons_and_all()
         Question("b", "Why?", ()),
         Question("c", "What?", ("«é»; ",), "thing"),
     ]
-    table = pd.DataFrame(_table([Answered(one, ((1,),), ("x",), ("right",)) for one in asked]))
+    table = pd.DataFrame(answers_table([Answered(one, ((1,),), ("x",), ("right",)) for one in asked]))
     assert questions_of(table) == asked
     earlier = questions_of(table.drop(columns="aliases"))
     assert earlier[0].answers == ("Simon", "Garfunkel", "Simon & Garfunkel")

@@ -50,7 +50,8 @@ def rendered(tokenizer: Any, turns: Sequence[dict[str, str]]) -> str:
 
 def _try_apart(tokenizer: Any, turns: Sequence[dict[str, str]]) -> None:
     """Render in a process what may be one long operation, such as 9 ** 9 ** 9: nothing else can end it."""
-    template = tokenizer.get_chat_template()
+    several = isinstance(tokenizer.chat_template, dict)  # by name, of which one is the usual
+    template = tokenizer.get_chat_template() if several else str(tokenizer.chat_template)
     if not sys.executable or not _multiplies(template):
         return
     tokens = {name: str(token) for name, token in tokenizer.special_tokens_map.items()}

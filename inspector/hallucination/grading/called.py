@@ -1,6 +1,7 @@
 """A function as a judge: what a notebook has at hand marks answers too."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,9 @@ from inspector.hallucination.grading.marks import Judge, Mark, OddReply
 from inspector.printable import printable
 
 MARKS = ("right", "wrong", "abstained")
+
+TRIED = ("What is the capital of France?", ("Paris",), "Paris")
+"""What a judge is tried on."""
 
 Function = Callable[[str, Sequence[str], str], Any]
 """Of a question, the accepted names of its answer, and an answer: a mark, or whether it is correct."""
@@ -67,8 +71,11 @@ def as_judge(judge: Judge | Function) -> Judge:
     if not callable(judge):
         raise InputError(f"The judge is a {type(judge).__name__}. Give a function, or a judge such as WholeWords().")
     if isinstance(getattr(judge, "name", None), str) and type(judge).__module__.startswith("inspector."):
+        if getattr(judge, "kept", False):
+            with suppress(OddReply):  # one is borne; a server that isn't there is said before anything is asked
+                judge(*TRIED)
         return judge  # type: ignore[return-value]
     name = getattr(judge, "name", None) or getattr(judge, "__name__", type(judge).__name__)
     called = Called(judge, str(name), bool(getattr(judge, "kept", False)))
-    called("What is the capital of France?", ("Paris",), "Paris")
+    called(*TRIED)
     return called
