@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from inspector.hallucination.probe import lasso
 from inspector.hallucination.probe import nested_cv as evaluation
+from inspector.hallucination.probe.k_curve import k_curve
 from inspector.hallucination.probe.lasso import PENALTIES, Fit, balanced, moments, path
 from inspector.hallucination.probe.nested_cv import (
     Answers,
@@ -695,3 +696,29 @@ def test_the_order_of_the_rows_does_not_change_the_calibration_error(ties: bool)
     positive = rng.random(100) < 0.5
     order = np.argsort(~positive, kind="stable")
     assert calibration_error(risks[order], positive[order]) == pytest.approx(calibration_error(risks, positive))
+
+
+# -- over k ----------------------------------------------------------------------------------------------------------
+
+
+def over_k(seed: int, told: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """AUROC over k of chosen and random neurons: ten of 1,200 say something, or none."""
+    rng = np.random.default_rng(seed)
+    made_up = np.arange(160) % 2 == 0
+    x = rng.normal(size=(160, 1200))
+    x[:, :10] += told * made_up[:, None]
+    answers = Answers(x.astype(np.float32), made_up, np.arange(160)[:, None])
+    curve = k_curve(answers, split(answers.keys, made_up, 5, seed), seed, UNHEARD)
+    return curve.k, curve.auroc, curve.random
+
+
+def test_where_ten_neurons_say_something_ten_chosen_ones_do_and_random_ones_do_not() -> None:
+    k, chosen, random = over_k(0, told=True)
+    assert k.tolist() == [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000] and random.shape == (20, 10)
+    assert chosen[k == 10] > 0.9 > 0.65 > random[:, k == 10].mean()
+    assert chosen[k == 10] > chosen[k == 1] and random[:, -1].mean() > random[:, 3].mean()
+
+
+def test_choosing_inside_the_folds_makes_nothing_of_nothing() -> None:
+    areas = np.array([over_k(seed, told=False)[1] for seed in range(1, 5)])
+    assert abs(areas.mean() - 0.5) < 0.05

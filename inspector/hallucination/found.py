@@ -91,7 +91,7 @@ class Found:
         """Everything found, as arrays."""
         probe = Probe.of(selection.fit, model.shape.layers_of("neuron"), model.shape.d_mlp)
         m = self.measured
-        groups = (probe, selection.tested, selection.added, self._scores(answers, selection))
+        groups = (probe, selection.tested, selection.added, selection.curve, self._scores(answers, selection))
         arrays = {name: array for group in groups for name, array in group.arrays().items()}
         arrays |= self._answers(selection, probe)
         arrays |= {"tokens": m.tokens, "entropy": m.entropy, "logprob": m.logprob, "label": self.labels}

@@ -18,6 +18,7 @@ __all__ = [
     "neuron_state",
     "neurons",
     "over_alpha",
+    "over_neurons",
     "predictors",
     "risk_coverage",
     "roc_curves",
@@ -56,6 +57,29 @@ def predictors(scores: pd.DataFrame) -> go.Figure:
         f"The probe distinguishes incorrect from correct answers with AUROC {by_name['probe']:.2f}; "
         f"the best without neurons, {html.escape(rival)}, {by_name[rival]:.2f}",
     )
+
+
+def over_neurons(k_curve: pd.DataFrame) -> go.Figure:
+    """AUROC over the number of neurons, chosen and random (frame `hneurons.k_curve`)."""
+    figure = go.Figure()
+    band = {"mode": "lines", "line": {"width": 0}, "hoverinfo": "skip", "showlegend": False}
+    figure.add_scatter(x=k_curve["k"], y=k_curve["random_low"], **band)
+    figure.add_scatter(x=k_curve["k"], y=k_curve["random_high"], fill="tonexty", fillcolor=f"{NEUTRAL}33", **band)
+    for name, column, colour in (("random", "random", NEUTRAL), ("chosen", "auroc", VIOLET)):
+        figure.add_scatter(
+            x=k_curve["k"],
+            y=k_curve[column],
+            name=f"{name} neurons",
+            mode="lines+markers",
+            line={"color": colour},
+            hovertemplate="%{x} neurons: AUROC %{y:.3f}<extra></extra>",
+        )
+    figure.update_xaxes(type="log", title="neurons, k", tickvals=k_curve["k"])
+    figure.update_yaxes(title="AUROC on answers not fitted on")
+    figure.update_layout(legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0})
+    better = k_curve.loc[k_curve["auroc"] > k_curve["random_high"], "k"]
+    beats = f"better than as many random ones up to k = {better.max():,}" if len(better) else "no better than random"
+    return finish(figure, f"Chosen neurons are {beats}")
 
 
 def roc_curves(roc: pd.DataFrame) -> go.Figure:
@@ -152,6 +176,13 @@ def drawings(m: Measured) -> dict[str, Drawing]:
             ("hneurons.scores",),
             {},
             "All on answers that nothing was fitted on. If length or entropy does as well, the neurons add little.",
+            ("AUROC",),
+        ),
+        "hneurons.k_curve": Drawing(
+            over_neurons,
+            ("hneurons.k_curve",),
+            {},
+            "Where the chosen neurons' line lies within the band of random ones, it doesn't matter which are taken.",
             ("AUROC",),
         ),
         "hneurons.roc": Drawing(

@@ -13,6 +13,7 @@ from inspector.detectors.hneurons.schema import (
     SPLITS,
     Added,
     BaselineFact,
+    Curve,
     ProbeArrays,
     Scores,
     Tested,
@@ -91,6 +92,15 @@ def _floor(e: Evidence, odds: np.ndarray) -> float:
     known = np.isfinite(odds)
     made_up = e["label"][known] == LABELS.index("wrong")
     return calibration_floor(expit(odds[known]), float(made_up.mean()))
+
+
+def k_curve(evidence: Evidence) -> pd.DataFrame:
+    """AUROC over the number of neurons: chosen ones with an interval, and random ones' mean, 5 % and 95 % of draws."""
+    curve = Curve.of(evidence.arrays)
+    table = pd.DataFrame({"k": curve.k, "auroc": curve.auroc, "low": curve.low, "high": curve.high})
+    table["random"] = curve.random.mean(axis=0)
+    table["random_low"], table["random_high"] = np.quantile(curve.random, (0.05, 0.95), axis=0)
+    return table
 
 
 def counts(evidence: Evidence) -> pd.DataFrame:
@@ -189,6 +199,7 @@ FRAMES: Mapping[str, Frame] = {
     "candidates": Frame(lambda m: candidates(m.evidence, m.thresholds), verdicts=verdict_by("layer", "neuron")),
     "scores": Frame(lambda m: scores(m.evidence, m.record.tables["answers"])),
     "baselines": Frame(lambda m: baselines(m.evidence), present=lambda m: "baselines" in m.evidence.facts),
+    "k_curve": Frame(lambda m: k_curve(m.evidence), present=lambda m: "curve_k" in m.evidence.arrays),
     "counts": Frame(lambda m: counts(m.evidence)),
     "transfers": Frame(lambda m: transfers(m.evidence)),
     "roc": Frame(lambda m: roc(m.evidence)),

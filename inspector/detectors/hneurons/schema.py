@@ -124,6 +124,25 @@ class Scores(Group):
 
 
 @dataclass(frozen=True)
+class Curve(Group):
+    """AUROC on answers not fitted on, over the number of neurons. Earlier runs lack it.
+
+    Args:
+        k: how many neurons.
+        auroc: of as many that were chosen in the other folds, with its interval.
+        random: of as many random ones, for each draw.
+    """
+
+    prefix = "curve"
+
+    k: Int[np.ndarray, " k"]
+    auroc: Float[np.ndarray, " k"]
+    low: Float[np.ndarray, " k"]
+    high: Float[np.ndarray, " k"]
+    random: Float[np.ndarray, "draw k"]
+
+
+@dataclass(frozen=True)
 class Transfer:
     """A probe of some answers, tried on others that share no answer and no subject with them."""
 
@@ -161,6 +180,8 @@ _AXES = {
         for field in fields(group)
     },
     **{f"{Scores.prefix}_{field.name}": ("predictor",) for field in fields(Scores)},
+    **{f"{Curve.prefix}_{field.name}": ("k",) for field in fields(Curve)},
+    "curve_random": ("curve draw", "k"),
     "probe_bias": ("one",),
 }
 
@@ -274,6 +295,8 @@ SCHEMA = Schema(
         **_arrays(Tested),
         **_arrays(Added, group="added"),
         "added_explained": _array("added_explained", kind="int", low=0, high=len(EXPLAINED) - 1, group="added"),
+        **_arrays(Curve, group="curve"),
+        "curve_k": _array("curve_k", kind="int", low=1, group="curve"),
         **_arrays(Scores),
         "score_n": _array("score_n", finite=True, low=0, high=2.0**53),
     },

@@ -34,6 +34,8 @@ def found(m: Measured) -> Iterator[Sentence]:
     shuffled = f"shuffled labels {scores.loc['shuffled', 'auroc']:.3f}"
     yield Sentence(m.name, f"Beside it: {', '.join(rivals)}; {shuffled}.")
     yield from _beside_the_best(m, scores)
+    if "k_curve" in m.frames:
+        yield Sentence(m.name, _over_neurons(m.frame("k_curve")))
     if len(candidates):
         yield Sentence(m.name, _candidates(candidates, len(table), t))
     else:
@@ -61,6 +63,20 @@ def _beside_the_best(m: Measured, scores: pd.DataFrame) -> Iterator[Sentence]:
         m.name,
         f"The probe is {verdict} the best of them that looks at no activation, {best.name}: AUROC "
         f"{best['probe_minus']:+.3f} [{low:+.3f}, {high:+.3f}] on the same answers.",
+    )
+
+
+def _over_neurons(curve: pd.DataFrame) -> str:
+    """Up to how many neurons it matters which they are."""
+    last, better = curve.iloc[-1], curve[curve["auroc"] > curve["random_high"]]
+    many = f"{int(last['k']):,} random neurons have AUROC {last['random']:.3f}, as many chosen ones {last['auroc']:.3f}"
+    chosen = "Neurons whose means differ most between correct and incorrect answers are"
+    if better.empty:
+        return f"{chosen} no better than as many random ones; {many}."
+    top = better.iloc[-1]
+    return (
+        f"{chosen} better than as many random ones (95 % of draws) up to k = {int(top['k']):,}, where they have AUROC "
+        f"{top['auroc']:.3f} and random ones {top['random']:.3f}; {many}."
     )
 
 

@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from inspector.detectors.hneurons.schema import EXPLAINED, Added, Tested, Transfer
+from inspector.detectors.hneurons.schema import EXPLAINED, Added, Curve, Tested, Transfer
 from inspector.errors import InputError
 from inspector.hallucination.probe import nested_cv as evaluation
+from inspector.hallucination.probe.k_curve import DRAWS, k_curve
 from inspector.hallucination.probe.lasso import Fit
 from inspector.hallucination.probe.nested_cv import (
     OUTER,
@@ -67,6 +68,7 @@ class Selection:
         tested: its neurons, one by one.
         added: what they add to `plain` scores.
         transfers: from the other relations to each relation.
+        curve: AUROC over the number of neurons, chosen and random.
     """
 
     folds: Folds
@@ -80,11 +82,12 @@ class Selection:
     tested: Tested
     added: Added
     transfers: tuple[Transfer, ...]
+    curve: Curve
 
 
 def steps(sample: Sample) -> int:
     """How many steps `select` takes, for a progress bar."""
-    return 3 * OUTER + BOOTSTRAPS + RANDOM_DRAWS + SHUFFLES + len(set(sample.relation) - {""})
+    return 3 * OUTER + BOOTSTRAPS + RANDOM_DRAWS + SHUFFLES + 1 + DRAWS + len(set(sample.relation) - {""})
 
 
 def select(sample: Sample, seed: int, task: Task) -> Selection:
@@ -110,6 +113,7 @@ def select(sample: Sample, seed: int, task: Task) -> Selection:
         tested,
         added,
         between_relations(answers, sample.relation, sample.plain["logprob"], seed, task),
+        k_curve(answers, folds, seed, task),
     )
 
 
