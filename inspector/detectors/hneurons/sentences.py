@@ -146,7 +146,7 @@ def _scores(scores: pd.DataFrame) -> TextTable:
             "AUROC": "{auroc:.3f}",
             "interval": "{low:.3f}–{high:.3f}",
             "probe ahead by": lambda row: (
-                f"{row.probe_minus:+.2f} [{row.probe_minus_low:+.2f}, {row.probe_minus_high:+.2f}]"
+                f"{row.probe_minus:+.3f} ± {(row.probe_minus_high - row.probe_minus_low) / 2:.3f}"
                 if pd.notna(row.probe_minus_low)
                 else ""
             ),
