@@ -65,8 +65,14 @@ def test_a_name_that_is_nothing_is_refused_in_one_line() -> None:
 
 @pytest.mark.parametrize("name", ["./no/such/folder", "/no/such/folder", "no-such-file.gguf"])
 def test_a_path_that_is_not_there_is_refused(name: str) -> None:
-    with pytest.raises(ModelError, match="No f"):
+    with pytest.raises(ModelError, match="isn.t there|No file"):
         load_model(name)
+
+
+def test_a_file_that_is_no_model_is_said_to_be_a_file(tmp_path: Path) -> None:
+    (tmp_path / "run.sh").write_text("echo")
+    with pytest.raises(ModelError, match="is a file, not a folder"):
+        load_model(str(tmp_path / "run.sh"))
 
 
 def test_an_unknown_dtype_is_refused() -> None:

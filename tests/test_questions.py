@@ -420,7 +420,7 @@ def test_a_schema_that_is_not_known_is_refused_with_the_columns_it_has(tmp_path:
     for path in (lines(tmp_path, {"prompt": "q", "target": "a"}), parquet(tmp_path, {"prompt": "q", "target": "a"})):
         with pytest.raises(InputError, match="has the columns prompt, target, which is no known schema"):
             from_file(path)
-    with pytest.raises(InputError, match=r"the columns \(none\)"):
+    with pytest.raises(InputError, match="the columns none, which"):
         from_file(lines(tmp_path, "{}"))
 
 
