@@ -65,7 +65,7 @@ def test_a_name_that_is_nothing_is_refused_in_one_line() -> None:
 
 @pytest.mark.parametrize("name", ["./no/such/folder", "/no/such/folder", "no-such-file.gguf"])
 def test_a_path_that_is_not_there_is_refused(name: str) -> None:
-    with pytest.raises(ModelError, match="isn.t there|No file"):
+    with pytest.raises(ModelError, match=r"isn.t there|No file"):
         load_model(name)
 
 
