@@ -12,6 +12,7 @@ import pytest
 import torch
 from fixtures_tiny import loaded
 
+from inspector.hallucination.probe import k_curve
 from inspector.models import Model, embedded, load_model
 from inspector.testing import PlantedSink, PlantedSpike, planted_model
 
@@ -21,6 +22,8 @@ pytest_plugins = ("fixtures_cli", "fixtures_runs", "fixtures_study", "fixtures_b
 os.environ["HF_HUB_OFFLINE"] = "1"
 if "PYTEST_XDIST_WORKER" in os.environ:
     torch.set_num_threads(1)  # a worker a core; more threads would wait for each other
+
+k_curve.DRAWS = 4  # of 20: they are most of a small study's time; test_selection tries all
 
 TOGETHER = {
     "the real model": (

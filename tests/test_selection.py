@@ -712,7 +712,10 @@ def over_k(seed: int, told: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return curve.k, curve.auroc, curve.random
 
 
-def test_where_ten_neurons_say_something_ten_chosen_ones_do_and_random_ones_do_not() -> None:
+def test_where_ten_neurons_say_something_ten_chosen_ones_do_and_random_ones_do_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("inspector.hallucination.probe.k_curve.DRAWS", 20)
     k, chosen, random = over_k(0, told=True)
     assert k.tolist() == [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000] and random.shape == (20, 10)
     assert chosen[k == 10] > 0.9 > 0.65 > random[:, k == 10].mean()

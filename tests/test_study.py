@@ -473,7 +473,7 @@ def test_a_saved_study_is_opened_and_drawn_without_torch(saved: Path) -> None:
     code = (
         f"import inspector; r = inspector.open_run({str(saved)!r}); r.judge(hneurons={{'q': 0.5}});"
         "[r.frame(n) for n in r.frames() if not n.startswith('evidence')];"
-        "from inspector.show.figures import figures; assert len(figures(r)) == 3; assert r.probe.fit.bias is not None"
+        "from inspector.show.figures import figures; assert len(figures(r)) == 4; assert r.probe.fit.bias is not None"
     )
     assert not loaded_after(code) & set(HEAVY)
 

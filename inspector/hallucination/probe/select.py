@@ -8,8 +8,8 @@ from jaxtyping import Bool, Float, Int
 
 from inspector.detectors.hneurons.schema import EXPLAINED, Added, Curve, Tested, Transfer
 from inspector.errors import InputError
+from inspector.hallucination.probe import k_curve as over_k
 from inspector.hallucination.probe import nested_cv as evaluation
-from inspector.hallucination.probe.k_curve import DRAWS, k_curve
 from inspector.hallucination.probe.lasso import Fit
 from inspector.hallucination.probe.nested_cv import (
     OUTER,
@@ -87,7 +87,7 @@ class Selection:
 
 def steps(sample: Sample) -> int:
     """How many steps `select` takes, for a progress bar."""
-    return 3 * OUTER + BOOTSTRAPS + RANDOM_DRAWS + SHUFFLES + 1 + DRAWS + len(set(sample.relation) - {""})
+    return 3 * OUTER + BOOTSTRAPS + RANDOM_DRAWS + SHUFFLES + 1 + over_k.DRAWS + len(set(sample.relation) - {""})
 
 
 def select(sample: Sample, seed: int, task: Task) -> Selection:
@@ -113,7 +113,7 @@ def select(sample: Sample, seed: int, task: Task) -> Selection:
         tested,
         added,
         between_relations(answers, sample.relation, sample.plain["logprob"], seed, task),
-        k_curve(answers, folds, seed, task),
+        over_k.k_curve(answers, folds, seed, task),
     )
 
 
