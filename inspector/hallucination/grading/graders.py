@@ -28,25 +28,25 @@ class WholeWords:
 
     Case, accents, punctuation, hyphens, articles, English plurals and spelling out numbers don't matter; "St." is
     Saint, "U.S." is "US", "first" is "1st" but not "1". `rules` names what else is the same: dates in any order,
-    decades and centuries, times of day, dozens and halves, British and American spelling, Roman numerals,
-    currencies and percentages in words or signs, a quantity in other units, initials and what they stand for,
-    titles, the surname alone where a question asks who, names of countries and large cities, stems in Cyrillic,
-    Greek, Arabic and Hangul, long names in another transliteration.
+    decades, British and American spelling, Roman numerals, currencies and percentages in words or signs, a quantity
+    in other units, initials and what they stand for, titles, the surname alone where a question asks who, names of
+    countries and large cities, stems in Cyrillic, Greek, Arabic and Hangul, long names in another transliteration.
 
-    Declining ("I don't know", "No puedo ayudarte") is "abstained", unless a guess follows ("I'm not sure, but
-    Paris") or that is an alias. Wrong is an alias that is negated ("not Paris", "Paris is wrong"), one of several
-    things offered, the lesser side of a comparison ("followed by Jupiter"), a number with another unit, a small
-    word for a capital abbreviation ("ad infinitum"), a part of another place's name ("Equatorial Guinea", "East
-    Germany") or person's ("Martin Luther King"), or a relative ("Armstrong's brother"), unless the other things
-    offered are aliases as well.
+    Declining ("I don't know", "No puedo ayudarte") is "abstained", unless a guess follows ("I'm not sure, but Paris")
+    or that is an alias. Wrong is an alias that is negated ("not Paris", "Paris is wrong"), one of several things
+    offered, the lesser side of a comparison ("followed by Jupiter"), a number with another unit, a small word for a
+    capital abbreviation ("ad infinitum"), or a part of another place's name ("Equatorial Guinea"), unless the other
+    things offered are aliases as well.
 
     Known limits. "St. Louis" is wrong for "St. Louis, Missouri", a first name or nickname for a person, and a
-    technical word for its abbreviation (DNA), unless an alias says so. "Bush" is right for either. A surname is taken
-    for a person's whoever else bears it, and initials for whatever has them. "The Times" is found in "New York Times".
-    5/8/1945 isn't read: day and month are ambiguous. Two bare sentences ("Paris? Lyon?") aren't seen as a choice.
-    "Paris, or the City of Light" is wrong where the second isn't an alias. Turkish endings, simplified for traditional
-    Chinese, "a third" for 33% and double negations aren't resolved. A false premise that is corrected without a denial
-    ("Napoleon lost") is seen only where the correction names another doer.
+    technical word for its abbreviation (DNA), unless an alias says so. "Bush" is right for either. A surname is
+    taken for a person's whoever else bears it, and initials for whatever has them. "The Times" is found in "New
+    York Times". 5/8/1945 isn't read: day and month are ambiguous. Two bare sentences ("Paris? Lyon?") aren't seen
+    as a choice. "Paris, or the City of Light" is wrong where the second isn't an alias. Turkish endings, simplified
+    for traditional Chinese, "a third" for 33% and double negations aren't resolved, nor are "a dozen", 15:00 for 3
+    pm, and a state's two letters. A longer name ("Martin Luther King" for Martin Luther), a relative ("Armstrong's
+    brother") and half of a country ("East Germany") are taken for what they begin or end with. A false premise that
+    is corrected without a denial ("Napoleon lost") is seen only where the correction names another doer.
     """
 
     name: str = field(default="whole-words", init=False)

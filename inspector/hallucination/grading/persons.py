@@ -47,12 +47,6 @@ _TITLES = frozenset(
         "madame",
         "madam",
         "monsieur",
-        "mme",
-        "herr",
-        "frau",
-        "señor",
-        "senor",
-        "signor",
         "rev",
         "reverend",
         "duke",
@@ -201,31 +195,6 @@ def name_forms(question: str, alias: str, answer: str) -> list[Words]:
         and not re.search(r"[IVX]+$", alias)
     )
     return [*bare, *_found(name, _split(answer), alone)]
-
-
-_RELATIVES = (
-    "wife|husband|son|daughter|brother|sister|father|mother|widow|nephew|niece|uncle|aunt|cousin|grandson|grandfather"
-    "|granddaughter|grandmother|friend|rival|teacher|student|pupil|assistant|boss|neighbou?r|lover|partner|twin"
-)
-_KIN = re.compile(rf"['’]s?\s+(?:[a-z]+\s+)?(?:{_RELATIVES})\b")
-_ALSO_SURNAMES = frozenset(["king", "prince", "pope", "major", "judge", "justice", "duke", "baron", "chief"])
-_LONGER = re.compile(r"[^\S\n]+(?![IVX]+\b)(?P<next>[A-Z][^\W\d_]+)")
-
-
-def another_person(question: str, alias: str, answer: str) -> bool:
-    """Whether an alias stands only in another's name: "Armstrong's brother", "Martin Luther King" for Martin Luther."""
-    if not alias or not asks_who(question):
-        return False
-    found = [*re.finditer(rf"(?<!\w){re.escape(alias)}(?!\w(?<!['’]))", answer)]
-    two = len(_name(alias)) == 2
-    return bool(found) and all(
-        _KIN.match(answer, one.end()) or (two and _longer_name(answer, one.end())) for one in found
-    )
-
-
-def _longer_name(answer: str, end: int) -> bool:
-    following = _LONGER.match(answer, end)
-    return following is not None and _fold(following["next"]) not in _SUFFIXES | (_TITLES - _ALSO_SURNAMES)
 
 
 def _titled(alias: str, name: Words) -> Iterator[Words]:

@@ -7,7 +7,7 @@ from functools import cache, lru_cache
 from typing import Any
 
 from inspector.hallucination.grading.normalise import MARKS, tokens, words
-from inspector.hallucination.grading.respellings import counts, money
+from inspector.hallucination.grading.respellings import money
 
 Words = tuple[str, ...]
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
@@ -109,7 +109,7 @@ class Quantity:
 @lru_cache(maxsize=2**14)
 def quantities(text: str) -> tuple[Quantity, ...]:
     """The numbers of a text with their units."""
-    text = counts(money(text))
+    text = money(text)
     percent = tuple(re.findall(r"([\d.]+)\s*(?:%|per\s?cent)", text))
     # Degrees and squares are signs that words don't keep.
     text = re.sub(r"(?<=[a-z])²|(?<=[a-z])\^2", " squared ", re.sub(r"(?<=\d)\s*(?:°|º|degrees?\b)\s*", " ", text))
@@ -233,10 +233,6 @@ def _whole(alias: str) -> Quantity | None:
 
 def equal_forms(question: str, alias: str, answer: str) -> list[Words]:
     """What in an answer is the quantity that an alias is: "4000 g" for "4 kg", "half" for "50%"."""
-    fraction = re.fullmatch(r"\s*(\d{1,2})\s*/\s*(\d{1,3})\s*", alias)
-    if fraction and int(fraction[2]):
-        share = 100 * int(fraction[1]) / int(fraction[2])
-        return [*(tuple(part.split()) for part in _PARTS.get(share, ())), words(f"{share / 100:g}")]
     wanted = _whole(alias)
     if wanted is None:
         return []
@@ -257,20 +253,11 @@ def equal_forms(question: str, alias: str, answer: str) -> list[Words]:
     if wanted.unit not in ("", "percent"):
         said = tuple(
             token
-            for token in tokens(re.sub(r"(?<=\d)\s*(?:°|º|degrees?\b)\s*", " ", counts(answer)))
+            for token in tokens(re.sub(r"(?<=\d)\s*(?:°|º|degrees?\b)\s*", " ", answer))
             if token not in MARKS - {"/"}
         )
         forms += [said[q.start : q.end] for q in quantities(answer) if q.unit and _same(wanted, q)]
     return forms
-
-
-def another_age(question: str, answer: str) -> bool:
-    """Whether an age that is asked in years is given in days, weeks or months only: "25 months old"."""
-    asked = " ".join(words(question))
-    if not re.search(r"\bhow old\b|\bhow many years\b|\bat what age\b", asked) or "month" in asked:
-        return False
-    units = {q.unit.removesuffix("s") for q in quantities(answer)}
-    return bool(units) and units <= {"month", "week", "day", "hour", "minute"}
 
 
 def _asked_in(unit: str, question: str) -> bool:

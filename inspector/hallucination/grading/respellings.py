@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import cache, lru_cache
 from typing import Any
 
-from inspector.hallucination.grading.normalise import CARDINALS, ORDINALS
+from inspector.hallucination.grading.normalise import ORDINALS
 
 _NUMERAL = re.compile(
     r"(?<=[\w.)] )(?:[IVXLCDM]{2,}\b|[ivx]{2,}\b|[VX]\b|(?<=Super Bowl )[LC]\b|I(?=\W*$|[,.;:?!)]))(?!\.\w)"
@@ -16,17 +16,15 @@ _NUMERAL = re.compile(
 _THE_NTH = re.compile(
     rf"(?<=\w )the (?:(\d+)(?:st|nd|rd|th)|({'|'.join(ORDINALS)}))(?=\W*$|[,.;)]|\s+of\b)", re.IGNORECASE
 )
-_NAMED_NTH = re.compile(r"\b([A-Z][a-z]+) (\d+)(?:st|nd|rd|th)(?=\W*$|[,.;)]|\s+of\b)")
 _WAR = re.compile(r"\bW\.?\s?W\.?\s?(I{1,2}|[12])\b")
 _NTH_WAR = re.compile(r"\b(first|second|1st|2nd) world war\b", re.IGNORECASE)
 
 
 def numerals(text: str) -> str:
-    """Roman numerals after a word are numbers: "World War II", "Henry the Eighth" and "Louis 14th" are 2, 8 and 14."""
+    """Roman numerals after a word are numbers: "World War II", "Henry the Eighth" and "Louis XIV" are 2, 8 and 14."""
     text = _WAR.sub(lambda found: f"World War {len(found[1]) if found[1][0] == 'I' else found[1]}", text)
     text = _NTH_WAR.sub(lambda found: f"World War {1 if found[1].lower() in ('first', '1st') else 2}", text)
     text = _THE_NTH.sub(lambda found: found[1] or str(ORDINALS[found[2].lower()]), text)
-    text = _NAMED_NTH.sub(r"\1 \2", text)
     return _NUMERAL.sub(lambda found: _arabic(found[0]), text)
 
 
@@ -104,32 +102,6 @@ def decimals(text: str) -> str:
     return _ZEROS.sub(lambda found: f"{found[1] or 0}{'.' * bool(found[2])}{found[2]}", text)
 
 
-_NUMBER_WORD = "|".join(word for word, value in CARDINALS.items() if 0 < value <= 20)
-_DOZENS = re.compile(rf"\b(?:(half a|an?|the|\d{{1,3}}|{_NUMBER_WORD})[\s-]+)?dozens?\b(?!\s+of\b)", re.IGNORECASE)
-_TIMES = "second|minute|hour|day|week|month|year|century|mile|pound|million|billion"
-_AND_A_HALF = re.compile(
-    rf"\b(an?|one|\d+|{_NUMBER_WORD})\s+(?:({_TIMES})s?\s+)?and\s+a\s+half\b(?:\s+({_TIMES})s?\b)?", re.IGNORECASE
-)
-
-
-def counts(text: str) -> str:
-    """ "A dozen" is "12", and "an hour and a half" is "1.5 hours"."""
-
-    def dozens(found: re.Match[str]) -> str:
-        times = (found[1] or "a").lower()
-        return "6" if times == "half a" else str(12 * _small(times))
-
-    def half(found: re.Match[str]) -> str:
-        unit = found[2] or found[3]
-        return f"{_small(found[1].lower())}.5" + (f" {unit}s" if unit else "")
-
-    return _AND_A_HALF.sub(half, _DOZENS.sub(dozens, text))
-
-
-def _small(word: str) -> int:
-    return int(word) if word.isdigit() else CARDINALS.get(word, 1)
-
-
 _CONTRACTED = {
     "alla": "a la", "della": "di la", "dalla": "da la", "nella": "in la", "sulla": "su la", "allo": "a lo",
     "dello": "di lo", "du": "de le", "aux": "a les", "zum": "zu dem", "zur": "zu der",
@@ -196,15 +168,18 @@ def plurals(text: str) -> str:
     return _LETTERS.sub(lambda found: _singular(found[0].lower()), text)
 
 
+_SMALL_WORD = re.compile(r"\b[a-z]{4,}\b")
+_OTHER_THINGS = frozenset(["tonne", "tonnes", "tyre", "draught", "draughts", "storey", "storeys"])
+"""What breame respells, and is another thing or a name in other places."""
+
+
 def american(text: str) -> str:
-    """English words as Americans spell them: "grey" is "gray", and "organisation" is "organization"."""
+    """English words in small letters as Americans spell them: "grey" is "gray", "organisation" "organization"."""
     from breame.spelling import get_american_spelling
 
-    def respelt(found: re.Match[str]) -> str:
-        usual = str(get_american_spelling(found[0]))
-        return found[0] if usual == found[0].lower() else usual
-
-    return _LETTERS.sub(respelt, text)
+    return _SMALL_WORD.sub(
+        lambda found: found[0] if found[0] in _OTHER_THINGS else str(get_american_spelling(found[0])), text
+    )
 
 
 _NO_PLURALS = """this pas is was has his its us as gas bus yes plus thus paris texas wales athens brussels mars venus

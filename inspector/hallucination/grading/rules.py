@@ -15,8 +15,6 @@ Asked = tuple[str, str, str]
 RESPELLINGS: dict[str, Callable[[str], str]] = {
     "dates": dates.dates,
     "decades": dates.decades,
-    "times": dates.times,
-    "counts": respellings.counts,
     "money": respellings.money,
     "degrees": respellings.degrees,
     "decimals": respellings.decimals,
@@ -39,7 +37,7 @@ FORMS: dict[str, Callable[[str, str, str], Iterable[Words]]] = {
 }
 """What else, found in an answer, stands for an alias."""
 
-REFUSED = ("comparisons", "units", "capitals", "parts of names", "relatives")
+REFUSED = ("comparisons", "units", "capitals", "parts of names")
 """What takes an alias that is there for another thing."""
 RULES = frozenset((*RESPELLINGS, *FORMS, "hyphens", *REFUSED))
 
@@ -48,9 +46,7 @@ def names(question: str, answers: Sequence[str], answer: str, rules: frozenset[s
     """Whether an answer commits to one of the aliases, by these rules."""
     if any(alias.strip() == answer.strip() != "" for alias in answers):
         return True
-    if quantities.another_age(question, answer) and "units" in rules:
-        return False
-    kept = [alias for alias in answers if not _another(question, alias, answer, rules)]
+    kept = [alias for alias in answers if not _another(alias, answer, rules)]
     if any(_stands_in(alias, answer) for alias in kept):
         return True
     forms = [form for alias in kept for form in alias_forms(alias)]
@@ -66,13 +62,11 @@ def names(question: str, answers: Sequence[str], answer: str, rules: frozenset[s
 def _respelt_commits(question: str, kept: list[str], more: list[Words], answer: str, rules: frozenset[str]) -> bool:
     who = persons.asks_who(question)
     person = who and not all(alias.islower() for alias in kept)  # "king of the jungle" asks for no person
-    skipped = {"plurals"} if person else {"counts"} if "dozen" in question.lower() else set()
-    used = tuple(name for name in RESPELLINGS if name in rules and name not in skipped)
+    used = tuple(name for name in RESPELLINGS if name in rules and not (person and name == "plurals"))
     respelt = _respelt(answer, used)
     aliases = [_respelt(alias, used) for alias in kept]
     if respelt != answer or aliases != kept:
         forms = [form for alias in aliases for form in alias_forms(alias)]
-        more = [*more, *(words(_respelt(" ".join(form), used)) for form in more)]
         if any(words(respelt) == form for form in forms) or _commits(question, kept, [*forms, *more], respelt, rules):
             return True
     joined = respellings.hyphens(answer)
@@ -90,12 +84,10 @@ def _respelt(text: str, used: tuple[str, ...]) -> str:
     return text
 
 
-def _another(question: str, alias: str, answer: str, rules: frozenset[str]) -> bool:
-    """Whether what looks like an alias in an answer is another: "$20" for "€20", "Bach's wife" for Bach."""
-    return (
-        ("units" in rules and quantities.clashes(alias, answer))
-        or ("capitals" in rules and spellings.lower_case_word(alias, answer))
-        or ("relatives" in rules and persons.another_person(question, alias, answer))
+def _another(alias: str, answer: str, rules: frozenset[str]) -> bool:
+    """Whether what looks like an alias in an answer is another thing: "$20" for "€20", "ad infinitum" for "AD"."""
+    return ("units" in rules and quantities.clashes(alias, answer)) or (
+        "capitals" in rules and spellings.lower_case_word(alias, answer)
     )
 
 

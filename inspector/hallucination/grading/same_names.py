@@ -37,12 +37,6 @@ def _places() -> frozenset[Words]:
     return frozenset(words(name) for names in rows("country", "city") for name in names)
 
 
-@cache
-def state_code(state: str) -> str:
-    """The two letters of a state of the United States; empty for what isn't one."""
-    return {words(name): code for name, code in rows("state")}.get(words(state), "")
-
-
 def is_region(form: Words) -> bool:
     """Whether it is a country or a state of the United States, which may follow a city's name."""
     return form in _regions()
@@ -72,14 +66,9 @@ def _larger() -> frozenset[Words]:
     return frozenset(form for form in (*usual, *named) if len(form) > 1)
 
 
-_COMPASS = frozenset(["east", "west", "north", "south"])
-
-
 def within_another(said: Words, start: int, end: int) -> bool:
-    """Whether [start, end) is a part of another place's name: Guinea in "Equatorial Guinea", or in "East Guinea"."""
+    """Whether [start, end) is a part of another place's name: Guinea in "Equatorial Guinea"."""
     own = others(said[start:end])
-    if own and said[start - 1 : start] and said[start - 1] in _COMPASS and is_region(said[start:end]):
-        return True
     for first in range(max(0, start - 3), start + 1):
         for last in range(end, min(len(said), end + 3) + 1):
             run = said[first:last]

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 from inspector.hallucination.grading.normalise import MARKS, tokens, words
-from inspector.hallucination.grading.same_names import is_place, others, state_code
+from inspector.hallucination.grading.same_names import is_place, others
 
 Words = tuple[str, ...]
 _SMALL = frozenset(["of", "the", "and", "for", "in", "de", "la", "du", "des", "von", "y", "e", "a", "an", "to", "on"])
@@ -29,7 +29,7 @@ def acronym_forms(alias: str, answer: str) -> list[Words]:
     forms = []
     for found in _ACRONYM.finditer(answer):
         letters = re.sub(r"[.\s]", "", found[0])
-        if letters == state_code(alias) or (letters in _initials(alias) and not re.fullmatch("[IVX]+", letters)):
+        if letters in _initials(alias) and not re.fullmatch("[IVX]+", letters):
             forms.append(words(found[0]))
     short = re.sub(r"[.\s]", "", alias)
     if _ACRONYM.fullmatch(alias) and len(short) >= 3:
