@@ -33,9 +33,11 @@ STRUCTURED = frozenset(
 """Suffixes of files whose markup is no text to scan."""
 
 
-SIGNATURES = {"%pdf-": "is a PDF", "{\\rtf": "is RTF", "<?xml": "is XML", "<!doctype": "is HTML", "<html": "is HTML"}
+BYTES = {b"%PDF-": "is a PDF", b"\xff\xfe": "is UTF-16", b"\xfe\xff": "is UTF-16", b"PK\x03\x04": "is a zip archive"}
+"""What files begin with that are no UTF-8."""
+SIGNATURES = {"{\\rtf": "is RTF", "<?xml": "is XML", "<!doctype": "is HTML", "<html": "is HTML"}
 """What files begin with, in small letters, that hold more than a text."""
-NEVER_TEXT = ("is a PDF", "is RTF", "holds control characters, as UTF-16 and programs do")
+NEVER_TEXT = ("is RTF", "holds control characters, as UTF-16 and programs do")
 
 
 def _kind_of(text: str) -> str:
@@ -79,6 +81,8 @@ def from_uploaded(name: str, content: bytes) -> list[str]:
             f"'{name}' is {suffix}, which is not read. Convert it to .jsonl with a \"text\" on each line, or name it "
             ".txt if it is one text as it stands."
         )
+    if kind := next((kind for begin, kind in BYTES.items() if content.startswith(begin)), ""):
+        raise InputError(f"'{name}' {kind}, not text in UTF-8. Give its text so, in .txt or .jsonl.")
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

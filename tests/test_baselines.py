@@ -9,11 +9,9 @@ import pytest
 from inspector.hallucination.baselines import Seen, baselines
 from inspector.hallucination.baselines.lexical_agreement import agreements
 from inspector.hallucination.baselines.semantic_entropy import clusters, semantic_entropies
-from inspector.hallucination.grading.graders import WholeWords
+from inspector.hallucination.found import _say_the_same
 from inspector.hallucination.probe.splits import Folds
 from inspector.stats import auroc
-
-JUDGE = WholeWords()
 
 
 def seen(samples: Sequence[Sequence[str]], relation: str = "") -> Seen:
@@ -29,7 +27,7 @@ def seen(samples: Sequence[Sequence[str]], relation: str = "") -> Seen:
         ones,
         -ones,
         ones,
-        lambda question, one, other: JUDGE(question, [one], other) == "right",
+        _say_the_same,
     )
 
 
@@ -47,6 +45,7 @@ def test_every_baseline_says_what_it_is_and_is_there_once() -> None:
         (["World War II", "the Second World War", "WW2"], [3]),
         (["ruby", "amber", "jade", "onyx"], [1, 1, 1, 1]),
         (["Paris", "Paris", "Lyon", "Lyon"], [2, 2]),
+        (["I don't know.", "I'm not sure.", "I do not know", "Paris"], [3, 1]),
     ],
 )
 def test_samples_that_say_the_same_are_one_thing(samples: list[str], sizes: list[int]) -> None:

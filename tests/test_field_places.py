@@ -294,6 +294,9 @@ TEMPLATES = {
     "is one long power": "{{ 9 ** 9 ** 9 ** 9 }}",
     "grows in one step": "{% set n = messages|length %}{{ 'a' * (10 ** (9 + n)) }}",
     "pads without end": "{{ 'a'|center(99999999999) }}",
+    "formats without end": "{{ '%99999999999d' % 1 }}",
+    "justifies without end": "{{ 'a'.ljust('99999999999'|int) }}",
+    "doubles without end": "{% set n = namespace(a=1) %}{% for i in range(60) %}{% set n.a = n.a ~ n.a %}{% endfor %}",
 }
 
 

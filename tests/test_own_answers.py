@@ -25,6 +25,7 @@ from inspector.hallucination.baselines.text_alone import text_alone
 from inspector.hallucination.compare_decoding import compare_decoding
 from inspector.hallucination.compare_guards import compare_policies
 from inspector.hallucination.grading.called import as_judge
+from inspector.hallucination.grading.graders import WholeWords
 from inspector.hallucination.notes import given_answers, words_alone
 from inspector.hallucination.probe import select as selecting
 from inspector.hallucination.probe.splits import split
@@ -366,14 +367,30 @@ def test_labels_that_the_words_give_away_are_said_with_the_number(own: Study) ->
     assert re.search(r"AUROC (1\.00|0\.9\d) \[0\.\d\d, (1\.00|0\.9\d)\] by TF-IDF", said)
 
 
+def test_samples_count_as_often_as_they_stand_there_and_have_their_answer_s_mark() -> None:
+    (one,) = own_answers([{**ROW, "answers": ["Paris"], "samples": ["Paris"] * 9 + ["Lyon", ""]}])
+    assert one.samples == ("Paris",) * 9 + ("Lyon", "")
+
+
+def test_a_file_is_not_written_twice(command: Command, tmp_path: Path) -> None:
+    told = command("score", "run", "answers.csv", "--out", "r.csv", "--tokens", "./r.csv")
+    assert told.code == 2 and "name one file twice" in told.err
+
+
+def test_a_judge_s_class_is_not_a_judge() -> None:
+    with pytest.raises(InputError, match=r"Give one of it: WholeWords\(\)"):
+        as_judge(WholeWords)
+
+
 def test_words_that_say_nothing_are_not_mentioned_and_those_that_say_less_beside_the_probe() -> None:
     made_up, none = np.arange(200) % 2 == 1, np.random.default_rng(0).normal(size=200)
     own = np.arange(200)
     assert words_alone(none, made_up - 0.5, made_up, own) == []
     (less,) = words_alone(none + made_up, made_up - 0.5, made_up, own)
-    assert less.endswith("by TF-IDF; the probe's is 1.00.")
+    assert re.search(r"by TF-IDF; the probe's AUROC is \+0\.\d+ \[\+0.* beside it\.$", less)
+    assert words_alone(none, made_up - 0.5, made_up, own // 50) == []  # too few groups to say anything
     (more,) = words_alone(made_up - 0.5, none, made_up, own)
-    assert "AUROC 1.00" in more and more.endswith("is not clearly more: it may have learnt the words.")
+    assert "AUROC 1.00" in more and more.endswith("not clearly more: it may have learnt the words.")
 
 
 def test_words_are_learnt_from_other_folds_alone() -> None:

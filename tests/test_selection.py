@@ -4,11 +4,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from fixtures_tiny import counting
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from inspector.detectors.hneurons.frames import longest_run
 from inspector.hallucination.probe import lasso
 from inspector.hallucination.probe import nested_cv as evaluation
 from inspector.hallucination.probe.k_curve import k_curve
@@ -726,3 +728,9 @@ def test_choosing_inside_the_folds_makes_nothing_of_nothing(monkeypatch: pytest.
     monkeypatch.setattr("inspector.hallucination.probe.k_curve.DRAWS", 1)
     areas = np.array([over_k(seed, told=False)[1] for seed in range(1, 5)])
     assert abs(areas.mean() - 0.5) < 0.05
+
+
+def test_chosen_neurons_are_called_better_only_where_no_draw_comes_near() -> None:
+    assert longest_run(pd.Series([False, True, True, False, True])) == slice(1, 3)
+    assert longest_run(pd.Series([False, False])) == slice(0, 0)
+    assert longest_run(pd.Series([True, True])) == slice(0, 2)

@@ -256,6 +256,7 @@ def test_rows_of_one_subject_count_once_in_a_difference_of_areas() -> None:
     copies = [np.repeat(values, 5) for values in (first, second, positive)]
     assert stats.auroc_difference(*copies, np.repeat(np.arange(60), 5)) == pytest.approx(alone, abs=0.01)
     assert np.isnan(stats.auroc_difference(first, second, np.arange(60) < 5)[1])
+    assert np.isnan(stats.auroc_difference(positive - 0.5, positive + 1.0, positive)[1])  # both perfect
 
 
 def test_the_prediction_rejection_ratio_is_the_share_of_what_rejection_can_gain() -> None:

@@ -138,7 +138,8 @@ def test_markup_is_not_scanned_as_one_text(tmp_path: Path, name: str) -> None:
     ("name", "content", "kind"),
     [
         ("report", b"%PDF-1.7\n1 0 obj\n<< /Type /Catalog >>\nendobj\n", "is a PDF"),
-        ("report.txt", b"%PDF-1.7\n1 0 obj\n", "is a PDF"),
+        ("report.txt", b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n1 0 obj\n", "is a PDF"),
+        ("marked.txt", "Words with a mark.".encode("utf-16"), "is UTF-16"),
         ("letter", b"{\\rtf1\\ansi Dear", "is RTF"),
         ("page", b"<!DOCTYPE html><html><body>Words</body></html>", "is HTML"),
         ("notes.txt", "Words as Windows saves them.".encode("utf-16-le"), "as UTF-16"),

@@ -191,6 +191,9 @@ def score(
     """Score answers in bulk: the risk of each that it is incorrect."""
     from inspector.run.report import open_run
 
+    places = [path.resolve() for path in (out, tokens, file) if path is not None]
+    if len(set(places)) < len(places):
+        raise InputError("FILE, --out and --tokens name one file twice. Give each a place of its own.")
     for path in filter(None, (out, tokens)):
         refuse_table(path, overwrite=overwrite)
     study = as_study(open_run(run), run)

@@ -1,7 +1,7 @@
 """Measured answers with their labels, and what a study finds in them as evidence."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,7 +11,7 @@ from inspector.detectors.hneurons.schema import LABELS, Scores, as_facts, axes_o
 from inspector.hallucination.answers.measure import Measured
 from inspector.hallucination.answers.resume import Answered
 from inspector.hallucination.baselines import Seen, baselines
-from inspector.hallucination.grading.graders import Judge, Mark, WholeWords
+from inspector.hallucination.grading.graders import Mark, WholeWords
 from inspector.hallucination.grading.labels import AGREEMENTS, Label, Labelled, label
 from inspector.hallucination.notes import words_alone
 from inspector.hallucination.probe.nested_cv import Answers
@@ -31,7 +31,6 @@ class Found:
     labels: np.ndarray
     measured: Measured
     seed: int
-    judge: Judge
 
     @property
     def usable(self) -> np.ndarray:
@@ -70,7 +69,7 @@ class Found:
             m.entropy[rows],
             m.logprob[rows],
             m.certainty[rows],
-            _same_by(self.judge),
+            _say_the_same,
         )
         made_up = self.labels[rows] == Label.wrong
         found = {one.name: one.odds(seen, made_up, folds) for one in baselines()}
@@ -147,10 +146,11 @@ def _measures(odds: np.ndarray, answers: Answers) -> tuple[float, ...]:
     return (area, *interval, *accuracy, brier, error, float(len(odds)))
 
 
-def _same_by(judge: Judge) -> Callable[[str, str, str], bool]:
-    """Whether two answers say the same, by the judge; by whole words where asking it takes long."""
-    marker = WholeWords() if getattr(judge, "kept", False) else judge
-    return lambda question, one, other: marker(question, [one], other) == "right"
+def _say_the_same(question: str, one: str, other: str) -> bool:
+    """Whether one answer is right by the other, by whole words whatever the study's judge; abstentions are alike."""
+    judge = WholeWords()
+    marks = [judge(question, [known], said) for known, said in ((one, other), (other, one))]
+    return "right" in marks or marks == ["abstained", "abstained"]
 
 
 def _share(marks: Sequence[Mark]) -> float:

@@ -8,7 +8,7 @@ from inspector.hallucination.answers.own import OwnAnswer
 from inspector.hallucination.grading.labels import Label, Labelled, label
 from inspector.hallucination.grading.marks import Mark
 from inspector.hallucination.questions.sets import Question
-from inspector.stats import auroc, auroc_interval
+from inspector.stats import auroc, auroc_difference, auroc_interval
 
 
 def merged(questions: Sequence[Question]) -> list[str]:
@@ -41,16 +41,17 @@ def given_answers(own: Sequence[OwnAnswer]) -> list[str]:
 def words_alone(words: np.ndarray, probe: np.ndarray, made_up: np.ndarray, subject: np.ndarray) -> list[str]:
     """What the words alone say by their log-odds, where it is clearly more than nothing, beside the probe's."""
     low, high = (float(end) for end in auroc_interval(words, made_up, subject))
-    if low <= 0.5:
+    if not low > 0.5:
         return []
     said = (
         "The words of question and answer alone, without a model, say which answers are incorrect: AUROC "
         f"{auroc(words, made_up):.2f} [{low:.2f}, {high:.2f}] by TF-IDF"
     )
-    mine = float(auroc(probe, made_up))
-    if high < mine:
-        return [f"{said}; the probe's is {mine:.2f}."]
-    return [f"{said}, and the probe's {mine:.2f} is not clearly more: it may have learnt the words."]
+    ahead, least, most = auroc_difference(probe, words, made_up, subject)
+    by = f"the probe's AUROC is {ahead:+.2f} [{least:+.2f}, {most:+.2f}] beside it"
+    if least > 0:
+        return [f"{said}; {by}."]
+    return [f"{said}; {by}, not clearly more: it may have learnt the words."]
 
 
 def of_labels(labelled: Labelled, marks: Sequence[Sequence[Mark]], empty: int) -> tuple[str, ...]:

@@ -71,10 +71,11 @@ def study_hallucination(
         ModelError: the model has no neurons that can be measured.
         InputError: too few correct or incorrect answers, an option out of range, or both questions and answers.
     """
-    sampling, form, judge = sampling or Sampling(), form or Form(), as_judge(judge or WholeWords())
+    sampling, form = sampling or Sampling(), form or Form()
     progress = progress_of(progress, step)
     if answers is None:
         refuse(model, questions)
+        judge = as_judge(judge or WholeWords(), *_to_try(questions))
         asked = ask_all(model, questions, form, sampling, folder, progress)
         everything = mark_all(model, questions, asked, judge, progress, folder)
         given: dict[str, Any] = {}
@@ -83,6 +84,7 @@ def study_hallucination(
             raise InputError("Questions to ask and answers that exist were both given. Give one of them.")
         own = own_answers(answers)
         refuse_own(model, own)
+        judge = as_judge(judge or WholeWords(), *_to_try([one.question for one in own]))
         sampling = replace(sampling, samples=max(len(one.samples) if one.question.answers else 0 for one in own))
         everything = as_answered(Meter(model, form), own, judge, folder, progress.task("judging", len(own)))
         given = {"answers": counts_of(own)}
@@ -95,7 +97,7 @@ def study_hallucination(
     tokens = sum(len(row.ids) for row in fed.rows)
     layers = list(model.shape.layers_of("neuron"))
     measured = meter.measure(fed, folder, progress.task("measuring", tokens))
-    found = Found(answered, labels, measured, seed, judge)
+    found = Found(answered, labels, measured, seed)
     sample = found.sample()
     selection = select(sample, seed, progress.task("selecting", steps(sample)))
     settings = {
@@ -127,3 +129,8 @@ def study_hallucination(
         tables={"answers": answers_table(answered)},
     )
     return with_states(replace(study, findings=judged(study, [HNeurons()])), model, progress)
+
+
+def _to_try(questions: Sequence[Question]) -> Sequence[tuple[str, Sequence[str], str]]:
+    """What a judge can be tried on: the first question that has an accepted answer, with that; nothing without one."""
+    return [(one.question, one.answers, one.answers[0]) for one in questions if one.answers][:1]

@@ -19,6 +19,10 @@ from inspector.printable import printable
 
 SECONDS = 5.0
 """Templates take milliseconds."""
+GROWING = frozenset(
+    ["center", "ljust", "rjust", "zfill", "format", "format_map", "replace", "join", "expandtabs", "indent", "wordwrap"]
+)
+"""Filters and methods whose text can be much longer than what they are given."""
 LONGEST = 1 << 20
 """Characters of a prompt: more than any context has."""
 
@@ -52,7 +56,7 @@ def _try_apart(tokenizer: Any, turns: Sequence[dict[str, str]]) -> None:
     """Render in a process what may be one long operation, such as 9 ** 9 ** 9: nothing else can end it."""
     several = isinstance(tokenizer.chat_template, dict)  # by name, of which one is the usual
     template = tokenizer.get_chat_template() if several else str(tokenizer.chat_template)
-    if not sys.executable or not _multiplies(template):
+    if not sys.executable or not _may_take_long(template):
         return
     tokens = {name: str(token) for name, token in tokenizer.special_tokens_map.items()}
     like_them = [{**turn, "content": "Who?"} for turn in turns]
@@ -64,13 +68,19 @@ def _try_apart(tokenizer: Any, turns: Sequence[dict[str, str]]) -> None:
 
 
 @lru_cache(maxsize=64)
-def _multiplies(template: str) -> bool:
-    """Whether a template raises to powers, multiplies, or has a number so large that a single step may take long."""
+def _may_take_long(template: str) -> bool:
+    """Whether a template has a step that may take long or give much: powers, products, padding, joining, large numbers.
+
+    Half of those that models come with have none, and needn't be tried apart.
+    """
     try:
         tree = ImmutableSandboxedEnvironment(extensions=["jinja2.ext.loopcontrols"]).parse(template)
     except (jinja2.TemplateError, RecursionError):
         return True
-    if tree.find(nodes.Pow) or tree.find(nodes.Mul):
+    if any(tree.find(kind) for kind in (nodes.Pow, nodes.Mul, nodes.Mod, nodes.Concat)):
+        return True
+    named = {one.name for one in tree.find_all(nodes.Filter)} | {one.attr for one in tree.find_all(nodes.Getattr)}
+    if named & GROWING:
         return True
     return any(isinstance(one.value, int) and one.value >= 10_000 for one in tree.find_all(nodes.Const))
 

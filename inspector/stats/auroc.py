@@ -64,7 +64,8 @@ def auroc_difference(
     DeLong et al. 1988 for two areas of the same rows, clustered as by Obuchowski 1997, with Student's quantile.
 
     Returns:
-        The difference, and both ends; these are NaN with fewer than `FEWEST_CLUSTERS` clusters of either kind.
+        The difference, and both ends; these are NaN with fewer than `FEWEST_CLUSTERS` clusters of either kind, and
+        where no row tells the two apart.
     """
     groups, _ = numbered(cluster, len(positive))
     areas = [float(auroc(scores, positive)) for scores in (first, second)]
@@ -73,7 +74,10 @@ def auroc_difference(
     if clusters < FEWEST_CLUSTERS or np.isnan(difference):
         return difference, float("nan"), float("nan")
     away = _away(first, positive, areas[0]) - _away(second, positive, areas[1])
-    half = -float(stdtrit(clusters - 1, (1 - level) / 2)) * math.sqrt(_by_cluster(away, groups))
+    variance = _by_cluster(away, groups)
+    if variance <= 0:  # both are perfect, or the same
+        return difference, float("nan"), float("nan")
+    half = -float(stdtrit(clusters - 1, (1 - level) / 2)) * math.sqrt(variance)
     return difference, max(-1.0, difference - half), min(1.0, difference + half)
 
 

@@ -8,6 +8,7 @@ import plotly.graph_objects as go
 from inspector.detectors.hneurons.figures_decoding import decoding_family
 from inspector.detectors.hneurons.figures_neuron import neuron_state
 from inspector.detectors.hneurons.figures_tested import over_alpha, risk_coverage
+from inspector.detectors.hneurons.frames import longest_run
 from inspector.detectors.measured import Measured
 from inspector.figures.drawing import Drawing, Source
 from inspector.figures.palette import NEUTRAL, VIOLET
@@ -51,11 +52,11 @@ def predictors(scores: pd.DataFrame) -> go.Figure:
     figure.update_xaxes(title="AUROC on answers not fitted on (line: chance)")
     figure.update_yaxes(categoryorder="array", categoryarray=ordered["name"].map(html.escape).tolist())
     by_name = scores.set_index("name")["auroc"]
-    rival = by_name.drop(["probe", "probe 3-vs-1", "combined"], errors="ignore").idxmax()
+    rival = by_name[scores.set_index("name")["plain"]].idxmax()
     return finish(
         figure,
         f"The probe distinguishes incorrect from correct answers with AUROC {by_name['probe']:.2f}; "
-        f"the best without neurons, {html.escape(rival)}, {by_name[rival]:.2f}",
+        f"the best that looks at no activation, {html.escape(rival)}, {by_name[rival]:.2f}",
     )
 
 
@@ -77,9 +78,9 @@ def over_neurons(k_curve: pd.DataFrame) -> go.Figure:
     figure.update_xaxes(type="log", title="neurons, k", tickvals=k_curve["k"])
     figure.update_yaxes(title="AUROC on answers not fitted on")
     figure.update_layout(legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0})
-    better = k_curve.loc[k_curve["auroc"] > k_curve["random_high"], "k"]
-    beats = f"better than as many random ones up to k = {better.max():,}" if len(better) else "no better than random"
-    return finish(figure, f"Chosen neurons are {beats}")
+    run = k_curve["k"].iloc[longest_run(k_curve["better"])]
+    beats = f"better than as many random ones from k = {run.iloc[0]:,} to {run.iloc[-1]:,}" if len(run) else "no better"
+    return finish(figure, f"Chosen neurons are {beats}{'' if len(run) else ' than random ones'}")
 
 
 def roc_curves(roc: pd.DataFrame) -> go.Figure:

@@ -45,6 +45,10 @@ def candidates(evidence: Evidence, t: Thresholds) -> pd.DataFrame:
     return table.sort_values("weight", ascending=False, ignore_index=True)
 
 
+NO_NEURON = ("length", "entropy", "logprob", "relation")
+"""Scores that look at no activation, in runs that don't say which do."""
+
+
 def scores(evidence: Evidence, asked: Mapping[str, np.ndarray]) -> pd.DataFrame:
     """Every predictor on answers not fitted on; of `random` and `shuffled` the mean, 5 % and 95 % of the draws.
 
@@ -56,16 +60,19 @@ def scores(evidence: Evidence, asked: Mapping[str, np.ndarray]) -> pd.DataFrame:
     table = pd.DataFrame({"name": e.facts["predictors"], **vars(Scores.of(e.arrays))})
     table["calibration_floor"] = [_floor(e, odds) for odds in e["odds"]]
     table.loc[table["calibration_error"].isna(), "calibration_floor"] = np.nan
-    about = asked.get("subject", asked["question"])
-    subject = np.where(about != "", about, asked["question"]).astype(str)
+    about = pd.Series(asked.get("subject", asked["question"])).fillna("").replace("", None)
+    subject = about.fillna(pd.Series(asked["question"])).astype(str).str.casefold().str.split().str.join(" ").to_numpy()
     table = table.join(pd.DataFrame([_compared(e, odds, subject) for odds in e["odds"]]))
+    known = e.facts.get("baselines")
+    plain = NO_NEURON if known is None else [one["name"] for one in known if not one["caveat"]]
+    table["plain"] = table["name"].isin(plain)
     draws = {"random": e["random_auroc"], "shuffled": e["shuffled_auroc"]}
     rows = [
         {"name": name, "auroc": areas.mean(), "low": np.quantile(areas, 0.05), "high": np.quantile(areas, 0.95)}
         for name, areas in draws.items()
         if len(areas)
     ]
-    return pd.concat([table, pd.DataFrame(rows)], ignore_index=True)
+    return pd.concat([table, pd.DataFrame(rows).assign(plain=False)], ignore_index=True)
 
 
 def baselines(evidence: Evidence) -> pd.DataFrame:
@@ -100,7 +107,18 @@ def k_curve(evidence: Evidence) -> pd.DataFrame:
     table = pd.DataFrame({"k": curve.k, "auroc": curve.auroc, "low": curve.low, "high": curve.high})
     table["random"] = curve.random.mean(axis=0)
     table["random_low"], table["random_high"] = np.quantile(curve.random, (0.05, 0.95), axis=0)
+    largest = (curve.random - curve.random.mean(axis=0)).max(axis=1)  # of each draw over all k: they are looked at all
+    table["better"] = table["auroc"] - table["random"] > np.quantile(largest, 0.95)
     return table
+
+
+def longest_run(better: pd.Series) -> slice:
+    """The longest unbroken run of rows for which this holds; an empty slice without any."""
+    run = (~better).cumsum()[better]
+    if run.empty:
+        return slice(0, 0)
+    rows = np.flatnonzero(better & ((~better).cumsum() == run.value_counts().idxmax()))
+    return slice(int(rows[0]), int(rows[-1]) + 1)
 
 
 def counts(evidence: Evidence) -> pd.DataFrame:

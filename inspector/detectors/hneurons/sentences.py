@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from inspector.detectors.effects_text import change, effects_table
+from inspector.detectors.hneurons.frames import longest_run
 from inspector.detectors.measured import Measured
 from inspector.detectors.shown import Cell, TextTable, Tile, cells_of
 from inspector.records import Sentence, metric_words
@@ -45,15 +46,9 @@ def found(m: Measured) -> Iterator[Sentence]:
         yield Sentence(m.name, _explained(table[table["explained_by"] != ""]))
 
 
-NO_NEURON = ("length", "entropy", "logprob", "relation")
-"""Scores that look at no activation, in runs that don't say which do."""
-
-
 def _beside_the_best(m: Measured, scores: pd.DataFrame) -> Iterator[Sentence]:
     """The probe and the best score that looks neither at activations nor at what chose the labels, side by side."""
-    known = m.evidence.facts.get("baselines")
-    names = NO_NEURON if known is None else [one["name"] for one in known if not one["caveat"]]
-    cheap = scores.loc[[name for name in names if name in scores.index], "auroc"].dropna()
+    cheap = scores.loc[scores["plain"], "auroc"].dropna()
     best = scores.loc[cheap.idxmax()] if len(cheap) else None
     if best is None or pd.isna(best["probe_minus_low"]):
         return
@@ -61,23 +56,19 @@ def _beside_the_best(m: Measured, scores: pd.DataFrame) -> Iterator[Sentence]:
     verdict = "better than" if low > 0 else "worse than" if high < 0 else "not significantly different from"
     yield Sentence(
         m.name,
-        f"The probe is {verdict} the best of them that looks at no activation, {best.name}: AUROC "
-        f"{best['probe_minus']:+.3f} [{low:+.3f}, {high:+.3f}] on the same answers.",
+        f"The probe is {verdict} the best of them that looks at no activation, {best.name}: a "
+        f"difference in AUROC of {best['probe_minus']:+.3f} [{low:+.3f}, {high:+.3f}] on the same answers.",
     )
 
 
 def _over_neurons(curve: pd.DataFrame) -> str:
-    """Up to how many neurons it matters which they are."""
-    last, better = curve.iloc[-1], curve[curve["auroc"] > curve["random_high"]]
+    """For which numbers of neurons it matters which they are."""
+    last, run = curve.iloc[-1], curve.iloc[longest_run(curve["better"])]
     many = f"{int(last['k']):,} random neurons have AUROC {last['random']:.3f}, as many chosen ones {last['auroc']:.3f}"
     chosen = "Neurons whose means differ most between correct and incorrect answers are"
-    if better.empty:
+    if run.empty:
         return f"{chosen} no better than as many random ones; {many}."
-    top = better.iloc[-1]
-    return (
-        f"{chosen} better than as many random ones (95 % of draws) up to k = {int(top['k']):,}, where they have AUROC "
-        f"{top['auroc']:.3f} and random ones {top['random']:.3f}; {many}."
-    )
+    return f"{chosen} better than as many random ones from k = {run['k'].iloc[0]:,} to {run['k'].iloc[-1]:,}; {many}."
 
 
 def _explained(table: pd.DataFrame) -> str:

@@ -134,7 +134,7 @@ def _named(place: str, row: Row, columns: Mapping[str, str]) -> Row:
     """The row by our names."""
     for ours, theirs in columns.items():
         if theirs not in row:
-            near = get_close_matches(theirs, list(row), 1)
+            near = get_close_matches(theirs, list(map(str, row)), 1)
             meant = f" Did you mean '{near[0]}'?" if near else ""
             raise InputError(f"{place} has no column '{theirs}' for {ours}; it has {_names(row)}.{meant}")
     kept = {name: value for name, value in row.items() if name not in columns and name not in columns.values()}
@@ -171,7 +171,7 @@ class _Reader:
                 f"{self.place} has neither a label nor accepted answers; its columns are {_names(self.row)}. Give "
                 "one of them, or say which column it is (columns, --column)."
             )
-        samples = self._texts("samples") if self.labels else ()
+        samples = self._list("samples") if self.labels else ()
         context, prompt, text = self._text("context"), self._text("prompt"), self._needed("answer")
         if prompt is not None:  # what follows it exactly
             text = str(self.row["answer"]).rstrip()
@@ -200,6 +200,11 @@ class _Reader:
         return text.strip() or None
 
     def _texts(self, name: str) -> tuple[str, ...]:
+        """Different texts, none of them empty."""
+        return tuple(dict.fromkeys(text for text in self._list(name) if text))
+
+    def _list(self, name: str) -> tuple[str, ...]:
+        """Texts as they come: how often a sample stands there counts, and an empty one is one."""
         value = self.row.get(name)
         if _missing(value):
             return ()
@@ -209,7 +214,7 @@ class _Reader:
             value = value.tolist()
         if not isinstance(value, Sequence) or not all(isinstance(one, str) and not half_pair(one) for one in value):
             raise InputError(f"{self.place} has a {type(value).__name__} for {name}. Give a list of texts.")
-        return tuple(dict.fromkeys(one.strip() for one in value if one.strip()))
+        return tuple(one.strip() for one in value)
 
     def _mark(self) -> Mark | None:
         given = {name: self._mark_in(name) for name in ("label", *FLAGS) if not _missing(self.row.get(name))}

@@ -88,7 +88,8 @@ def as_answered(
     fed_of(meter, answers, ids)
     for one, tokens in zip(answers, ids, strict=True):
         texts = (one.text.strip(), *(one.samples if one.question.answers else ()))
-        marks = [one.mark or kept.mark(one.question, texts[0]), *(kept.mark(one.question, text) for text in texts[1:])]
+        known = {texts[0]: one.mark or kept.mark(one.question, texts[0])}  # a label holds for samples of the same words
+        marks = [known[text] if text in known else kept.mark(one.question, text) for text in texts]
         found.append(Answered(one.question, (tokens,), texts, tuple(marks), one.context, one.prompt))
         task.advance()
     kept.refuse_odd()

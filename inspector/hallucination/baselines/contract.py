@@ -23,7 +23,7 @@ class Seen:
         entropy: of the first token's distribution, in nats.
         logprob: mean log-probability of the answer's tokens.
         certainty: mean KL divergence of the tokens' distributions from the uniform one, in nats.
-        same: whether two answers to a question say the same, by the study's judge.
+        same: whether two answers to a question say the same.
     """
 
     questions: Sequence[str]

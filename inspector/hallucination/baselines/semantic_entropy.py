@@ -1,7 +1,6 @@
 """How many different things the model's samples say."""
 
 from collections.abc import Sequence
-from functools import partial
 
 import numpy as np
 
@@ -19,21 +18,16 @@ def semantic_entropies(seen: Seen) -> np.ndarray | None:
 
 
 def clusters(question: str, samples: Sequence[str], seen: Seen) -> list[int]:
-    """How many samples say each of the things that are said; two say the same if either is right by the other."""
+    """How many samples say each of the things that are said."""
     texts, counts = list[str](), list[int]()
     for text in samples:
-        same = partial(_same, seen, question, text)
-        place = next((i for i, known in enumerate(texts) if known == text or same(known)), None)
+        place = next((i for i, known in enumerate(texts) if known == text or seen.same(question, known, text)), None)
         if place is None:
             texts.append(text)
             counts.append(1)
         else:
             counts[place] += 1
     return counts
-
-
-def _same(seen: Seen, question: str, one: str, other: str) -> bool:
-    return seen.same(question, one, other) or seen.same(question, other, one)
 
 
 def _entropy(counts: Sequence[int]) -> float:
@@ -43,7 +37,7 @@ def _entropy(counts: Sequence[int]) -> float:
 
 BASELINE = Score(
     "semantic entropy",
-    "−Σ c log c, c the share of the samples that say one thing by the judge's equality (discrete)",
+    "−Σ c log c, c the share of the samples that say one thing: of two one is right by the other, by whole words",
     "Farquhar et al. 2024, Nature 630, doi 10.1038/s41586-024-07421-0",
     cost="the samples, drawn anyway where a study has them; no entailment model",
     caveat=SAMPLED,

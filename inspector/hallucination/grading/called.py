@@ -12,7 +12,7 @@ from inspector.printable import printable
 MARKS = ("right", "wrong", "abstained")
 
 TRIED = ("What is the capital of France?", ("Paris",), "Paris")
-"""What a judge is tried on."""
+"""What a judge is tried on where there is no question yet."""
 
 Function = Callable[[str, Sequence[str], str], Any]
 """Of a question, the accepted names of its answer, and an answer: a mark, or whether it is correct."""
@@ -62,20 +62,26 @@ class Called:
         return f"Called({self.name})"
 
 
-def as_judge(judge: Judge | Function) -> Judge:
+def as_judge(judge: Judge | Function, tried: tuple[str, Sequence[str], str] = TRIED) -> Judge:
     """The judge, or the function as one; it is tried before anything is asked.
+
+    Args:
+        judge: marks answers.
+        tried: a question, its accepted answers and an answer that it can be tried on.
 
     Raises:
         InputError: it can't be called, fails on an ordinary answer, or gives no mark of it.
     """
+    if isinstance(judge, type):
+        raise InputError(f"The judge is the class {judge.__name__}. Give one of it: {judge.__name__}().")
     if not callable(judge):
         raise InputError(f"The judge is a {type(judge).__name__}. Give a function, or a judge such as WholeWords().")
     if isinstance(getattr(judge, "name", None), str) and type(judge).__module__.startswith("inspector."):
         if getattr(judge, "kept", False):
             with suppress(OddReply):  # one is borne; a server that isn't there is said before anything is asked
-                judge(*TRIED)
+                judge(*tried)
         return judge  # type: ignore[return-value]
     name = getattr(judge, "name", None) or getattr(judge, "__name__", type(judge).__name__)
     called = Called(judge, str(name), bool(getattr(judge, "kept", False)))
-    called(*TRIED)
+    called(*tried)
     return called
