@@ -411,8 +411,8 @@ def test_any_function_is_a_judge_and_is_tried_before_anything_is_asked(tiny: Mod
     asked = []
     tiny_asked = [Question(str(n), f"w{n} ?", ("w5",)) for n in range(100)]
     for bad, message in (
-        (lambda answer: True, "fails on the answer 'Paris': TypeError"),
-        (lambda question, answers, answer: 0.7, "gave '0.7' for the answer 'Paris'"),
+        (lambda answer: True, "fails on the answer 'w5': TypeError"),
+        (lambda question, answers, answer: 0.7, "gave '0.7' for the answer 'w5'"),
     ):
         with pytest.raises(InputError, match=message):
             study_hallucination(
