@@ -168,18 +168,22 @@ def plurals(text: str) -> str:
     return _LETTERS.sub(lambda found: _singular(found[0].lower()), text)
 
 
-_SMALL_WORD = re.compile(r"\b[a-z]{4,}\b")
-_OTHER_THINGS = frozenset(["tonne", "tonnes", "tyre", "draught", "draughts", "storey", "storeys"])
-"""What breame respells, and is another thing or a name in other places."""
+_OTHER_THINGS = frozenset(["tonne", "tonnes", "draught", "draughts", "storey", "storeys"])
+"""What breame respells, and is another thing."""
+_NAMES = frozenset(["Grey", "Greys", "Tyre", "Tyres", "Sabre", "Moult", "Mould"])
+"""What is a name where it is a capital's."""
 
 
 def american(text: str) -> str:
-    """English words in small letters as Americans spell them: "grey" is "gray", "organisation" "organization"."""
+    """English words as Americans spell them: "grey" is "gray", and "Theatre" is "theater"."""
     from breame.spelling import get_american_spelling
 
-    return _SMALL_WORD.sub(
-        lambda found: found[0] if found[0] in _OTHER_THINGS else str(get_american_spelling(found[0])), text
-    )
+    def respelt(found: re.Match[str]) -> str:
+        usual = str(get_american_spelling(found[0]))
+        kept = usual == found[0].lower() or found[0].lower() in _OTHER_THINGS or found[0] in _NAMES
+        return found[0] if kept else usual
+
+    return _LETTERS.sub(respelt, text)
 
 
 _NO_PLURALS = """this pas is was has his its us as gas bus yes plus thus paris texas wales athens brussels mars venus
