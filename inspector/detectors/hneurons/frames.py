@@ -107,8 +107,10 @@ def k_curve(evidence: Evidence) -> pd.DataFrame:
     table = pd.DataFrame({"k": curve.k, "auroc": curve.auroc, "low": curve.low, "high": curve.high})
     table["random"] = curve.random.mean(axis=0)
     table["random_low"], table["random_high"] = np.quantile(curve.random, (0.05, 0.95), axis=0)
-    largest = (curve.random - curve.random.mean(axis=0)).max(axis=1)  # of each draw over all k: they are looked at all
-    table["better"] = table["auroc"] - table["random"] > np.quantile(largest, 0.95)
+    spread = np.maximum(curve.random.std(axis=0), 1e-9)
+    away = (curve.random - curve.random.mean(axis=0)) / spread
+    bar = np.quantile(away.max(axis=1), 0.95)  # of each draw the largest over all k, since all of them are looked at
+    table["better"] = (curve.auroc - curve.random.mean(axis=0)) / spread > bar
     return table
 
 
