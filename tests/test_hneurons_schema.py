@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from inspector.detectors.hneurons import schema
+from inspector.detectors.hneurons.arrays import ProbeArrays, Scores, Transfer, as_facts, axes_of, transfers_of
 from inspector.detectors.hneurons.frames import transfers
-from inspector.detectors.hneurons.schema import ProbeArrays, Scores, Transfer, as_facts, axes_of, transfers_of
 from inspector.hallucination.probe.lasso import Fit
 from inspector.hallucination.probe.probe import Probe
 from inspector.records import Evidence

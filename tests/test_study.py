@@ -17,7 +17,7 @@ from test_imports import HEAVY, loaded_after
 
 from inspector import Study, describe_neurons, guard, models, open_run, study_hallucination, verify
 from inspector.analyses import neurons as neurons_module
-from inspector.detectors.hneurons.schema import EXPLAINED
+from inspector.detectors.hneurons.arrays import EXPLAINED
 from inspector.errors import InputError, ModelError, RunError
 from inspector.hallucination import neuron_states as describing
 from inspector.hallucination import pipeline

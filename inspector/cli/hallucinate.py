@@ -120,15 +120,12 @@ def hallucinate(
     from inspector.run.report import open_run
 
     runs.claim(out, overwrite=overwrite)
-    own, asked = None, list[Any]()
-    if answers is None:
-        if column or one_is is not None:
-            raise InputError("--column and --one-is are for --answers. Give a file of answers, or leave them out.")
-        asked = sets.load(questions or "world_facts", count=count, seed=seed)
-    else:
-        if questions is not None:
-            raise InputError("--questions are asked, and --answers exist already. Give one of them.")
-        own = _drawn(_own(answers, column, one_is), count, seed)
+    if answers is not None and questions is not None:
+        raise InputError("--questions are asked, and --answers exist already. Give one of them.")
+    if answers is None and (column or one_is is not None):
+        raise InputError("--column and --one-is are for --answers. Give a file of answers, or leave them out.")
+    own = None if answers is None else _drawn(_own(answers, column, one_is), count, seed)
+    asked = sets.load(questions or "world_facts", count=count, seed=seed) if own is None else []
     given = {"url": judge_url, "model": judge_model}
     options = {name: value for name, value in given.items() if value is not None}
     marker = judge_named(judge.value, **options)

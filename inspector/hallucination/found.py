@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from inspector.detectors.hneurons.schema import LABELS, Scores, as_facts, axes_of
+from inspector.detectors.hneurons.arrays import LABELS, Scores, as_facts, axes_of
 from inspector.hallucination.answers.measure import Measured
 from inspector.hallucination.answers.resume import Answered
 from inspector.hallucination.baselines import Seen, baselines
@@ -30,7 +30,6 @@ class Found:
     answered: Sequence[Answered]
     labels: np.ndarray
     measured: Measured
-    seed: int
 
     @property
     def usable(self) -> np.ndarray:

@@ -1,7 +1,7 @@
 """`study_hallucination`: ask, judge, measure, select; what comes out is a `Study`."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +12,11 @@ from inspector.detectors.hneurons.detector import HNeurons
 from inspector.errors import InputError
 from inspector.hallucination.answers.ask import Sampling
 from inspector.hallucination.answers.measure import Meter
-from inspector.hallucination.answers.own import OwnAnswers, own_answers
+from inspector.hallucination.answers.own import OwnAnswer, OwnAnswers, own_answers
 from inspector.hallucination.answers.own_tokens import as_answered, counts_of, refuse_own
-from inspector.hallucination.answers.resume import ask_all, mark_all, refuse
+from inspector.hallucination.answers.resume import Answered, ask_all, mark_all, refuse
 from inspector.hallucination.found import Found, answers_table, as_evidence
-from inspector.hallucination.grading.called import as_judge
+from inspector.hallucination.grading.called import Function, as_judge
 from inspector.hallucination.grading.graders import Judge, WholeWords
 from inspector.hallucination.grading.labels import label_all
 from inspector.hallucination.grading.recorded import as_settings
@@ -38,7 +38,7 @@ def study_hallucination(
     answers: OwnAnswers | None = None,
     sampling: Sampling | None = None,
     form: Form | None = None,
-    judge: Judge | Callable[[str, Sequence[str], str], Any] | None = None,
+    judge: Judge | Function | None = None,
     agreement: float | None = None,
     seed: int = 0,
     folder: Path | None = None,
@@ -72,63 +72,89 @@ def study_hallucination(
         InputError: too few correct or incorrect answers, an option out of range, or both questions and answers.
     """
     sampling, form = sampling or Sampling(), form or Form()
+    judge = judge or WholeWords()
     progress = progress_of(progress, step)
     if answers is None:
         refuse(model, questions)
-        judge = as_judge(judge or WholeWords(), *_to_try(questions))
-        asked = ask_all(model, questions, form, sampling, folder, progress)
-        everything = mark_all(model, questions, asked, judge, progress, folder)
-        given: dict[str, Any] = {}
+        meter = Meter(model, form)
+        given = _asked(model, questions, sampling, form, judge, folder, progress)
+    elif questions:
+        raise InputError("Questions to ask and answers that exist were both given. Give one of them.")
     else:
-        if questions:
-            raise InputError("Questions to ask and answers that exist were both given. Give one of them.")
         own = own_answers(answers)
         refuse_own(model, own)
-        judge = as_judge(judge or WholeWords(), *_to_try([one.question for one in own]))
-        sampling = replace(sampling, samples=max(len(one.samples) if one.question.answers else 0 for one in own))
-        everything = as_answered(Meter(model, form), own, judge, folder, progress.task("judging", len(own)))
-        given = {"answers": counts_of(own)}
-    labelled = label_all([one.marks for one in everything], agreement)
-    spoken = [number for number, one in enumerate(everything) if one.ids[0]]
-    answered = [everything[number] for number in spoken]
+        meter = Meter(model, form)
+        given = _existing(meter, own, sampling, judge, folder, progress)
+    marks = [one.marks for one in given.answers]
+    labelled = label_all(marks, agreement)
+    spoken = [number for number, one in enumerate(given.answers) if one.ids[0]]
+    answered = [given.answers[number] for number in spoken]
     labels = np.array([labelled.labels[number] for number in spoken], dtype=np.int8)
-    meter = Meter(model, form)
     fed = meter.feed([one.put for one in answered], [one.ids[0] for one in answered], [one.prompt for one in answered])
-    tokens = sum(len(row.ids) for row in fed.rows)
-    layers = list(model.shape.layers_of("neuron"))
-    measured = meter.measure(fed, folder, progress.task("measuring", tokens))
-    found = Found(answered, labels, measured, seed)
+    measured = meter.measure(fed, folder, progress.task("measuring", sum(len(row.ids) for row in fed.rows)))
+    found = Found(answered, labels, measured)
     sample = found.sample()
     selection = select(sample, seed, progress.task("selecting", steps(sample)))
-    settings = {
-        "detectors": ["hneurons"],
-        "seed": seed,
-        "study": {
-            **asdict(sampling),
-            "form": asdict(form),
-            **as_settings(judge),
-            "agreement": labelled.agreement,
-            "questions": len(everything),
-            **given,
-        },
-    }
+    layers = list(model.shape.layers_of("neuron"))
+    asked = {**given.settings, "form": asdict(form), "agreement": labelled.agreement, "questions": len(given.answers)}
     study = Study(
         model.card,
-        settings,
+        {"detectors": ["hneurons"], "seed": seed, "study": asked},
         {
-            "hneurons": found.evidence(sample.answers, selection, model, labelled, [one.marks for one in everything]),
+            "hneurons": found.evidence(sample.answers, selection, model, labelled, marks),
             "hneurons.contributions": as_evidence({"answer": measured.answer}, {"layers": layers}),
         },
         (),
         token_table(fed.whole(), model.tokenizer),
         notes=(
-            *of_labels(labelled, [one.marks for one in everything], len(everything) - len(answered)),
-            *(given_answers(own) if answers is not None else merged(questions)),
+            *of_labels(labelled, marks, len(given.answers) - len(answered)),
+            *given.notes,
             *(found.by_text(sample.answers, selection) if answers is not None else ()),
         ),
         tables={"answers": answers_table(answered)},
     )
     return with_states(replace(study, findings=judged(study, [HNeurons()])), model, progress)
+
+
+@dataclass(frozen=True)
+class _Given:
+    """Answers with their marks, how they came about, and what to know of that."""
+
+    answers: Sequence[Answered]
+    settings: Mapping[str, Any]
+    notes: Sequence[str]
+
+
+def _asked(
+    model: Model,
+    questions: Sequence[Question],
+    sampling: Sampling,
+    form: Form,
+    judge: Judge | Function,
+    folder: Path | None,
+    progress: Progress,
+) -> _Given:
+    """The model's answers to questions."""
+    judge = as_judge(judge, *_to_try(questions))
+    asked = ask_all(model, questions, form, sampling, folder, progress)
+    answers = mark_all(model, questions, asked, judge, progress, folder)
+    return _Given(answers, {**asdict(sampling), **as_settings(judge)}, merged(questions))
+
+
+def _existing(
+    meter: Meter,
+    own: Sequence[OwnAnswer],
+    sampling: Sampling,
+    judge: Judge | Function,
+    folder: Path | None,
+    progress: Progress,
+) -> _Given:
+    """Answers that exist already."""
+    judge = as_judge(judge, *_to_try([one.question for one in own]))
+    drawn = max(len(one.samples) if one.question.answers else 0 for one in own)
+    settings = {**asdict(replace(sampling, samples=drawn)), **as_settings(judge), "answers": counts_of(own)}
+    marked = as_answered(meter, own, judge, folder, progress.task("judging", len(own)))
+    return _Given(marked, settings, given_answers(own))
 
 
 def _to_try(questions: Sequence[Question]) -> Sequence[tuple[str, Sequence[str], str]]:

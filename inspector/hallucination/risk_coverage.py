@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from inspector.stats import bootstrap, numbered
+from inspector.stats import bootstrap, error_by_coverage, numbered
 
 SPLITS = 200
 
@@ -83,11 +83,8 @@ def _at(share: float) -> str:
 
 def curve(policy: Selective) -> tuple[Float[np.ndarray, " question"], Float[np.ndarray, " question"]]:
     """Coverage, and the share of wrong answers among the least risky questions up to there."""
-    order = np.argsort(policy.risk, kind="stable")
-    counted = np.arange(1, len(order) + 1)
-    first = np.flatnonzero(np.diff(policy.risk[order], prepend=-np.inf))
-    (wrong,) = _over_ties(np.ones((1, len(order))), policy.wrong[order], first)
-    return counted / len(order), wrong.cumsum() / counted
+    count = len(policy.risk)
+    return np.arange(1, count + 1) / count, error_by_coverage(policy.risk, policy.wrong)
 
 
 def best_threshold(risk: Float[np.ndarray, " question"], wrong: Bool[np.ndarray, " question"]) -> float:

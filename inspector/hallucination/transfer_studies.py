@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from inspector.detectors.hneurons.schema import Transfer, as_facts, transfers_of
+from inspector.detectors.hneurons.arrays import Transfer, as_facts, transfers_of
 from inspector.errors import InputError
 from inspector.hallucination.grading.labels import Label
 from inspector.hallucination.grading.normalise import words

@@ -26,7 +26,7 @@ def main() -> int:
         )
     except (MemoryError, OverflowError):
         return TOO_LARGE
-    except Exception:
+    except Exception:  # met again where it is rendered, and said there
         return 0
     return 0
 

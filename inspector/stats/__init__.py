@@ -9,6 +9,7 @@ from inspector.stats.auroc import (
     balanced_weights,
     calibration_error,
     calibration_floor,
+    error_by_coverage,
     prediction_rejection,
 )
 from inspector.stats.histograms import (
@@ -47,6 +48,7 @@ __all__ = [
     "bootstrap",
     "calibration_error",
     "calibration_floor",
+    "error_by_coverage",
     "excess_kurtosis",
     "flexible",
     "histogram_quantile",

@@ -90,17 +90,19 @@ def prediction_rejection(risks: Float[np.ndarray, " row"], wrong: Bool[np.ndarra
     if not len(risks) or wrong.all() or not wrong.any():
         return float("nan")
     base = float(wrong.mean())
-    mine, best = (_error_kept(order, wrong) for order in (risks, wrong.astype(float)))
+    mine, best = (float(error_by_coverage(order, wrong).mean()) for order in (risks, wrong.astype(float)))
     return (base - mine) / (base - best)
 
 
-def _error_kept(risks: Float[np.ndarray, " row"], wrong: Bool[np.ndarray, " row"]) -> float:
-    """Mean over all coverages of the share of wrong rows among the least risky."""
+def error_by_coverage(
+    risks: Float[np.ndarray, " row"], wrong: Bool[np.ndarray, " row"] | Float[np.ndarray, " row"]
+) -> Float[np.ndarray, " row"]:
+    """Share of wrong rows among the least risky one, two, … of them; rows of equal risk count as their mean."""
     order = np.argsort(risks, kind="stable")
     first = np.flatnonzero(np.diff(risks[order], prepend=-np.inf))
     sizes = np.diff(first, append=len(risks))
     even = np.repeat(np.add.reduceat(wrong[order].astype(float), first) / sizes, sizes)
-    return float((even.cumsum() / np.arange(1, len(risks) + 1)).mean())
+    return np.asarray(even.cumsum() / np.arange(1, len(risks) + 1))
 
 
 def _newcombe(

@@ -7,12 +7,11 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit
 
-from inspector.detectors.hneurons.schema import (
+from inspector.detectors.hneurons.arrays import (
     EXPLAINED,
     LABELS,
     SPLITS,
     Added,
-    BaselineFact,
     Curve,
     ProbeArrays,
     Scores,
@@ -20,6 +19,7 @@ from inspector.detectors.hneurons.schema import (
     Transfer,
     transfers_of,
 )
+from inspector.detectors.hneurons.schema import BaselineFact
 from inspector.detectors.hneurons.thresholds import Thresholds
 from inspector.detectors.measured import Measured
 from inspector.detectors.shown import Frame, verdict_by

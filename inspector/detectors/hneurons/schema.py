@@ -1,194 +1,26 @@
-"""The arrays that a study's evidence holds, group by group: who writes one and who reads it share its class.
+"""What a study's evidence and tables hold: a saved run that doesn't is refused when it is opened."""
 
-A group's arrays are saved under its prefix and a field's name, `probe_weight` for example.
-"""
-
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields
-from typing import Any, ClassVar, TypeVar
+from dataclasses import fields
+from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int
 from pydantic import BaseModel, ConfigDict, Field
 
+from inspector.detectors.hneurons.arrays import (
+    EXPLAINED,
+    LABELS,
+    SPLITS,
+    Added,
+    Curve,
+    Group,
+    ProbeArrays,
+    Scores,
+    Tested,
+    axes_of,
+    transfers_of,
+)
 from inspector.detectors.measured import Measured
 from inspector.detectors.schema import Array, Column, Schema
-
-G = TypeVar("G", bound="Group")
-
-
-class Group:
-    """Arrays that are saved together; a frozen dataclass of them."""
-
-    prefix: ClassVar[str]
-
-    def arrays(self) -> dict[str, np.ndarray]:
-        """By the names they are saved under."""
-        return {f"{self.prefix}_{field.name}": getattr(self, field.name) for field in fields(self)}  # type: ignore[arg-type]
-
-    @classmethod
-    def of(cls: type[G], arrays: Mapping[str, np.ndarray]) -> G:
-        """The group that these arrays, an evidence's, hold."""
-        return cls(**{field.name: arrays[f"{cls.prefix}_{field.name}"] for field in fields(cls)})  # type: ignore[arg-type]
-
-
-@dataclass(frozen=True)
-class ProbeArrays(Group):
-    """The final probe's neurons, in the order of its weights.
-
-    Args:
-        layer, neuron: where each is.
-        column: its place in a flat [layer, neuron] array.
-        weight, mean, scale: its standardised weight, and what it is standardised by.
-        bias: one number.
-    """
-
-    prefix = "probe"
-
-    layer: Int[np.ndarray, " neuron"]
-    neuron: Int[np.ndarray, " neuron"]
-    column: Int[np.ndarray, " neuron"]
-    weight: Float[np.ndarray, " neuron"]
-    mean: Float[np.ndarray, " neuron"]
-    scale: Float[np.ndarray, " neuron"]
-    bias: Float[np.ndarray, " one"]
-
-
-@dataclass(frozen=True)
-class Tested(Group):
-    """The probe's neurons on the held-out answers.
-
-    Args:
-        stability: share of bootstrap samples that choose the neuron with the same sign.
-        auroc: of the neuron's CETT alone, with its interval.
-        within: the same over pairs of answers to one relation, so that knowing what is asked doesn't help.
-        p: of `within`, one-sided in the direction of its weight (stratified Mann–Whitney, answers on one subject or
-            with an alias in common together).
-        q: p adjusted for the neurons whose weight has the same sign (Benjamini–Hochberg).
-    """
-
-    prefix = "tested"
-
-    stability: Float[np.ndarray, " neuron"]
-    auroc: Float[np.ndarray, " neuron"]
-    low: Float[np.ndarray, " neuron"]
-    high: Float[np.ndarray, " neuron"]
-    within: Float[np.ndarray, " neuron"]
-    p: Float[np.ndarray, " neuron"]
-    q: Float[np.ndarray, " neuron"]
-
-
-EXPLAINED = ("length", "entropy", "logprob", "length, entropy and logprob together")
-"""What explains a neuron, by its number in `Added.explained`: one score alone, else all together."""
-
-
-@dataclass(frozen=True)
-class Added(Group):
-    """What the probe's neurons add, on the held-out answers, to scores that need no probe. Earlier runs lack it.
-
-    Args:
-        p: one-sided in the direction of the weight, beyond the answer's length, the first token's entropy and the mean
-            log-probability at once, within relations.
-        q: adjusted as `Tested.q` is.
-        explained: the one of the three beyond which it adds least, where it doesn't add; see `EXPLAINED`.
-    """
-
-    prefix = "added"
-
-    p: Float[np.ndarray, " neuron"]
-    q: Float[np.ndarray, " neuron"]
-    explained: Int[np.ndarray, " neuron"]
-
-
-@dataclass(frozen=True)
-class Scores(Group):
-    """Each predictor on answers that nothing was fitted on; NaN where a measure says nothing.
-
-    Args:
-        auroc, accuracy: with their intervals.
-        brier, calibration_error: of its risks.
-        n: answers.
-    """
-
-    prefix = "score"
-
-    auroc: Float[np.ndarray, " predictor"]
-    low: Float[np.ndarray, " predictor"]
-    high: Float[np.ndarray, " predictor"]
-    accuracy: Float[np.ndarray, " predictor"]
-    accuracy_low: Float[np.ndarray, " predictor"]
-    accuracy_high: Float[np.ndarray, " predictor"]
-    brier: Float[np.ndarray, " predictor"]
-    calibration_error: Float[np.ndarray, " predictor"]
-    n: Float[np.ndarray, " predictor"]
-
-
-@dataclass(frozen=True)
-class Curve(Group):
-    """AUROC on answers not fitted on, over the number of neurons. Earlier runs lack it.
-
-    Args:
-        k: how many neurons.
-        auroc: of as many that were chosen in the other folds, with its interval.
-        random: of as many random ones, for each draw.
-    """
-
-    prefix = "curve"
-
-    k: Int[np.ndarray, " k"]
-    auroc: Float[np.ndarray, " k"]
-    low: Float[np.ndarray, " k"]
-    high: Float[np.ndarray, " k"]
-    random: Float[np.ndarray, "draw k"]
-
-
-@dataclass(frozen=True)
-class Transfer:
-    """A probe of some answers, tried on others that share no answer and no subject with them."""
-
-    source: str
-    target: str
-    right: int
-    wrong: int
-    auroc: float
-    low: float
-    high: float
-    logprob: float
-    """AUROC of the mean log-probability on the same answers, which needs no probe."""
-
-
-def transfers_of(facts: Mapping[str, Any]) -> tuple[Transfer, ...]:
-    """The transfers in an evidence's facts: objects with names, or in earlier runs lists in the order of the fields."""
-    return tuple(Transfer(**one) if isinstance(one, Mapping) else Transfer(*one) for one in facts["transfers"])
-
-
-def as_facts(transfers: Iterable[Transfer]) -> dict[str, Any]:
-    """Transfers as facts, from which `transfers_of` makes the same."""
-    return {"transfers": [asdict(one) for one in transfers]}
-
-
-_AXES = {
-    "answer": ("text", "layer", "neuron"),
-    "odds": ("predictor", "text"),
-    "counts": ("agreement", "label"),
-    "agreements": ("agreement",),
-    "random_auroc": ("draw",),
-    "shuffled_auroc": ("draw",),
-    **{
-        f"{group.prefix}_{field.name}": ("candidate",)
-        for group in (ProbeArrays, Tested, Added)
-        for field in fields(group)
-    },
-    **{f"{Scores.prefix}_{field.name}": ("predictor",) for field in fields(Scores)},
-    **{f"{Curve.prefix}_{field.name}": ("k",) for field in fields(Curve)},
-    "curve_random": ("curve draw", "k"),
-    "probe_bias": ("one",),
-}
-
-
-def axes_of(name: str) -> tuple[str, ...]:
-    """The axes of one of a study's arrays; those that aren't listed have a row for each answer."""
-    return _AXES.get(name, ("text",))
 
 
 class TransferFact(BaseModel):
@@ -228,10 +60,6 @@ class Facts(BaseModel):
     agreement: float
     transfers: list[TransferFact | list[Any]]
     baselines: list[BaselineFact] = []
-
-
-LABELS = ("right", "wrong", "mixed", "abstained")
-SPLITS = ("fit", "held out", "not used")
 
 
 def _array(name: str, **limits: Any) -> Array:

@@ -16,7 +16,7 @@ from inspector.hallucination.answers.own_rows import Row, rows_of
 from inspector.hallucination.grading.marks import Mark
 from inspector.hallucination.questions.prompts import with_context
 from inspector.hallucination.questions.sets import Question
-from inspector.printable import half_pair, printable
+from inspector.printable import half_pair, listed, printable
 
 Kind = Literal["right", "wrong"]
 
@@ -136,7 +136,7 @@ def _named(place: str, row: Row, columns: Mapping[str, str]) -> Row:
         if theirs not in row:
             near = get_close_matches(theirs, list(map(str, row)), 1)
             meant = f" Did you mean '{near[0]}'?" if near else ""
-            raise InputError(f"{place} has no column '{theirs}' for {ours}; it has {_names(row)}.{meant}")
+            raise InputError(f"{place} has no column '{theirs}' for {ours}; it has {_columns(row)}.{meant}")
     kept = {name: value for name, value in row.items() if name not in columns and name not in columns.values()}
     return {**kept, **{ours: row[theirs] for ours, theirs in columns.items()}}
 
@@ -155,7 +155,7 @@ class _Reader:
         missing = [name for name in ("question", "answer") if name not in self.row]
         if missing:
             raise InputError(
-                f"{self.place} lacks {' and '.join(missing)}; it has {_names(self.row)}. "
+                f"{self.place} lacks {' and '.join(missing)}; it has {_columns(self.row)}. "
                 "Add it, or say which column it is (columns, --column)."
             )
         question = Question(
@@ -168,7 +168,7 @@ class _Reader:
         mark = self._mark() if self.labels else None
         if self.labels and mark is None and not question.answers:
             raise InputError(
-                f"{self.place} has neither a label nor accepted answers; its columns are {_names(self.row)}. Give "
+                f"{self.place} has neither a label nor accepted answers; its columns are {_columns(self.row)}. Give "
                 "one of them, or say which column it is (columns, --column)."
             )
         samples = self._list("samples") if self.labels else ()
@@ -239,10 +239,8 @@ class _Reader:
         raise InputError(f"{self.place} has {said[:40]!r} for a {name}. Write right, wrong or abstained.")
 
 
-def _names(row: Row) -> str:
-    """A row's columns, the first of many."""
-    shown = [printable(str(name))[:30] for name in list(row)[:8]]
-    return ", ".join([*shown, *(["…"] if len(row) > len(shown) else [])]) or "no columns"
+def _columns(row: Row) -> str:
+    return printable(listed(row, 8))
 
 
 def _missing(value: Any) -> bool:

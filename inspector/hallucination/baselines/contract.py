@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -77,7 +77,7 @@ class Score(Baseline):
         values: the numbers; None where they can't be known of these answers.
     """
 
-    values: Callable[[Seen], Float[np.ndarray, "row *columns"] | None] = lambda seen: None
+    values: Callable[[Seen], Float[np.ndarray, "row *columns"] | None] = field(kw_only=True)
 
     def odds(self, seen: Seen, made_up: Bool[np.ndarray, " row"], folds: Folds) -> Float[np.ndarray, " row"] | None:
         """By a ridge on these numbers alone, in which both kinds of answers weigh the same."""

@@ -5,6 +5,6 @@ from inspector.hallucination.baselines.contract import Score
 BASELINE = Score(
     "entropy",
     "−Σ p log p over the vocabulary, at the answer's first token",
-    "Kadavath et al. 2022, arXiv 2207.05221",
+    "Malinin and Gales 2021, arXiv 2002.07650 (token-level entropy)",
     values=lambda seen: seen.entropy,
 )

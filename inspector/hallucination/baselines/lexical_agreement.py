@@ -1,6 +1,5 @@
 """How alike the words of the model's samples are."""
 
-from collections import Counter
 from collections.abc import Sequence
 from itertools import combinations
 
@@ -8,7 +7,7 @@ import numpy as np
 
 from inspector.hallucination.baselines.contract import Score, Seen
 from inspector.hallucination.baselines.semantic_entropy import SAMPLED
-from inspector.hallucination.grading.normalise import words
+from inspector.hallucination.grading.normalise import words, words_f1
 
 
 def agreements(seen: Seen) -> np.ndarray | None:
@@ -19,13 +18,7 @@ def agreements(seen: Seen) -> np.ndarray | None:
 
 
 def _mean_f1(samples: Sequence[tuple[str, ...]]) -> float:
-    return float(np.mean([_f1(a, b) for a, b in combinations(samples, 2)]))
-
-
-def _f1(a: tuple[str, ...], b: tuple[str, ...]) -> float:
-    if not a and not b:
-        return 1.0
-    return 2 * (Counter(a) & Counter(b)).total() / (len(a) + len(b))
+    return float(np.mean([words_f1(*pair) for pair in combinations(samples, 2)]))
 
 
 BASELINE = Score(

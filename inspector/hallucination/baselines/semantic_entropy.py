@@ -37,7 +37,7 @@ def _entropy(counts: Sequence[int]) -> float:
 
 BASELINE = Score(
     "semantic entropy",
-    "−Σ c log c, c the share of the samples that say one thing: of two one is right by the other, by whole words",
+    "−Σ c log c, c the share of the samples that say one thing: right by each other in whole words, or abstaining",
     "Farquhar et al. 2024, Nature 630, doi 10.1038/s41586-024-07421-0",
     cost="the samples, drawn anyway where a study has them; no entailment model",
     caveat=SAMPLED,

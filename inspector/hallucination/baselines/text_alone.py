@@ -24,7 +24,7 @@ def text_alone(
     weights come from the other folds alone.
     """
     odds = np.full(len(made_up), np.nan)
-    for fold in range(int(folds.fold.max()) + 1):
+    for fold in range(folds.count):
         rows, held = folds.fit_on(fold), folds.held_out(fold)
         odds[held] = _fitted(questions, answers, made_up, rows, held)
     return odds

@@ -6,7 +6,6 @@ is "wrong", and none is "right".
 """
 
 import unicodedata
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any
@@ -14,7 +13,7 @@ from typing import Any
 from inspector.errors import InputError
 from inspector.hallucination.grading.endpoint import Endpoint
 from inspector.hallucination.grading.marks import Judge, Mark
-from inspector.hallucination.grading.normalise import MARKS, alias_forms, tokens, words
+from inspector.hallucination.grading.normalise import MARKS, alias_forms, tokens, words, words_f1
 from inspector.hallucination.grading.premises import denies
 from inspector.hallucination.grading.refusals import claim
 from inspector.hallucination.grading.rules import is_whole, names
@@ -84,7 +83,7 @@ class TokenF1:
             return _of_false_premise(question, answer)
         said = claim(tokens(answer))
         spoken = [token for token in said or () if token not in MARKS]
-        best = max((_f1(form, spoken) for alias in answers for form in alias_forms(alias)), default=0.0)
+        best = max((words_f1(form, spoken) for alias in answers for form in alias_forms(alias)), default=0.0)
         if best >= self.threshold or any(is_whole(alias, answer) for alias in answers):
             return "right"
         return "abstained" if said is None and not _bare_sign(answer) else "wrong"
@@ -97,11 +96,6 @@ def _of_false_premise(question: str, answer: str) -> Mark:
 def _bare_sign(answer: str) -> bool:
     """An answer without words but with a sign such as ∞ is no abstention; mere punctuation does."""
     return not words(answer) and any(unicodedata.category(c)[0] == "S" for c in answer)
-
-
-def _f1(form: Sequence[str], spoken: Sequence[str]) -> float:
-    shared = (Counter(form) & Counter(spoken)).total()
-    return 2 * shared / (len(form) + len(spoken))
 
 
 _JUDGES: dict[str, type[WholeWords] | type[TokenF1] | type[Endpoint]] = {

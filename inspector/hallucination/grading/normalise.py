@@ -7,6 +7,7 @@ Burmese, Khmer, kana, Han) become one word a character with its marks: a run of 
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from functools import lru_cache
@@ -98,6 +99,12 @@ def tokens(text: str, articles: bool = False, possessives: bool = True) -> tuple
 def words(text: str) -> tuple[str, ...]:
     """The words of a text, without marks: "The U.S. Mt. Fuji's" is ("us", "mount", "fujis")."""
     return tuple(token for token in tokens(text) if token not in MARKS)
+
+
+def words_f1(one: Sequence[str], other: Sequence[str]) -> float:
+    """F1 of the words that two texts share, as in SQuAD; 1 where neither has any."""
+    count = len(one) + len(other)
+    return 2 * (Counter(one) & Counter(other)).total() / count if count else 1.0
 
 
 @lru_cache(maxsize=2**16)

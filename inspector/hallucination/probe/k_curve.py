@@ -3,7 +3,7 @@
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from inspector.detectors.hneurons.schema import Curve
+from inspector.detectors.hneurons.arrays import Curve
 from inspector.hallucination.probe.lasso import balanced, moments
 from inspector.hallucination.probe.nested_cv import Answers, ridge
 from inspector.hallucination.probe.splits import Folds
@@ -23,7 +23,7 @@ def k_curve(answers: Answers, folds: Folds, seed: int, task: Task) -> Curve:
     """
     count = answers.x.shape[1]
     ks = np.array([k for k in KS if k <= count] or [count])
-    orders = [_best_first(answers, folds.fit_on(fold)) for fold in range(int(folds.fold.max()) + 1)]
+    orders = [_best_first(answers, folds.fit_on(fold)) for fold in range(folds.count)]
     chosen = _odds(answers, folds, orders, ks)
     task.advance()
     rng, random = np.random.default_rng(seed), []

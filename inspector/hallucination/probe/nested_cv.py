@@ -79,7 +79,7 @@ class Nested:
 
 def nested(answers: Answers, folds: Folds, seed: int, task: Task) -> Nested:
     """Fit and choose inside each outer fold's complement, and predict the fold."""
-    count = int(folds.fold.max()) + 1
+    count = folds.count
     log_odds, inner = np.full(len(answers.x), np.nan), np.full((count, len(answers.x)), np.nan)
     steps, neurons = [], []
     for fold in range(count):
@@ -190,7 +190,7 @@ def out_of_fold(
 ) -> Float[np.ndarray, " row"]:
     """Log-odds of every row by a ridge that never saw it."""
     odds = np.full(len(made_up), np.nan)
-    for fold in range(int(folds.fold.max()) + 1):
+    for fold in range(folds.count):
         held = folds.held_out(fold)
         odds[held] = ridge(features, made_up, folds.fit_on(fold), inverse_penalty)[held]
     return odds
@@ -226,7 +226,7 @@ def residual_probe(
 ) -> Float[np.ndarray, " row"]:
     """Out-of-fold log-odds of a ridge on the residual stream; depth and penalty are chosen inside each fold."""
     odds = np.full(len(answers.made_up), np.nan)
-    for fold in range(int(folds.fold.max()) + 1):
+    for fold in range(folds.count):
         rows, held = folds.fit_on(fold), folds.held_out(fold)
         inside = split(answers.keys[rows], answers.made_up[rows], 3, seed)
         best, most = (0, RIDGES[0]), -1.0

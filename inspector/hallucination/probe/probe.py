@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
-from inspector.detectors.hneurons.schema import ProbeArrays
+from inspector.detectors.hneurons.arrays import ProbeArrays
 from inspector.hallucination.probe.lasso import Fit
 
 

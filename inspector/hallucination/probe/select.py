@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from inspector.detectors.hneurons.schema import EXPLAINED, Added, Curve, Tested, Transfer
+from inspector.detectors.hneurons.arrays import EXPLAINED, Added, Curve, Tested, Transfer
 from inspector.errors import InputError
 from inspector.hallucination.probe import k_curve as over_k
 from inspector.hallucination.probe import nested_cv as evaluation

@@ -24,6 +24,11 @@ class Folds:
     keys: Int[np.ndarray, "row key"]
     by: str
 
+    @property
+    def count(self) -> int:
+        """How many folds there are."""
+        return int(self.fold.max()) + 1
+
     def held_out(self, fold: int) -> Bool[np.ndarray, " row"]:
         """The rows of this fold."""
         return self.fold == fold

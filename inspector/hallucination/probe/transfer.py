@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from inspector.detectors.hneurons.schema import Transfer
+from inspector.detectors.hneurons.arrays import Transfer
 from inspector.hallucination.probe.nested_cv import Answers, choose
 from inspector.hallucination.probe.splits import apart
 from inspector.progress import Task
