@@ -12,9 +12,7 @@ from torch import Tensor
 
 from inspector.errors import InputError
 from inspector.printable import half_pair
-
-Text = str | Sequence[int]
-"""A text is a string, or a sequence of token ids that the model receives exactly as given."""
+from inspector.texts import as_texts
 
 PaddingSide = Literal["right", "left"]
 
@@ -54,7 +52,7 @@ class Batch:
 
 def tokenise(
     tokenizer: Any,
-    texts: Sequence[Text],
+    texts: Sequence[Any],
     *,
     bos: bool | None,
     window: int,
@@ -64,7 +62,7 @@ def tokenise(
 
     Args:
         tokenizer: a Hugging Face tokenizer; may be None where every text is a sequence of ids.
-        texts: strings, or token ids that are used as given (`bos` doesn't touch them).
+        texts: strings, or token ids that are used as given (`bos` doesn't touch them); see `inspector.texts.Text`.
         bos: True puts exactly one BOS in front, False none, also where a text spells one; None does what the
             tokenizer does. What the tokenizer would put behind a text, such as EOS, is left out.
         window: the longest input sequence.
@@ -73,19 +71,15 @@ def tokenise(
     Raises:
         InputError: no texts, an empty text, or BOS asked of a tokenizer that has none.
     """
-    if isinstance(texts, str):
-        raise InputError("Got one string where a list of texts is needed. Pass [text].")
-    if not len(texts):
-        raise InputError("No texts were given. Pass at least one.")
     rows: list[TokenSequence] = []
-    for source, text in enumerate(texts):
+    for source, text in enumerate(as_texts(texts)):
         ids = _encode(tokenizer, text, bos, source)
         for start in range(0, len(ids), window):
             rows.append(TokenSequence(first_text + len(rows), first_text + source, start, ids[start : start + window]))
     return rows
 
 
-def _encode(tokenizer: Any, text: Text, bos: bool | None, source: int) -> tuple[int, ...]:
+def _encode(tokenizer: Any, text: Any, bos: bool | None, source: int) -> tuple[int, ...]:
     if not isinstance(text, str):
         ids = _as_ids(text, source)
     elif half_pair(text):
@@ -105,9 +99,14 @@ def _encode(tokenizer: Any, text: Text, bos: bool | None, source: int) -> tuple[
 
 def _as_ids(text: object, source: int) -> tuple[int, ...]:
     try:
-        return tuple(index(i) for i in text)  # type: ignore[attr-defined]
+        ids = list(text)  # type: ignore[call-overload]
+        if isinstance(text, bytes) or any(isinstance(i, bool) for i in ids):
+            raise TypeError
+        return tuple(index(i) for i in ids)
     except TypeError as error:
-        raise InputError(f"Text {source} is neither a string nor a sequence of token ids. Pass one of them.") from error
+        raise InputError(
+            f"Text {source} ({type(text).__name__}) is neither a string nor a sequence of token ids. Pass one of them."
+        ) from error
 
 
 def encode(tokenizer: Any, text: str) -> tuple[int, ...]:

@@ -1,11 +1,13 @@
 """What a scan yields: `Evidence`, `Finding`, `Effect`, `Verdict` and the `Record` that holds them, all frozen."""
 
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal
 
 import numpy as np
 
+from inspector.arguments import meant
 from inspector.errors import InspectorError
 
 Combine = Literal["sum", "max", "text"]
@@ -19,7 +21,7 @@ VerdictWord = Literal["candidate", "observed", "confirmed", "not specific", "neg
 `inspector.verification.verdicts`."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Evidence:
     """Small named arrays that a detector's reducer measured; no threshold and no verdict in them.
 
@@ -53,6 +55,10 @@ class Evidence:
 
     def __getitem__(self, name: str) -> np.ndarray:
         return self.arrays[name]
+
+    def __repr__(self) -> str:
+        size = sum(array.nbytes for array in self.arrays.values())
+        return f"<Evidence of {self.detector}: {len(self.arrays)} arrays, {size / 1e6:,.1f} MB>"
 
     def of_texts(self, rows: Any) -> "Evidence":
         """The evidence with the rows of these texts only, by index or mask; what is pooled over texts stays."""
@@ -125,6 +131,47 @@ class Finding:
     high: float
     threshold: float
     verdict: VerdictWord = "candidate"
+
+
+class Findings(tuple[Finding, ...]):
+    """Findings in a row, which can be narrowed down: `findings.of("massive").in_layer(11)`."""
+
+    def of(self, detector: str, kind: str | None = None) -> "Findings":
+        """Those of a detector, and of a kind where one is named.
+
+        Raises:
+            InspectorError: none of these findings is of that detector or kind, and others are.
+        """
+        named = {one.detector for one in self}
+        if named and detector not in named:
+            raise InspectorError(f"No findings of '{detector}' among these.{meant(detector, sorted(named))}")
+        kinds = {one.kind for one in self if one.detector == detector}
+        if kind is not None and kinds and kind not in kinds:
+            raise InspectorError(f"No findings of the kind '{kind}' among these.{meant(kind, sorted(kinds))}")
+        return Findings(one for one in self if one.detector == detector and kind in (None, one.kind))
+
+    def in_layer(self, layer: int) -> "Findings":
+        """Those of a layer, 0-based."""
+        return Findings(one for one in self if one.layer == layer)
+
+    def with_verdict(self, verdict: VerdictWord) -> "Findings":
+        """Those with a verdict, e.g. "confirmed"."""
+        return Findings(one for one in self if one.verdict == verdict)
+
+    def frame(self) -> Any:
+        """A DataFrame, one row per finding; see `Finding` for the columns."""
+        import pandas as pd
+
+        return pd.DataFrame([asdict(one) for one in self], columns=[f.name for f in fields(Finding)])
+
+    def __repr__(self) -> str:
+        kinds = Counter(f"{one.detector}: {one.kind}" for one in self)
+        said = ", ".join(f"{count:,} {kind}" for kind, count in kinds.items())
+        return f"<{len(self):,} findings{f' ({said})' if said else ''}>"
+
+    def _repr_html_(self) -> str:
+        shown = self.frame().head(40).to_html(index=False, border=0, na_rep="", float_format=lambda x: f"{x:,.4g}")
+        return f"<p>{len(self):,} findings{', the first 40' if len(self) > 40 else ''}</p>{shown}"
 
 
 @dataclass(frozen=True)

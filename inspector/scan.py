@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from inspector.batches import WINDOW, Text, TokenSequence, batches, token_table, tokenise
+from inspector.arguments import takes
+from inspector.batches import WINDOW, TokenSequence, batches, token_table, tokenise
 from inspector.detectors.apart import Apart, without_overwriting
 from inspector.detectors.base import Detector, Judge, attempt, bytes_kept, load_detectors, load_judges
 from inspector.detectors.measured import Measured
@@ -18,18 +19,23 @@ from inspector.detectors.thresholds import in_force
 from inspector.errors import DetectorError, InputError, ModelError
 from inspector.interventions.apply import interventions_in_force
 from inspector.interventions.values import as_json
-from inspector.models import Model, hooks_inside_attention, route_now
+from inspector.models import Model, hooks_inside_attention, hooks_of_others, route_now
+from inspector.models.conversations import texts_for
 from inspector.models.observe import Forecast, forecast, observe
+from inspector.printable import listed
 from inspector.progress import Reported, Task, progress_of
 from inspector.records import Evidence
 from inspector.run.report import Report, judged
+from inspector.texts import Given
 
 
+@takes(model=Model)
 def examine(
     model: Model,
-    texts: Sequence[Text],
+    texts: Given,
     detectors: Iterable[str | Detector] | None = None,
     *,
+    column: str | None = None,
     thresholds: Mapping[str, Mapping[str, Any]] | None = None,
     bos: bool | None = None,
     window: int | None = None,
@@ -43,7 +49,10 @@ def examine(
 
     Args:
         model: from `load_model`.
-        texts: strings, or sequences of token ids that the model receives exactly as given.
+        texts: strings, sequences of token ids that the model receives exactly as given, or conversations (put through
+            the tokenizer's chat template): a list, a generator, a column, a table, a data set, a file's path, or what
+            a tokenizer gave.
+        column: which column of a table has the texts; `text` where None.
         detectors: names or detector objects; all that are installed where None.
         thresholds: by detector, e.g. `{"massive": {"ratio": 500}}`; `Report.judge` changes them later.
         bos: True prepends exactly one BOS to each text, False none, None does what the tokenizer does.
@@ -62,9 +71,10 @@ def examine(
     _refuse(model, chosen)
     _refuse_options({"window": window, "batch_tokens": batch_tokens}, seed, chosen, thresholds or {})
     window = min(window or WINDOW, model.shape.context)
+    texts = texts_for(model.tokenizer, texts, column)
     rows = tokenise(model.tokenizer, texts, bos=bos, window=window, first_text=first_text)
     _refuse_ids(model, rows)
-    scan = _Scan(model, chosen, faults)
+    scan = _Scan(model, model.current_card(), chosen, faults)
     controls = scan.controls(seed)
     passes = [(rows, detector) for detector in chosen] + [(control, detector) for _, detector, control in controls]
     every = rows + [row for _, _, control in controls for row in control]
@@ -85,10 +95,11 @@ def examine(
         "bos": {None: "as the tokenizer does", True: "one", False: "none"}[bos],
         "window": window,
         "texts": len(texts),
+        "begin_with_bos": _begin_with_bos(model, rows),
         "seed": seed,
         **_state_of(model),
     }
-    report = Report(model.card, settings, evidence, (), token_table(rows, model.tokenizer))
+    report = Report(scan.card, settings, evidence, (), token_table(rows, model.tokenizer))
     findings = judged(report, measured, lambda fault: scan.faults.append(str(fault)))
     report = replace(report, findings=findings)
     brought = scan.notes([Measured(detector, report) for detector in measured])
@@ -136,14 +147,17 @@ def _state_of(model: Model) -> dict[str, Any]:
     """How the model is run: where its attention is read from, and interventions in force."""
     changes = interventions_in_force(model)
     state: dict[str, Any] = {"attention": route_now(model)}
-    return state | ({"interventions": json.loads(as_json(changes))} if changes else {})
+    state |= {"interventions": json.loads(as_json(changes))} if changes else {}
+    return state | ({"hooks": hooks} if (hooks := hooks_of_others(model)) else {})
 
 
 class _Scan:
     """The detectors of one scan, each apart: one that fails loses its own part, and `faults` says so."""
 
-    def __init__(self, model: Model, detectors: Sequence[Detector], faults: Sequence[str]) -> None:
-        self.model, self.detectors, self.faults = model, detectors, list(faults)
+    def __init__(
+        self, model: Model, card: Mapping[str, Any], detectors: Sequence[Detector], faults: Sequence[str]
+    ) -> None:
+        self.model, self.card, self.detectors, self.faults = model, card, detectors, list(faults)
 
     def controls(self, seed: int) -> list[tuple[str, Detector, list[TokenSequence]]]:
         """Name, detector and rows of every control input that the detectors ask for."""
@@ -205,7 +219,7 @@ class _Scan:
                 continue
             evidence = self._tried(named[name], "evidence", one.reducer.evidence)
             if evidence is not None:
-                of_texts = partial(_whole, named[name], name, evidence, rows, self.model)
+                of_texts = partial(_whole, named[name], name, evidence, rows, self.card)
                 whole = self._tried(named[name], "schema", of_texts)
                 found |= {} if whole is None else {name: whole}
         return found
@@ -225,20 +239,22 @@ class _Scan:
             return None
 
 
-def _whole(detector: Detector, name: str, evidence: Evidence, rows: Sequence[TokenSequence], model: Model) -> Evidence:
+def _whole(
+    detector: Detector, name: str, evidence: Evidence, rows: Sequence[TokenSequence], card: Mapping[str, Any]
+) -> Evidence:
     """Evidence of a detector, or of a control input of it, with its sources.
 
     Raises:
         ValueError: it isn't as the detector's schema has it, so that its run would be saved and not open.
     """
-    evidence = with_sources(evidence, rows, model)
+    evidence = with_sources(evidence, rows, card)
     schema = schema_of(detector, name)
     if schema is not None:
-        check_evidence(schema, name, evidence, model.card)
+        check_evidence(schema, name, evidence, card)
     return evidence
 
 
-def with_sources(evidence: Evidence, rows: Sequence[TokenSequence], model: Model) -> Evidence:
+def with_sources(evidence: Evidence, rows: Sequence[TokenSequence], card: Mapping[str, Any]) -> Evidence:
     """Evidence that also holds each input row's length and source, and the model it was measured on."""
     row_of = {row.text: row for row in rows}
     fed = [row_of[int(text)] for text in evidence["text"]]
@@ -248,7 +264,7 @@ def with_sources(evidence: Evidence, rows: Sequence[TokenSequence], model: Model
         arrays={**evidence.arrays, **{name: np.array(values, dtype=np.int64) for name, values in more.items()}},
         axes={**evidence.axes, **dict.fromkeys(more, ("text",))},
         combine={**evidence.combine, **dict.fromkeys(more, "text")},
-        facts={**evidence.facts, "model": model.card["fingerprint"]},
+        facts={**evidence.facts, "model": card["fingerprint"]},
     )
 
 
@@ -258,8 +274,7 @@ def _of_input(model: Model, rows: Sequence[TokenSequence], window: int) -> Itera
     if cut:
         yield f"{cut} of {len({row.source for row in rows})} texts were cut to windows of {window} tokens."
     bos, whole = getattr(model.tokenizer, "bos_token_id", None), [row for row in rows if not row.start]
-    begin = sum(row.ids[0] == bos for row in whole)
-    if begin:
+    if begin := _begin_with_bos(model, rows):
         which = "Each text begins" if begin == len(whole) else f"{begin} of {len(whole)} texts begin"
         later = ", nor have a text's windows after its first" if cut else ""
         yield f"{which} with a BOS; the control inputs have none{later}."
@@ -268,6 +283,12 @@ def _of_input(model: Model, rows: Sequence[TokenSequence], window: int) -> Itera
             f"{twice} of {len(whole)} texts begin with two BOS: the tokenizer prepends one, and the text spells one "
             "itself. Ask for exactly one BOS, or leave it out of the text."
         )
+
+
+def _begin_with_bos(model: Model, rows: Sequence[TokenSequence]) -> int:
+    """How many texts' first token is a BOS, whoever put it there."""
+    bos = getattr(model.tokenizer, "bos_token_id", None)
+    return sum(row.ids[0] == bos for row in rows if not row.start)
 
 
 def _of_model(model: Model) -> Iterator[str]:
@@ -279,5 +300,7 @@ def _of_model(model: Model) -> Iterator[str]:
         inside = hooks_inside_attention(model)
         why = f"hooks at {inside[0]}" if model.route == "streamed" else model.card["attention"]
         yield f"Attention was read as whole patterns: {why}."
+    if hooks := hooks_of_others(model):
+        yield f"Scanned with hooks of yours on the model, which may change what it computes: {listed(hooks, 6)}."
     if changes := interventions_in_force(model):
         yield f"Scanned under interventions, which are in the settings: {', '.join(map(str, changes))}."

@@ -78,7 +78,8 @@ class Words:
         return {"input_ids": [1, *ids] if add_special_tokens else ids}
 
     def apply_chat_template(self, turns: Sequence[dict[str, str]], **how: Any) -> str:
-        return "".join(f"{turn['role']} : {turn['content']} \n" for turn in turns) + "assistant :"
+        prompt = "assistant :" if how.get("add_generation_prompt") else ""
+        return "".join(f"{turn['role']} : {turn['content']} \n" for turn in turns) + prompt
 
     def decode(self, ids: Sequence[int], **how: Any) -> str:
         return "".join("\n" if i == BREAK else f" w{i}" + ("\n" if i % EVERY == EVERY - 1 else "") for i in ids)

@@ -261,7 +261,7 @@ def test_uniform_attention_scores_0_and_all_to_the_first_key_1(unplanted: Model,
     for layer in range(unplanted.shape.layers):
         for block in WholeAttention(whole.expand(4, 4, 64, 64), torch.ones(4, 4, 64)).blocks(batch.real):
             reducer.update(batch, Site("attention", layer), block)
-    evidence = with_sources(reducer.evidence(), rows, unplanted)
+    evidence = with_sources(reducer.evidence(), rows, unplanted.card)
     keys = sinks_judge.keys(evidence, sinks_judge.Thresholds())
     assert keys["sink_rate"].iloc[0] == rate
     entropy = sinks_judge.heads(evidence, {}, sinks_judge.Thresholds())["entropy"].iloc[0]
@@ -322,7 +322,7 @@ def test_the_value_norm_is_that_of_the_heads_own_key(unplanted: Model) -> None:
     norms[:, :, 0], norms[:, :, 1] = 5.0, 0.25
     for block in WholeAttention(whole, norms).blocks(batch.real):
         reducer.update(batch, Site("attention", 0), block)
-    heads = sinks_judge.heads(with_sources(reducer.evidence(), rows, unplanted), {}, sinks_judge.Thresholds())
+    heads = sinks_judge.heads(with_sources(reducer.evidence(), rows, unplanted.card), {}, sinks_judge.Thresholds())
     assert heads["key"].tolist() == [1] * 4
     assert heads["value_norm_ratio"].to_numpy() == pytest.approx(0.25 * 63 / (62 + 5.0))
 
@@ -373,7 +373,7 @@ def test_outlier_dims_are_counted_where_llm_int8_quantises(planted: Model) -> No
 
 def test_detectors_come_in_by_the_same_door_as_plugins() -> None:
     assert {"massive", "sinks"} <= set(installed())
-    with pytest.raises(InputError, match=r"No detector 'sink'\. Installed: .*massive, sinks"):
+    with pytest.raises(InputError, match=r"No detector 'sink'\. There is: .*massive, sinks"):
         load_detectors(["sink"])
 
 

@@ -387,6 +387,7 @@ def test_an_alias_in_a_longer_word_is_not_found_unless_the_word_is_a_spelling_of
     assert judged(["Ural"], "Plural") == judged(["Paris"], "Parisienne") == judged(["Rome"], "Jerome") == "wrong"
 
 
+@settings(deadline=None)
 @given(st.text(), st.lists(st.text(), max_size=3), st.text())
 def test_no_text_is_too_odd_to_be_marked(question: str, aliases: list[str], answer: str) -> None:
     for judge in (WholeWords(), TokenF1()):
@@ -509,7 +510,7 @@ def test_judges_are_had_by_name() -> None:
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
-        ("gpt", {}, "No judge 'gpt'. Installed: whole-words, token-f1, endpoint"),
+        ("gpt", {}, "No judge 'gpt'. There is: whole-words, token-f1, endpoint"),
         ("whole-words", {"threshold": 1}, "got the options threshold. It takes none"),
         ("token-f1", {"thresh": 1}, "got the options thresh. It takes threshold"),
         ("endpoint", {"url": "http://x"}, "url and model are needed"),

@@ -112,7 +112,7 @@ def test_a_head_with_its_mass_on_a_learned_sink_is_said_and_is_no_sink_of_a_toke
     log = even.log().clamp(min=-1e6)
     for layer in range(unplanted.shape.layers):
         reducer.update(batch, Site("attention", layer), AttentionBlock(0, log, mass, torch.ones(10, 4, 64), last=True))
-    evidence = with_sources(reducer.evidence(), rows, unplanted)
+    evidence = with_sources(reducer.evidence(), rows, unplanted.card)
     found = Sinks().judge(evidence, {}, Thresholds())
     assert {(one.kind, one.layer, one.unit) for one in found} == {("learned sink", layer, 1) for layer in range(6)}
     assert found[0].score == pytest.approx(0.98) and found[0].position is None

@@ -11,7 +11,7 @@ from inspector.detectors.base import attempt
 from inspector.detectors.measured import Measured
 from inspector.errors import DetectorError, RunError
 from inspector.figures.drawing import Drawing
-from inspector.run.differences import headlines
+from inspector.run.differences import headlines, unlike
 
 
 def figures(first: View, second: View) -> None:
@@ -83,6 +83,8 @@ def page() -> None:
         if not len(table):
             widgets.note("These runs measured different things, so there is nothing to set side by side.")
             return
+        if others := unlike(view.report, second.report):
+            widgets.note(f"What else differs. {' '.join(others)}")
         widgets.plain_table(table.rename(columns={"first": view.name, "second": second.name}))
     figures(view, second)
 

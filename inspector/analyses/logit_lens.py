@@ -9,21 +9,25 @@ ratio is worth comparing only with one at a `g` that was calibrated on the same 
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from html import escape
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float, Int
 
 from inspector.analyses.logit_lens_reducer import LensReducer
-from inspector.batches import WINDOW, Text, batches, token_table, token_texts, tokenise
+from inspector.arguments import takes
+from inspector.batches import WINDOW, batches, token_table, token_texts, tokenise
 from inspector.detectors.base import bytes_kept
 from inspector.errors import InputError
 from inspector.models import Model, check_readout
+from inspector.models.conversations import texts_for
 from inspector.models.observe import Forecast, forecast, observe
 from inspector.progress import Reported, progress_of
+from inspector.texts import Given
 
 G, RHO = 0.5, 0.85
 SHARE = 0.5
@@ -52,7 +56,7 @@ def refuse(g: float, rho: float, calibrated_over: int | None = None) -> None:
         raise InputError(f"g is {g} and rho is {rho}. Use g from 0 to below 1 and rho above 0, up to 1.")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False, eq=False)
 class Lens:
     """The output of `logit_lens`; `judge` changes g and ρ without the model.
 
@@ -72,6 +76,14 @@ class Lens:
 
     def __post_init__(self) -> None:
         refuse(self.g, self.rho)
+
+    def __repr__(self) -> str:
+        tokens, layers = self.arrays["jsd"].shape
+        return f"<Lens of {tokens:,} tokens in {layers} layers: {self.ratio:.0%} settle from layer {self.deep_from} on>"
+
+    def _repr_html_(self) -> str:
+        shown = self.depth.head(40).to_html(index=False, border=0, float_format=lambda x: f"{x:,.3g}")
+        return f"<p>{escape(repr(self))}</p>{shown}"
 
     def judge(self, g: float | None = None, rho: float | None = None) -> "Lens":
         """The same output with another g or ρ."""
@@ -146,9 +158,10 @@ class Lens:
         return [self.names[i] for i in self.arrays["top"][:, -1].tolist()]
 
 
+@takes(model=Model)
 def logit_lens(
     model: Model,
-    texts: Sequence[Text],
+    texts: Given,
     *,
     g: float = G,
     rho: float = RHO,
@@ -176,7 +189,8 @@ def logit_lens(
         ModelError: the last layer, read this way, doesn't give the model's logits.
     """
     refuse(g, rho)
-    rows = tokenise(model.tokenizer, texts, bos=bos, window=min(window or WINDOW, model.shape.context))
+    given = texts_for(model.tokenizer, texts)
+    rows = tokenise(model.tokenizer, given, bos=bos, window=min(window or WINDOW, model.shape.context))
     check_readout(model)
     reducer = LensReducer(model)
     plan = forecast(model, rows, BATCH_TOKENS, kept=bytes_kept(reducer, [len(row.ids) for row in rows]))

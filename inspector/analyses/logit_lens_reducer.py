@@ -58,7 +58,7 @@ class LensReducer:
         """Numbers of some tokens, `[token, layer]`."""
         logp = log_probs(self.model, streams[self.layers[-1]])
         if not bool(logp.isfinite().any(dim=-1).all()):
-            raise ModelError("The model's logits are NaN on some tokens. Try --dtype float32, or fix the weights.")
+            raise ModelError("The model's logits are NaN on some tokens. Try dtype float32, or fix the weights.")
         final = Prediction(logp)
         answer = final.logp.argmax(dim=-1, keepdim=True)
         each = (Prediction(log_probs(self.model, streams[layer])) for layer in self.layers[:-1])

@@ -9,23 +9,26 @@ often is in a gated MLP, it does the opposite.
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from types import NoneType
 from typing import TypeVar
 
 import numpy as np
 import pandas as pd
 
 from inspector.analyses.neurons_reducer import NeuronReducer
-from inspector.batches import WINDOW, Text, TokenSequence, batches, token_texts, tokenise
+from inspector.arguments import takes
+from inspector.batches import WINDOW, TokenSequence, batches, token_texts, tokenise
 from inspector.detectors.apart import Apart, without_overwriting
 from inspector.detectors.base import Detector, attempt, bytes_kept, load_detectors
 from inspector.detectors.neurons import Described, NeuronColumns
 from inspector.errors import DetectorError, InputError, ModelError
 from inspector.models import Model, check_readout, direct_logits, written
+from inspector.models.conversations import texts_for
 from inspector.models.observe import Forecast, Observer, forecast, observe
 from inspector.progress import Reported, progress_of
 from inspector.records import Evidence, Record
 from inspector.stats import histogram_quantile, histogram_share
-from inspector.texts import built_in
+from inspector.texts import Given, built_in
 
 T = TypeVar("T")
 
@@ -33,7 +36,7 @@ TEXTS, TOP, BAR, AROUND = 100, 10, 10.0, 8
 """Built-in texts, rows of each kind, medians from which a neuron fires, tokens shown on both sides."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False, eq=False)
 class NeuronStates:
     """What `describe_neurons` found.
 
@@ -55,11 +58,18 @@ class NeuronStates:
     tokens: pd.DataFrame
     notes: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        return f"<NeuronStates of {len(self.states)} neurons, {len(self.tokens)} tokens that show them>"
 
+    def _repr_html_(self) -> str:
+        return str(self.states.head(40).to_html(index=False, border=0, float_format=lambda x: f"{x:,.4g}"))
+
+
+@takes(model=Model, report=(Record, NoneType))
 def describe_neurons(
     model: Model,
     neurons: Sequence[tuple[int, int]],
-    texts: Sequence[Text] | None = None,
+    texts: Given | None = None,
     *,
     top: int = TOP,
     bar: float = BAR,
@@ -87,7 +97,7 @@ def describe_neurons(
     """
     wanted = _checked(model, neurons, top, bar, report)
     check_readout(model)
-    inputs = built_in(TEXTS) if texts is None else texts
+    inputs = built_in(TEXTS) if texts is None else texts_for(model.tokenizer, texts)
     rows = tokenise(model.tokenizer, inputs, bos=bos, window=min(WINDOW, model.shape.context))
     beside = [_Beside.of(one, model, report) for one in load_detectors() if hasattr(one, "neurons")]
     lengths = [len(row.ids) for row in rows]
@@ -168,7 +178,7 @@ def _checked(
         raise InputError(
             f"top is {top} and the firing threshold (bar) is {bar}. Use a top of 1 or more and a threshold above 0."
         )
-    if report is not None and report.card["fingerprint"] != model.card["fingerprint"]:
+    if report is not None and report.card["fingerprint"] != model.current_card()["fingerprint"]:
         raise InputError("The report is of another model or dtype. Pass a scan of this one, or leave it out.")
     layers = model.shape.layers_of("neuron")
     for layer, neuron in neurons:

@@ -7,6 +7,7 @@ from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
+from inspector.arguments import meant
 from inspector.detectors.returned import check_returned
 from inspector.errors import DetectorError, InputError, InspectorError
 from inspector.records import Evidence, Finding
@@ -141,7 +142,7 @@ def _wanted(one: Any) -> Detector:
         return _checked(one, one)
     found = installed()
     if isinstance(one, str) and one not in found:
-        raise InputError(f"No detector '{one}'. Installed: {', '.join(found) or 'none'}.")
+        raise InputError(f"No detector '{one}'.{meant(one, found)}")
     judge = _load(found[one]) if isinstance(one, str) else one
     if command := getattr(judge, "command", None):
         raise InputError(f"Detector '{judge.name}' doesn't scan texts. Run: inspector {command} --out RUN.")

@@ -3,9 +3,9 @@
 import math
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
-from difflib import get_close_matches
 from typing import Any
 
+from inspector.arguments import meant
 from inspector.detectors.base import Judge
 from inspector.errors import InputError
 
@@ -98,9 +98,7 @@ def judged(judge: Judge, evidence: Any, names: Any, chosen: Mapping[str, Any]) -
 
 
 def _unknown(detector: str, name: str, known: list[str]) -> str:
-    near = get_close_matches(name, known, 1)
-    meant = f" Did you mean '{near[0]}'?" if near else ""
-    return f"Detector '{detector}' has no threshold '{name}'. It has: {', '.join(known) or 'none'}.{meant}"
+    return f"Detector '{detector}' has no threshold '{name}'.{meant(name, known)}"
 
 
 def _numbers(detector: str, chosen: Mapping[str, Any]) -> dict[str, float]:

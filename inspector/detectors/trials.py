@@ -14,8 +14,9 @@ from inspector.progress import Progress
 from inspector.records import Evidence
 
 if TYPE_CHECKING:
-    from inspector.batches import Text, TokenSequence
+    from inspector.batches import TokenSequence
     from inspector.models import Model
+    from inspector.texts import Text
 
 Outcome = Mapping[str, Float[np.ndarray, " _input"]]
 """Metric → its value on every input (text, question); NaN where it isn't known."""

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int
 
+from inspector.arguments import takes
 from inspector.detectors.hneurons.sentences import decoding
 from inspector.detectors.shown import TextTable
 from inspector.errors import InputError
@@ -42,6 +43,7 @@ class _Told:
     logprob: float = float("nan")
 
 
+@takes(study=Study, model=Model)
 def compare_decoding(
     study: Study,
     model: Model,

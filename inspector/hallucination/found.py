@@ -103,7 +103,7 @@ class Found:
             "grouped_by": selection.folds.by,
             "agreement": labelled.agreement,
             **as_facts(selection.transfers),
-            "model": model.card["fingerprint"],
+            "model": model.current_card()["fingerprint"],
         }
         return as_evidence(arrays, facts)
 

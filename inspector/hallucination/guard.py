@@ -8,6 +8,7 @@ from typing import Literal, cast, get_args
 import numpy as np
 import pandas as pd
 
+from inspector.arguments import takes
 from inspector.errors import InputError
 from inspector.hallucination.answers.ask import Asker, Sampling
 from inspector.hallucination.probe.splits import apart, keys_of
@@ -51,7 +52,7 @@ class Guarded:
     first_risk: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False, eq=False)
 class Guard:
     """A study's risk, watching a model answer; made by `guard`.
 
@@ -70,6 +71,9 @@ class Guard:
     threshold: float
     factor: float
     sampling: Sampling
+
+    def __repr__(self) -> str:
+        return f"<Guard of {self.study!r} that answers {self.policy!r} above a risk of {self.threshold:.2f}>"
 
     def answer(self, question: str) -> Guarded:
         """Answer one question.
@@ -126,6 +130,7 @@ class Guard:
         return str(self.model.tokenizer.decode(list(ids))).strip()
 
 
+@takes(model=Model, study=Study)
 def guard(
     model: Model,
     study: Study,

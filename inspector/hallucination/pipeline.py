@@ -3,10 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 import numpy as np
 
+from inspector.arguments import takes
 from inspector.batches import token_table
 from inspector.detectors.hneurons.detector import HNeurons
 from inspector.errors import InputError
@@ -24,16 +26,17 @@ from inspector.hallucination.neuron_states import with_states
 from inspector.hallucination.notes import given_answers, merged, of_labels
 from inspector.hallucination.probe.select import select, steps
 from inspector.hallucination.questions.prompts import Form
-from inspector.hallucination.questions.sets import Question
+from inspector.hallucination.questions.sets import Question, Questions, as_questions
 from inspector.hallucination.study import Study
 from inspector.models import Model
 from inspector.progress import Listener, Progress, progress_of
 from inspector.run.report import judged
 
 
+@takes(model=Model, sampling=(Sampling, NoneType), form=(Form, NoneType))
 def study_hallucination(
     model: Model,
-    questions: Sequence[Question] = (),
+    questions: Questions = (),
     *,
     answers: OwnAnswers | None = None,
     sampling: Sampling | None = None,
@@ -52,7 +55,8 @@ def study_hallucination(
 
     Args:
         model: from `load_model`.
-        questions: from `inspector.hallucination.questions.sets.load`; the model is asked them.
+        questions: what the model is asked: a built-in set's name, a file, a DataFrame, dicts, pairs of question and
+            answer, or strings; see `inspector.hallucination.questions.sets.as_questions`.
         answers: instead of questions, answers that exist already, with labels or accepted answers: from
             `inspector.own_answers`, or anything that it takes. Nothing is asked then.
         sampling: how many samples, and how they are drawn.
@@ -74,6 +78,7 @@ def study_hallucination(
     sampling, form = sampling or Sampling(), form or Form()
     judge = judge or WholeWords()
     progress = progress_of(progress, step)
+    questions = as_questions(questions)
     if answers is None:
         refuse(model, questions)
         meter = Meter(model, form)
@@ -98,7 +103,7 @@ def study_hallucination(
     layers = list(model.shape.layers_of("neuron"))
     asked = {**given.settings, "form": asdict(form), "agreement": labelled.agreement, "questions": len(given.answers)}
     study = Study(
-        model.card,
+        model.current_card(),
         {"detectors": ["hneurons"], "seed": seed, "study": asked},
         {
             "hneurons": found.evidence(sample.answers, selection, model, labelled, marks),

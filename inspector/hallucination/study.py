@@ -11,6 +11,7 @@ import pandas as pd
 from inspector.errors import InputError
 from inspector.hallucination.features import Features
 from inspector.hallucination.probe.probe import Probe, risk_of
+from inspector.printable import printable
 from inspector.progress import SILENT, Progress
 from inspector.run.report import Report
 
@@ -29,7 +30,7 @@ SPEAKING = 3
 """Neurons named for each token."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False, eq=False)
 class Scored:
     """An answer with its risk, token by token.
 
@@ -46,8 +47,11 @@ class Scored:
     tokens: pd.DataFrame
     neurons: pd.DataFrame
 
+    def __repr__(self) -> str:
+        return f"<Scored {printable(self.answer)[:60]!r}: risk {self.risk:.2f}, {len(self.tokens)} tokens>"
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False, eq=False)
 class ScoredAnswers:
     """Answers with their risks.
 
@@ -60,8 +64,11 @@ class ScoredAnswers:
     answers: pd.DataFrame
     tokens: pd.DataFrame | None = None
 
+    def __repr__(self) -> str:
+        return f"<{len(self.answers):,} scored answers: mean risk {self.answers['risk'].mean():.2f}>"
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False, eq=False)
 class Study(Report):
     """What a hallucination study found; see `Report`. `score` and `explain` judge new answers."""
 
@@ -227,7 +234,7 @@ class Study(Report):
         Raises:
             InputError: it isn't.
         """
-        if model.card["fingerprint"] != self.card["fingerprint"]:
+        if model.current_card()["fingerprint"] != self.card["fingerprint"]:
             raise InputError(
                 f"This study was made on {self.card['name']} in {self.card['dtype']}, and the model given is "
                 f"{model.card['name']} in {model.card['dtype']}, with other weights. Load the study's model and dtype."

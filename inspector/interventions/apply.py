@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from inspector.arguments import takes
 from inspector.errors import InputError, ModelError
 from inspector.interventions.values import UNIT_OF, Intervention, Target
 from inspector.models import Model
@@ -24,6 +25,7 @@ from inspector.models.changes import (
 )
 
 
+@takes(model=Model)
 @contextmanager
 def intervene(model: Model, interventions: Intervention | Iterable[Any]) -> Iterator[None]:
     """Change activations, in the order of the list, in every pass that this thread runs in the context.

@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from inspector.models.attention_prefix import Prefix
     from inspector.models.attention_swap import hooks_inside_attention
     from inspector.models.backend import Backend
+    from inspector.models.changes import hooks_of_others
     from inspector.models.generate import Decoder
     from inspector.models.hooks import reading, route_now
     from inspector.models.load import asking_dtype, load_model
@@ -23,6 +24,7 @@ _HOMES = {
     "check_readout": "unembed",
     "direct_logits": "unembed",
     "hooks_inside_attention": "attention_swap",
+    "hooks_of_others": "changes",
     "load_model": "load",
     "log_probs": "unembed",
     "reading": "hooks",
@@ -40,6 +42,7 @@ __all__ = [
     "check_readout",
     "direct_logits",
     "hooks_inside_attention",
+    "hooks_of_others",
     "load_model",
     "log_probs",
     "reading",

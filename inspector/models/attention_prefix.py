@@ -22,6 +22,7 @@ from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 from inspector.models.attention import UnsupportedAttention, attend_part
 from inspector.models.attention_streamed import unknown_arguments
 from inspector.models.attention_swap import own_attention
+from inspector.models.evaluating import evaluating
 
 NAME = "inspector_shared"
 
@@ -157,7 +158,7 @@ def compute_prefix(bridge: TransformerBridge, ids: tuple[int, ...]) -> Prefix:
     # Without a prefix a token is run all the same: it tells the shapes.
     tokens = torch.tensor([ids or (0,)], device=width.device)
     core = getattr(hf, "base_model", hf)
-    with own_attention(bridge, "sdpa"), torch.no_grad():
+    with own_attention(bridge, "sdpa"), evaluating(hf):
         cache = core(input_ids=tokens, use_cache=True).past_key_values
     layers = cache.layers if isinstance(cache, DynamicCache) else []
     if len(layers) != len(bridge.blocks) or any(getattr(layer, "keys", None) is None for layer in layers):

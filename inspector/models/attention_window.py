@@ -25,6 +25,7 @@ from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 from inspector.models.attention import MASKED, AttentionInputs, UnsupportedAttention, attend
 from inspector.models.attention_streamed import unknown_arguments
 from inspector.models.attention_swap import hooks_inside_attention, own_attention
+from inspector.models.evaluating import evaluating
 from inspector.models.model import Model
 
 NAME = "inspector_windowed"
@@ -73,7 +74,7 @@ def _layers_at(model: Model, first: Sequence[int], shifts: range) -> Sequence[An
     core = getattr(hf, "base_model", hf)
     ids = torch.tensor([list(first)], device=model.device).expand(len(shifts), -1)
     positions = torch.arange(ids.shape[1], device=model.device) + torch.tensor(shifts, device=model.device)[:, None]
-    with model.lock, own_attention(model.bridge, "sdpa"), torch.no_grad():
+    with model.lock, own_attention(model.bridge, "sdpa"), evaluating(hf):
         cache = core(input_ids=ids, position_ids=positions, use_cache=True).past_key_values
     layers = cache.layers if isinstance(cache, DynamicCache) else []
     if len(layers) != len(model.bridge.blocks) or any(getattr(layer, "keys", None) is None for layer in layers):

@@ -8,6 +8,7 @@ from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
+from transformer_lens.hook_points import HookPoint
 from transformer_lens.model_bridge import TransformerBridge
 
 from inspector.models.model import Model
@@ -133,3 +134,19 @@ def _known(hook: int) -> Iterator[None]:
         yield
     finally:
         _own_hooks.discard(hook)
+
+
+def hooks_of_others(model: Model) -> list[str]:
+    """Names of the modules and hook points with hooks that neither TransformerLens nor `intervene` put there."""
+    named = {id(m): name for name, m in reversed(list(model.bridge.named_modules()))}
+    found = []
+    for part in (model.bridge, *model.bridge.original_model.modules(), *model.bridge.modules()):
+        hooks = {**part._forward_pre_hooks, **part._forward_hooks}
+        theirs = [key for key, hook in hooks.items() if isinstance(part, HookPoint) or not _by_a_library(hook)]
+        if set(theirs) - _own_hooks:
+            found.append(named.get(id(part), type(part).__name__).replace("._original_component", ""))
+    return list(dict.fromkeys(found))
+
+
+def _by_a_library(hook: Any) -> bool:
+    return str(getattr(hook, "__module__", "")).partition(".")[0] in ("transformer_lens", "inspector", "accelerate")

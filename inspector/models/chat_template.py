@@ -31,8 +31,8 @@ class _TooLong(Exception):
     """The template didn't end in time."""
 
 
-def rendered(tokenizer: Any, turns: Sequence[dict[str, str]]) -> str:
-    """The turns as one text that the model's answer follows.
+def rendered(tokenizer: Any, turns: Sequence[dict[str, str]], *, answered: bool = False) -> str:
+    """The turns as one text that the model's answer follows, or that ends with it where it is `answered`.
 
     Raises:
         InputError: the template raises, uses names that aren't there, recurses or loops, or gives no text of a length
@@ -41,7 +41,7 @@ def rendered(tokenizer: Any, turns: Sequence[dict[str, str]]) -> str:
     try:
         _try_apart(tokenizer, turns)
         with _Deadline(SECONDS):
-            text = tokenizer.apply_chat_template(list(turns), tokenize=False, add_generation_prompt=True)
+            text = tokenizer.apply_chat_template(list(turns), tokenize=False, add_generation_prompt=not answered)
     except _TooLong as error:
         raise InputError(_refusal(f"doesn't end within {SECONDS:g} seconds")) from error
     except Exception as error:  # whatever its code raises means the same to a user

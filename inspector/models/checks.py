@@ -1,6 +1,5 @@
 """What is checked before any number is shown: weights, logits, sites, the execution path of attention."""
 
-import hashlib
 import inspect
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
@@ -12,12 +11,12 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from transformer_lens.hook_points import HookPoint
 from transformer_lens.model_bridge import TransformerBridge
-from transformer_lens.model_bridge.generalized_components.base import GeneralizedComponent
 
 from inspector.errors import ModelError
 from inspector.models.attention import AttentionInputs, UnsupportedAttention
 from inspector.models.attention_streamed import streamed_attention
 from inspector.models.attention_swap import own_attention, points_with_hooks
+from inspector.models.evaluating import evaluating
 from inspector.models.model import AttentionRoute, attention_layers, hooked, run, w_out
 from inspector.sites import Site
 
@@ -51,7 +50,7 @@ def logit_difference(got: Tensor, expected: Tensor, what: str, other: str = "the
     """
     if not bool(expected.isfinite().all()):
         raise ModelError(
-            "The model's own logits are NaN or infinite on a short text. Try --dtype float32, or fix the weights."
+            "The model's own logits are NaN or infinite on a short text. Try dtype float32, or fix the weights."
         )
     difference = float((got.float() - expected.float()).abs().max())
     limit = TOLERANCE.get(expected.dtype, LOW_PRECISION_TOLERANCE) * float(expected.float().std())
@@ -94,7 +93,7 @@ def check_bridge(bridge: TransformerBridge, ids: Int[Tensor, "1 pos"], logits: F
     Raises:
         ModelError: it doesn't.
     """
-    with torch.no_grad():
+    with evaluating(bridge.original_model):
         logit_difference(logits, bridge(ids), "Logits of the bridge's model", "the bridge itself")
     try:
         with own_attention(bridge, None):
@@ -225,31 +224,3 @@ def _close(got: Tensor, expected: Tensor) -> bool:
 def takes_position_ids(hf: nn.Module) -> bool:
     """Whether the model's core accepts explicit positions."""
     return "position_ids" in inspect.signature(getattr(hf, "base_model", hf).forward).parameters
-
-
-def _stored(module: nn.Module, prefix: str) -> dict[str, Tensor]:
-    """Parameters and buffers by the names they are saved under; the bridge's parts leave out what they hold twice."""
-    saved = {name: x for name, x in module._buffers.items() if name not in module._non_persistent_buffers_set}
-    own = {**module._parameters, **saved}
-    found = {f"{prefix}{name}": x.detach() for name, x in own.items() if x is not None}
-    for name, child in module._modules.items():
-        found |= {} if child is None else _stored(child, f"{prefix}{name}.")
-    if isinstance(module, GeneralizedComponent):
-        for hook in module._state_dict_hooks.values():
-            hook(module, found, prefix, {})
-    return found
-
-
-def fingerprint(hf: nn.Module, sample: int = 4096) -> str:
-    """SHA-256 over every weight's name, shape and up to `sample` evenly spread values, in hex.
-
-    Fast on any size, the same wherever the weights came from; not a hash of every byte. Weights are read where they
-    are: `state_dict` runs code of the layers, and quantised ones repack themselves in it.
-    """
-    digest = hashlib.sha256()
-    for name, weight in sorted(_stored(hf, "").items()):
-        flat = weight.detach().reshape(-1)
-        spread = flat[:: max(1, flat.numel() // sample)][:sample].float().cpu().contiguous()
-        digest.update(f"{name.replace('_original_component.', '')} {tuple(weight.shape)}".encode())
-        digest.update(spread.numpy().tobytes())
-    return digest.hexdigest()

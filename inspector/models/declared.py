@@ -85,7 +85,7 @@ def check_memory(
         if needed > free:
             raise ModelError(
                 f"{what}: the model that config.json declares takes {needed / 1e9:,.1f} GB of {place}, and "
-                f"{free / 1e9:,.1f} GB are free. Use a smaller model or --dtype bfloat16."
+                f"{free / 1e9:,.1f} GB are free. Use a smaller model or dtype bfloat16."
             )
 
 

@@ -18,6 +18,7 @@ from inspector.models.attention import UnsupportedAttention
 from inspector.models.attention_prefix import Prefix, compute_prefix, shared_prefix
 from inspector.models.attention_swap import hooks_inside_attention, own_attention
 from inspector.models.changes import changes_in_force, state_of
+from inspector.models.evaluating import evaluating
 from inspector.models.model import Model
 from inspector.models.tokenizer_files import check_ids
 from inspector.models.turning_points import chunk_of, rotary_switch_of, window_of
@@ -249,7 +250,7 @@ class _Recomputed:
 def _rows(model: Model, path: ExecutionPath, prefix: Prefix | None, ids: tuple[int, ...], room: int) -> Iterator[Rows]:
     hf, device = model.bridge.original_model, model.device
     before = torch.tensor([ids], dtype=torch.int64, device=device)
-    with torch.no_grad():
+    with evaluating(hf):
         if path == "shared" and prefix is not None:
             with shared_prefix(model.bridge, prefix):
                 yield _Cached(hf, prefix.cache(room))

@@ -2,18 +2,22 @@
 
 from copy import deepcopy
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from transformer_lens.model_bridge import TransformerBridge
 from transformers import PreTrainedModel
 
+from inspector.arguments import takes
 from inspector.errors import ModelError
-from inspector.models import checks, embedded
+from inspector.models import before, checks, embedded
 from inspector.models.backend import Backend
+from inspector.models.evaluating import evaluating
 from inspector.models.faults import one_line, short
 from inspector.models.fetch import fetch, quiet
+from inspector.models.fingerprint import fingerprint
 from inspector.models.given import bridge_of, plain_logits, refuse_type, refuse_weights, remember, vocab_of
 from inspector.models.lock import lock_of
 from inspector.models.model import Model, attention_layers
@@ -24,6 +28,7 @@ from inspector.sites import ModelShape, Site
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
+@takes(dtype=str, device=(str, NoneType))
 @kept_random_state()
 def load_model(
     model: str | Path | TransformerBridge | PreTrainedModel = embedded.NAME,
@@ -65,7 +70,7 @@ def load_model(
         hf, tokenizer, facts = fetch(
             str(model), tokenizer, _dtype(dtype, backend), backend, revision=revision, own_code=trust_remote_code
         )
-        return _finish(*_bridged(hf, tokenizer, facts, backend, trust_remote_code), facts)
+        return _finish(*_bridged(hf.eval(), tokenizer, facts, backend, trust_remote_code), facts)
 
 
 def asking_dtype(device: str | None = None) -> str:
@@ -82,12 +87,13 @@ def _of_object(
 ) -> Model:
     """A model that is handed over for the first time, or again: then with the bridge that is in it already."""
     bridge = bridge_of(hf)
-    if bridge is None:
-        return _finish(*_bridged(hf, tokenizer, facts, backend, trust_remote_code), facts)
-    with lock_of(bridge):
-        if hf.device != torch.empty(0, device=backend.device).device:
-            bridge.to(backend.device)
-        return _finish(bridge, tokenizer, None, facts)
+    with evaluating(hf):
+        if bridge is None:
+            return _finish(*_bridged(hf, tokenizer, facts, backend, trust_remote_code), facts)
+        with lock_of(bridge):
+            if hf.device != torch.empty(0, device=backend.device).device:
+                bridge.to(backend.device)
+            return _finish(bridge, tokenizer, None, facts)
 
 
 def _bridged(
@@ -99,9 +105,10 @@ def _bridged(
         raise ModelError(f"{architecture} is an encoder-decoder; only causal language models can be inspected.")
     refuse_weights(hf)
     with one_line(f"{architecture} can't be put on {backend.device}", "Name another device, or load it in one piece."):
-        hf = hf.to(backend.device).eval()
+        hf = hf.to(backend.device)
+    before.remember(hf)
     ids = check_ids(tokenizer, vocab_of(hf)).to(backend.device)
-    with torch.no_grad():
+    with evaluating(hf):
         reference = plain_logits(hf, ids)
         checks.refuse_looking_ahead(lambda x: plain_logits(hf, x), ids, architecture)
     return _bridge(hf, tokenizer, facts["name"], trust_remote_code), tokenizer, reference
@@ -172,7 +179,7 @@ def _checked(
         "parameters": sum(p.numel() for p in hf.parameters()),
         **{name: getattr(shape, name) for name in ("layers", "heads", "kv_heads", "d_model", "d_mlp", "vocab")},
         "context": shape.context,
-        "fingerprint": checks.fingerprint(hf),
+        "fingerprint": fingerprint(hf),
         "logit_difference": difference,
         **({} if reference is None else checks.agreement(logits, reference)),
         "attention": route if not reason else f"{route} ({reason})",

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from html import escape
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
@@ -14,8 +15,14 @@ from transformer_lens.model_bridge import TransformerBridge
 from transformers.pytorch_utils import Conv1D
 
 from inspector.errors import ModelError
+from inspector.models.before import before
+from inspector.models.evaluating import evaluating
+from inspector.models.fingerprint import fingerprint
 from inspector.models.turning_points import rotary_switch_of
 from inspector.sites import ModelShape, Site
+
+RELEASED = "_inspector_released"
+"""Set on a bridge whose model has been given back."""
 
 AttentionRoute = Literal["streamed", "eager", "none"]
 """How attention reaches reducers: from flash kernels or tiles; from whole patterns, a layer at a
@@ -36,7 +43,7 @@ class Prefix(Protocol):
         ...
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False, eq=False)
 class Model:
     """A language model ready to be inspected; made by `load_model`.
 
@@ -44,7 +51,7 @@ class Model:
         bridge: the TransformerLens model. Hooks of your own on it are kept and keep firing.
         tokenizer: a Hugging Face tokenizer, or None.
         shape: sizes, and the sites that were seen to work.
-        card: what the model is and what was checked when it was loaded; goes into every run.
+        card: what the model is and what was checked when it was loaded; a run has `current_card()`.
         route: how attention reaches reducers.
         hooks: the hook point of every site but attention and logits.
         lock: held by every pass of the model, your own too, because hooks are shared by all threads. Hold it yourself
@@ -58,6 +65,44 @@ class Model:
     route: AttentionRoute
     hooks: Mapping[Site, HookPoint]
     lock: threading.RLock = field(repr=False, compare=False)
+
+    def release(self) -> Any:
+        """The Hugging Face model as it was before it was loaded, to the key; this `Model` can't be used afterwards.
+
+        A bridge works inside the model that it is given and renames its weights, so that the model can't be saved
+        or loaded as before meanwhile. Its weights are what they are now, training included.
+
+        Raises:
+            ModelError: it came as a bridge, or has been released.
+        """
+        hf = self.bridge.original_model
+        kept = before(hf)
+        if kept is None or RELEASED in vars(self.bridge):
+            raise ModelError(f"{self!r} came as a bridge or has been released, so there is nothing to give back.")
+        with self.lock:
+            vars(self.bridge)[RELEASED] = True
+            kept.restore()
+        return hf
+
+    def __repr__(self) -> str:
+        card = self.card
+        return (
+            f"<Model {card['name']}: {card['architecture']}, {card['parameters'] / 1e6:,.0f} M parameters, "
+            f"{card['layers']} layers, {card['dtype']} on {card['device']}>"
+        )
+
+    def _repr_html_(self) -> str:
+        rows = "".join(f"<tr><th>{escape(str(k))}</th><td>{escape(str(v))}</td></tr>" for k, v in self.card.items())
+        return f"<details><summary>{escape(repr(self))}</summary><table>{rows}</table></details>"
+
+    def current_card(self) -> dict[str, Any]:
+        """The card with the fingerprint of the weights as they are now, which training may have changed.
+
+        Raises:
+            ModelError: the model can't be used any more.
+        """
+        refuse_folded(self.bridge)
+        return {**self.card, "fingerprint": fingerprint(self.bridge.original_model)}
 
     @property
     def device(self) -> torch.device:
@@ -152,16 +197,18 @@ def run(bridge: TransformerBridge, module: Any, **kwargs: Any) -> Any:
     refuse_folded(bridge)
     if hasattr(bridge, "pos_embed"):
         bridge.pos_embed._current_batch_size = len(kwargs["input_ids"])
-    with torch.no_grad():
+    with evaluating(bridge.original_model):
         return module(**kwargs)
 
 
 def refuse_folded(bridge: TransformerBridge) -> None:
-    """Refuse a bridge whose weights are no longer the checkpoint's.
+    """Refuse a bridge that is no longer in its model, or whose weights are no longer the checkpoint's.
 
     Raises:
-        ModelError: TransformerLens has folded or centred them.
+        ModelError: the model has been released, or TransformerLens has folded or centred its weights.
     """
+    if RELEASED in vars(bridge):
+        raise ModelError("This model has been released, and its hooks see nothing. Load it again.")
     if getattr(bridge, "_weights_processed", False):
         raise ModelError(
             "This bridge's weights have been folded or centred (compatibility mode), so they and its activations are "

@@ -12,6 +12,7 @@ from transformer_lens.tools.analysis import logit_readout
 
 from inspector.errors import ModelError
 from inspector.models import checks
+from inspector.models.evaluating import evaluating
 from inspector.models.model import Model, hooked
 from inspector.models.tokenizer_files import check_ids
 from inspector.sites import Site
@@ -55,13 +56,14 @@ def written(model: Model, layer: int, neurons: list[int]) -> Float[Tensor, "neur
     norm = model.bridge.blocks[layer]._modules.get("ln2_post")
     if norm is None:
         return rows
-    with torch.no_grad():  # half the difference again: the norm's bias is no neuron's
+    with evaluating(norm):  # half the difference again: the norm's bias is no neuron's
         return (norm(rows.unsqueeze(0)) - norm(-rows.unsqueeze(0)))[0] / 2
 
 
 def _read(model: Model, vectors: Float[Tensor, "row d_model"], what: str = "logits") -> Float[Tensor, "row vocab"]:
     try:
-        read = logit_readout(model.bridge, vectors, return_type=what, chunk_size=len(vectors))
+        with evaluating(model.bridge.original_model):
+            read = logit_readout(model.bridge, vectors, return_type=what, chunk_size=len(vectors))
     except (ValueError, NotImplementedError) as error:
         raise ModelError(f"{model.card['architecture']} can't be read layer by layer: {error}") from error
     return read.values.float()

@@ -74,7 +74,7 @@ def describe(folder: str | Path) -> dict[str, Any]:
         about = parsed(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError) as error:
         where = one_line(folder)[-160:]
-        raise RunError(f"No run in '{where}' (it has no run.json). Give the folder that --out named.") from error
+        raise RunError(f"No run in '{where}' (it has no run.json). Give the folder that it was saved in.") from error
     except (OSError, ValueError) as error:
         raise refusal(folder, f"run.json is damaged ({error})", " Restore it, or scan.") from error
     if not isinstance(about, dict) or type(about.get("format")) is not int or about["format"] != FORMAT:

@@ -35,6 +35,29 @@ def _numbers(report: Report) -> dict[str, Headline]:
     return found
 
 
+def unlike(first: Report, second: Report) -> list[str]:
+    """What else than the model differs between two runs, so that their numbers may differ for it."""
+    found = [
+        f"{what}: {a} and {b}."
+        for what, a, b in (
+            ("Precision", first.card["dtype"], second.card["dtype"]),
+            ("BOS", _bos(first), _bos(second)),
+            ("Attention read", *(str(one.settings.get("attention", "?")) for one in (first, second))),
+            ("Window", *(one.settings.get("window") for one in (first, second))),
+        )
+        if a != b
+    ]
+    return found if _same_texts(first, second) else ["The texts or their tokens differ.", *found]
+
+
+def _bos(report: Report) -> str:
+    """How its texts begin."""
+    count, texts = (report.settings.get(name) for name in ("begin_with_bos", "texts"))
+    if count is None:
+        return str(report.settings.get("bos", "unknown"))
+    return "none" if not count else "each text" if count == texts else f"{count} of {texts} texts"
+
+
 def _same_texts(first: Report, second: Report) -> bool:
     """Whether both runs read the same tokens."""
     both = [[report.tokens[name] for name in ("text", "position", "id")] for report in (first, second)]

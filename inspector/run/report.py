@@ -1,27 +1,29 @@
 """`Report`: a record with its conveniences — tables, judging again, saving."""
 
-import html
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from inspector.arguments import meant, takes
 from inspector.detectors.base import Judge, installed, resolve
 from inspector.detectors.measured import Measured
 from inspector.errors import DetectorError, InputError, InspectorError
-from inspector.printable import listed
-from inspector.records import Effect, Finding, Record
+from inspector.printable import printable
+from inspector.records import Effect, Finding, Findings, Record, Sentence
 from inspector.run import disk, tables
 from inspector.run.refusal import refusal
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False, eq=False)
 class Report(Record):
     """What a scan found: model card, settings, evidence, findings, effects. See `Record`."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "findings", Findings(self.findings))
 
     @classmethod
     def of(cls, record: Record) -> "Report":
@@ -65,9 +67,7 @@ class Report(Record):
         known = self.settings["detectors"]
         for name in thresholds:
             if name not in known:
-                near = get_close_matches(name, known, 1)
-                meant = f" Did you mean '{near[0]}'?" if near else ""
-                raise InputError(f"No evidence of '{name}' in this report. It has: {listed(known)}.{meant}")
+                raise InputError(f"No evidence of '{name}' in this report.{meant(name, known)}")
         before: Mapping[str, Mapping[str, Any]] = self.settings.get("thresholds", {})
         merged = {name: {**before.get(name, {}), **thresholds.get(name, {})} for name in known}
         settings = {**self.settings, "thresholds": {name: t for name, t in merged.items() if t}}
@@ -75,7 +75,7 @@ class Report(Record):
         here = [part.name for part in again.parts]
         for name in thresholds:
             if name not in here:
-                raise InputError(f"No detector '{name}'. Installed: {', '.join(installed()) or 'none'}.")
+                raise InputError(f"No detector '{name}'.{meant(name, installed())}")
         kept = tuple(found for found in self.findings if found.detector not in here)
         return replace(again, findings=judged(again) + kept)
 
@@ -87,14 +87,42 @@ class Report(Record):
         """
         return disk.save(self, folder, overwrite=overwrite)
 
+    def sentences(self) -> list[Sentence]:
+        """What was found, in words: the model, the texts, what to know about them, each detector, what was tested."""
+        return list(resolve("inspector.show.sentences:sentences")(self))
+
+    def figures(self) -> tuple[str, ...]:
+        """Names of the figures that `figure` can draw."""
+        return tuple(resolve("inspector.show.figures:drawings")(self))
+
+    def figure(self, name: str) -> Any:
+        """One figure, a plotly `Figure`; `figures()` lists the names.
+
+        Raises:
+            InputError: no such figure in this report.
+            DetectorError: drawing it failed.
+        """
+        drawings = resolve("inspector.show.figures:drawings")(self)
+        if name not in drawings:
+            raise InputError(f"No figure '{name}'.{meant(name, drawings, 40)}")
+        return resolve("inspector.show.figures:figure")(self, name, drawings[name])
+
+    def __repr__(self) -> str:
+        texts = self.settings.get("texts") or self.settings.get("study", {}).get("questions", 0)
+        what = "questions" if "study" in self.settings else "texts"
+        tested = f", {len(self.effects):,} effects" if self.effects else ""
+        name = printable(str(self.card.get("name")))[:60]
+        return (
+            f"<{type(self).__name__} of {name} on {texts:,} {what}: {', '.join(self.settings['detectors'])}; "
+            f"{len(self.findings):,} findings{tested}>"
+        )
+
     def _repr_html_(self) -> str:
-        """In a notebook: the findings, and what to know about them."""
-        notes = "".join(f"<li>{html.escape(note)}</li>" for note in self.notes)
-        found = self.frame("findings")
-        name = html.escape(str(self.card["name"]))
-        return f"<p><b>{name}</b>: {len(found)} findings</p><ul>{notes}</ul>{found.head(20).to_html()}"
+        """In a notebook: what was found, a picture, the strongest findings, and the names of all frames."""
+        return str(resolve("inspector.show.notebook:page")(self))
 
 
+@takes(folder=(str, Path))
 def open_run(folder: str | Path) -> Report:
     """Open a saved run as a report; one of a hallucination study is a `Study`. No model is loaded.
 

@@ -89,6 +89,8 @@ class Settings(Typed):
     thresholds: dict[Name, dict[Name, float]] = {}
     study: Asked | None = None
     bos: Name = ""
+    begin_with_bos: Count | None = None
+    hooks: list[Name] = []
     window: Count = 0
     attention: Name = ""
     verified: list[Any] = []

@@ -35,7 +35,7 @@ def measure(
     rows = tokenise(model.tokenizer, texts, bos=None, window=model.shape.context, first_text=first_text)
     reducer = detector.reducer(model)
     observe(model, batches(rows, batch_tokens), [reducer], padding_side=padding_side)
-    return with_sources(reducer.evidence(), rows, model)
+    return with_sources(reducer.evidence(), rows, model.card)
 
 
 def check_detector(

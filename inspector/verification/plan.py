@@ -6,7 +6,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-from inspector.batches import Text, TokenSequence, batches
+from inspector.batches import TokenSequence, batches
 from inspector.detectors.apart import Apart, without_overwriting
 from inspector.detectors.base import Detector, attempt, resolve
 from inspector.detectors.measured import Measured
@@ -18,6 +18,7 @@ from inspector.models import Model
 from inspector.models.observe import observe
 from inspector.records import Evidence
 from inspector.run.report import Report
+from inspector.texts import Text
 from inspector.verification.text_bench import BATCH_TOKENS, Rows, TextBench, rows_to_measure
 from inspector.verification.trials import Outcomes
 
@@ -131,7 +132,7 @@ class _Planner:
         if absent:
             notes.append(
                 f"Not tested: {' and '.join(absent)}, which show in none or too few of the "
-                f"{len(self.bench.rows)} texts that effects were measured on. Give texts that have them (--file)."
+                f"{len(self.bench.rows)} texts that effects were measured on. Give texts that have them."
             )
         parts = []
         for name, present in shown.items():

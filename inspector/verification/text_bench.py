@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 from torch import Tensor
 
-from inspector.batches import Batch, Text, TokenSequence, batches, tokenise
+from inspector.batches import Batch, TokenSequence, batches, tokenise
 from inspector.detectors.base import Detector, load_detectors
 from inspector.detectors.trials import Outcome
 from inspector.errors import InputError
@@ -17,7 +17,7 @@ from inspector.models import Model
 from inspector.models.observe import Observer, observe
 from inspector.resume import digest
 from inspector.sites import Site
-from inspector.texts import built_in
+from inspector.texts import Text, built_in
 
 TEXTS, LENGTH = 16, 64
 """Texts that effects are measured on, and tokens of each; as many others give reference means."""
@@ -50,7 +50,7 @@ class TextBench:
         more: Sequence[TokenSequence] = (),
     ) -> None:
         self.model, self.rows, self.more = model, rows, more
-        self.name = f"texts {digest([model.card['fingerprint'], [row.ids for row in rows]])}"
+        self.name = f"texts {digest([model.current_card()['fingerprint'], [row.ids for row in rows]])}"
         every = load_detectors() if detectors is None else detectors
         self.brought = {name: one for one in every for name in getattr(one, "metrics", {})}
         self.metrics = ("loss", "kl", *self.brought)

@@ -8,15 +8,17 @@ from time import perf_counter
 
 import numpy as np
 
-from inspector.batches import Text
+from inspector.arguments import takes
 from inspector.detectors.base import Detector, attempt
 from inspector.detectors.trials import Extras, Settings, Table
 from inspector.errors import DetectorError, InputError
 from inspector.interventions.trial import Trial
 from inspector.models import Model
+from inspector.models.conversations import texts_for
 from inspector.progress import Listener, Progress, progress_of
 from inspector.records import Effect, Verdict
 from inspector.run.report import Report
+from inspector.texts import Given
 from inspector.verification.plan import Claims, Part, Plan
 from inspector.verification.trials import run
 
@@ -26,10 +28,11 @@ HEADS = 10
 FEWEST_CONTROLS = 20
 
 
+@takes(report=Report, model=Model)
 def verify(
     report: Report,
     model: Model,
-    texts: Sequence[Text] | None = None,
+    texts: Given | None = None,
     *,
     twins: int | None = None,
     heads: int = HEADS,
@@ -67,12 +70,13 @@ def verify(
     progress = progress_of(progress, step)
     settings = Settings(twins, heads, samples, seed)
     claims = refuse(report, twins)
-    if model.card["fingerprint"] != report.card["fingerprint"]:
+    if model.current_card()["fingerprint"] != report.card["fingerprint"]:
         raise InputError(
             f"The run was made on {report.card['name']} in {report.card['dtype']}, and the model given has other "
             "weights. Load the run's model and dtype."
         )
-    plan = Plan.of(claims, report, model, texts, settings, folder)
+    given = None if texts is None else texts_for(model.tokenizer, texts)
+    plan = Plan.of(claims, report, model, given, settings, folder)
     on_forecast("; then ".join([_forecast(plan), *(what for part in plan.parts for what in part.planned.later)]))
     found = _Tested(report, claims)
     found.trials(plan.parts, seed, progress)

@@ -10,13 +10,13 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from inspector.batches import Text, tokenise
+from inspector.batches import tokenise
 from inspector.models import Model
 from inspector.models.attention import UnsupportedAttention
 from inspector.models.attention_window import ShiftedKeys, shifted_keys, windowed_attention
 from inspector.progress import Task
 from inspector.stats import mean_interval
-from inspector.texts import built_in
+from inspector.texts import Text, built_in
 
 SIZE, LENGTH, TEXTS = 64, 192, 8
 """Tokens in the cache, tokens of a text, and texts; the loss is that of the tokens past `SIZE`."""

@@ -176,7 +176,7 @@ class Meter:
         self.watch(fed, [Contributions(self.model, fed.spans, answer, question), residual, uncertainty], task)
         if not np.isfinite(uncertainty.logprob).all():
             raise ModelError(
-                "The model's logits are NaN or infinite on some answers. Try --dtype float32, or fix the weights."
+                "The model's logits are NaN or infinite on some answers. Try dtype float32, or fix the weights."
             )
         tokens = np.array([span.answer[1] - span.answer[0] for span in fed.spans.values()])
         return Measured(

@@ -1,20 +1,19 @@
 """Answers that exist already: from a log, a benchmark, an API or a person who marked them."""
 
-import json
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
 
+from inspector.arguments import takes
 from inspector.errors import InputError
-from inspector.hallucination.answers.own_rows import Row, rows_of
 from inspector.hallucination.grading.marks import Mark
 from inspector.hallucination.questions.prompts import with_context
+from inspector.hallucination.questions.rows import Row, is_missing, list_in_cell, rows_of
 from inspector.hallucination.questions.sets import Question
 from inspector.printable import half_pair, listed, printable
 
@@ -74,6 +73,7 @@ OwnAnswers: TypeAlias = str | Path | pd.DataFrame | Iterable[Row | OwnAnswer]
 """What answers can be given as."""
 
 
+@takes()
 def own_answers(
     source: OwnAnswers,
     *,
@@ -186,7 +186,7 @@ class _Reader:
     def _text(self, name: str) -> str | None:
         """A column's text, None where it is empty; text is taken as it stands but for space around it."""
         value = self.row.get(name)
-        if _missing(value):
+        if is_missing(value):
             return None
         if name in ("id", "group") and isinstance(value, float) and value.is_integer():
             value = int(value)  # a column of whole numbers, one of which is missing
@@ -206,10 +206,10 @@ class _Reader:
     def _list(self, name: str) -> tuple[str, ...]:
         """Texts as they come: how often a sample stands there counts, and an empty one is one."""
         value = self.row.get(name)
-        if _missing(value):
+        if is_missing(value):
             return ()
         if isinstance(value, str):
-            value = _parsed_list(value)
+            value = list_in_cell(value)
         if isinstance(value, np.ndarray):
             value = value.tolist()
         if not isinstance(value, Sequence) or not all(isinstance(one, str) and not half_pair(one) for one in value):
@@ -217,7 +217,7 @@ class _Reader:
         return tuple(one.strip() for one in value)
 
     def _mark(self) -> Mark | None:
-        given = {name: self._mark_in(name) for name in ("label", *FLAGS) if not _missing(self.row.get(name))}
+        given = {name: self._mark_in(name) for name in ("label", *FLAGS) if not is_missing(self.row.get(name))}
         if len(set(given.values())) > 1:
             said = " and ".join(f"{name} {self.row[name]}" for name in list(given))
             raise InputError(f"{self.place} has {printable(said)[:80]}, which contradict each other. Fix one of them.")
@@ -241,22 +241,6 @@ class _Reader:
 
 def _columns(row: Row) -> str:
     return printable(listed(row, 8))
-
-
-def _missing(value: Any) -> bool:
-    if value is None or value is pd.NA or value is pd.NaT:
-        return True
-    return (isinstance(value, float) and math.isnan(value)) or (isinstance(value, str) and not value.strip())
-
-
-def _parsed_list(text: str) -> Any:
-    """A JSON list in a cell; any other text is one name."""
-    if text.strip().startswith("["):
-        try:
-            return json.loads(text)
-        except (ValueError, RecursionError):
-            pass
-    return [text]
 
 
 def _refuse_repeats(answers: Sequence[OwnAnswer]) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any
 
+from inspector.arguments import meant
 from inspector.errors import InputError
 from inspector.hallucination.grading.endpoint import Endpoint
 from inspector.hallucination.grading.marks import Judge, Mark
@@ -112,7 +113,7 @@ def judge_named(name: str, **options: Any) -> Judge:
         InputError: no such judge, or options it doesn't take or can't use.
     """
     if name not in _JUDGES:
-        raise InputError(f"No judge '{name}'. Installed: {', '.join(_JUDGES)}.")
+        raise InputError(f"No judge '{name}'.{meant(name, _JUDGES)}")
     taken = {option.name: option.default is MISSING for option in fields(_JUDGES[name]) if option.init}
     if not {option for option, needed in taken.items() if needed} <= options.keys() <= taken.keys():
         raise InputError(

@@ -124,7 +124,7 @@ def _refuse(sample: Sample) -> None:
         if lost.any():
             raise InputError(
                 f"The {name} of {lost.sum()} of {len(lost)} answers are NaN or infinite, so nothing can be fitted on "
-                "them. Try --dtype float32, or leave these questions out."
+                "them. Try dtype float32, or leave these questions out."
             )
     if not (sample.answers.x != sample.answers.x[:1]).any():
         raise InputError("No neuron's contribution differs between two answers. Ask other questions, or another model.")

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import takewhile
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
+from inspector.arguments import meant
 from inspector.batches import encode
 from inspector.errors import InputError
 from inspector.models.chat_template import rendered
-from inspector.printable import half_pair
+from inspector.printable import half_pair, printable
 
 SHOTS = (
     ("What is the largest ocean on Earth?", "Pacific Ocean"),
@@ -20,6 +21,9 @@ SHOTS = (
 """Answered questions of several kinds, to show the form; none of them is in a built-in set."""
 
 
+Named = Literal["few-shot", "chat"]
+
+
 @dataclass(frozen=True)
 class Form:
     """A form of asking.
@@ -28,8 +32,12 @@ class Form:
     answer is the whole response. `chat` uses the tokenizer's chat template, the shots as earlier turns.
     """
 
-    name: Literal["few-shot", "chat"] = "few-shot"
+    name: Named = "few-shot"
     shots: tuple[tuple[str, str], ...] = SHOTS
+
+    def __post_init__(self) -> None:
+        if self.name not in get_args(Named):
+            raise InputError(f"No form '{printable(str(self.name))[:60]}'.{meant(self.name, get_args(Named))}")
 
     def prompt(self, tokenizer: Any, question: str) -> tuple[int, ...]:
         """Token ids that the answer follows, with the BOS that the tokenizer or its template adds.

@@ -1,8 +1,8 @@
 """Questions with known answers: the built-in ones, those of files, and public sets from the hub."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from jaxtyping import Int
 
 from inspector.errors import InputError
 from inspector.hallucination.questions.public import HUB, OWN, Row, Schema, fetch, recognise
+from inspector.hallucination.questions.rows import TABLES, content_of, parsed, place_of, rows_of, strings_of
 from inspector.printable import half_pair
 from inspector.texts import LINES, suffix_of
 
@@ -38,6 +39,16 @@ class Question:
     relation: str | None = None
     copies: int = 0
 
+    def __post_init__(self) -> None:
+        if isinstance(self.answers, str):
+            raise InputError(
+                f"Question '{self.id}' has the answers {self.answers!r}, one string. Pass ({self.answers!r},)."
+            )
+
+
+Questions = str | Path | Iterable[Question | Mapping[str, Any] | Sequence[Any]] | Any
+"""What `as_questions` takes."""
+
 
 def built_in(name: str) -> list[Question]:
     """A built-in set: "world_facts", each with a right answer, or "false_premises", none with one.
@@ -52,20 +63,24 @@ def built_in(name: str) -> list[Question]:
 
 
 def from_file(path: str | Path) -> list[Question]:
-    """The questions of a `.jsonl`, `.json` (a list of objects) or `.parquet` file, in its order.
+    """The questions of a `.jsonl`, `.json` (a list of objects), `.csv`, `.tsv` or `.parquet` file, in its order.
 
     The schema is told by the columns. Our own is question, answers (a list of strings), and where wanted id, subject,
-    relation; the line's number serves where there is no id. TriviaQA, NQ-open, PopQA and Natural Questions are read as
-    the hub has them; of the last only the questions with short answers. Questions of the same words become one, with
-    the names of all.
+    relation; the line's number serves where there is no id. In `.csv` and `.tsv` the answers are a JSON list, or one
+    name. TriviaQA, NQ-open, PopQA and Natural Questions are read as the hub has them; of the last only the questions
+    with short answers. Questions of the same words become one, with the names of all.
 
     Raises:
         InputError: a file that is missing, isn't UTF-8, is empty, is of no known schema, or has a bad line, an empty
             question, answers that are no list of strings, or an id twice.
     """
     path = Path(path)
+    if suffix_of(path) in TABLES:
+        return from_rows(rows_of(path)[1], path)
     if suffix_of(path) not in (*LINES, ".json", ".parquet"):
-        raise InputError(f"'{path}' is not .jsonl, .json or .parquet. Convert it to JSON Lines, a question a line.")
+        raise InputError(
+            f"'{path}' is not .jsonl, .json, .csv, .tsv or .parquet. Convert it to JSON Lines, a question a line."
+        )
     if suffix_of(path) == ".parquet":
         schema, rows = _parquet(path)
         return _questions(path, schema, rows)
@@ -73,6 +88,58 @@ def from_file(path: str | Path) -> list[Question]:
     if not placed:
         raise InputError(f"'{path}' is empty. Give it questions, one per line.")
     return _questions(path, recognise(path, placed[0][1]), placed)
+
+
+def as_questions(given: Questions) -> list[Question]:
+    """Questions from whatever holds them.
+
+    Args:
+        given: `Question`s; rows as dicts, or a DataFrame, with the columns that `from_file` knows, `answer` and
+            `aliases` among them; pairs of question and answer (or a list of accepted names); strings, which have no
+            accepted answers; a set's name or a file, as `load` takes it.
+
+    Raises:
+        InputError: something else, or a row that is no question.
+    """
+    if isinstance(given, str | Path):
+        return load(given)
+    rows = list(rows_of(given, "Questions")[1])
+    if all(isinstance(row, Question) for _, row in rows):
+        return [row for _, row in rows]
+    return from_rows(rows, Path("questions"))
+
+
+def from_rows(rows: Iterable[tuple[int, Any]], path: Path) -> list[Question]:
+    """The questions of numbered rows: dicts, pairs or strings.
+
+    Raises:
+        InputError: as `from_file`.
+    """
+    placed = [(number, _as_row(row, place_of(path, number))) for number, row in rows]
+    if not placed:
+        raise InputError(f"'{path}' is empty. Give it questions, one per row.")
+    return _questions(path, recognise(path, placed[0][1]), placed)
+
+
+def _as_row(row: Any, place: str) -> Row:
+    """A row with the columns of a known schema."""
+    if isinstance(row, Question):
+        return {**asdict(row), "answers": list(row.answers)}
+    if isinstance(row, str):
+        return {"question": row, "answers": []}
+    if isinstance(row, tuple | list) and len(row) == 2:
+        row = dict(zip(("question", "answers"), row, strict=True))
+    if not isinstance(row, Mapping):
+        raise InputError(
+            f"{place} is a {type(row).__name__}. Give a question, a dict, or a pair of question and answer."
+        )
+    found = {str(name): value for name, value in row.items()}
+    names = next((found[name] for name in ("answers", "aliases", "answer") if name in found), None)
+    if isinstance(names, Mapping):  # TriviaQA's
+        return found
+    if names is not None or "possible_answers" not in found:
+        found["answers"] = strings_of(names)
+    return {name: None if isinstance(value, float) and value != value else value for name, value in found.items()}
 
 
 def load(source: str | Path, *, count: int | None = None, seed: int = 0) -> list[Question]:
@@ -116,44 +183,6 @@ def _draw(questions: Sequence[Question], count: int, seed: int) -> list[Question
     return [questions[i] for i in sorted(chosen)]
 
 
-def content_of(path: Path) -> str:
-    """A file's text, without a byte order mark.
-
-    Raises:
-        InputError: it can't be read or isn't UTF-8.
-    """
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputError(f"'{path}' is not UTF-8 (byte {error.start}). Convert it to UTF-8.") from error
-    except OSError as error:
-        raise InputError(f"'{path}' can't be read: {error.strerror}. Give a file of questions.") from error
-
-
-def parsed(path: Path, content: str) -> Iterator[tuple[int, Row]]:
-    """The objects of a JSON Lines or JSON text, numbered by line or by their place in the list, from 1."""
-    if suffix_of(path) == ".json" and content.strip():
-        try:
-            entries = json.loads(content)
-        except (ValueError, RecursionError) as error:
-            raise InputError(
-                f"'{path}' is not JSON ({error}). Fix it, or use .jsonl with one object per line."
-            ) from error
-        if not isinstance(entries, list):
-            raise InputError(f"'{path}' holds one {type(entries).__name__}, not a list. Put the objects in a list.")
-        numbered: Iterable[tuple[int, Any]] = enumerate(entries, start=1)
-    else:
-        numbered = ((n, line) for n, line in enumerate(content.split("\n"), start=1) if line.strip())
-    for number, entry in numbered:
-        try:
-            row = json.loads(entry) if suffix_of(path) in LINES else entry
-            if not isinstance(row, dict):
-                raise TypeError("not an object")
-        except (ValueError, TypeError, RecursionError) as error:
-            raise InputError(f"'{path}' {_place(path, number)} is not a JSON object. Fix it.") from error
-        yield number, row
-
-
 def _parquet(path: Path) -> tuple[Schema, Iterator[tuple[int, Row]]]:
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -167,7 +196,7 @@ def _parquet(path: Path) -> tuple[Schema, Iterator[tuple[int, Row]]]:
         raise InputError(f"'{path}' is not a readable parquet file. Export it again, or as .jsonl.") from error
     except OSError as error:
         said = error.strerror or "No such file or directory"
-        raise InputError(f"'{path}' can't be read: {said}. Give a file of questions.") from error
+        raise InputError(f"'{path}' can't be read: {said}. Give a file that can be read.") from error
     if not table.num_rows:
         raise InputError(f"'{path}' is empty. Give it questions, one per row.")
     return schema, ((n, row) for n, row in enumerate(table.to_pylist(), start=1))
@@ -176,7 +205,7 @@ def _parquet(path: Path) -> tuple[Schema, Iterator[tuple[int, Row]]]:
 def _questions(path: Path, schema: Schema, rows: Iterable[tuple[int, Row]]) -> list[Question]:
     found: dict[str, tuple[int, Question]] = {}
     for number, row in rows:
-        place = f"'{path}' {_place(path, number)}"
+        place = f"'{path}' {place_of(path, number)}"
         try:
             fields = schema.read(row)
         except (KeyError, TypeError, AttributeError, ValueError) as error:
@@ -190,7 +219,7 @@ def _questions(path: Path, schema: Schema, rows: Iterable[tuple[int, Row]]) -> l
         first, same = found.setdefault(question.id, (number, question))
         if first != number and not (schema.repeats and same.question == question.question):
             raise InputError(
-                f"{place} has the id '{question.id}' of {_place(path, first)}. Give each question an id of its own."
+                f"{place} has the id '{question.id}' of {place_of(path, first)}. Give each question an id of its own."
             )
     if not found:
         raise InputError(f"'{path}' has no question with a short answer. Give a set that has some.")
@@ -253,11 +282,6 @@ def _strings(value: object) -> Iterator[str]:
             left += one.values()
         elif isinstance(one, list | tuple):
             left += one
-
-
-def _place(path: Path, number: int) -> str:
-    kind = "line" if suffix_of(path) in LINES else "entry" if suffix_of(path) == ".json" else "row"
-    return f"{kind} {number}"
 
 
 def _shown(value: object) -> str:

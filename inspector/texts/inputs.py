@@ -1,0 +1,102 @@
+"""Texts as people have them: lists, columns, data sets, token ids, what a tokenizer gave, conversations, files."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeGuard
+
+from inspector.errors import InputError
+from inspector.printable import listed
+from inspector.texts.files import from_files
+
+Conversation = Sequence[Mapping[str, str]]
+"""The turns of a chat: `[{"role": "user", "content": "Hello"}, …]`."""
+Text = str | Sequence[int] | Conversation
+"""A text is a string, a sequence of token ids that the model receives exactly as given, or a conversation."""
+Given = Iterable[Any] | Mapping[str, Any] | Path
+"""Texts: a list, generator, column, DataFrame or data set of them, a tokenizer's output, a file's path."""
+
+
+def as_texts(given: Any, column: str | None = None) -> list[Any]:
+    """A list of texts from whatever holds them.
+
+    Args:
+        given: a list or generator of texts; a column of pandas or polars; a DataFrame, a dict of columns, rows as
+            dicts, or a data set of Hugging Face, streaming or not; what a tokenizer gave (`input_ids`, without its
+            padding); the path of a file, or paths.
+        column: which column of a table has the texts; `text` where None.
+
+    Raises:
+        InputError: one text alone, nothing that holds texts, no text, or a table without that column.
+    """
+    if isinstance(given, str):
+        raise InputError("Got one string where a list of texts is needed. Pass [text].")
+    if isinstance(given, Path):
+        return list(from_files([given]))
+    if isinstance(given, Mapping) and "input_ids" in given and column is None:
+        return _without_padding(given["input_ids"], given.get("attention_mask"))
+    if isinstance(given, set | frozenset):
+        raise InputError("Got a set of texts, which has no order, so no two runs would be the same. Pass a list.")
+    names = _columns(given)
+    try:
+        if isinstance(given, bytes):
+            raise TypeError
+        texts = list(given if names is None else _column(given, names, column))
+    except TypeError as error:
+        raise InputError(f"Got {type(given).__name__} where a list of texts is needed. Pass [text, …].") from error
+    if not texts:
+        raise InputError("No texts were given. Pass at least one.")
+    if all(isinstance(one, Path) for one in texts):
+        return list(from_files(texts))
+    if is_conversation(texts):
+        return [texts]
+    if all(isinstance(one, Mapping) for one in texts):
+        return [_of_row(row, number, column or "text") for number, row in enumerate(texts)]
+    if column is not None and names is None:
+        raise InputError(f"column='{column}' was given, and the texts are no table. Leave it out, or pass the table.")
+    return texts
+
+
+def is_conversation(text: object) -> TypeGuard[Conversation]:
+    """Whether these are turns, each with a role and its content."""
+    turns = text if isinstance(text, Sequence) and not isinstance(text, str) else ()
+    return bool(turns) and all(isinstance(turn, Mapping) and {"role", "content"} <= set(turn) for turn in turns)
+
+
+def _columns(given: Any) -> list[str] | None:
+    """The names of a table's columns, as far as it knows them; None for what is no table."""
+    if isinstance(given, Mapping):
+        return [str(name) for name in given]
+    named = getattr(given, "column_names", getattr(given, "columns", None))
+    return None if named is None else [str(name) for name in named]
+
+
+def _column(table: Any, names: Sequence[str], column: str | None) -> Any:
+    name = column or "text"
+    if name not in names:
+        raise InputError(
+            f"Got a {type(table).__name__} without the column '{name}'; it has {listed(names)}. Say which holds the "
+            "texts: column='…'."
+        )
+    if not hasattr(table, "__len__"):
+        return (row[name] for row in table)  # a data set that streams
+    values = table[name]
+    return values.to_pylist() if hasattr(values, "to_pylist") else values
+
+
+def _of_row(row: Mapping[str, Any], number: int, column: str) -> Any:
+    if column not in row:
+        raise InputError(
+            f"Row {number} has no '{column}'; it has {listed(row)}. Say which one holds the texts: column='…'."
+        )
+    return row[column]
+
+
+def _without_padding(ids: Any, mask: Any) -> list[list[int]]:
+    """The token ids that a tokenizer gave, of one text or of many, without those that its mask leaves out."""
+    alone = len(ids) > 0 and (getattr(ids[0], "ndim", 1) == 0 or not hasattr(ids[0], "__len__"))
+    rows, masks = ([ids], [mask]) if alone else (ids, mask)
+    if mask is None:
+        return [[int(i) for i in row] for row in rows]
+    return [
+        [int(i) for i, kept in zip(row, kept_of, strict=True) if kept] for row, kept_of in zip(rows, masks, strict=True)
+    ]
