@@ -33,7 +33,9 @@ $(RUNS)/demo/run.json: $(VENV)/.done
 $(RUNS)/demo-answers/run.json: $(VENV)/.done
 	$(BIN)/inspector hallucinate --count $(QUESTIONS) --samples $(SAMPLES) --out $(RUNS)/demo-answers --overwrite
 
-# What is slow and says little that the rest does not is left to `make test-all`.
+# What is slow and says little that the rest does not is left to `make test-all`. There is a worker for each core, so
+# that neither it nor a program that it starts gains by more threads.
+test test-all: export OMP_NUM_THREADS = 1
 test: setup
 	$(BIN)/pytest -n 2 -m "not slow"
 

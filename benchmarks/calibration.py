@@ -103,7 +103,7 @@ def by_length(rng: np.random.Generator, added: float = 0.0) -> Sample:
 def sample(x: np.ndarray, made_up: np.ndarray, keys: np.ndarray, plain: dict[str, np.ndarray] | None = None) -> Sample:
     """Answers of which nothing is known but this."""
     x = x.astype(np.float32)
-    return Sample(Answers(x, made_up, keys), x, np.zeros((len(x), 1, 1), np.float32), plain or {}, ())
+    return Sample(Answers(x, made_up, keys), x, np.zeros((len(x), 1, 1), np.float32), plain or {}, (), np.zeros(len(x)))
 
 
 def names_a_candidate(one: Sample, seed: int) -> bool:

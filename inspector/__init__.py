@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from inspector.interventions.values import Intervention
     from inspector.models import Model, load_model
     from inspector.records import Effect, Evidence, Finding
+    from inspector.run.merging import merge
     from inspector.run.report import Report, open_run
     from inspector.scan import examine
     from inspector.sites import Site
@@ -32,6 +33,7 @@ _HOMES = {
     "examine": "inspector.scan",
     "Report": "inspector.run.report",
     "open_run": "inspector.run.report",
+    "merge": "inspector.run.merging",
     "study_hallucination": "inspector.hallucination.pipeline",
     "Study": "inspector.hallucination.study",
     "own_answers": "inspector.hallucination.answers.own",
@@ -72,6 +74,7 @@ __all__ = [
     "intervene",
     "load_model",
     "logit_lens",
+    "merge",
     "open_run",
     "own_answers",
     "study_hallucination",

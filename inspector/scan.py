@@ -41,6 +41,7 @@ def examine(
     window: int | None = None,
     batch_tokens: int | None = None,
     first_text: int = 0,
+    shard: tuple[int, int] | None = None,
     seed: int = 0,
     progress: Reported = None,
     on_forecast: Callable[[Forecast], None] | None = None,
@@ -58,7 +59,8 @@ def examine(
         bos: True prepends exactly one BOS to each text, False none, None does what the tokenizer does.
         window: longer texts are cut into windows of this many tokens; the context, at most 2,048, where None.
         batch_tokens: tokens per batch; chosen from free memory where None.
-        first_text: number of the first text, for the shards of a corpus.
+        first_text: number of the first text, where a corpus is cut by hand.
+        shard: (3, 16) scans the third of 16 shards, each with every sixteenth text; `inspector.merge` makes them one.
         seed: of the control inputs.
         progress: hears of the task `tokens`.
         on_forecast: called once, before the pass, with what it will take.
@@ -73,6 +75,8 @@ def examine(
     window = min(window or WINDOW, model.shape.context)
     texts = texts_for(model.tokenizer, texts, column)
     rows = tokenise(model.tokenizer, texts, bos=bos, window=window, first_text=first_text)
+    if shard is not None:
+        rows = _of_shard(rows, shard, first_text)
     _refuse_ids(model, rows)
     scan = _Scan(model, model.current_card(), chosen, faults)
     controls = scan.controls(seed)
@@ -94,9 +98,10 @@ def examine(
         "thresholds": {name: dict(values) for name, values in (thresholds or {}).items()},
         "bos": {None: "as the tokenizer does", True: "one", False: "none"}[bos],
         "window": window,
-        "texts": len(texts),
+        "texts": len({row.source for row in rows}),
         "begin_with_bos": _begin_with_bos(model, rows),
         "seed": seed,
+        **({} if shard is None else {"shard": list(shard)}),
         **_state_of(model),
     }
     report = Report(scan.card, settings, evidence, (), token_table(rows, model.tokenizer))
@@ -133,6 +138,21 @@ def _refuse_options(
         raise InputError(f"Thresholds for '{unknown.pop()}', which is not among the detectors of this scan.")
     for detector in detectors:
         in_force(detector, thresholds.get(detector.name, {}))
+
+
+def _of_shard(rows: Sequence[TokenSequence], shard: tuple[int, int], first: int) -> list[TokenSequence]:
+    """The rows of every n-th text, numbered as in the whole.
+
+    Raises:
+        InputError: no such shard, or one without a text.
+    """
+    number, of = shard
+    if not 1 <= number <= of:
+        raise InputError(f"shard is {number}/{of}. Use 1/{max(1, of)} to {max(1, of)}/{max(1, of)}.")
+    mine = [row for row in rows if (row.source - first) % of == number - 1]
+    if not mine:
+        raise InputError(f"Shard {number}/{of} has no text: there are fewer texts than shards. Use fewer shards.")
+    return mine
 
 
 def _refuse_ids(model: Model, rows: Sequence[TokenSequence]) -> None:

@@ -74,7 +74,7 @@ def test_the_readmes_commands_work(
     monkeypatch.setattr(texts, "built_in", lambda count=None: few[:count])
     monkeypatch.setattr(models, "load_model", lambda *names, **options: smollm2)
     shutil.copytree(saved, tmp_path / "runs" / "answers")
-    write_answers(tmp_path)
+    write_answers(tmp_path, 12)
     done = [shlex.split(line) for line in INSPECTOR if line.split()[1] not in MINUTES]
     assert len(done) >= 9
     for _, *words in done:
@@ -82,9 +82,9 @@ def test_the_readmes_commands_work(
         assert told.code == 0 and told.out.strip(), f"{words}: {told.err}"
 
 
-def write_answers(folder: Path) -> None:
+def write_answers(folder: Path, count: int = 130) -> None:
     """The README's `answers.csv`: true names, and every second time another question's."""
-    asked = [question for question in load("world_facts", count=130) if question.answers]
+    asked = [question for question in load("world_facts", count=count) if question.answers]
     given = [asked[n - n % 2].answers[0] for n in range(len(asked))]
     labels = ["wrong" if n % 2 else "right" for n in range(len(asked))]
     texts = [question.question for question in asked]

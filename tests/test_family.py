@@ -88,7 +88,7 @@ def by_hand(study: Study, model: Model, member: Member) -> list[list[tuple[str, 
                 uncertainty = Uncertainty(fed.spans)
                 (risk,) = study.probe.risk(meter.contributions_of(study.probe.neurons, fed, [uncertainty]))
                 logprob = float(uncertainty.logprob[0])
-                assert mine or risk == pytest.approx(study.score(model, row.question, ids), abs=1e-6)
+                assert mine or risk == pytest.approx(study.score(model, row.question, ids, by="probe"), abs=1e-6)
             mine.append((mark, risk, logprob))
         found.append(mine)
     return found

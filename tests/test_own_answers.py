@@ -15,6 +15,7 @@ from fixtures_tiny import Words, loaded, with_words
 from sklearn.utils.validation import check_is_fitted
 
 from inspector import Study, models, own_answers, study_hallucination
+from inspector.detectors.hneurons.arrays import HEADLINE
 from inspector.errors import InputError
 from inspector.hallucination import neuron_states
 from inspector.hallucination.answers.ask import Sampling
@@ -444,7 +445,8 @@ def test_scores_in_bulk_are_the_scores_one_by_one(own: Study, tiny: Model, monke
     assert scored.tokens.groupby("id", sort=False).size().tolist() == [3] * 9
     assert (scored.tokens.groupby("id", sort=False)["position"].max() == 2).all()
     odds = np.log(scored.tokens["risk"] / (1 - scored.tokens["risk"])).groupby(scored.tokens["id"], sort=False).mean()
-    np.testing.assert_allclose(1 / (1 + np.exp(-odds)), scored.answers["risk"], atol=2e-3)
+    np.testing.assert_allclose(1 / (1 + np.exp(-odds)), scored.answers["probe"], atol=2e-3)
+    assert set(HEADLINE) <= set(scored.answers) and (scored.answers["length"] == 3).all()
     assert own.score_all(tiny, pd.DataFrame(some)).tokens is None
 
 

@@ -13,11 +13,13 @@ from documented import undocumented
 from fixtures_cli import TEXT, Command
 from fixtures_study import SAMPLING, TEXTS
 from fixtures_tiny import EVERY, loaded, with_words
+from scipy.special import logit
 from test_imports import HEAVY, loaded_after
 
 from inspector import Study, describe_neurons, guard, models, open_run, study_hallucination, verify
 from inspector.analyses import neurons as neurons_module
 from inspector.detectors.hneurons.arrays import EXPLAINED
+from inspector.detectors.hneurons.frames import said_of
 from inspector.errors import InputError, ModelError, RunError
 from inspector.hallucination import neuron_states as describing
 from inspector.hallucination import pipeline
@@ -34,6 +36,7 @@ from inspector.hallucination.probe.select import Sample
 from inspector.hallucination.probe.splits import key_numbers, keys_of
 from inspector.hallucination.questions.prompts import Form
 from inspector.hallucination.questions.sets import Question, load
+from inspector.hallucination.risk import columns_of
 from inspector.hallucination.transfer_studies import between, with_transfers
 from inspector.hallucination.trials import unseen_questions
 from inspector.models import Model
@@ -108,10 +111,37 @@ def test_scoring_an_answer_is_measuring_it(study: Study, smollm2: Model, monkeyp
     """The risk of an answer scored alone is the one in the table, which was measured in a batch."""
     answers = study.frame("hneurons.answers")
     rows = answers[answers["split"] != "fit"].head(3)
-    risks = study.scores(smollm2, rows["question"].tolist(), rows["answer"].tolist())
-    alone = [study.score(smollm2, row.question, row.answer) for row in rows.itertuples()]
+    put = (rows["question"].tolist(), rows["answer"].tolist())
+    risks = study.scores(smollm2, *put, by="probe")
+    alone = [study.score(smollm2, row.question, row.answer, by="probe") for row in rows.itertuples()]
     assert np.allclose(risks, rows["risk"], atol=2e-3)
     assert np.allclose(alone, rows["risk"], atol=2e-3)
+    names = {"entropy": "entropy", "logprob": "logprob", "length": "tokens"}
+    measured = {name: rows[column].to_numpy() for name, column in names.items()}
+    measured |= {
+        "probe": logit(rows["risk"].to_numpy()),
+        "self-certainty": study.evidence["hneurons"]["certainty"][rows.index],
+    }
+    assert study.risks is not None
+    assert study.scores(smollm2, *put) == pytest.approx(study.risks.risk(columns_of(measured)), abs=2e-3)
+    assert study.scores(smollm2, *put, base_rate=0.05).mean() < study.scores(smollm2, *put).mean()
+
+
+def test_a_headline_that_is_misspelt_or_contradicts_is_refused(study: Study, smollm2: Model) -> None:
+    with pytest.raises(InputError, match=r"No risk 'prob'.* Did you mean 'probe'\?"):
+        study.score(smollm2, "Who?", "Me", by="prob")
+    with pytest.raises(InputError, match=r"base_rate is for the headline risk"):
+        study.score(smollm2, "Who?", "Me", by="probe", base_rate=0.5)
+
+
+def test_an_answer_is_explained_by_every_score_and_both_ways(study: Study, smollm2: Model) -> None:
+    told = study.explain(smollm2, "Who painted the Mona Lisa?", "Leonardo da Vinci")
+    assert told.scores is not None and told.risk == study.score(smollm2, told.question, told.answer)
+    assert told.probe == pytest.approx(study.score(smollm2, told.question, told.answer, by="probe"))
+    assert told.scores["percentile"].between(0, 100).all() and told.scores["in_headline"].any()
+    assert told.reliability == said_of(study.frame("hneurons.reliability"), round(told.risk, 2))
+    assert [said.split()[2] for said in told.pull()] == ["raise", "lower"]
+    assert "headline" in study.frame("hneurons.scores")["name"].tolist()
 
 
 def test_scoring_measures_what_fitting_measured(study: Study, smollm2: Model) -> None:
@@ -121,14 +151,15 @@ def test_scoring_measures_what_fitting_measured(study: Study, smollm2: Model) ->
     meter = Meter(smollm2, study.form)
     whole = meter.measure(meter.feed([question], [answer])).answer
     neurons = np.asarray(whole).reshape(1, -1)[:, study.probe.fit.columns].astype(np.float32)
-    assert study.score(smollm2, question, answer) == pytest.approx(float(study.probe.risk(neurons)[0]), abs=1e-6)
+    risk = study.score(smollm2, question, answer, by="probe")
+    assert risk == pytest.approx(float(study.probe.risk(neurons)[0]), abs=1e-6)
 
 
 def test_tokens_log_odds_have_the_answers_as_their_mean(study: Study, smollm2: Model) -> None:
     told = study.explain(smollm2, "Who painted the Mona Lisa?", "Leonardo da Vinci")
     odds = np.log(told.tokens["risk"] / (1 - told.tokens["risk"]))
     assert len(told.tokens) > 1
-    assert odds.mean() == pytest.approx(np.log(told.risk / (1 - told.risk)), abs=0.02)
+    assert odds.mean() == pytest.approx(logit(told.probe), abs=0.02)
     assert told.neurons["term"].sum() + study.probe.fit.bias == pytest.approx(odds.mean(), abs=1e-6)
     assert "".join(told.tokens["token"]).strip() == told.answer == "Leonardo da Vinci"
 
@@ -329,7 +360,9 @@ def test_shuffled_labels_leave_no_candidate() -> None:
 
 
 def sample_of(answers: Answers, plain: Mapping[str, np.ndarray] | None = None) -> Sample:
-    return Sample(answers, answers.x, np.zeros((len(answers.x), 1, 1), np.float32), plain or {}, ())
+    return Sample(
+        answers, answers.x, np.zeros((len(answers.x), 1, 1), np.float32), plain or {}, (), np.zeros(len(answers.x))
+    )
 
 
 def named(sample: Sample, seed: int) -> bool:
@@ -473,7 +506,7 @@ def test_a_saved_study_is_opened_and_drawn_without_torch(saved: Path) -> None:
     code = (
         f"import inspector; r = inspector.open_run({str(saved)!r}); r.judge(hneurons={{'q': 0.5}});"
         "[r.frame(n) for n in r.frames() if not n.startswith('evidence')];"
-        "from inspector.show.figures import figures; assert len(figures(r)) == 4; assert r.probe.fit.bias is not None"
+        "from inspector.show.figures import figures; assert len(figures(r)) == 5; assert r.probe.fit.bias is not None"
     )
     assert not loaded_after(code) & set(HEAVY)
 
@@ -573,7 +606,7 @@ def test_a_guard_answers_below_its_threshold_and_does_what_it_should_above(smoll
     question = "What is the capital of Mongolia?"
     told = guard(smollm2, study, threshold=1.0).answer(question)
     assert told.did == "answered" and told.answer == told.first
-    assert told.risk == pytest.approx(study.score(smollm2, question, told.first), abs=1e-3)
+    assert told.risk == pytest.approx(study.score(smollm2, question, told.first, by="probe"), abs=1e-3)
     silent = guard(smollm2, study, threshold=0.0).answer(question)
     assert silent.did == "abstained" and silent.answer is None and silent.first == told.first
     best = guard(smollm2, study, policy="least", samples=3).answer(question)
@@ -588,7 +621,8 @@ def test_asking_again_scales_the_candidates_and_measures_risk_on_the_untouched_m
     watching = guard(smollm2, every, policy="again", threshold=0.0, factor=0.0)
     given = watching.answer("Who wrote the novel Frankenstein?")
     assert given.risk <= given.first_risk
-    assert given.risk == pytest.approx(every.score(smollm2, given.question, given.answer or ""), abs=1e-3)
+    again = every.score(smollm2, given.question, given.answer or "", by="probe")
+    assert given.risk == pytest.approx(again, abs=1e-3)
     assert guard(smollm2, every, threshold=1.0).answer(given.question).first == given.first
 
 

@@ -281,6 +281,8 @@ def ask(
     scored = study.explain(loaded, question, explained)
     if as_json:
         output: dict[str, Any] = {"question": scored.question, "answer": scored.answer, "risk": scored.risk}
+        output |= {"probe": scored.probe, "reliability": scored.reliability}
+        output |= {"scores": None if scored.scores is None else rows_of(scored.scores)}
         output |= {"tokens": rows_of(scored.tokens), "neurons": rows_of(scored.neurons)}
         print_json(output)
     else:

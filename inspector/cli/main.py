@@ -107,6 +107,10 @@ def examine(
     ] = None,
     scale_free: Annotated[bool, typer.Option(help="The same as --preset scale-free.")] = False,
     seed: Annotated[int, typer.Option(help="Seed of the control inputs.", min=0)] = 0,
+    shard: Annotated[
+        str | None,
+        typer.Option(help="3/16: the third of 16 parts of the texts only; see `inspector merge`."),
+    ] = None,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
 ) -> None:
@@ -114,6 +118,7 @@ def examine(
     from inspector.run import disk as runs
 
     runs.claim(out, overwrite=overwrite)
+    part = None if shard is None else _shard(shard)
     chosen = _texts(text, file, texts)
     names = None if detectors is None else [name.strip() for name in detectors.split(",") if name.strip()]
     thresholds = chosen_thresholds(names, [*(preset or []), *(["scale-free"] if scale_free else [])], threshold or [])
@@ -131,11 +136,37 @@ def examine(
             bos={Bos.tokenizer: None, Bos.one: True, Bos.none: False}[bos],
             window=window,
             batch_tokens=batch_tokens,
+            shard=part,
             seed=seed,
             progress=progress,
             on_forecast=forecast_said(quiet),
         )
     saved = report.save(out, overwrite=overwrite)
+    say(quiet, f"Saved. Look at it: inspector show {out}")
+    print_line(saved)
+
+
+def _shard(given: str) -> tuple[int, int]:
+    number, slash, of = given.partition("/")
+    if not (slash and number.strip().isdecimal() and of.strip().isdecimal()):
+        raise InputError(f"--shard {given} is not NUMBER/OF. Write --shard 3/16, for example.")
+    return int(number), int(of)
+
+
+@app.command()
+def merge(
+    shards: Annotated[list[Path], typer.Argument(help="Folders of the shards' runs, all of them.", metavar="RUN...")],
+    out: Annotated[Path, typer.Option("--out", help="Folder to write the whole run to.")],
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+) -> None:
+    """Merge the runs of a corpus's shards into the run of the whole; no model is loaded."""
+    from inspector.run import disk as runs
+    from inspector.run.merging import merge as merged
+    from inspector.run.report import open_run
+
+    runs.claim(out, overwrite=overwrite)
+    saved = merged(open_run(one) for one in shards).save(out, overwrite=overwrite)
     say(quiet, f"Saved. Look at it: inspector show {out}")
     print_line(saved)
 

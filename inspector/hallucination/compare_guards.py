@@ -125,7 +125,9 @@ def _again(
     spoken = np.array([bool(ids) for ids in answers])
     risk, marks = asked.risk.copy(), [""] * len(answers)
     rows = np.flatnonzero(spoken).tolist()
-    risk[rows] = study.scores(model, [asked.questions[i].question for i in rows], [answers[i] for i in rows])
+    risk[rows] = study.scores(
+        model, [asked.questions[i].question for i in rows], [answers[i] for i in rows], by="probe"
+    )
     for i in rows:
         marks[i] = _mark(model, asked.questions[i], answers[i], judge)
     second = {mark: np.where(spoken, np.array(marks) == mark, getattr(asked, mark)) for mark in ("wrong", "right")}

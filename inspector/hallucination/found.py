@@ -52,6 +52,7 @@ class Found:
             m.residual[rows],
             {"length": m.tokens[rows].astype(np.float64), "entropy": m.entropy[rows], "logprob": m.logprob[rows]},
             [self.answered[row].question.relation or "" for row in rows],
+            m.certainty[rows].astype(np.float64),
             self._rivals,
         )
 
@@ -89,10 +90,12 @@ class Found:
         """Everything found, as arrays."""
         probe = Probe.of(selection.fit, model.shape.layers_of("neuron"), model.shape.d_mlp)
         m = self.measured
-        groups = (probe, selection.tested, selection.added, selection.curve, self._scores(answers, selection))
+        scores = self._scores(answers, selection)
+        groups = (probe, selection.tested, selection.added, selection.curve, selection.headline.fit, scores)
         arrays = {name: array for group in groups for name, array in group.arrays().items()}
         arrays |= self._answers(selection, probe)
-        arrays |= {"tokens": m.tokens, "entropy": m.entropy, "logprob": m.logprob, "label": self.labels}
+        arrays |= {"tokens": m.tokens, "entropy": m.entropy, "logprob": m.logprob, "certainty": m.certainty}
+        arrays |= {"label": self.labels}
         arrays |= {"random_auroc": selection.random, "shuffled_auroc": selection.shuffled}
         shares = sorted({*AGREEMENTS, labelled.agreement}, reverse=True)
         arrays |= {"agreements": np.array(shares), "counts": _counts(marks, shares)}
@@ -102,6 +105,7 @@ class Found:
             "neurons_by_fold": list(selection.neurons),
             "grouped_by": selection.folds.by,
             "agreement": labelled.agreement,
+            "headline": selection.headline.chosen,
             **as_facts(selection.transfers),
             "model": model.current_card()["fingerprint"],
         }

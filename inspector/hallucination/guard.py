@@ -86,7 +86,7 @@ class Guard:
         (first,) = self.greedy([Question("asked", question, ())])
         if not first:
             raise InputError("The model ended its answer before it began. Put the question in other words.")
-        (risk,) = self.study.scores(self.model, [question], [first])
+        (risk,) = self.study.scores(self.model, [question], [first], by="probe")
         given, its_risk, did = self._instead(question, first, float(risk))
         answer = None if did == "abstained" else self._text(given)
         return Guarded(question, answer, its_risk, did, self._text(first), float(risk))
@@ -102,7 +102,7 @@ class Guard:
         others = [other for other in others if other]
         if not others:
             return first, risk, "kept the first answer"
-        risks = self.study.scores(self.model, [question] * len(others), others)
+        risks = self.study.scores(self.model, [question] * len(others), others, by="probe")
         best = int(risks.argmin())
         if risks[best] >= risk:
             return first, risk, "kept the first answer"

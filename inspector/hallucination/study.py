@@ -2,15 +2,20 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from inspector.arguments import meant
+from inspector.detectors.hneurons.arrays import HEADLINE
+from inspector.detectors.hneurons.frames import said_of
 from inspector.errors import InputError
 from inspector.hallucination.features import Features
 from inspector.hallucination.probe.probe import Probe, risk_of
+from inspector.hallucination.risk import By, Risks, columns_of
 from inspector.printable import printable
 from inspector.progress import SILENT, Progress
 from inspector.run.report import Report
@@ -22,6 +27,7 @@ if TYPE_CHECKING:  # a saved study is opened and drawn without torch
     from inspector.hallucination.answers.own import OwnAnswer, OwnAnswers
     from inspector.hallucination.questions.prompts import Form
     from inspector.models import Model
+    from inspector.models.observe import Observer
 
 AT_ONCE = 1024
 """Answers that are read together when many are scored."""
@@ -36,9 +42,14 @@ class Scored:
 
     Args:
         question, answer: as text.
-        risk: probability in [0, 1] that the answer is incorrect, where incorrect and correct ones are equally many.
-        tokens: one row per token: token, risk, and the neurons that raise it most.
+        risk: probability in [0, 1] that the answer is incorrect: the headline's, at the study's base rate; in studies
+            without one the probe's.
+        tokens: one row per token: token, risk by the probe, and the neurons that raise it most.
         neurons: one row per neuron of the probe: layer, neuron, weight, value, term (what it adds to the log-odds).
+        probe: risk by the probe alone, where incorrect and correct answers are equally many.
+        scores: one row per score: score, value, percentile (of risk, among the study's answers), term (what it adds to
+            the headline's log-odds), in_headline; None in studies without a headline.
+        reliability: how many of the study's answers with such a risk were incorrect; empty without a headline.
     """
 
     question: str
@@ -46,6 +57,19 @@ class Scored:
     risk: float
     tokens: pd.DataFrame
     neurons: pd.DataFrame
+    probe: float = float("nan")
+    scores: pd.DataFrame | None = None
+    reliability: str = ""
+
+    def pull(self) -> list[str]:
+        """The probe's neurons that raise and lower its risk most, in words."""
+        said = []
+        for what, rows in (("raise", self.neurons), ("lower", self.neurons[::-1])):
+            some = rows[rows["term"] > 0] if what == "raise" else rows[rows["term"] < 0]
+            named = [f"{row.layer}.{row.neuron} ({row.term:+.2f})" for row in some.head(SPEAKING).itertuples()]
+            if named:
+                said.append(f"Neurons that {what} the probe's risk most: {', '.join(named)}.")
+        return said
 
     def __repr__(self) -> str:
         return f"<Scored {printable(self.answer)[:60]!r}: risk {self.risk:.2f}, {len(self.tokens)} tokens>"
@@ -56,7 +80,8 @@ class ScoredAnswers:
     """Answers with their risks.
 
     Args:
-        answers: one row per answer: id, question, answer, risk in [0, 1].
+        answers: one row per answer: id, question, answer, risk in [0, 1]; and of a study with a headline risk probe
+            (its own risk), entropy, logprob, self-certainty and length.
         tokens: where it was asked for, one row per token: id (the answer's), position in the answer, token_id, token,
             risk.
     """
@@ -114,33 +139,89 @@ class Study(Report):
         ids, labels = (answers[name].to_numpy() for name in ("id", "label"))
         return Features(measured["answer"], ids, labels, np.array(layers, np.int64))
 
-    def score(self, model: "Model", question: str, answer: str | Sequence[int]) -> float:
+    @cached_property
+    def risks(self) -> Risks | None:
+        """How new answers get their headline risk; None in a study that was made before there was one."""
+        return Risks.of(self.evidence["hneurons"])
+
+    def score(
+        self,
+        model: "Model",
+        question: str,
+        answer: str | Sequence[int],
+        *,
+        by: By | None = None,
+        base_rate: float | None = None,
+    ) -> float:
         """Risk in [0, 1] that this answer is incorrect: measured as the study's own answers were.
 
         Args:
             model: the one the study was made on.
             question: as it would be put to the model.
             answer: its text on one line, or its token ids.
+            by: `headline`, the best validated score or combination, calibrated; or `probe`, the neurons alone, as if
+                incorrect and correct answers were equally many. The headline where the study has one, if None.
+            base_rate: share of incorrect answers where the risk is to be used; the study's own where None.
 
         Raises:
             InputError: another model, or an answer that is empty or has several lines.
         """
-        return float(self.scores(model, [question], [answer])[0])
+        return float(self.scores(model, [question], [answer], by=by, base_rate=base_rate)[0])
 
-    def scores(self, model: "Model", questions: Sequence[str], answers: Sequence[str | Sequence[int]]) -> np.ndarray:
-        """Risks of several answers at once, `[answer]`."""
+    def scores(
+        self,
+        model: "Model",
+        questions: Sequence[str],
+        answers: Sequence[str | Sequence[int]],
+        *,
+        by: By | None = None,
+        base_rate: float | None = None,
+    ) -> np.ndarray:
+        """Risks of several answers at once, `[answer]`; see `score`."""
+        risks = self._by(by, base_rate)
         meter, ids = self._meter(model), self._ids(model, questions, answers)
-        return self.probe.risk(meter.contributions_of(self.probe.neurons, meter.feed(questions, ids)))
+        fed = meter.feed(questions, ids)
+        if risks is None:
+            return self.probe.risk(meter.contributions_of(self.probe.neurons, fed))
+        return risks.risk(self._measured(meter, fed)[1], base_rate)
+
+    def _by(self, by: By | None, base_rate: float | None) -> Risks | None:
+        """The headline's fit, or None where the probe is asked for or all there is."""
+        if by not in (None, "headline", "probe"):
+            raise InputError(f"No risk '{by}'.{meant(by, ('headline', 'probe'))}")
+        if self.risks is None and (by == "headline" or base_rate is not None):
+            raise InputError("This study was made before there was a headline risk. Make it again, or use by='probe'.")
+        if by == "probe" and base_rate is not None:
+            raise InputError("base_rate is for the headline risk, and by='probe' asks for another. Use one of them.")
+        return None if by == "probe" else self.risks
+
+    def _measured(self, meter: "Meter", fed: "Fed", also: Sequence["Observer"] = ()) -> tuple[np.ndarray, np.ndarray]:
+        """CETTs of the probe's neurons, and the scores that the headline looks at, by one pass."""
+        from inspector.hallucination.answers.cett import Uncertainty
+
+        probe, seen = self.probe, Uncertainty(fed.spans)
+        contributions = meter.contributions_of(probe.neurons, fed, [seen, *also])
+        tokens = [span.answer[1] - span.answer[0] for span in fed.spans.values()]
+        measured = {"entropy": seen.entropy, "logprob": seen.logprob, "self-certainty": seen.certainty}
+        measured |= {"probe": probe.fit.log_odds(contributions), "length": np.array(tokens, np.float64)}
+        return contributions, columns_of(measured)
 
     def score_all(
-        self, model: "Model", answers: "OwnAnswers", *, tokens: bool = False, progress: Progress = SILENT
+        self,
+        model: "Model",
+        answers: "OwnAnswers",
+        *,
+        tokens: bool = False,
+        base_rate: float | None = None,
+        progress: Progress = SILENT,
     ) -> ScoredAnswers:
         """Risks of many answers, from a file, a DataFrame or rows with `question` and `answer`.
 
         Args:
             model: the one the study was made on.
             answers: from `inspector.own_answers`, or anything that it takes; labels aren't looked at.
-            tokens: whether each token's risk is given too.
+            tokens: whether each token's risk, by the probe, is given too.
+            base_rate: share of incorrect answers where the risks are to be used; the study's own where None.
             progress: hears of the answers that are scored.
 
         Raises:
@@ -149,15 +230,16 @@ class Study(Report):
         from inspector.hallucination.answers.own import own_answers
         from inspector.hallucination.answers.own_tokens import fed_of, ids_of
 
+        self._by(None, base_rate)
         meter, own = self._meter(model), own_answers(answers, labels=False)
         ids = ids_of(meter, own)
         fed = fed_of(meter, own, ids)  # what can't be scored is said before any is
         task = progress.task("scoring", len(own))
-        risks, by_token = np.full(len(own), np.nan), dict[int, np.ndarray]()
+        parts, by_token = [], dict[int, np.ndarray]()
         for some in fed.parts(AT_ONCE):
             numbers = list(some.spans)
-            found, each = self._risks(model, meter, some, tokens)
-            risks[numbers] = found
+            found, each = self._risks(model, meter, some, tokens, base_rate)
+            parts.append(found.set_index(pd.Index(numbers)))
             by_token |= dict(zip(numbers, each, strict=True)) if tokens else {}
             task.advance(len(numbers))
         table = pd.DataFrame(
@@ -165,28 +247,36 @@ class Study(Report):
                 "id": [one.question.id for one in own],
                 "question": [one.question.question for one in own],
                 "answer": [one.text.strip() for one in own],
-                "risk": risks,
             }
-        )
+        ).join(pd.concat(parts))
         return ScoredAnswers(
             table, _tokens(model, own, ids, [by_token[n] for n in sorted(by_token)]) if tokens else None
         )
 
-    def _risks(self, model: "Model", meter: "Meter", fed: "Fed", tokens: bool) -> tuple[np.ndarray, list[np.ndarray]]:
+    def _risks(
+        self, model: "Model", meter: "Meter", fed: "Fed", tokens: bool, base_rate: float | None
+    ) -> tuple[pd.DataFrame, list[np.ndarray]]:
         """Risks of answers and, where they are wanted, of each one's tokens."""
         from inspector.hallucination.answers.cett import TokenContributions
 
         probe = self.probe
-        if not tokens:
-            return probe.risk(meter.contributions_of(probe.neurons, fed)), []
-        listener = TokenContributions(model, fed.spans, probe.neurons)
-        risks = probe.risk(meter.contributions_of(probe.neurons, fed, [listener]))
-        return risks, [risk_of(probe.fit.log_odds(values)) for values in listener.by_text.values()]
+        listeners = [TokenContributions(model, fed.spans, probe.neurons)] if tokens else []
+        if self.risks is None:
+            found = pd.DataFrame({"risk": probe.risk(meter.contributions_of(probe.neurons, fed, listeners))})
+        else:
+            _, scores = self._measured(meter, fed, listeners)
+            columns = pd.DataFrame(scores, columns=list(HEADLINE))
+            found = columns.assign(probe=risk_of(scores[:, HEADLINE.index("probe")]))
+            found.insert(0, "risk", self.risks.risk(scores, base_rate))
+        each = [risk_of(probe.fit.log_odds(values)) for one in listeners for values in one.by_text.values()]
+        return found, each
 
-    def explain(self, model: "Model", question: str, answer: str | Sequence[int]) -> Scored:
-        """An answer's risk, that of each of its tokens, and the neurons that raise it.
+    def explain(
+        self, model: "Model", question: str, answer: str | Sequence[int], *, base_rate: float | None = None
+    ) -> Scored:
+        """An answer's risk, each single score beside it, and the probe's risk of each token with the neurons' part.
 
-        The tokens' log-odds have the answer's as their mean. Raises as `score` does.
+        The tokens' log-odds have the probe's as their mean. Raises as `score` does.
         """
         from inspector.batches import token_texts
         from inspector.hallucination.answers.cett import TokenContributions
@@ -194,8 +284,11 @@ class Study(Report):
         probe, meter = self.probe, self._meter(model)
         (ids,) = self._ids(model, [question], [answer])
         fed = meter.feed([question], [ids])
+        risks = self._by(None, base_rate)
         listener = TokenContributions(model, fed.spans, probe.neurons)
-        risk = probe.risk(meter.contributions_of(probe.neurons, fed, [listener]))[0]
+        contributions, scores = self._measured(meter, fed, [listener])
+        alone = float(probe.risk(contributions)[0])
+        risk = alone if risks is None else float(risks.risk(scores, base_rate)[0])
         by_token = listener.by_text[0]
         terms = probe.terms(by_token)
         tokens = pd.DataFrame(
@@ -207,7 +300,10 @@ class Study(Report):
         neurons["value"], neurons["term"] = by_token.mean(axis=0), terms.mean(axis=0)
         text = answer if isinstance(answer, str) else model.tokenizer.decode(list(ids)).strip()
         neurons = neurons.sort_values("term", ascending=False, ignore_index=True)
-        return Scored(question, text, float(risk), tokens, neurons)
+        if risks is None:
+            return Scored(question, text, risk, tokens, neurons, alone)
+        reliable = said_of(self.frame("hneurons.reliability"), round(float(risks.risk(scores)[0]), 2))
+        return Scored(question, text, risk, tokens, neurons, alone, risks.beside(scores[0]), reliable)
 
     def _speaking(self, terms: np.ndarray) -> str:
         """The neurons that raise a token's risk most, in words."""

@@ -91,6 +91,7 @@ class Settings(Typed):
     bos: Name = ""
     begin_with_bos: Count | None = None
     hooks: list[Name] = []
+    shard: Annotated[list[Count], Field(min_length=2, max_length=2)] | None = None
     window: Count = 0
     attention: Name = ""
     verified: list[Any] = []

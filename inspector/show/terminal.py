@@ -127,19 +127,32 @@ def print_scored(study: Report, scored: "Scored") -> None:
     console = _console()
     console.print(_text(f"Question: {scored.question}"))
     console.print(_text(f"Answer:   {scored.answer}"))
+    where = " where incorrect and correct answers are equally many" if scored.scores is None else ""
     console.print(
-        _text(
-            f"Risk:     {scored.risk:.2f} that it is incorrect, where incorrect and correct answers are equally many",
-            style=f"bold {VIOLET}",
-        )
+        _text(f"Risk:     {scored.risk:.2f} that it is incorrect{where}. {scored.reliability}", style=f"bold {VIOLET}")
     )
-    table = empty_table("Each token, and the neurons that raise its risk (layer.neuron)", VIOLET)
+    if scored.scores is not None:
+        console.print(_beside(scored.scores))
+    for said in scored.pull():
+        console.print(_text(said))
+    table = empty_table("Each token's risk by the probe, and the neurons that raise it (layer.neuron)", VIOLET)
     for name in ("token", "risk", "neurons"):
         table.add_column(name, justify="right" if name == "risk" else "left")
     for row in scored.tokens.itertuples():
         table.add_row(_token(row.token), f"{row.risk:.2f}", _text(row.neurons))
     console.print(table)
     console.print(_text(f"What that risk is worth: {of_part(study.parts[0])[0]}"))
+
+
+def _beside(scores: pd.DataFrame) -> Table:
+    """Each score of an answer among the study's own."""
+    table = empty_table("Each score among those of the study's answers", VIOLET)
+    for name in ("score", "value", "riskier than", "adds to the risk"):
+        table.add_column(name, justify="left" if name == "score" else "right")
+    for row in scores.itertuples():
+        adds = f"{row.term:+.2f}" if row.in_headline else "not in it"
+        table.add_row(_text(row.score), f"{row.value:,.3g}", f"{row.percentile:.0f} %", adds)
+    return table
 
 
 def print_neuron(states: pd.DataFrame, tokens: pd.DataFrame) -> None:

@@ -122,6 +122,53 @@ class Scores(Group):
     n: Float[np.ndarray, " predictor"]
 
 
+HEADLINE = ("probe", "entropy", "logprob", "self-certainty", "length")
+"""What the headline risk may look at, in the order of its weights: all that one pass over question and answer tells."""
+
+
+@dataclass(frozen=True)
+class HeadlineArrays(Group):
+    """The headline risk's logistic regression. Earlier runs lack it.
+
+    Args:
+        weight, mean, scale: of each of `HEADLINE`, standardised; 0 for one that was not chosen.
+        bias: one number.
+        calibration: slopes where the risk is low and where it is high, and a shift (`calibrated`).
+        base: share of the answers that it was fitted on that are incorrect, which its risks have on average.
+    """
+
+    prefix = "headline"
+
+    weight: Float[np.ndarray, " score"]
+    mean: Float[np.ndarray, " score"]
+    scale: Float[np.ndarray, " score"]
+    bias: Float[np.ndarray, " one"]
+    calibration: Float[np.ndarray, " calibration"]
+    base: Float[np.ndarray, " one"]
+
+    def terms(self, scores: Float[np.ndarray, "row score"]) -> Float[np.ndarray, "row score"]:
+        """What each score adds to the log-odds, before they are calibrated, of an answer that is otherwise average."""
+        return (scores - self.mean) / self.scale * self.weight
+
+    def log_odds(self, scores: Float[np.ndarray, "row score"]) -> Float[np.ndarray, " row"]:
+        """Log-odds that an answer is incorrect, where `base` of all are."""
+        return calibrated(self.raw(scores), self.calibration)
+
+    def raw(self, scores: Float[np.ndarray, "row score"]) -> Float[np.ndarray, " row"]:
+        """The same before they are calibrated."""
+        return self.terms(scores).sum(axis=1) + self.bias[0]
+
+
+def calibrated(odds: Float[np.ndarray, " row"], by: Float[np.ndarray, " calibration"]) -> Float[np.ndarray, " row"]:
+    """Log-odds by Kull, Silva Filho and Flach's beta calibration (2017): b·softplus(z) − a·softplus(−z) + c.
+
+    Args:
+        odds: z.
+        by: a, b, c; 1, 1, 0 change nothing.
+    """
+    return by[1] * np.logaddexp(0, odds) - by[0] * np.logaddexp(0, -odds) + by[2]
+
+
 @dataclass(frozen=True)
 class Curve(Group):
     """AUROC on answers not fitted on, over the number of neurons. Earlier runs lack it.
@@ -180,6 +227,10 @@ _AXES = {
     },
     **{f"{Scores.prefix}_{field.name}": ("predictor",) for field in fields(Scores)},
     **{f"{Curve.prefix}_{field.name}": ("k",) for field in fields(Curve)},
+    **{f"{HeadlineArrays.prefix}_{field.name}": ("score",) for field in fields(HeadlineArrays)},
+    "headline_bias": ("one",),
+    "headline_base": ("one",),
+    "headline_calibration": ("calibration",),
     "curve_random": ("curve draw", "k"),
     "probe_bias": ("one",),
 }

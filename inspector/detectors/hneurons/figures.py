@@ -21,6 +21,7 @@ __all__ = [
     "over_alpha",
     "over_neurons",
     "predictors",
+    "reliability",
     "risk_coverage",
     "roc_curves",
     "two_predictors",
@@ -33,7 +34,7 @@ def predictors(scores: pd.DataFrame) -> go.Figure:
     ordered = scores.sort_values("auroc", ignore_index=True)
     figure = go.Figure()
     for mine, colour in ((True, VIOLET), (False, NEUTRAL)):
-        rows = ordered[ordered["name"].isin(("probe", "probe 3-vs-1", "combined")) == mine]
+        rows = ordered[ordered["name"].isin(("probe", "probe 3-vs-1", "combined", "headline")) == mine]
         figure.add_scatter(
             x=rows["auroc"],
             y=rows["name"].map(html.escape),
@@ -81,6 +82,39 @@ def over_neurons(k_curve: pd.DataFrame) -> go.Figure:
     run = k_curve["k"].iloc[longest_run(k_curve["better"])]
     beats = f"better than as many random ones from k = {run.iloc[0]:,} to {run.iloc[-1]:,}" if len(run) else "no better"
     return finish(figure, f"Chosen neurons are {beats}{'' if len(run) else ' than random ones'}")
+
+
+def reliability(reliability: pd.DataFrame) -> go.Figure:
+    """How many answers of each headline risk were incorrect (frame `hneurons.reliability`)."""
+    rows = reliability[reliability["n"] > 0]
+    figure = go.Figure()
+    figure.add_scatter(
+        x=[0, 1], y=[0, 1], mode="lines", line={"color": NEUTRAL, "dash": "dot"}, hoverinfo="skip", showlegend=False
+    )
+    figure.add_scatter(
+        x=rows["risk"],
+        y=rows["share"],
+        mode="markers+text",
+        text=rows["n"].map("{:,}".format),
+        textposition="bottom right",
+        marker={"color": VIOLET, "size": 10},
+        error_y={
+            "type": "data",
+            "symmetric": False,
+            "array": rows["share_high"] - rows["share"],
+            "arrayminus": rows["share"] - rows["share_low"],
+        },
+        showlegend=False,
+        hovertemplate="%{text} answers, mean risk %{x:.2f}: %{y:.0%} incorrect<extra></extra>",
+    )
+    figure.update_xaxes(title="risk said (mean of the answers in a fifth of the range)", range=[0, 1])
+    figure.update_yaxes(title="share that was incorrect", range=[0, 1.02], tickformat=".0%")
+    top = rows.iloc[-1]
+    return finish(
+        figure,
+        f"Of {top['n']:,.0f} answers with a risk of {top['low']:.1f} to {top['high']:.1f}, {top['wrong']:,.0f} were "
+        "incorrect",
+    )
 
 
 def roc_curves(roc: pd.DataFrame) -> go.Figure:
@@ -185,6 +219,13 @@ def drawings(m: Measured) -> dict[str, Drawing]:
             {},
             "Where the chosen neurons' line lies within the band of random ones, it doesn't matter which are taken.",
             ("AUROC",),
+        ),
+        "hneurons.reliability": Drawing(
+            reliability,
+            ("hneurons.reliability",),
+            {},
+            "On the dotted line a risk is what it says. The numbers count answers; no fit saw the answer it is of.",
+            ("risk",),
         ),
         "hneurons.roc": Drawing(
             roc_curves,

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, fields
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
-from scipy.special import expit
+from scipy.special import expit, logit
 
 from inspector.detectors.hneurons.arrays import (
     EXPLAINED,
@@ -24,7 +25,7 @@ from inspector.detectors.hneurons.thresholds import Thresholds
 from inspector.detectors.measured import Measured
 from inspector.detectors.shown import Frame, verdict_by
 from inspector.records import Evidence, Finding
-from inspector.stats import auroc_difference, calibration_floor, prediction_rejection
+from inspector.stats import auroc_difference, calibration_floor, mean_interval, prediction_rejection
 
 
 def candidates(evidence: Evidence, t: Thresholds) -> pd.DataFrame:
@@ -138,6 +139,40 @@ def transfers(evidence: Evidence) -> pd.DataFrame:
     return table.astype(dict.fromkeys(("auroc", "low", "high", "logprob"), "float64"))  # null in JSON is NaN
 
 
+EDGES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+"""Of the reliability table's risks."""
+
+
+def reliability(evidence: Evidence) -> pd.DataFrame:
+    """How many of the answers with a headline risk in each range were incorrect; no fit saw the answer it gives one.
+
+    Columns: low, high (of the risk), n, wrong (answers), share, share_low, share_high (95 %), risk (the mean).
+    """
+    odds = evidence["odds"][evidence.facts["predictors"].index("headline")]
+    known = np.isfinite(odds)
+    risk = expit(odds[known] + logit(evidence["headline_base"][0]))
+    wrong = evidence["label"][known] == LABELS.index("wrong")
+    place = np.clip(np.searchsorted(EDGES, risk, side="right") - 1, 0, len(EDGES) - 2)
+    rows = []
+    for number, (low, high) in enumerate(pairwise(EDGES)):
+        mine = wrong[place == number]
+        ends = mean_interval(mine.astype(float), share=True) if len(mine) else (np.nan, np.nan)
+        share, mean = (float(mine.mean()), float(risk[place == number].mean())) if len(mine) else (np.nan, np.nan)
+        rows.append((low, high, len(mine), int(mine.sum()), share, float(ends[0]), float(ends[1]), mean))
+    return pd.DataFrame(rows, columns=["low", "high", "n", "wrong", "share", "share_low", "share_high", "risk"])
+
+
+def said_of(table: pd.DataFrame, risk: float) -> str:
+    """What the reliability table says of a risk, in words."""
+    row = table[(table["low"] <= risk) & ((risk < table["high"]) | (table["high"] == 1.0))].iloc[0]
+    if not row["n"]:
+        return f"None of the study's answers had a risk of {row['low']:.1f} to {row['high']:.1f}."
+    return (
+        f"Of the study's {row['n']:,.0f} answers with a risk of {row['low']:.1f} to {row['high']:.1f}, "
+        f"{row['wrong']:,.0f} were incorrect."
+    )
+
+
 def roc(evidence: Evidence) -> pd.DataFrame:
     """ROC curves of the predictors, at most 200 points each: name, false_alarms, caught."""
     made_up = evidence["label"] == LABELS.index("wrong")
@@ -220,6 +255,7 @@ FRAMES: Mapping[str, Frame] = {
     "scores": Frame(lambda m: scores(m.evidence, m.record.tables["answers"])),
     "baselines": Frame(lambda m: baselines(m.evidence), present=lambda m: "baselines" in m.evidence.facts),
     "k_curve": Frame(lambda m: k_curve(m.evidence), present=lambda m: "curve_k" in m.evidence.arrays),
+    "reliability": Frame(lambda m: reliability(m.evidence), present=lambda m: "headline_base" in m.evidence.arrays),
     "counts": Frame(lambda m: counts(m.evidence)),
     "transfers": Frame(lambda m: transfers(m.evidence)),
     "roc": Frame(lambda m: roc(m.evidence)),

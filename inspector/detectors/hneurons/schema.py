@@ -8,11 +8,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from inspector.detectors.hneurons.arrays import (
     EXPLAINED,
+    HEADLINE,
     LABELS,
     SPLITS,
     Added,
     Curve,
     Group,
+    HeadlineArrays,
     ProbeArrays,
     Scores,
     Tested,
@@ -60,6 +62,7 @@ class Facts(BaseModel):
     agreement: float
     transfers: list[TransferFact | list[Any]]
     baselines: list[BaselineFact] = []
+    headline: str = ""
 
 
 def _array(name: str, **limits: Any) -> Array:
@@ -81,6 +84,8 @@ def _check(m: Measured) -> None:
         raise ValueError(f"the predictors of '{name}' are not those of its arrays")
     if not {"probe", "entropy"} <= set(predictors) or {"random", "shuffled"} & set(predictors):
         raise ValueError(f"the predictors of '{name}' lack the probe or the entropy")
+    if ("headline" in predictors) != ("headline_base" in e.arrays):
+        raise ValueError(f"the headline risk of '{name}' lacks its fit or its odds")
     if not np.isfinite(e["score_auroc"][predictors.index("entropy")]):
         raise ValueError(f"the entropy's AUROC of '{name}' is not known")
     if not len(e["random_auroc"]) or not len(e["shuffled_auroc"]):
@@ -115,21 +120,24 @@ SCHEMA = Schema(
         **{name: _array(name, kind="number") for name in ("risk", "tokens", "entropy", "logprob", "agreeing", "odds")},
         "counts": _array("counts", kind="int", low=0),
         "agreements": _array("agreements"),
-        "random_auroc": Array(("random draw",), finite=True),
-        "shuffled_auroc": Array(("shuffled draw",), finite=True),
+        "random_auroc": Array(("random draw",), low=0, high=1, finite=True),
+        "shuffled_auroc": Array(("shuffled draw",), low=0, high=1, finite=True),
         **_arrays(ProbeArrays, finite=True),
         "probe_layer": _array("probe_layer", kind="int", low=0, high="layer"),
         **{name: _array(name, kind="int", low=0) for name in ("probe_neuron", "probe_column")},
-        **_arrays(Tested),
-        **_arrays(Added, group="added"),
+        **_arrays(Tested, low=0, high=1),
+        **_arrays(Added, low=0, high=1, group="added"),
         "added_explained": _array("added_explained", kind="int", low=0, high=len(EXPLAINED) - 1, group="added"),
-        **_arrays(Curve, group="curve"),
+        **_arrays(HeadlineArrays, finite=True, group="headline"),
+        "headline_base": _array("headline_base", kind="number", finite=True, low=0, high=1, group="headline"),
+        "certainty": _array("certainty", kind="number", group="headline"),
+        **_arrays(Curve, low=0, high=1, group="curve"),
         "curve_k": _array("curve_k", kind="int", low=1, group="curve"),
         **_arrays(Scores),
         "score_n": _array("score_n", finite=True, low=0, high=2.0**53),
     },
     facts=Facts,
-    sizes={"label": len(LABELS), "one": 1},
+    sizes={"label": len(LABELS), "one": 1, "score": len(HEADLINE), "calibration": 3},
     controls={
         "contributions": Schema({"text": _array("text", kind="int"), "answer": Array(("text", "layer", "neuron"))})
     },

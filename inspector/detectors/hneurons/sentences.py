@@ -12,7 +12,7 @@ from inspector.detectors.measured import Measured
 from inspector.detectors.shown import Cell, TextTable, Tile, cells_of
 from inspector.records import Sentence, metric_words
 
-OUR_OWN = ("probe", "probe 3-vs-1", "random", "shuffled")
+OUR_OWN = ("probe", "probe 3-vs-1", "headline", "random", "shuffled")
 """Scores that a sentence doesn't set beside the probe."""
 
 NEURONS_SHOWN = 12
@@ -35,6 +35,8 @@ def found(m: Measured) -> Iterator[Sentence]:
     shuffled = f"shuffled labels {scores.loc['shuffled', 'auroc']:.3f}"
     yield Sentence(m.name, f"Beside it: {', '.join(rivals)}; {shuffled}.")
     yield from _beside_the_best(m, scores)
+    if "reliability" in m.frames:
+        yield Sentence(m.name, _headline(m, scores.loc["headline"]))
     if "k_curve" in m.frames:
         yield Sentence(m.name, _over_neurons(m.frame("k_curve")))
     if len(candidates):
@@ -58,6 +60,24 @@ def _beside_the_best(m: Measured, scores: pd.DataFrame) -> Iterator[Sentence]:
         m.name,
         f"The probe is {verdict} the best of them that looks at no activation, {best.name}: a "
         f"difference in AUROC of {best['probe_minus']:+.3f} [{low:+.3f}, {high:+.3f}] on the same answers.",
+    )
+
+
+def _headline(m: Measured, scored: pd.Series) -> str:
+    """What new answers' risk is made of, and how far it can be believed."""
+    filled = m.frame("reliability")
+    filled = filled[filled["n"] > 0]
+    chosen = {"all together": "the probe and all scores of one pass", "all but the probe": "all scores of one pass"}
+    of = m.evidence.facts["headline"]
+    base = float(m.evidence["headline_base"][0])
+    ends = "; ".join(
+        f"of {row.n:,.0f} with {row.low:.1f} to {row.high:.1f}, {row.wrong:,.0f} were incorrect"
+        for row in (filled.iloc[-1], filled.iloc[0])
+    )
+    return (
+        f"The risk that answers are given is made of {chosen.get(of, of)}, chosen and calibrated by answers that it "
+        f"wasn't fitted on ({base:.0%} of them are incorrect): AUROC {scored['auroc']:.3f} [{scored['low']:.3f}, "
+        f"{scored['high']:.3f}]; {ends}."
     )
 
 

@@ -10,6 +10,7 @@ from inspector.detectors.hneurons.arrays import EXPLAINED, Added, Curve, Tested,
 from inspector.errors import InputError
 from inspector.hallucination.probe import k_curve as over_k
 from inspector.hallucination.probe import nested_cv as evaluation
+from inspector.hallucination.probe.headline import Headline, headline
 from inspector.hallucination.probe.lasso import Fit
 from inspector.hallucination.probe.nested_cv import (
     OUTER,
@@ -42,6 +43,7 @@ class Sample:
         question: mean CETT over the questions' tokens.
         residual: mean residual stream over the answers' tokens, `[row, depth, d_model]`.
         plain: scores that need no probe, by name: length, entropy, logprob.
+        certainty: self-certainty, another.
         relation: what kind of fact is asked for; empty where that isn't known.
         rivals: out-of-fold log-odds of every row by what needs no neuron, by name, given the folds.
     """
@@ -51,7 +53,13 @@ class Sample:
     residual: Float[np.ndarray, "row depth d_model"]
     plain: Mapping[str, Float[np.ndarray, " row"]]
     relation: Sequence[str]
+    certainty: Float[np.ndarray, " row"]
     rivals: Callable[[Folds], Mapping[str, Float[np.ndarray, " row"]]] = lambda folds: {}
+
+    @property
+    def cheap(self) -> Mapping[str, Float[np.ndarray, " row"]]:
+        """What the headline risk may look at beside the probe."""
+        return {**self.plain, "self-certainty": self.certainty}
 
 
 @dataclass(frozen=True)
@@ -69,6 +77,7 @@ class Selection:
         added: what they add to `plain` scores.
         transfers: from the other relations to each relation.
         curve: AUROC over the number of neurons, chosen and random.
+        headline: the risk that new answers get, which `odds` has a row of too.
     """
 
     folds: Folds
@@ -83,6 +92,7 @@ class Selection:
     added: Added
     transfers: tuple[Transfer, ...]
     curve: Curve
+    headline: Headline
 
 
 def steps(sample: Sample) -> int:
@@ -101,9 +111,10 @@ def select(sample: Sample, seed: int, task: Task) -> Selection:
     folds = split(answers.keys, answers.made_up, OUTER, seed)
     probe = evaluation.nested(answers, folds, seed, task)
     fit, fitted, held_out, tested, added = final(sample, seed, task)
+    risk = headline(sample.cheap, probe, answers.made_up, answers.keys, folds, seed)
     return Selection(
         folds,
-        _predictors(sample, folds, probe, seed, task),
+        {**_predictors(sample, folds, probe, seed, task), "headline": risk.odds},
         probe.neurons,
         evaluation.random_neurons(answers, folds, probe.neurons, RANDOM_DRAWS, seed, task),
         np.array([evaluation.shuffled(answers, folds, probe.steps, seed + i, task) for i in range(SHUFFLES)]),
@@ -114,6 +125,7 @@ def select(sample: Sample, seed: int, task: Task) -> Selection:
         added,
         between_relations(answers, sample.relation, sample.plain["logprob"], seed, task),
         over_k.k_curve(answers, folds, seed, task),
+        risk,
     )
 
 

@@ -1,0 +1,102 @@
+"""Runs of a corpus's shards as the run of the whole: `merge`."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import reduce
+
+import numpy as np
+
+from inspector.arguments import takes
+from inspector.errors import DetectorError, InputError
+from inspector.records import Evidence
+from inspector.run.report import Report, judged
+
+COUNTED = ("texts", "begin_with_bos")
+"""Settings that are numbers of texts, which add up."""
+PLAIN = ("shard",)
+"""Settings that differ between shards."""
+
+
+@takes()
+def merge(reports: Iterable[Report]) -> Report:
+    """The report of all shards' texts together, as one scan of them all would give it.
+
+    Evidence is merged by each detector's own rule and judged again; the order of the shards doesn't matter. Shards
+    come from `examine(…, shard=(1, 4))` and so on, or from scans whose texts are numbered apart (`first_text=`).
+
+    Args:
+        reports: of scans by one model under the same settings.
+
+    Raises:
+        InputError: fewer than two, a study, other models or settings, a text in two of them, a shard that is missing.
+    """
+    parts = list(reports)
+    if len(parts) < 2 or not all(isinstance(one, Report) for one in parts):
+        raise InputError(f"merge got {len(parts)} reports. Pass two or more, from examine or open_run.")
+    _refuse(parts)
+    first = parts[0]
+    tokens = _tokens(parts)
+    evidence = {name: _merged(name, [one.evidence[name] for one in parts]) for name in first.evidence}
+    settings = {name: value for name, value in first.settings.items() if name not in PLAIN}
+    settings |= {name: sum(one.settings[name] for one in parts) for name in COUNTED if name in first.settings}
+    whole = Report(first.card, settings, evidence, (), tokens)
+    whole = replace(whole, findings=judged(whole))
+    return replace(whole, notes=tuple(dict.fromkeys(_notes(whole, parts))))
+
+
+def _refuse(parts: Sequence[Report]) -> None:
+    """Check that the shards are of one scan, and that none is missing."""
+    first = parts[0]
+    if any("study" in one.settings or one.effects for one in parts):
+        raise InputError("Hallucination studies and verified runs can't be merged. Merge scans, then verify.")
+    for one in parts[1:]:
+        for what, mine, other in (
+            ("weights", first.card["fingerprint"], one.card["fingerprint"]),
+            ("dtype", first.card["dtype"], one.card["dtype"]),
+            *((name, first.settings.get(name), one.settings.get(name)) for name in _settings(parts)),
+            ("evidence", sorted(first.evidence), sorted(one.evidence)),
+        ):
+            if mine != other:
+                raise InputError(
+                    f"These runs can't be merged: {what} is {mine!s:.60} in one and {other!s:.60} in another."
+                )
+    shards = [tuple(one.settings["shard"]) for one in parts if one.settings.get("shard")]
+    if len(shards) == len(parts):
+        missing = sorted({(number, shards[0][1]) for number in range(1, shards[0][1] + 1)} - set(shards))
+        if missing:
+            raise InputError(f"Shard {missing[0][0]}/{missing[0][1]} is missing. Merge all of them at once.")
+
+
+def _settings(parts: Sequence[Report]) -> list[str]:
+    return sorted({name for one in parts for name in one.settings} - {*COUNTED, *PLAIN})
+
+
+def _merged(name: str, shards: Sequence[Evidence]) -> Evidence:
+    """All shards' evidence; a control input is the same in each, and counts once."""
+    return shards[0] if "." in name else reduce(lambda one, other: one.merge(other), shards)
+
+
+def _notes(whole: Report, parts: Sequence[Report]) -> Iterator[str]:
+    """What was noted of any shard's texts is the shard's; what detectors note is made again of all."""
+    for one in parts:
+        where = f"Shard {one.settings['shard'][0]}/{one.settings['shard'][1]}: " if one.settings.get("shard") else ""
+        common = set.intersection(*(set(each.notes) for each in parts))
+        yield from (note if note in common else f"{where}{note}" for note in one.notes if note not in _brought(one))
+    yield from _brought(whole)
+
+
+def _brought(report: Report) -> list[str]:
+    """What detectors note of a report."""
+    found: list[str] = []
+    for part in report.parts:
+        try:
+            found += part.ask("notes") or ()
+        except DetectorError:
+            continue
+    return found
+
+
+def _tokens(parts: Sequence[Report]) -> Mapping[str, np.ndarray]:
+    joined = {name: np.concatenate([one.tokens[name] for one in parts]) for name in parts[0].tokens}
+    order = np.lexsort((joined["position"], joined["text"]))
+    return {name: column[order] for name, column in joined.items()}
