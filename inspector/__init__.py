@@ -11,6 +11,7 @@ from inspector import moved
 if TYPE_CHECKING:
     from inspector.analyses.logit_lens import Lens, logit_lens
     from inspector.analyses.neurons import NeuronStates, describe_neurons
+    from inspector.analyses.two_models import ModelDifferences, compare_models
     from inspector.errors import InspectorError
     from inspector.hallucination.answers.own import own_answers
     from inspector.hallucination.compare_decoding import compare_decoding
@@ -47,6 +48,8 @@ _HOMES = {
     "describe_neurons": "inspector.analyses.neurons",
     "logit_lens": "inspector.analyses.logit_lens",
     "compare_decoding": "inspector.hallucination.compare_decoding",
+    "compare_models": "inspector.analyses.two_models",
+    "ModelDifferences": "inspector.analyses.two_models",
     "Lens": "inspector.analyses.logit_lens",
     "NeuronStates": "inspector.analyses.neurons",
     "intervene": "inspector.interventions.apply",
@@ -63,11 +66,13 @@ __all__ = [
     "Intervention",
     "Lens",
     "Model",
+    "ModelDifferences",
     "NeuronStates",
     "Report",
     "Site",
     "Study",
     "compare_decoding",
+    "compare_models",
     "describe_neurons",
     "examine",
     "guard",

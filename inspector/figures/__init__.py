@@ -15,6 +15,7 @@ _HOMES = {
     "Source": "drawing",
     "attention_pattern": "patterns",
     "effect_intervals": "effects",
+    "error_over_depth": "two_models",
     "lens_map": "lens",
     "settling": "lens",
     "two_over_depth": "comparison",

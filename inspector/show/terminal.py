@@ -1,6 +1,6 @@
 """A run on a terminal: sentences, then the tables that each detector brings; and answers, neurons, lenses."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,12 +14,13 @@ from inspector.detectors.base import attempt
 from inspector.detectors.measured import Measured
 from inspector.detectors.shown import TextTable, token_text
 from inspector.errors import DetectorError
-from inspector.figures.palette import NEUTRAL, VIOLET
+from inspector.figures.palette import NEUTRAL, ORANGE, VIOLET
 from inspector.printable import printable
 from inspector.run.report import Report
 from inspector.show.sentences import of_part, paragraphs
 
 if TYPE_CHECKING:
+    from inspector.analyses.two_models import ModelDifferences
     from inspector.hallucination.guard import Guarded
     from inspector.hallucination.study import Scored
 
@@ -202,6 +203,46 @@ def _promoted(tokens: pd.DataFrame) -> Table:
 def _words(text: str, part: slice) -> Text:
     """A piece of a text on one line."""
     return _text("".join(c if c.isprintable() else " " for c in str(text))[part])
+
+
+def print_differences(found: "ModelDifferences") -> None:
+    """Print what two models differ by, over depth and at the worst tokens, to stdout."""
+    console = _console()
+    for said in found.sentences():
+        console.print(_text(said))
+    layers = empty_table("After each layer: error of a token's stream, and where the squared error lies", ORANGE)
+    for name in ("layer", "relative error", "interval", "cosine", "SQNR (dB)", "first tokens", "dim", "its share"):
+        layers.add_column(name, justify="right")
+    for row in found.layers.itertuples():
+        interval = "" if pd.isna(row.low) else f"{row.low:.2%}–{row.high:.2%}"
+        shares = (f"{row.first_token:.0%}", str(row.dim), f"{row.dim_share:.0%}")
+        layers.add_row(
+            str(row.layer), f"{row.relative_error:.2%}", interval, f"{row.cosine:.4f}", f"{row.sqnr:.1f}", *shares
+        )
+    console.print(layers)
+    worst = empty_table("Tokens after which predictions differ most", NEUTRAL)
+    for name in ("KL (nats)", "text", "position", "before", "token", "first says", "second says"):
+        worst.add_column(name, justify="right" if name in ("KL (nats)", "text", "position", "before") else "left")
+    for row in found.worst().itertuples():
+        place = (_text(row.text), _text(row.position), _words(row.before, slice(-30, None)), _token(row.token))
+        worst.add_row(f"{row.kl:.3f}", *place, _token(row.top_first), _token(row.top_second))
+    console.print(worst)
+
+
+def print_run_differences(numbers: pd.DataFrame, others: Sequence[str]) -> None:
+    """Print the numbers that two runs have, and what else they differ in, to stdout."""
+    console = _console()
+    if others:
+        console.print(_text(f"What else differs. {' '.join(others)}"))
+    if numbers.empty:
+        console.print(_text("These runs measured different things, so there is nothing to set side by side."))
+        return
+    table = empty_table("Numbers that both runs have", NEUTRAL)
+    for name in numbers.columns:
+        table.add_column(str(name), justify="left" if name == "number" else "right")
+    for row in numbers.itertuples(index=False):
+        table.add_row(_text(row[0]), *("" if pd.isna(value) else f"{value:,.4g}" for value in row[1:]))
+    console.print(table)
 
 
 def print_lens(lens: pd.DataFrame, depth: pd.DataFrame, how: Mapping[str, Any], deep_from: int) -> None:

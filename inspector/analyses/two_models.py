@@ -1,0 +1,259 @@
+"""`compare_models`: two models on the same tokens, layer by layer and token by token."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from functools import cached_property
+from html import escape
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+
+from inspector.analyses.two_models_reducer import Against, First
+from inspector.arguments import takes
+from inspector.batches import TokenSequence, batches, token_table, tokenise
+from inspector.errors import InputError
+from inspector.interventions.apply import intervene
+from inspector.interventions.values import Intervention
+from inspector.models import Model
+from inspector.models.conversations import texts_for
+from inspector.models.observe import observe
+from inspector.printable import printable
+from inspector.progress import Reported, progress_of
+from inspector.stats import mean_interval
+from inspector.texts import Given, built_in
+
+TEXTS, WINDOW, DIMS, AROUND = 16, 512, 8, 8
+"""Built-in texts, tokens of a window, dims listed for each layer, and tokens shown on both sides of one."""
+ROOM = 1 << 27
+"""Numbers of a batch that are held at once: the first model's streams, and both models' logits."""
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class ModelDifferences:
+    """What `compare_models` found. The first model is what the second is measured by.
+
+    Args:
+        first, second: the models' cards.
+        inputs: the tokens, one row each: text, position, token.
+        by_token: `[token]`: kl (nats), loss_first, loss_second (of the token; NaN at a text's first), top_first and
+            top_second (ids).
+        by_text: `[text, layer]`: error (mean over tokens of ‖b − a‖ / ‖a‖), cosine, squared_error, squared, at_first
+            (the first token's part of squared_error), lost (tokens whose stream isn't finite in the second).
+        by_dim: `[layer, dim]`: squared error.
+        names: text of every token id in `top_first` and `top_second`.
+    """
+
+    first: Mapping[str, Any]
+    second: Mapping[str, Any]
+    inputs: pd.DataFrame
+    by_token: Mapping[str, np.ndarray]
+    by_text: Mapping[str, Float[np.ndarray, "text layer"]]
+    by_dim: Float[np.ndarray, "layer dim"]
+    names: Mapping[int, str]
+
+    @cached_property
+    def layers(self) -> pd.DataFrame:
+        """One row per layer: how far the second model's stream after it is from the first's.
+
+        Columns: layer; relative_error (mean over tokens of ‖b − a‖ / ‖a‖, then over texts) with its interval over texts
+        (low, high); cosine (mean over tokens); sqnr (10 · log10 of Σ‖a‖² / Σ‖b − a‖², in dB, infinite where they are
+        equal); first_token (share of Σ‖b − a‖² at the texts' first tokens); dim, dim_share (the dim with most of it,
+        and its share); lost (tokens whose stream isn't finite in the second model, which no number counts).
+        """
+        t = self.by_text
+        low, high = mean_interval(t["error"], share=False)
+        squared, whole = t["squared_error"].sum(axis=0), t["squared"].sum(axis=0)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            sqnr = 10 * np.log10(whole / squared)
+            share = self.by_dim / self.by_dim.sum(axis=1, keepdims=True)
+            first = t["at_first"].sum(axis=0) / squared
+        return pd.DataFrame(
+            {
+                "layer": np.arange(len(squared)),
+                "relative_error": np.nanmean(t["error"], axis=0),
+                "low": low,
+                "high": high,
+                "cosine": np.nanmean(t["cosine"], axis=0),
+                "sqnr": sqnr,
+                "first_token": first,
+                "dim": self.by_dim.argmax(axis=1),
+                "dim_share": share.max(axis=1),
+                "lost": t["lost"].sum(axis=0).astype(np.int64),
+            }
+        )
+
+    @cached_property
+    def dims(self) -> pd.DataFrame:
+        """The dims of each layer with most of the squared error, the largest first: layer, rank, dim, share."""
+        order = np.argsort(-self.by_dim, axis=1, kind="stable")[:, :DIMS]
+        with np.errstate(invalid="ignore"):
+            share = np.take_along_axis(self.by_dim, order, axis=1) / self.by_dim.sum(axis=1, keepdims=True)
+        layers, ranks = np.indices(order.shape)
+        columns = {"layer": layers, "rank": ranks, "dim": order, "share": share}
+        return pd.DataFrame({name: values.reshape(-1) for name, values in columns.items()})
+
+    @cached_property
+    def tokens(self) -> pd.DataFrame:
+        """One row per token: text, position, token, and how it was and is predicted.
+
+        Columns: loss_first, loss_second (nats, of the token; NaN at a text's first); of the prediction after it kl
+        (first‖second, nats), top_first, top_second, changed (whether they differ).
+        """
+        t = self.by_token
+        tops = {name: [self.names[i] for i in t[name].tolist()] for name in ("top_first", "top_second")}
+        losses = {name: t[name] for name in ("loss_first", "loss_second", "kl")}
+        return self.inputs.assign(**losses, **tops, changed=t["top_first"] != t["top_second"])
+
+    @cached_property
+    def summary(self) -> pd.DataFrame:
+        """Over all tokens, with 95 % intervals over texts: measure (kl, changed, loss), value, low, high, n (texts)."""
+        table = self.tokens.assign(loss=self.tokens["loss_second"] - self.tokens["loss_first"])
+        rows = []
+        for name, share in (("kl", False), ("changed", True), ("loss", False)):
+            means = table.groupby("text")[name].mean().to_numpy(np.float64)
+            low, high = mean_interval(means, share=share)
+            rows.append((name, float(np.nanmean(means)), float(low), float(high), len(means)))
+        return pd.DataFrame(rows, columns=["measure", "value", "low", "high", "n"])
+
+    def worst(self, count: int = 10) -> pd.DataFrame:
+        """The tokens after which predictions differ most: text, position, before, token, after, kl, the top tokens."""
+        worst = self.tokens.sort_values("kl", ascending=False, kind="stable").head(count)
+        rows = [self._around(int(row.text), int(row.position)) for row in worst.itertuples()]
+        around = pd.DataFrame(rows, columns=["before", "after"], index=worst.index)
+        return worst.join(around)[["text", "position", "before", "token", "after", "kl", "top_first", "top_second"]]
+
+    def _around(self, text: int, position: int) -> tuple[str, str]:
+        mine = self.inputs[self.inputs["text"] == text]
+        near = mine[mine["position"].between(position - AROUND, position + AROUND)]
+        before, after = near[near["position"] < position], near[near["position"] > position]
+        return "".join(before["token"]), "".join(after["token"])
+
+    def sentences(self) -> list[str]:
+        """What differs, in words."""
+        s, layers = self.summary.set_index("measure"), self.layers
+        kl, changed, loss = (s.loc[name] for name in ("kl", "changed", "loss"))
+        said = [
+            f"{_named(self.second)} differs from {_named(self.first)} by {kl['value']:.3g} nats per prediction"
+            f"{_ends(kl, '.3g')} on {int(kl['n'])} text{'' if kl['n'] == 1 else 's'}; the likeliest token changes at "
+            f"{changed['value']:.1%} of the tokens{_ends(changed, '.1%')}, and the loss by {loss['value']:+.4f} nats"
+            f"{_ends(loss, '+.4f')}."
+        ]
+        if layers["lost"].any():
+            first = layers[layers["lost"] > 0].iloc[0]
+            said.append(
+                f"From layer {first['layer']:.0f} on the second model's stream isn't finite at up to "
+                f"{layers['lost'].max():,.0f} tokens, which no number here counts."
+            )
+        if not (layers["relative_error"] > 0).any():
+            return [*said, "No layer's stream differs."]
+        most = layers.loc[layers["relative_error"].idxmax()]
+        said.append(
+            f"A token's stream is off by {layers['relative_error'].iloc[-1]:.1%} of its size after the last layer; "
+            f"most after layer {most['layer']:.0f}, by {most['relative_error']:.1%}{_ends(most, '.1%')}."
+        )
+        heavy = layers.loc[layers["dim_share"].idxmax()]
+        said.append(
+            f"The squared error is most uneven after layer {heavy['layer']:.0f}: {heavy['dim_share']:.0%} of it lies "
+            f"in dim {heavy['dim']:.0f}, and {heavy['first_token']:.0%} at the texts' first tokens."
+        )
+        return said
+
+    def __repr__(self) -> str:
+        kl = self.summary["value"].iloc[0]
+        return f"<ModelDifferences of {_named(self.second)} from {_named(self.first)}: {kl:.3g} nats per prediction>"
+
+    def _repr_html_(self) -> str:
+        said = "".join(f"<p>{escape(one)}</p>" for one in self.sentences())
+        return said + str(self.layers.to_html(index=False, border=0, float_format=lambda x: f"{x:,.4g}"))
+
+
+def _ends(row: Any, form: str) -> str:
+    """An interval in brackets; nothing where there are too few texts for one."""
+    return "" if np.isnan(row["low"]) else f" [{row['low']:{form}}, {row['high']:{form}}]"
+
+
+def _named(card: Mapping[str, Any]) -> str:
+    changed = " as it is changed" if card.get("changed") else ""
+    return f"{printable(str(card['name']))[:60]} ({card['dtype']}){changed}"
+
+
+@takes(first=Model, second=Model)
+def compare_models(
+    first: Model,
+    second: Model,
+    texts: Given | None = None,
+    *,
+    interventions: Intervention | Sequence[Intervention] = (),
+    bos: bool | None = None,
+    window: int | None = None,
+    progress: Reported = None,
+) -> ModelDifferences:
+    """Run two models on the same tokens, in step, and say where they differ.
+
+    Before and after quantisation or fine-tuning, two checkpoints, two precisions; or one model, and itself under
+    interventions. One pass of each; of the activations a batch's are held, and nothing is on disk.
+
+    Args:
+        first: what the second is measured by, from `load_model`.
+        second: of the same depth, width and vocabulary; may be the first itself.
+        texts: see `inspector.texts.Given`; 16 built-in ones where None.
+        interventions: what the second model is run under.
+        bos: True prepends one BOS to each text, False none, None does what the first model's tokenizer does.
+        window: longer texts are cut into windows of this many tokens; 512 where None.
+        progress: hears of the task `comparing`, in tokens.
+
+    Raises:
+        InputError: models of other shapes or tokenizers, or no texts.
+    """
+    _refuse(first, second)
+    given = texts_for(first.tokenizer, built_in(TEXTS) if texts is None else texts)
+    size = min(window or WINDOW, first.shape.context, second.shape.context)
+    rows = tokenise(first.tokenizer, given, bos=bos, window=size)
+    _refuse_tokens(second, given, rows, bos, size)
+    longest = max(len(row.ids) for row in rows)
+    a_token = first.shape.layers * first.shape.d_model + 4 * first.shape.vocab
+    task = progress_of(progress).task("comparing", sum(len(row.ids) for row in rows))
+    kept, found = First(first), Against(second)
+    for batch in batches(rows, max(longest, ROOM // a_token), first.pad_id):
+        observe(first, [batch], [kept])
+        found.first = kept.taken()
+        with intervene(second, interventions) if interventions else nullcontext():
+            observe(second, [batch], [found], task=task)
+    by_token, by_text = found.arrays([row.text for row in rows])
+    tops = {int(i) for name in ("top_first", "top_second") for i in np.unique(by_token[name])}
+    tokenizer = first.tokenizer
+    names = {i: f"#{i}" if tokenizer is None else tokenizer.decode([i]) for i in tops}
+    table = pd.DataFrame(token_table(rows, tokenizer))[["text", "position", "token"]]
+    card = second.current_card() | ({"changed": True} if interventions else {})
+    return ModelDifferences(first.current_card(), card, table, by_token, by_text, found.by_dim, names)
+
+
+def _refuse(first: Model, second: Model) -> None:
+    """Check that the models have the same shape, as far as streams and logits are concerned."""
+    for what, name in (("layers", "layers"), ("width", "d_model"), ("vocabulary", "vocab")):
+        mine, other = getattr(first.shape, name), getattr(second.shape, name)
+        if mine != other:
+            raise InputError(
+                f"These models can't be compared token by token: their {what} are {mine:,} and {other:,}. Scan each, "
+                "and compare the runs."
+            )
+
+
+def _refuse_tokens(
+    second: Model, given: Sequence[Any], rows: Sequence[TokenSequence], bos: bool | None, window: int
+) -> None:
+    """Check that the second model's tokenizer, where it has one, makes the same tokens."""
+    if second.tokenizer is None:
+        return
+    strings = [number for number, text in enumerate(given) if isinstance(text, str)]
+    mine = {number: [row.ids for row in rows if row.source == number] for number in strings}
+    for number in strings:
+        other = [row.ids for row in tokenise(second.tokenizer, [given[number]], bos=bos, window=window)]
+        if other != mine[number]:
+            raise InputError(
+                f"The models' tokenizers differ: text {number} has other tokens in the second. Give token ids, if they "
+                "mean the same to both."
+            )
