@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from inspector.run.report import Report, open_run
     from inspector.scan import examine
     from inspector.sites import Site
+    from inspector.verification.one_claim import effect, loss
     from inspector.verification.verify import verify
 
 _HOMES = {
@@ -45,6 +46,8 @@ _HOMES = {
     "Effect": "inspector.records",
     "Site": "inspector.sites",
     "verify": "inspector.verification.verify",
+    "effect": "inspector.verification.one_claim",
+    "loss": "inspector.verification.one_claim",
     "describe_neurons": "inspector.analyses.neurons",
     "logit_lens": "inspector.analyses.logit_lens",
     "compare_decoding": "inspector.hallucination.compare_decoding",
@@ -74,11 +77,13 @@ __all__ = [
     "compare_decoding",
     "compare_models",
     "describe_neurons",
+    "effect",
     "examine",
     "guard",
     "intervene",
     "load_model",
     "logit_lens",
+    "loss",
     "merge",
     "open_run",
     "own_answers",

@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 from functools import wraps
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from inspector.errors import InputError
 from inspector.printable import listed
@@ -19,7 +19,7 @@ MAKERS = {
 }
 
 
-def takes(**kinds: type | tuple[type, ...]) -> Callable[[Callable[Given, Result]], Callable[Given, Result]]:
+def takes(**kinds: Any) -> Callable[[Callable[Given, Result]], Callable[Given, Result]]:
     """Check a function's arguments by type, where types are named, and its keywords by name.
 
     Raises:
@@ -58,7 +58,7 @@ def meant(name: object, known: Iterable[object], most: int = 12) -> str:
     return f"{known} Did you mean '{near[0]}'?" if near else known
 
 
-def _wanted(kind: type | tuple[type, ...]) -> str:
+def _wanted(kind: Any) -> str:
     kinds = [one for one in (kind if isinstance(kind, tuple) else (kind,)) if one is not type(None)]
     made = [f", {MAKERS[one.__name__]}" for one in kinds if one.__name__ in MAKERS]
     return " or ".join(_a(one) for one in kinds) + "".join(made[:1])

@@ -207,6 +207,12 @@ class Effect:
     detector: str = ""
     worst: float = float("nan")
 
+    def frame(self) -> Any:
+        """A DataFrame of one row, as `inspector.figures.effect_intervals` takes it."""
+        import pandas as pd
+
+        return pd.DataFrame([asdict(self)])
+
 
 @dataclass(frozen=True)
 class Verdict:

@@ -17,7 +17,7 @@ PLAIN = ("shard",)
 """Settings that differ between shards."""
 
 
-@takes()
+@takes(reports=Iterable)
 def merge(reports: Iterable[Report]) -> Report:
     """The report of all shards' texts together, as one scan of them all would give it.
 
