@@ -39,7 +39,8 @@ def main() -> None:
     print(f"{done} damaged runs, seeds {given.seed} to {given.seed + done - 1}, {time.monotonic() - started:.0f} s")
     for how, ones in sorted(found.items(), key=lambda item: -len(item[1])):
         slowest = max(one.seconds for one in ones)
-        first = "" if ones[0].good else f"; seed {ones[0].seed}: {ones[0].run}, {ones[0].damage}"
+        seeds = ", ".join(str(one.seed) for one in ones[:8])
+        first = "" if ones[0].good else f"; seeds {seeds}; the first: {ones[0].run}, {ones[0].damage}"
         print(f"{len(ones):6d}  {how} (slowest {slowest:.1f} s){first}")
         if given.trace and not ones[0].good:
             print(ones[0].detail)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fuzz.damage import damaged
-from fuzz.use import everything
+from fuzz.use import PartFailed, everything
 
 from inspector import open_run
 from inspector.errors import RunError
@@ -111,7 +111,8 @@ def _named(error: BaseException) -> str:
     frames = traceback.extract_tb(first.__traceback__)
     ours = [f for f in frames if "/inspector/" in f.filename] or list(frames)
     where = f"{Path(ours[-1].filename).name}:{ours[-1].name}" if ours else "?"
-    return f"{type(first).__name__} in {where}"
+    what = f" ({first})" if isinstance(first, PartFailed) else ""
+    return f"{type(first).__name__} in {where}{what}"
 
 
 def _trace(error: BaseException) -> str:

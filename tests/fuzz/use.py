@@ -1,7 +1,9 @@
 """Everything that one does with a run: each table, sentence, figure and page of it, judged again and in a terminal."""
 
+import html
 import io
 import json
+import re
 from contextlib import redirect_stdout
 from pathlib import Path
 
@@ -11,6 +13,10 @@ from inspector.run.report import Report, judged
 from inspector.show.html import render
 from inspector.show.sentences import of_part, sentences
 from inspector.show.terminal import print_report, text_tables
+
+
+class PartFailed(Exception):
+    """A part of a detector failed, and its page says so."""
 
 
 def raised(fault: Exception) -> None:
@@ -38,4 +44,5 @@ def everything(report: Report) -> None:
         print_report(report, Path("run"))
         print_json(_as_json(report, None))
     page = render(report)
-    assert "failed in" not in page and "Everything else continues" not in page
+    if failed := re.search(r"failed in ([^(]*\(\w*)|Everything else continues", page):
+        raise PartFailed(html.unescape(failed[1] or failed[0]))

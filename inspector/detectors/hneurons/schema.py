@@ -101,7 +101,8 @@ def _check(m: Measured) -> None:
         fits = (e["probe_neuron"] < neurons).all() and (e["probe_column"] == place).all() and layers > 0
         if not fits or len(held["text"]) != len(e["text"]):
             raise ValueError(f"the contributions of '{name}' are not those of its answers and probe")
-    if "guard" in tables and len(tables["guard"]["policy"]):
+    drawn = tables.get("guard_curve", {}).get("policy", ())
+    if "guard" in tables and (len(tables["guard"]["policy"]) or len(drawn)):
         ways = list(zip(tables["guard"]["policy"], tables["guard"]["by"], strict=True))
         if len(set(ways)) < len(ways) or not {("abstain", "probe"), ("abstain", "entropy")} <= set(ways):
             raise ValueError("table 'guard' lacks a policy, or has one twice")
