@@ -260,7 +260,7 @@ def test_a_run_does_not_open_files_outside_itself(run: Path) -> None:
 
 def test_an_existing_run_is_replaced_only_on_request(run: Path, report: Report) -> None:
     before = tree(run)
-    with pytest.raises(RunError, match="overwritten"):
+    with pytest.raises(RunError, match="--overwrite"):
         report.save(run)
     assert tree(run) == before
     replace(report, notes=("new",)).save(run, overwrite=True)

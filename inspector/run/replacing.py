@@ -48,7 +48,7 @@ def _refuse_taken(target: Path, folder: str | Path, overwrite: bool) -> None:
     if not (target / "run.json").is_file():
         raise RunError(f"'{folder}' exists and is not a run; nothing was touched. Choose another place.")
     if not overwrite:
-        raise RunError(f"Run '{folder}' exists. Choose another place, or say that it is to be overwritten.")
+        raise RunError(f"Run '{folder}' exists. Choose another place, or overwrite it (overwrite=True, --overwrite).")
     other = next(_foreign(target), None)
     if other is not None:
         raise RunError(

@@ -6,6 +6,7 @@ import re
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -222,20 +223,25 @@ def test_a_result_is_shown_under_its_own_run_and_inputs_only(draw: Open, shelf: 
 
 
 def test_an_answer_says_what_was_asked_and_a_factor_of_nothing_is_nothing(draw: Open, shelf: Path) -> None:
-    from types import SimpleNamespace
-
     from dashboards import work
+    from inspector.hallucination.study import Scored
 
     tokens = pd.DataFrame({"token": ["x"], "risk": [0.5]})
-    scored = SimpleNamespace(
-        risk=0.5, answer="x", tokens=tokens, neurons=pd.DataFrame({"layer": [1], "neuron": [3], "term": [0.1]})
+    neurons = pd.DataFrame({"layer": [1, 2], "neuron": [3, 4], "term": [0.1, -0.2]})
+    earlier = Scored("q", "x", 0.5, tokens, neurons, 0.5)
+    scores = pd.DataFrame(
+        {"score": ["probe"], "value": [0.1], "percentile": [62.5], "term": [0.2], "in_headline": True}
+    )
+    scored = replace(
+        earlier, risk=0.71, scores=scores, reliability="Of the study's 40 answers <b>31</b> were incorrect."
     )
     key = (str(shelf / "study"), (shelf / "study" / "run.json").stat().st_mtime)
-    of, asked = (key, None, ((1, 3),)), work.Asked("Who <b>was</b> it?", 0.0, [scored, scored])
+    of, asked = (key, None, ((1, 3),)), work.Asked("Who <b>was</b> it?", 0.0, [scored, earlier])
     at = outcome_of(draw("neurons", "study"), "ask", of, asked)
     at.text_input(key="question").set_value("Something else").run()
     assert "Asked: Who <b>was</b> it?" in said(at) and "Candidates × 0<" in said(at)
-    assert "<b>was" not in markup(at)
+    assert "<b>was" not in markup(at) and "<b>31" not in markup(at)
+    assert "Risk 0.71" in said(at) and "Of the study's 40 answers" in said(at) and "0.5 is undecided" in said(at)
     at.selectbox(key="choice run").set_value("tested-study").run()
     assert "run tested-study" in said(at) and "Asked:" not in said(at)
 
