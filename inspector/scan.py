@@ -19,7 +19,7 @@ from inspector.detectors.thresholds import in_force
 from inspector.errors import DetectorError, InputError, ModelError
 from inspector.interventions.apply import interventions_in_force
 from inspector.interventions.values import as_json
-from inspector.models import Model, hooks_inside_attention, hooks_of_others, route_now
+from inspector.models import Model, hooks_inside_attention, hooks_of_others, refuse_ids, route_now
 from inspector.models.conversations import texts_for
 from inspector.models.observe import Forecast, forecast, observe
 from inspector.printable import listed
@@ -77,7 +77,7 @@ def examine(
     rows = tokenise(model.tokenizer, texts, bos=bos, window=window, first_text=first_text)
     if shard is not None:
         rows = _of_shard(rows, shard, first_text)
-    _refuse_ids(model, rows)
+    refuse_ids(model, rows)
     scan = _Scan(model, model.current_card(), chosen, faults)
     controls = scan.controls(seed)
     passes = [(rows, detector) for detector in chosen] + [(control, detector) for _, detector, control in controls]
@@ -93,6 +93,8 @@ def examine(
     if not evidence:
         raise DetectorError(scan.faults[0] if scan.faults else "No detector measured anything.")
     measured = [detector for detector in chosen if detector.name in evidence]
+    with model.lock:  # else hooks of another thread's scan would be taken for the user's
+        state, about_model = _state_of(model), list(_of_model(model))
     settings = {
         "detectors": [detector.name for detector in measured],
         "thresholds": {name: dict(values) for name, values in (thresholds or {}).items()},
@@ -102,13 +104,13 @@ def examine(
         "begin_with_bos": _begin_with_bos(model, rows),
         "seed": seed,
         **({} if shard is None else {"shard": list(shard)}),
-        **_state_of(model),
+        **state,
     }
     report = Report(scan.card, settings, evidence, (), token_table(rows, model.tokenizer))
     findings = judged(report, measured, lambda fault: scan.faults.append(str(fault)))
     report = replace(report, findings=findings)
     brought = scan.notes([Measured(detector, report) for detector in measured])
-    notes = (*_of_input(model, rows, window), *brought, *_of_model(model), *dict.fromkeys(scan.faults))
+    notes = (*_of_input(model, rows, window), *brought, *about_model, *dict.fromkeys(scan.faults))
     return replace(report, notes=notes)
 
 
@@ -155,14 +157,6 @@ def _of_shard(rows: Sequence[TokenSequence], shard: tuple[int, int], first: int)
     return mine
 
 
-def _refuse_ids(model: Model, rows: Sequence[TokenSequence]) -> None:
-    for row in rows:
-        if not all(0 <= i < model.shape.vocab for i in row.ids):
-            raise InputError(
-                f"Text {row.source} has a token id outside 0–{model.shape.vocab - 1}. Use the model's ids."
-            )
-
-
 def _state_of(model: Model) -> dict[str, Any]:
     """How the model is run: where its attention is read from, and interventions in force."""
     changes = interventions_in_force(model)
@@ -200,7 +194,7 @@ class _Scan:
         for name, ids in given.items():
             try:
                 made[str(name)] = tokenise(None, ids, bos=None, window=self.model.shape.context)
-                _refuse_ids(self.model, made[str(name)])
+                refuse_ids(self.model, made[str(name)])
             except InputError as error:
                 raise ValueError(f"input '{name}': {error}") from error
         return made

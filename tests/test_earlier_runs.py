@@ -2,11 +2,14 @@
 
 import warnings
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from inspector import open_run
+from inspector.errors import InputError, RunError
 from inspector.hallucination.study import Study
 from inspector.show.figures import figures
 from inspector.show.html import render
@@ -73,3 +76,42 @@ def test_old_names_of_colours_and_figures_are_still_there() -> None:
         warnings.simplefilter("error")
         from inspector.figures import MASSIVE, ORANGE, life_cycle, sink_map, top_dims
     assert MASSIVE == ORANGE and callable(life_cycle) and callable(sink_map) and callable(top_dims)
+
+
+def test_a_study_without_a_headline_risk_keeps_the_probe_s_and_says_so(earlier: Path) -> None:
+    study = open_run(earlier / "study")
+    assert isinstance(study, Study)
+    assert study.risks is None and "hneurons.reliability" not in study.frames()
+    assert study._by(None, None) is None
+    for asked in ({"by": "headline"}, {"base_rate": 0.5}):
+        with pytest.raises(InputError, match="before there was a headline risk"):
+            study._by(asked.get("by"), asked.get("base_rate"))
+
+
+@pytest.mark.parametrize(
+    ("run", "detector", "array", "value", "said"),
+    [
+        ("study", "hneurons", "tested_stability", -1.0, "values below 0"),
+        ("study", "hneurons", "tested_stability", float("nan"), "not finite"),
+        ("study", "hneurons", "tested_q", 2.0, "values above 1"),
+        ("study", "hneurons", "random_auroc", 3.0, "values above 1"),
+        ("scan", "massive", "text", 3, "has a number twice"),
+    ],
+)
+def test_numbers_that_can_not_be_are_refused(
+    earlier: Path, tmp_path: Path, run: str, detector: str, array: str, value: float, said: str
+) -> None:
+    whole = open_run(earlier / run)
+    evidence = whole.evidence[detector]
+    changed = replace(evidence, arrays={**evidence.arrays, array: np.full_like(evidence[array], value)})
+    folder = replace(whole, evidence={**whole.evidence, detector: changed}).save(tmp_path / "changed")
+    with pytest.raises(RunError, match=f"array '{array}' of '{detector}' .*{said}"):
+        open_run(folder)
+
+
+def test_a_guard_s_curve_without_its_table_is_refused(earlier: Path, tmp_path: Path) -> None:
+    study = open_run(earlier / "study")
+    empty = {name: column[:0] for name, column in study.tables["guard"].items()}
+    folder = replace(study, tables={**study.tables, "guard": empty}).save(tmp_path / "changed")
+    with pytest.raises(RunError, match="'guard' lacks a policy"):
+        open_run(folder)

@@ -14,6 +14,7 @@ from inspector.errors import InputError, InspectorError
 from inspector.models import Model
 from inspector.testing import PlantedSink, PlantedSpike, planted_model, random_texts
 
+SLOW = ("GptOssForCausalLM", "GPTJForCausalLM")
 TEXTS = [*random_texts(11, 20, 40, trigger=7), *random_texts(3, 90, 91)]  # the last are cut to windows of 64
 
 
@@ -49,7 +50,9 @@ def test_merged_shards_are_the_whole_in_any_order(whole: Report, shards: list[Re
     assert [one.settings["texts"] for one in shards] == [5, 5, 4]
 
 
-@pytest.mark.parametrize("architecture", ["LlamaForCausalLM", "GptOssForCausalLM", "GPTJForCausalLM"])
+@pytest.mark.parametrize(
+    "architecture", ["LlamaForCausalLM", *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW)]
+)
 def test_shards_are_the_whole_for_every_kind_of_attention(architecture: str) -> None:
     model = loaded(architecture)
     parts = [examine(model, TEXTS[:7], batch_tokens=1, shard=(number, 3)) for number in (1, 2, 3)]
@@ -68,7 +71,9 @@ def test_notes_say_which_shard_they_are_of(shards: list[Report]) -> None:
     notes = merge(shards).notes
     cut = [note for note in notes if "were cut to windows" in note]
     assert cut and all(note.startswith("Shard ") for note in cut)
-    assert merge([replace(one, notes=("the same",)) for one in shards]).notes[0] == "the same"
+    of_model = "Scanned with hooks of yours on the model."
+    noted = [replace(one, notes=(of_model, "1 of 4 texts were cut")) for one in shards]
+    assert merge(noted).notes[:2] == (of_model, "Shard 1/3: 1 of 4 texts were cut")
 
 
 def test_what_is_not_one_scan_is_refused_in_one_line(model: Model, whole: Report, shards: list[Report]) -> None:
@@ -80,6 +85,7 @@ def test_what_is_not_one_scan_is_refused_in_one_line(model: Model, whole: Report
         ([shards[0], other, shards[2]], r"weights is"),
         ([shards[0], replace(shards[1], settings={**shards[1].settings, "bos": "one"})], r"bos is"),
         ([whole, whole], r"text 0 is in both shards"),
+        ([*shards[:2], whole], r"others aren't"),
         ([shards[0], replace(shards[1], settings={"detectors": [], "study": {}})], r"can't be merged\. Merge scans"),
     ):
         with pytest.raises(InspectorError, match=said):

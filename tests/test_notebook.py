@@ -87,6 +87,8 @@ def test_what_a_tokenizer_gave_is_its_ids_without_padding(given: Any, ids: list[
         (pd.DataFrame({"a": TEXTS}), "b", r"without the column 'b'"),
         ([{"a": "x"}], None, r"Row 0 has no 'text'; it has a"),
         (TEXTS, "a", r"column='a' was given, and the texts are no table"),
+        ({"text": "one"}, None, r"Got one row, whose 'text' is a string"),
+        (datasets.DatasetDict({"train": datasets.Dataset.from_dict({"text": TEXTS})}), None, r"several splits: train"),
         ({"one", "two"}, None, r"a set of texts, which has no order"),
         (b"one", None, r"Got bytes where a list"),
         (None, None, r"Got NoneType where a list"),
@@ -126,6 +128,7 @@ QUESTION = Question("1", "q", ("a",))
         [("q", ["a"])],
         [{"question": "q", "answers": ["a"]}],
         [{"question": "q", "answer": "a"}],
+        [{"question": "q", "answer": "a", "aliases": ["a"]}],
         pd.DataFrame({"question": ["q"], "answers": ['["a"]']}),
         pa.table({"question": ["q"], "aliases": [["a"]]}),
     ],
@@ -135,7 +138,7 @@ def test_questions_are_taken_from_whatever_holds_them(given: Any) -> None:
 
 
 def test_questions_of_a_csv_file_and_without_answers(tmp_path: Path) -> None:
-    (tmp_path / "a.csv").write_text('question,answers\nq,"[""a""]"\nwho,\n', encoding="utf-8")
+    (tmp_path / "a.csv").write_text('question,answers\nq,"[""a""]"\nwho,[]\n', encoding="utf-8")
     assert as_questions(tmp_path / "a.csv") == [QUESTION, Question("2", "who", ())]
     assert as_questions(["q"]) == [Question("1", "q", ())]
 
@@ -147,6 +150,8 @@ def test_questions_of_a_csv_file_and_without_answers(tmp_path: Path) -> None:
         (5, r"Questions were given as a int"),
         (pd.DataFrame({"a": [1]}), r"which is no known schema"),
         ([("q", 5)], r"has 5 for answers"),
+        (pd.DataFrame({"question": ["q"], "answer": [None]}), r"row 1 has an empty answer"),
+        (pd.DataFrame({"question": ["q"], "gold": ["a"]}), r"no known schema"),
     ],
 )
 def test_what_is_no_question_is_refused_in_one_line(given: Any, said: str) -> None:
@@ -353,3 +358,37 @@ def test_a_released_model_is_the_one_that_was_given_to_the_key(architecture: str
         examine(model, [[1, 2, 3]])
     with pytest.raises(ModelError, match="nothing to give back"):
         model.release()
+
+
+def test_a_model_that_can_not_be_loaded_is_left_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    hf = tiny_hf("LlamaForCausalLM")
+    keys, attributes, attends = list(hf.state_dict()), set(vars(hf)), hf.config._attn_implementation
+    with monkeypatch.context() as broken:
+        broken.setattr("inspector.models.checks.working_sites", lambda *all: {})
+        with pytest.raises(ModelError):
+            load_model(hf, device="cpu")
+    assert list(hf.state_dict()) == keys and set(vars(hf)) == attributes
+    assert hf.config._attn_implementation == attends
+    model = load_model(hf, device="cpu")
+    assert len(examine(model, [[1, 2, 3]]).frame("tokens")) == 3 and model.release() is hf
+
+
+def test_what_a_user_added_stays_when_a_model_is_released() -> None:
+    hf = tiny_hf("LlamaForCausalLM")
+    model = load_model(hf, device="cpu")
+    hf.mine, hf.model.adapter = "kept", torch.nn.Linear(2, 2)
+    model.release()
+    assert hf.mine == "kept" and isinstance(hf.model.adapter, torch.nn.Linear)
+    assert any("model.adapter" in key for key in hf.state_dict())
+
+
+def test_dropout_of_one_part_in_training_changes_no_number() -> None:
+    hf, texts = tiny_hf("GPT2LMHeadModel"), random_texts(3, 24, 70)
+    model = load_model(hf, device="cpu")
+    plain = examine(model, texts)
+    dropouts = [part for part in hf.modules() if isinstance(part, torch.nn.Dropout)]
+    for part in dropouts:
+        part.p = 0.5
+        part.train()
+    assert dropouts and not hf.training and same(plain, examine(model, texts))
+    assert all(part.training for part in dropouts)

@@ -97,6 +97,12 @@ def test_controls_of_a_mean_ablation_have_means_of_their_own(model: Model) -> No
     assert abs(found.change) < 0.05 and abs(found.twin_change) < 0.05
 
 
+def test_controls_are_all_different_and_as_many_as_there_are(model: Model) -> None:
+    found = effect(model, knock_out_attention(1, (2,), (0,)), TEXTS)
+    assert found.twins == model.shape.heads - 1 and found.verdict == "undecided"
+    assert effect(model, SPIKE, TEXTS, metric="kl").twins == 20
+
+
 def test_a_metric_that_a_detector_brings_can_be_asked_for() -> None:
     found = effect(loaded("LlamaForCausalLM"), ablate_output(Site("mlp_out", 1)), TEXTS, controls=1, metric="sink_rate")
     assert found.metric == "sink_rate" and np.isfinite(found.change)
@@ -106,7 +112,7 @@ def test_what_can_not_be_tested_is_refused_in_one_line(model: Model) -> None:
     every = zero_ablate(Site("resid_post", 3), units=range(32))
     for changed, options, said in (
         ([], {}, r"Give an intervention"),
-        (SPIKE, {"controls": -1}, r"Use 19 or more"),
+        (SPIKE, {"controls": -1}, r"Use 20 or more"),
         (SPIKE, {"claim": "rises"}, r"No claim 'rises'.* Did you mean 'rise'\?"),
         (SPIKE, {"metric": "los"}, r"No metric 'los'.* Did you mean 'loss'\?"),
         (every, {}, r"32 of 32 are changed"),

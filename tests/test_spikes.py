@@ -84,6 +84,7 @@ def test_shards_of_which_one_has_the_spike_say_what_the_whole_says(faint_elsewhe
     check_detector(Massive(), (faint_elsewhere, texts), (unplanted, texts), lambda f: {one.unit for one in f} == {5})
 
 
+@pytest.mark.slow
 def test_a_spike_of_few_texts_is_tested_on_those_that_have_it(faint_elsewhere: Model) -> None:
     texts = texts_with(40, range(0, 40, 4), otherwise=OTHER)  # 10 of the 20 that effects are measured on
     tested = verify(examine(faint_elsewhere, texts, ["massive"]), faint_elsewhere, texts, twins=20)
@@ -99,8 +100,9 @@ def test_a_spike_of_few_texts_is_tested_on_those_that_have_it(faint_elsewhere: M
 
 @pytest.mark.parametrize(
     "where",
-    [pytest.param(16, marks=pytest.mark.slow, id="a measured text"), pytest.param(17, id="a reference text")],
+    [pytest.param(16, id="a measured text"), pytest.param(17, id="a reference text")],
 )
+@pytest.mark.slow
 def test_a_spike_of_one_text_is_tested_and_said_to_have_insufficient_data(faint_elsewhere: Model, where: int) -> None:
     texts = texts_with(40, range(where, where + 1), otherwise=OTHER)
     tested = verify(examine(faint_elsewhere, texts, ["massive"]), faint_elsewhere, texts, twins=20)

@@ -602,6 +602,7 @@ def test_held_out_rows_are_mixed_as_all_answers_are_and_none_was_fitted_on(study
     assert abs((split.iloc[rows] == "not used").sum() - share * (split == "not used").sum()) <= 0.5
 
 
+@pytest.mark.slow
 def test_a_guard_answers_below_its_threshold_and_does_what_it_should_above(smollm2: Model, study: Study) -> None:
     question = "What is the capital of Mongolia?"
     told = guard(smollm2, study, threshold=1.0).answer(question)
@@ -644,6 +645,7 @@ def test_a_guard_that_makes_no_sense_is_refused(
         guard(tiny_model(), study)
 
 
+@pytest.mark.slow
 def test_policies_are_compared_on_the_same_questions(smollm2: Model, study: Study) -> None:
     study = held_out_few(study, 8).judge(hneurons={"q": 1.1, "stability": 0.0})
     tables = compare_policies(study, smollm2)

@@ -93,6 +93,29 @@ def test_batches_change_nothing_and_texts_keep_their_order(
     assert alone.tokens["text"].tolist() == [n for n, ids in enumerate(TEXTS) for _ in ids]
 
 
+def test_windows_of_a_text_are_one_text() -> None:
+    first, second = loaded("LlamaForCausalLM"), other("LlamaForCausalLM")
+    found = compare_models(first, second, TEXTS, window=16)
+    tokens = found.tokens
+    assert tokens["text"].nunique() > tokens["source"].nunique() == len(TEXTS) == found.summary["n"].max()
+    by_text = tokens.groupby("source")["kl"].mean()
+    assert found.summary.set_index("measure").loc["kl", "value"] == pytest.approx(by_text.mean())
+    assert found.by_text["error"].shape == (len(TEXTS), first.shape.layers)
+
+
+def test_predictions_of_nan_logits_are_no_predictions() -> None:
+    hf = tiny_hf("LlamaForCausalLM")
+    broken = load_model(hf, device="cpu")
+    with torch.no_grad():
+        hf.lm_head.weight[3] = torch.nan
+    found = compare_models(broken, loaded("LlamaForCausalLM"), TEXTS)
+    assert found.tokens["kl"].isna().all() and found.tokens["changed"].isna().all()
+    with pytest.raises(InputError, match=r"window is 0"):
+        compare_models(broken, broken, TEXTS, window=0)
+    with pytest.raises(InputError, match="token id outside"):
+        compare_models(broken, broken, [[3, 1000]])
+
+
 def test_a_model_does_not_differ_from_itself() -> None:
     found = compare_models(loaded("LlamaForCausalLM"), loaded("LlamaForCausalLM"), TEXTS)
     assert (found.layers["relative_error"] == 0).all() and np.isinf(found.layers["sqnr"]).all()

@@ -1,6 +1,6 @@
 """`compare_models`: two models on the same tokens, layer by layer and token by token."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,11 +13,11 @@ from jaxtyping import Float
 
 from inspector.analyses.two_models_reducer import Against, First
 from inspector.arguments import takes
-from inspector.batches import TokenSequence, batches, token_table, tokenise
+from inspector.batches import Batch, TokenSequence, batch_apart, batches, token_table, tokenise
 from inspector.errors import InputError
 from inspector.interventions.apply import intervene
 from inspector.interventions.values import Intervention
-from inspector.models import Model
+from inspector.models import Model, refuse_ids
 from inspector.models.conversations import texts_for
 from inspector.models.observe import observe
 from inspector.printable import printable
@@ -37,11 +37,12 @@ class ModelDifferences:
 
     Args:
         first, second: the models' cards.
-        inputs: the tokens, one row each: text, position, token.
+        inputs: the tokens, one row each: text (or window of a long one), source (the text's number), position, token.
         by_token: `[token]`: kl (nats), loss_first, loss_second (of the token; NaN at a text's first), top_first and
             top_second (ids).
-        by_text: `[text, layer]`: error (mean over tokens of ‖b − a‖ / ‖a‖), cosine, squared_error, squared, at_first
-            (the first token's part of squared_error), lost (tokens whose stream isn't finite in the second).
+        by_text: `[text, layer]`, windows of a text together: error (mean over tokens of ‖b − a‖ / ‖a‖), cosine,
+            squared_error, squared, at_first (the first token's part of squared_error), lost (tokens whose stream isn't
+            finite in one of the models).
         by_dim: `[layer, dim]`: squared error.
         names: text of every token id in `top_first` and `top_second`.
     """
@@ -61,7 +62,7 @@ class ModelDifferences:
         Columns: layer; relative_error (mean over tokens of ‖b − a‖ / ‖a‖, then over texts) with its interval over texts
         (low, high); cosine (mean over tokens); sqnr (10 · log10 of Σ‖a‖² / Σ‖b − a‖², in dB, infinite where they are
         equal); first_token (share of Σ‖b − a‖² at the texts' first tokens); dim, dim_share (the dim with most of it,
-        and its share); lost (tokens whose stream isn't finite in the second model, which no number counts).
+        and its share); lost (tokens whose stream isn't finite in one of the models, which no number counts).
         """
         t = self.by_text
         low, high = mean_interval(t["error"], share=False)
@@ -100,22 +101,30 @@ class ModelDifferences:
         """One row per token: text, position, token, and how it was and is predicted.
 
         Columns: loss_first, loss_second (nats, of the token; NaN at a text's first); of the prediction after it kl
-        (first‖second, nats), top_first, top_second, changed (whether they differ).
+        (first‖second, nats), top_first, top_second, changed (whether they differ); empty where a model's logits are
+        NaN.
         """
         t = self.by_token
         tops = {name: [self.names[i] for i in t[name].tolist()] for name in ("top_first", "top_second")}
         losses = {name: t[name] for name in ("loss_first", "loss_second", "kl")}
-        return self.inputs.assign(**losses, **tops, changed=t["top_first"] != t["top_second"])
+        changed = pd.array(t["top_first"] != t["top_second"], dtype="boolean")
+        changed[np.isnan(t["kl"])] = pd.NA
+        return self.inputs.assign(**losses, **tops, changed=changed)
 
     @cached_property
     def summary(self) -> pd.DataFrame:
-        """Over all tokens, with 95 % intervals over texts: measure (kl, changed, loss), value, low, high, n (texts)."""
+        """Means over each text's tokens, then over texts, with 95 % intervals: measure, value, low, high, n (texts).
+
+        The measures are kl, changed (share of tokens) and loss (second − first), all in nats but the share.
+        """
         table = self.tokens.assign(loss=self.tokens["loss_second"] - self.tokens["loss_first"])
         rows = []
         for name, share in (("kl", False), ("changed", True), ("loss", False)):
-            means = table.groupby("text")[name].mean().to_numpy(np.float64)
+            means = table.groupby("source")[name].mean().to_numpy(np.float64, na_value=np.nan)
             low, high = mean_interval(means, share=share)
-            rows.append((name, float(np.nanmean(means)), float(low), float(high), len(means)))
+            known = means[~np.isnan(means)]
+            value = float(known.mean()) if len(known) else float("nan")
+            rows.append((name, value, float(low), float(high), len(known)))
         return pd.DataFrame(rows, columns=["measure", "value", "low", "high", "n"])
 
     def worst(self, count: int = 10) -> pd.DataFrame:
@@ -144,7 +153,7 @@ class ModelDifferences:
         if layers["lost"].any():
             first = layers[layers["lost"] > 0].iloc[0]
             said.append(
-                f"From layer {first['layer']:.0f} on the second model's stream isn't finite at up to "
+                f"From layer {first['layer']:.0f} on one of the models' streams isn't finite at up to "
                 f"{layers['lost'].max():,.0f} tokens, which no number here counts."
             )
         if not (layers["relative_error"] > 0).any():
@@ -210,25 +219,56 @@ def compare_models(
     """
     _refuse(first, second)
     given = texts_for(first.tokenizer, built_in(TEXTS) if texts is None else texts)
+    if window is not None and window < 1:
+        raise InputError(f"window is {window}. Use 1 or more, or leave it out.")
     size = min(window or WINDOW, first.shape.context, second.shape.context)
     rows = tokenise(first.tokenizer, given, bos=bos, window=size)
+    refuse_ids(first, rows)
     _refuse_tokens(second, given, rows, bos, size)
     longest = max(len(row.ids) for row in rows)
     a_token = first.shape.layers * first.shape.d_model + 4 * first.shape.vocab
     task = progress_of(progress).task("comparing", sum(len(row.ids) for row in rows))
     kept, found = First(first), Against(second)
-    for batch in batches(rows, max(longest, ROOM // a_token), first.pad_id):
+    for batch in _apart(batches(rows, max(longest, ROOM // a_token), first.pad_id), first, second):
         observe(first, [batch], [kept])
         found.first = kept.taken()
         with intervene(second, interventions) if interventions else nullcontext():
             observe(second, [batch], [found], task=task)
-    by_token, by_text = found.arrays([row.text for row in rows])
+    by_token, by_row = found.arrays([row.text for row in rows])
     tops = {int(i) for name in ("top_first", "top_second") for i in np.unique(by_token[name])}
     tokenizer = first.tokenizer
     names = {i: f"#{i}" if tokenizer is None else tokenizer.decode([i]) for i in tops}
-    table = pd.DataFrame(token_table(rows, tokenizer))[["text", "position", "token"]]
+    table = pd.DataFrame(token_table(rows, tokenizer))[["text", "source", "position", "token"]]
     card = second.current_card() | ({"changed": True} if interventions else {})
-    return ModelDifferences(first.current_card(), card, table, by_token, by_text, found.by_dim, names)
+    return ModelDifferences(first.current_card(), card, table, by_token, _by_source(by_row, rows), found.by_dim, names)
+
+
+def _apart(parts: Iterable[Batch], first: Model, second: Model) -> Iterator[Batch]:
+    """The batches, rows that either model counts by their length apart, as `observe` would have them."""
+    for batch in parts:
+        for part in batch_apart(batch, first.rotary_switch):
+            yield from batch_apart(part, second.rotary_switch)
+
+
+def _by_source(
+    by_row: Mapping[str, Float[np.ndarray, "row layer"]], rows: Sequence[TokenSequence]
+) -> dict[str, Float[np.ndarray, "text layer"]]:
+    """Each text's numbers, of its windows together: means by their tokens, sums added up."""
+    sources, place = np.unique([row.source for row in rows], return_inverse=True)
+    begins = np.array([row.start == 0 for row in rows])[:, None]
+    known = np.array([len(row.ids) for row in rows])[:, None] - by_row["lost"]
+
+    def added(values: np.ndarray) -> np.ndarray:
+        whole = np.zeros((len(sources), values.shape[1]))
+        np.add.at(whole, place, values)
+        return whole
+
+    found = {name: added(by_row[name]) for name in ("squared_error", "squared", "lost")}
+    found["at_first"] = added(np.where(begins, by_row["at_first"], 0.0))
+    with np.errstate(invalid="ignore"):
+        for name in ("error", "cosine"):
+            found[name] = added(np.nan_to_num(by_row[name]) * known) / added(known)
+    return found
 
 
 def _refuse(first: Model, second: Model) -> None:

@@ -8,12 +8,14 @@ from jaxtyping import Float
 from torch import Tensor
 
 from inspector.batches import Batch
-from inspector.models import Model
+from inspector.models import Backend, Model
 from inspector.sites import Site
 
 CHUNK = 1 << 24
 """Logits that are compared at once, tokens by the vocabulary."""
 STREAMS = ("error", "cosine", "squared_error", "squared", "at_first", "lost")
+EMPTY = {name: np.nan if name in ("error", "cosine") else 0.0 for name in STREAMS}
+"""What a layer without a stream has."""
 PREDICTIONS = ("kl", "loss_first", "loss_second", "top_first", "top_second")
 
 
@@ -64,23 +66,25 @@ class Against:
 
     def _streamed(self, batch: Batch, layer: int, a: Float[Tensor, "token dim"], b: Float[Tensor, "token dim"]) -> None:
         finite = b.isfinite().all(dim=1) & a.isfinite().all(dim=1)
-        difference = torch.where(finite[:, None], b - a, 0.0).double()
-        squared, size = difference.square().sum(dim=1), a.double().norm(dim=1)
-        cosine = torch.nn.functional.cosine_similarity(a.double(), b.double(), dim=1)
+        wide = Backend.of(a.device).widened
+        a, b = wide(a), wide(b)
+        difference = torch.where(finite[:, None], b - a, 0.0)
+        squared, size = difference.square().sum(dim=1), a.norm(dim=1)
+        cosine = torch.nn.functional.cosine_similarity(a, b, dim=1)
         gone = torch.full_like(size, torch.nan)
         columns = {
             "error": torch.where(finite, squared.sqrt() / size, gone),
             "cosine": torch.where(finite, cosine, gone),
             "squared_error": squared,
             "squared": torch.where(finite, size.square(), torch.zeros_like(size)),
-            "lost": (~finite).double(),
+            "lost": wide((~finite).float()),
         }
         self.by_dim[layer] += difference.square().sum(dim=0).cpu().numpy()
         starts = np.cumsum([0, *batch.lengths.tolist()])
         each = {name: values.cpu().numpy() for name, values in columns.items()}
         for row, text in enumerate(batch.text.tolist()):
             mine = {name: values[starts[row] : starts[row + 1]] for name, values in each.items()}
-            kept = self.streams.setdefault(text, {name: np.full(self.layers, np.nan) for name in STREAMS})
+            kept = self.streams.setdefault(text, {name: np.full(self.layers, EMPTY[name]) for name in STREAMS})
             known = ~np.isnan(mine["error"])
             for name in ("error", "cosine"):
                 kept[name][layer] = mine[name][known].mean() if known.any() else np.nan
@@ -114,6 +118,7 @@ def _compared(a: Tensor, b: Tensor, following: Tensor) -> dict[str, Tensor]:
     for name, logp in (("loss_first", mine), ("loss_second", other)):
         losses[name] = some.clone()
         losses[name][: len(following)] = -logp[: len(following)].gather(1, following[:, None]).squeeze(1)
-    kl = (mine.exp() * (mine - other)).nan_to_num(nan=0.0).sum(dim=1)
-    kl = torch.where(other.isnan().any(dim=1), torch.nan, kl.clamp(min=0))
+    terms = mine.exp() * (mine - other)
+    kl = torch.where(mine.isneginf(), 0.0, terms).sum(dim=1).clamp(min=0)  # what never comes adds nothing
+    kl = torch.where((mine.isnan() | other.isnan()).any(dim=1), torch.nan, kl)
     return {"kl": kl, "top_first": a.argmax(dim=1), "top_second": b.argmax(dim=1), **losses}

@@ -142,6 +142,8 @@ def check_evidence(schema: Schema, name: str, evidence: Evidence, card: Mapping[
     for array, one in schema.arrays.items():
         if array in evidence.arrays:
             _check_values(f"array '{array}' of '{name}'", evidence[array], one, sizes)
+    if "text" in evidence.arrays and len(np.unique(evidence["text"])) < len(evidence["text"]):
+        raise ValueError(f"array 'text' of '{name}' has a number twice")
     if schema.facts is not None:
         from pydantic import ValidationError  # not needed to measure
 

@@ -42,14 +42,15 @@ class Scored:
 
     Args:
         question, answer: as text.
-        risk: probability in [0, 1] that the answer is incorrect: the headline's, at the study's base rate; in studies
-            without one the probe's.
+        risk: probability in [0, 1] that the answer is incorrect: the headline's, at the study's base rate or the one
+            that was named; in studies without one the probe's.
         tokens: one row per token: token, risk by the probe, and the neurons that raise it most.
         neurons: one row per neuron of the probe: layer, neuron, weight, value, term (what it adds to the log-odds).
         probe: risk by the probe alone, where incorrect and correct answers are equally many.
         scores: one row per score: score, value, percentile (of risk, among the study's answers), term (what it adds to
             the headline's log-odds), in_headline; None in studies without a headline.
-        reliability: how many of the study's answers with such a risk were incorrect; empty without a headline.
+        reliability: how many of the study's answers with such a risk were incorrect; empty without a headline, and
+            at another base rate than the study's.
     """
 
     question: str
@@ -302,7 +303,8 @@ class Study(Report):
         neurons = neurons.sort_values("term", ascending=False, ignore_index=True)
         if risks is None:
             return Scored(question, text, risk, tokens, neurons, alone)
-        reliable = said_of(self.frame("hneurons.reliability"), round(float(risks.risk(scores)[0]), 2))
+        table = self.frame("hneurons.reliability")
+        reliable = said_of(table, round(risk, 2)) if base_rate is None else ""
         return Scored(question, text, risk, tokens, neurons, alone, risks.beside(scores[0]), reliable)
 
     def _speaking(self, terms: np.ndarray) -> str:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from inspector.models.generate import Decoder
     from inspector.models.hooks import reading, route_now
     from inspector.models.load import asking_dtype, load_model
-    from inspector.models.model import AttentionRoute, Model
+    from inspector.models.model import AttentionRoute, Model, refuse_ids
     from inspector.models.unembed import check_readout, direct_logits, log_probs, written
 
 _HOMES = {
@@ -28,6 +28,7 @@ _HOMES = {
     "load_model": "load",
     "log_probs": "unembed",
     "reading": "hooks",
+    "refuse_ids": "model",
     "route_now": "hooks",
     "written": "unembed",
 }
@@ -46,6 +47,7 @@ __all__ = [
     "load_model",
     "log_probs",
     "reading",
+    "refuse_ids",
     "route_now",
     "written",
 ]

@@ -16,19 +16,32 @@ class Before:
     def __init__(self, hf: nn.Module) -> None:
         self.hf = hf
         modules = list(hf.modules())
-        self.tables = [(m, {name: dict(vars(m)[name]) for name in TABLES}, frozenset(vars(m))) for m in modules]
+        self.tables = [(m, {name: dict(vars(m)[name]) for name in TABLES}) for m in modules]
+        self.attributes = {id(m): frozenset(vars(m)) for m in modules}
+        self.added = {id(m): frozenset[str]() for m in modules}
+        self.named = {id(m): {name: frozenset[str]() for name in TABLES} for m in modules}
         configs = {id(c): c for m in modules if (c := getattr(m, "config", None)) is not None}.values()
         self.settings = [(c, name, getattr(c, name)) for c in configs for name in SETTINGS if hasattr(c, name)]
 
+    def settle(self) -> None:
+        """The bridge is in the model: what is added from now on is the user's, and stays."""
+        for module, _ in self.tables:
+            self.added[id(module)] = frozenset(vars(module)) - self.attributes[id(module)]
+            self.named[id(module)] = {name: frozenset(vars(module)[name]) for name in TABLES}
+
     def restore(self) -> None:
-        """Put every module, weight and setting back under its name, and take away what was added."""
-        for module, tables, attributes in self.tables:
-            for added in set(vars(module)) - attributes:
+        """Put every module, weight and setting back under its name, and take away what the bridge added."""
+        for module, tables in self.tables:
+            for added in self.added[id(module)] & set(vars(module)):
                 del vars(module)[added]
             for name, held in tables.items():
                 now = dict(vars(module)[name])
+                own = {
+                    key: one for key, one in now.items() if key not in held and key not in self.named[id(module)][name]
+                }
+                back = {key: _kept(name, old, now.get(key)) for key, old in held.items()}
                 vars(module)[name].clear()
-                vars(module)[name].update({key: _kept(name, old, now.get(key)) for key, old in held.items()})
+                vars(module)[name].update(back | own)
         for config, name, value in self.settings:
             setattr(config, name, value)
 

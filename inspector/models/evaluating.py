@@ -10,8 +10,9 @@ from torch import nn
 @contextmanager
 def evaluating(hf: nn.Module) -> Iterator[None]:
     """Run the model as it is evaluated; a user's training mode comes back after."""
-    training = [part for part in hf.modules() if part.training] if hf.training else []
-    device = next(hf.parameters()).device.type
+    training = [part for part in hf.modules() if part.training]
+    weight = next(hf.parameters(), None)
+    device = "meta" if weight is None else weight.device.type
     try:
         for part in training:
             part.training = False

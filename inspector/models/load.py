@@ -89,11 +89,27 @@ def _of_object(
     bridge = bridge_of(hf)
     with evaluating(hf):
         if bridge is None:
-            return _finish(*_bridged(hf, tokenizer, facts, backend, trust_remote_code), facts)
+            return _first(hf, tokenizer, facts, backend, trust_remote_code)
         with lock_of(bridge):
             if hf.device != torch.empty(0, device=backend.device).device:
                 bridge.to(backend.device)
             return _finish(bridge, tokenizer, None, facts)
+
+
+def _first(
+    hf: PreTrainedModel, tokenizer: Any, facts: dict[str, Any], backend: Backend, trust_remote_code: bool
+) -> Model:
+    """A model that is handed over; it is left as it was where it can't be loaded."""
+    try:
+        model = _finish(*_bridged(hf, tokenizer, facts, backend, trust_remote_code), facts)
+    except BaseException:
+        if (kept := before.before(hf)) is not None:
+            kept.settle()  # all that is there now is the bridge's
+            kept.restore()
+        raise
+    if (kept := before.before(hf)) is not None:
+        kept.settle()
+    return model
 
 
 def _bridged(

@@ -1,7 +1,7 @@
 """`Model`: a TransformerBridge with its tokenizer, its sites, and a lock."""
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from html import escape
@@ -14,7 +14,8 @@ from transformer_lens.hook_points import HookPoint
 from transformer_lens.model_bridge import TransformerBridge
 from transformers.pytorch_utils import Conv1D
 
-from inspector.errors import ModelError
+from inspector.batches import TokenSequence
+from inspector.errors import InputError, ModelError
 from inspector.models.before import before
 from inspector.models.evaluating import evaluating
 from inspector.models.fingerprint import fingerprint
@@ -186,6 +187,19 @@ class Model:
                 del kwargs["position_ids"]
         with self.lock:
             return run(self.bridge, module, **kwargs)
+
+
+def refuse_ids(model: Model, rows: Iterable[TokenSequence]) -> None:
+    """Check that the model has every token.
+
+    Raises:
+        InputError: an id outside its vocabulary.
+    """
+    for row in rows:
+        if not all(0 <= i < model.shape.vocab for i in row.ids):
+            raise InputError(
+                f"Text {row.source} has a token id outside 0–{model.shape.vocab - 1}. Use the model's ids."
+            )
 
 
 def run(bridge: TransformerBridge, module: Any, **kwargs: Any) -> Any:

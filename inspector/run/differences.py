@@ -41,7 +41,7 @@ def unlike(first: Report, second: Report) -> list[str]:
         f"{what}: {a} and {b}."
         for what, a, b in (
             ("Precision", first.card["dtype"], second.card["dtype"]),
-            ("BOS", _bos(first), _bos(second)),
+            ("BOS", *_bos(first, second)),
             ("Attention read", *(str(one.settings.get("attention", "?")) for one in (first, second))),
             ("Window", *(one.settings.get("window") for one in (first, second))),
         )
@@ -50,12 +50,15 @@ def unlike(first: Report, second: Report) -> list[str]:
     return found if _same_texts(first, second) else ["The texts or their tokens differ.", *found]
 
 
-def _bos(report: Report) -> str:
-    """How its texts begin."""
-    count, texts = (report.settings.get(name) for name in ("begin_with_bos", "texts"))
-    if count is None:
-        return str(report.settings.get("bos", "unknown"))
-    return "none" if not count else "each text" if count == texts else f"{count} of {texts} texts"
+def _bos(*reports: Report) -> list[str]:
+    """How their texts begin; by what was asked for, where one is of a version that didn't count."""
+    if any(one.settings.get("begin_with_bos") is None for one in reports):
+        return [str(one.settings.get("bos", "unknown")) for one in reports]
+    counts = [(one.settings["begin_with_bos"], one.settings["texts"]) for one in reports]
+    return [
+        "none" if not count else "each text" if count == texts else f"{count} of {texts} texts"
+        for count, texts in counts
+    ]
 
 
 def _same_texts(first: Report, second: Report) -> bool:

@@ -7,12 +7,14 @@ from functools import reduce
 import numpy as np
 
 from inspector.arguments import takes
-from inspector.errors import DetectorError, InputError
+from inspector.errors import DetectorError, InputError, InspectorError
 from inspector.records import Evidence
 from inspector.run.report import Report, judged
 
 COUNTED = ("texts", "begin_with_bos")
 """Settings that are numbers of texts, which add up."""
+OF_MODEL = ("Not measured", "Attention was read", "Scanned under", "Scanned with")
+"""What notes begin with that are of the model, and the same in all shards."""
 PLAIN = ("shard",)
 """Settings that differ between shards."""
 
@@ -38,10 +40,15 @@ def merge(reports: Iterable[Report]) -> Report:
     tokens = _tokens(parts)
     evidence = {name: _merged(name, [one.evidence[name] for one in parts]) for name in first.evidence}
     settings = {name: value for name, value in first.settings.items() if name not in PLAIN}
-    settings |= {name: sum(one.settings[name] for one in parts) for name in COUNTED if name in first.settings}
+    settings |= {name: sum(one.settings[name] for one in parts) for name in COUNTED if _all_have(parts, name)}
     whole = Report(first.card, settings, evidence, (), tokens)
     whole = replace(whole, findings=judged(whole))
     return replace(whole, notes=tuple(dict.fromkeys(_notes(whole, parts))))
+
+
+def _all_have(parts: Sequence[Report], name: str) -> bool:
+    """Whether every shard has this setting; runs of earlier versions may not."""
+    return all(one.settings.get(name) is not None for one in parts)
 
 
 def _refuse(parts: Sequence[Report]) -> None:
@@ -61,8 +68,11 @@ def _refuse(parts: Sequence[Report]) -> None:
                     f"These runs can't be merged: {what} is {mine!s:.60} in one and {other!s:.60} in another."
                 )
     shards = [tuple(one.settings["shard"]) for one in parts if one.settings.get("shard")]
-    if len(shards) == len(parts):
-        missing = sorted({(number, shards[0][1]) for number in range(1, shards[0][1] + 1)} - set(shards))
+    if shards:
+        of = shards[0][1]
+        if len(shards) < len(parts) or any(other != of for _, other in shards):
+            raise InputError("Some of these runs are shards of one corpus and others aren't. Merge its shards alone.")
+        missing = sorted({(number, of) for number in range(1, of + 1)} - set(shards))
         if missing:
             raise InputError(f"Shard {missing[0][0]}/{missing[0][1]} is missing. Merge all of them at once.")
 
@@ -73,15 +83,19 @@ def _settings(parts: Sequence[Report]) -> list[str]:
 
 def _merged(name: str, shards: Sequence[Evidence]) -> Evidence:
     """All shards' evidence; a control input is the same in each, and counts once."""
-    return shards[0] if "." in name else reduce(lambda one, other: one.merge(other), shards)
+    try:
+        return shards[0] if "." in name else reduce(lambda one, other: one.merge(other), shards)
+    except InspectorError as error:
+        raise InputError(str(error)) from error
 
 
 def _notes(whole: Report, parts: Sequence[Report]) -> Iterator[str]:
-    """What was noted of any shard's texts is the shard's; what detectors note is made again of all."""
+    """What was noted of a shard is said to be of that shard, but for what is of the model; detectors note all anew."""
     for one in parts:
         where = f"Shard {one.settings['shard'][0]}/{one.settings['shard'][1]}: " if one.settings.get("shard") else ""
-        common = set.intersection(*(set(each.notes) for each in parts))
-        yield from (note if note in common else f"{where}{note}" for note in one.notes if note not in _brought(one))
+        for note in one.notes:
+            if note not in _brought(one):
+                yield note if note.startswith(OF_MODEL) else f"{where}{note}"
     yield from _brought(whole)
 
 

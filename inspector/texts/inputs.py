@@ -72,6 +72,8 @@ def _columns(given: Any) -> list[str] | None:
 
 def _column(table: Any, names: Sequence[str], column: str | None) -> Any:
     name = column or "text"
+    if isinstance(table, Mapping) and any(hasattr(part, "column_names") for part in table.values()):
+        raise InputError(f"Got a data set of several splits: {listed(names)}. Pass one of them: data['{names[0]}'].")
     if name not in names:
         raise InputError(
             f"Got a {type(table).__name__} without the column '{name}'; it has {listed(names)}. Say which holds the "
@@ -80,6 +82,8 @@ def _column(table: Any, names: Sequence[str], column: str | None) -> Any:
     if not hasattr(table, "__len__"):
         return (row[name] for row in table)  # a data set that streams
     values = table[name]
+    if isinstance(values, str):
+        raise InputError(f"Got one row, whose '{name}' is a string, where a table is needed. Pass [row].")
     return values.to_pylist() if hasattr(values, "to_pylist") else values
 
 

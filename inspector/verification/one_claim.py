@@ -14,7 +14,7 @@ from inspector.interventions.apply import check_target
 from inspector.interventions.means import means
 from inspector.interventions.trial import Trial, once
 from inspector.interventions.values import UNIT_OF, Intervention, Target, mean_ablate
-from inspector.models import Model
+from inspector.models import Model, refuse_ids
 from inspector.models.conversations import texts_for
 from inspector.progress import Reported, progress_of
 from inspector.records import Claim, Effect
@@ -22,8 +22,9 @@ from inspector.texts import Given, built_in
 from inspector.verification.text_bench import BATCH_TOKENS, TextBench, rows_to_measure
 from inspector.verification.trials import Outcomes, run
 
-CONTROLS, FEWEST, WINDOW = 20, 19, 512
-"""Controls; how many it takes for p < 0.05; and tokens of a window of a text whose loss is measured."""
+CONTROLS, DRAWS, WINDOW = 20, 50, 512
+"""Controls, as many as it takes for p < 0.05; draws for each that is to be another one than those before; tokens of a
+window of a text whose loss is measured."""
 CLAIMS = ("change", "none", "rise", "fall")
 
 
@@ -33,8 +34,8 @@ def loss(
 ) -> pd.DataFrame:
     """A model's loss on each text, or on each window of a longer one; under interventions, the changed model's.
 
-    Columns: text, source (the text's number), tokens (predicted ones), loss (mean negative log-likelihood, nats),
-    perplexity.
+    Texts of one token, in which nothing is predicted, are left out. Columns: text, source (the text's number), tokens
+    (predicted ones), loss (mean negative log-likelihood, nats), perplexity.
 
     Args:
         model: from `load_model`.
@@ -43,10 +44,13 @@ def loss(
         window: longer texts are cut into windows of this many tokens; 512 where None.
 
     Raises:
-        InputError: no texts, or a text of one token.
+        InputError: no texts, none with a second token, an id that the model doesn't have, a window below 2.
     """
+    if window is not None and window < 2:
+        raise InputError(f"window is {window}. Use 2 or more, or leave it out.")
     given = texts_for(model.tokenizer, built_in(16) if texts is None else texts)
     rows = tokenise(model.tokenizer, given, bos=bos, window=min(window or WINDOW, model.shape.context))
+    refuse_ids(model, rows)
     rows = [row for row in rows if len(row.ids) > 1]
     if not rows:
         raise InputError("No text has a second token, so nothing is predicted. Give longer texts.")
@@ -79,7 +83,7 @@ def effect(
         model: from `load_model`.
         interventions: the change, all of it at once.
         texts: 16 of 64 tokens or more, of which half are for reference means; built-in ones where None.
-        controls: how many; 19 or more can give p < 0.05, and 0 leaves them out.
+        controls: how many different ones, or as many as there are; fewer than 20 can't give p < 0.05; 0 for none.
         metric: `loss`, `kl` (from the unmodified model), or what a detector brings, such as `sink_rate`.
         claim: what is claimed of it: `change`, `none` (that it doesn't change), `rise` or `fall`.
         bos: True prepends one BOS to each text, False none, None does what the tokenizer does.
@@ -100,7 +104,7 @@ def effect(
     if metric not in bench.metrics:
         raise InputError(f"No metric '{metric}'.{meant(metric, bench.metrics)}")
     rng = np.random.default_rng(seed)
-    others = [_control(model, changed, rng) for _ in range(controls)]
+    others = _different(model, changed, controls, rng)
     twins = tuple(once(*each) for each in _with_means(model, others, rows.reference))
     named = " and ".join(dict.fromkeys(map(str, changed)))
     trial = Trial(named, changed[0].op, once(*changed), twins, {metric: cast(Claim, claim)})
@@ -113,11 +117,22 @@ def _refuse(model: Model, changed: Sequence[Any], controls: int, claim: str) -> 
     if not changed or not all(isinstance(one, Intervention) for one in changed):
         raise InputError("Give an intervention, such as zero_ablate makes, or a list of them.")
     if controls < 0:
-        raise InputError(f"controls is {controls}. Use {FEWEST} or more for a p below 0.05, or 0 for none.")
+        raise InputError(f"controls is {controls}. Use {CONTROLS} or more for a p below 0.05, or 0 for none.")
     if claim not in CLAIMS:
         raise InputError(f"No claim '{claim}'.{meant(claim, CLAIMS)}")
     for one in changed:
         check_target(model, one)
+
+
+def _different(
+    model: Model, changed: Sequence[Intervention], count: int, rng: np.random.Generator
+) -> list[tuple[Intervention, ...]]:
+    """So many controls, no two the same, or as many as there are: a head has only its layer's others."""
+    found: dict[tuple[Intervention, ...], None] = {}
+    for _ in range(DRAWS * count):
+        if len(found) < count:
+            found[_control(model, changed, rng)] = None
+    return list(found)
 
 
 def _control(model: Model, changed: Sequence[Intervention], rng: np.random.Generator) -> tuple[Intervention, ...]:

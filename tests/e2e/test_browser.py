@@ -154,7 +154,7 @@ def test_cancel_ends_a_scan_and_nothing_is_kept(visit: Visit, tiny_folder: Path)
 @pytest.mark.parametrize(
     ("dark", "width"),
     [
-        pytest.param(False, 1280, id="light and wide"),
+        pytest.param(False, 1280, id="light and wide", marks=pytest.mark.slow),
         pytest.param(True, 400, id="dark and narrow"),
         pytest.param(True, 1280, id="dark and wide", marks=pytest.mark.slow),
         pytest.param(False, 400, id="light and narrow", marks=pytest.mark.slow),

@@ -61,8 +61,7 @@ def scores(evidence: Evidence, asked: Mapping[str, np.ndarray]) -> pd.DataFrame:
     table = pd.DataFrame({"name": e.facts["predictors"], **vars(Scores.of(e.arrays))})
     table["calibration_floor"] = [_floor(e, odds) for odds in e["odds"]]
     table.loc[table["calibration_error"].isna(), "calibration_floor"] = np.nan
-    about = pd.Series(asked.get("subject", asked["question"])).fillna("").replace("", None)
-    subject = about.fillna(pd.Series(asked["question"])).astype(str).str.casefold().str.split().str.join(" ").to_numpy()
+    subject = _subjects(asked)
     table = table.join(pd.DataFrame([_compared(e, odds, subject) for odds in e["odds"]]))
     known = e.facts.get("baselines")
     plain = NO_NEURON if known is None else [one["name"] for one in known if not one["caveat"]]
@@ -74,6 +73,13 @@ def scores(evidence: Evidence, asked: Mapping[str, np.ndarray]) -> pd.DataFrame:
         if len(areas)
     ]
     return pd.concat([table, pd.DataFrame(rows).assign(plain=False)], ignore_index=True)
+
+
+def _subjects(asked: Mapping[str, np.ndarray]) -> np.ndarray:
+    """What each answer is about, its question where that isn't known: answers on one subject count together."""
+    about = pd.Series(asked.get("subject", asked["question"])).fillna("").replace("", None)
+    words = about.fillna(pd.Series(asked["question"])).astype(str).str.casefold().str.split().str.join(" ")
+    return np.unique(words.to_numpy(), return_inverse=True)[1]
 
 
 def baselines(evidence: Evidence) -> pd.DataFrame:
@@ -143,20 +149,24 @@ EDGES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 """Of the reliability table's risks."""
 
 
-def reliability(evidence: Evidence) -> pd.DataFrame:
+def reliability(evidence: Evidence, asked: Mapping[str, np.ndarray]) -> pd.DataFrame:
     """How many of the answers with a headline risk in each range were incorrect; no fit saw the answer it gives one.
 
-    Columns: low, high (of the risk), n, wrong (answers), share, share_low, share_high (95 %), risk (the mean).
+    Columns: low, high (of the risk), n, wrong (answers), share, share_low, share_high (95 %, answers on one subject
+    together), risk (the mean).
     """
     odds = evidence["odds"][evidence.facts["predictors"].index("headline")]
     known = np.isfinite(odds)
     risk = expit(odds[known] + logit(evidence["headline_base"][0]))
     wrong = evidence["label"][known] == LABELS.index("wrong")
+    subject = _subjects(asked)[known]
     place = np.clip(np.searchsorted(EDGES, risk, side="right") - 1, 0, len(EDGES) - 2)
     rows = []
     for number, (low, high) in enumerate(pairwise(EDGES)):
         mine = wrong[place == number]
-        ends = mean_interval(mine.astype(float), share=True) if len(mine) else (np.nan, np.nan)
+        ends = (
+            mean_interval(mine.astype(float), subject[place == number], share=True) if len(mine) else (np.nan, np.nan)
+        )
         share, mean = (float(mine.mean()), float(risk[place == number].mean())) if len(mine) else (np.nan, np.nan)
         rows.append((low, high, len(mine), int(mine.sum()), share, float(ends[0]), float(ends[1]), mean))
     return pd.DataFrame(rows, columns=["low", "high", "n", "wrong", "share", "share_low", "share_high", "risk"])
@@ -164,6 +174,8 @@ def reliability(evidence: Evidence) -> pd.DataFrame:
 
 def said_of(table: pd.DataFrame, risk: float) -> str:
     """What the reliability table says of a risk, in words."""
+    if np.isnan(risk):
+        return ""
     row = table[(table["low"] <= risk) & ((risk < table["high"]) | (table["high"] == 1.0))].iloc[0]
     if not row["n"]:
         return f"None of the study's answers had a risk of {row['low']:.1f} to {row['high']:.1f}."
@@ -255,7 +267,10 @@ FRAMES: Mapping[str, Frame] = {
     "scores": Frame(lambda m: scores(m.evidence, m.record.tables["answers"])),
     "baselines": Frame(lambda m: baselines(m.evidence), present=lambda m: "baselines" in m.evidence.facts),
     "k_curve": Frame(lambda m: k_curve(m.evidence), present=lambda m: "curve_k" in m.evidence.arrays),
-    "reliability": Frame(lambda m: reliability(m.evidence), present=lambda m: "headline_base" in m.evidence.arrays),
+    "reliability": Frame(
+        lambda m: reliability(m.evidence, m.record.tables["answers"]),
+        present=lambda m: "headline_base" in m.evidence.arrays,
+    ),
     "counts": Frame(lambda m: counts(m.evidence)),
     "transfers": Frame(lambda m: transfers(m.evidence)),
     "roc": Frame(lambda m: roc(m.evidence)),

@@ -127,6 +127,7 @@ SCHEMA = Schema(
         "probe_layer": _array("probe_layer", kind="int", low=0, high="layer"),
         **{name: _array(name, kind="int", low=0) for name in ("probe_neuron", "probe_column")},
         **_arrays(Tested, low=0, high=1),
+        "tested_stability": _array("tested_stability", finite=True, low=0, high=1),
         **_arrays(Added, low=0, high=1, group="added"),
         "added_explained": _array("added_explained", kind="int", low=0, high=len(EXPLAINED) - 1, group="added"),
         **_arrays(HeadlineArrays, finite=True, group="headline"),

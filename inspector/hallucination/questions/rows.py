@@ -140,9 +140,12 @@ def list_in_cell(text: str) -> Any:
 
 
 def strings_of(value: Any) -> Any:
-    """A cell's texts as a list, empty where the cell is; what is neither text nor a list stays as it is."""
-    if isinstance(value, np.ndarray | tuple):
-        value = list(value)
-    if isinstance(value, str) and value.strip():
-        return list_in_cell(value)
-    return [] if is_missing(value) else value
+    """A cell's texts as a list; what is neither text nor a list stays as it is."""
+    return list_in_cell(value) if isinstance(value, str) else value
+
+
+def plain(value: Any) -> Any:
+    """A cell without arrays and tuples, however deep: as JSON would have it."""
+    if isinstance(value, np.ndarray | tuple | list):
+        return [plain(one) for one in value]
+    return {str(name): plain(one) for name, one in value.items()} if isinstance(value, Mapping) else value

@@ -12,7 +12,16 @@ from jaxtyping import Int
 
 from inspector.errors import InputError
 from inspector.hallucination.questions.public import HUB, OWN, Row, Schema, fetch, recognise
-from inspector.hallucination.questions.rows import TABLES, content_of, parsed, place_of, rows_of, strings_of
+from inspector.hallucination.questions.rows import (
+    TABLES,
+    content_of,
+    is_missing,
+    parsed,
+    place_of,
+    plain,
+    rows_of,
+    strings_of,
+)
 from inspector.printable import half_pair
 from inspector.texts import LINES, suffix_of
 
@@ -133,13 +142,16 @@ def _as_row(row: Any, place: str) -> Row:
         raise InputError(
             f"{place} is a {type(row).__name__}. Give a question, a dict, or a pair of question and answer."
         )
-    found = {str(name): value for name, value in row.items()}
-    names = next((found[name] for name in ("answers", "aliases", "answer") if name in found), None)
-    if isinstance(names, Mapping):  # TriviaQA's
+    found = {str(name): None if is_missing(value) else plain(value) for name, value in row.items()}
+    named = [name for name in ("answers", "answer", "aliases") if name in found]
+    if not named or isinstance(found.get("answer"), Mapping):  # a public schema's, or no known one's
         return found
-    if names is not None or "possible_answers" not in found:
-        found["answers"] = strings_of(names)
-    return {name: None if isinstance(value, float) and value != value else value for name, value in found.items()}
+    cells = [strings_of(found[name]) for name in named if found[name] is not None]
+    if not cells:
+        raise InputError(f"{place} has an empty {named[0]}. Fill it in; the answers of a false premise are [].")
+    odd = [cell for cell in cells if not isinstance(cell, list)]
+    found["answers"] = odd[0] if odd else [name for cell in cells for name in cell]
+    return found
 
 
 def load(source: str | Path, *, count: int | None = None, seed: int = 0) -> list[Question]:
