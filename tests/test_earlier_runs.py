@@ -6,10 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from inspector import open_run
 from inspector.errors import InputError, RunError
+from inspector.figures import spike_by_sink
 from inspector.hallucination.study import Study
 from inspector.show.figures import figures
 from inspector.show.html import render
@@ -115,3 +117,8 @@ def test_a_guard_s_curve_without_its_table_is_refused(earlier: Path, tmp_path: P
     folder = replace(study, tables={**study.tables, "guard": empty}).save(tmp_path / "changed")
     with pytest.raises(RunError, match="'guard' lacks a policy"):
         open_run(folder)
+
+
+def test_a_table_of_the_unmodified_model_alone_is_drawn() -> None:
+    alone = pd.DataFrame({"done": [""], "largest": [5000.0], "here": [5000.0], "sink_rate": [0.5], "loss": [3.0]})
+    assert "unmodified" in spike_by_sink(alone).layout.title.text

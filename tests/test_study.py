@@ -371,7 +371,7 @@ def named(sample: Sample, seed: int) -> bool:
     return bool(((fit.weight > 0) & (tested.stability >= 0.5) & (tested.q < 0.05) & (added.q < 0.05)).any())
 
 
-@pytest.mark.parametrize(("subjects", "each"), [(60, 8), (40, 10)])
+@pytest.mark.parametrize(("subjects", "each"), [pytest.param(60, 8, marks=pytest.mark.slow), (40, 10)])
 def test_answers_that_come_by_subject_leave_no_candidate(subjects: int, each: int) -> None:
     """Labels and neurons both follow the subject, and nothing else; p that ignores it names one in 20 to 35 %."""
     survivors = 0
@@ -691,6 +691,7 @@ def test_questions_to_verify_on_were_not_asked_by_the_study(study: Study) -> Non
     assert [one.id for one in unseen_questions(study, 0)[0]] == [one.id for one in unseen]
 
 
+@pytest.mark.slow
 def test_a_study_without_candidates_is_verified_by_its_guard_alone(smollm2: Model, study: Study) -> None:
     verified = verify(held_out_few(study, 2).judge(hneurons={"q": 0.0}), smollm2)
     assert not verified.effects and "guard" in verified.frames()

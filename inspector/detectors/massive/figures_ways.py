@@ -55,6 +55,8 @@ def spike_by_sink(table: pd.DataFrame) -> go.Figure:
 def _ways_title(ways: pd.DataFrame) -> str:
     what = "sink_rate" if ways["sink_rate"].notna().all() else "largest"
     name, said = WAYS[what]
+    if len(ways) < 2:
+        return f"{name.capitalize()} {said(ways[what].iloc[0])} unmodified"
     least = ways[what].iloc[1:].idxmin()
     return (
         f"{name.capitalize()} {said(ways[what].iloc[0])} unmodified; {said(ways[what][least])} with "
