@@ -44,7 +44,7 @@ def main() -> None:
         print(f"{len(ones):6d}  {how} (slowest {slowest:.1f} s){first}")
         if given.trace and not ones[0].good:
             print(ones[0].detail)
-    said = Counter(one.detail.split("': ", 1)[-1][:60] for one in found["refused"])
+    said = Counter(one.detail.split("': ", 1)[-1][:60] for one in found.get("refused", []))
     for words, count in said.most_common(8):
         print(f"        {count:6d}  {words}")
     raise SystemExit(any(not ones[0].good for ones in found.values()))
