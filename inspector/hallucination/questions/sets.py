@@ -203,7 +203,7 @@ def _parquet(path: Path) -> tuple[Schema, Iterator[tuple[int, Row]]]:
         columns = pq.read_schema(path).names
         schema = recognise(path, columns)
         wanted = [name for name in columns if name in schema.columns + schema.optional]
-        table = pq.read_table(path, columns=wanted)
+        table = pq.read_table(path, columns=wanted, use_threads=False)
     except pa.ArrowException as error:
         raise InputError(f"'{path}' is not a readable parquet file. Export it again, or as .jsonl.") from error
     except OSError as error:
