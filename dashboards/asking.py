@@ -54,23 +54,10 @@ def _answer(scored: Any, name: str) -> None:
     widgets.quote(scored.answer)
     if scored.scores is not None:
         widgets.reading("Each score among those of the study's answers, and what it adds to the risk:")
-        widgets.plain_table(_beside(scored.scores))
+        widgets.plain_table(scored.beside())
     widgets.reading("Its tokens, with the probe's risk of each:")
     widgets.tokens(scored.tokens["token"].tolist(), scored.tokens["risk"].tolist(), "hneurons")
     widgets.reading("Neurons that raise the probe's risk most, over the whole answer, and that lower it:")
     terms = scored.neurons[["layer", "neuron", "term"]]
     top = pd.concat([terms[terms["term"] > 0].head(5), terms[terms["term"] < 0].tail(3)])
     widgets.plain_table(top.rename(columns={"term": "adds to the log-odds"}))
-
-
-def _beside(scores: pd.DataFrame) -> pd.DataFrame:
-    """An answer's scores, in words."""
-    adds = scores["term"].map("{:+.2f}".format).where(scores["in_headline"], "not in it")
-    return pd.DataFrame(
-        {
-            "score": scores["score"],
-            "value": scores["value"],
-            "riskier than": scores["percentile"].map("{:.0f} %".format),
-            "adds to the risk": adds,
-        }
-    )

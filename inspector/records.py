@@ -1,14 +1,17 @@
 """What a scan yields: `Evidence`, `Finding`, `Effect`, `Verdict` and the `Record` that holds them, all frozen."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from inspector.arguments import meant
 from inspector.errors import InspectorError
+
+if TYPE_CHECKING:  # a record is plain values; whoever asks for a table has pandas
+    import pandas as pd
 
 Combine = Literal["sum", "max", "text"]
 """How two shards' arrays become one: added, the larger taken, or texts put side by side."""
@@ -158,11 +161,9 @@ class Findings(tuple[Finding, ...]):
         """Those with a verdict, e.g. "confirmed"."""
         return Findings(one for one in self if one.verdict == verdict)
 
-    def frame(self) -> Any:
+    def frame(self) -> "pd.DataFrame":
         """A DataFrame, one row per finding; see `Finding` for the columns."""
-        import pandas as pd
-
-        return pd.DataFrame([asdict(one) for one in self], columns=[f.name for f in fields(Finding)])
+        return frame_of(self, Finding)
 
     def __repr__(self) -> str:
         kinds = Counter(f"{one.detector}: {one.kind}" for one in self)
@@ -207,11 +208,19 @@ class Effect:
     detector: str = ""
     worst: float = float("nan")
 
-    def frame(self) -> Any:
+    def frame(self) -> "pd.DataFrame":
         """A DataFrame of one row, as `inspector.figures.effect_intervals` takes it."""
-        import pandas as pd
+        return frame_of((self,), Effect)
 
-        return pd.DataFrame([asdict(self)])
+
+def frame_of(rows: Sequence[Any], kind: type[Any]) -> "pd.DataFrame":
+    """Findings or effects as a DataFrame, a row each; a unit or position that there isn't is empty."""
+    import pandas as pd
+
+    columns = [f.name for f in fields(kind)]
+    table = pd.DataFrame([asdict(row) for row in rows], columns=columns)
+    whole = [name for name in ("layer", "unit", "position") if name in columns]
+    return table.astype(dict.fromkeys(whole, "Int64"))
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,7 @@
 """Runs of earlier versions open for good, and read as they did."""
 
+import subprocess
+import sys
 import warnings
 import zipfile
 from dataclasses import replace
@@ -122,3 +124,11 @@ def test_a_guard_s_curve_without_its_table_is_refused(earlier: Path, tmp_path: P
 def test_a_table_of_the_unmodified_model_alone_is_drawn() -> None:
     alone = pd.DataFrame({"done": [""], "largest": [5000.0], "here": [5000.0], "sink_rate": [0.5], "loss": [3.0]})
     assert "unmodified" in spike_by_sink(alone).layout.title.text
+
+
+def test_a_bit_that_flipped_in_a_table_s_footer_does_not_end_the_process() -> None:
+    """In a process of its own: where it fails nothing can be caught."""
+    file = Path(__file__).parent / "data" / "flipped_bit.parquet"
+    code = f"from pathlib import Path; from inspector.run.columns import read_table; read_table(Path({str(file)!r}))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 1 and "OSError: Definition level histogram size mismatch" in done.stderr

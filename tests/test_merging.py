@@ -79,8 +79,8 @@ def test_notes_say_which_shard_they_are_of(shards: list[Report]) -> None:
 def test_what_is_not_one_scan_is_refused_in_one_line(model: Model, whole: Report, shards: list[Report]) -> None:
     other = examine(planted_model(seed=1), TEXTS, window=64, batch_tokens=1, shard=(2, 3))
     for parts, said in (
-        ([whole], r"Pass two or more"),
-        ([], r"Pass two or more"),
+        ([whole], r"Pass two Reports or more"),
+        ([], r"Pass two Reports or more"),
         (shards[:2], r"Shard 3/3 is missing"),
         ([shards[0], other, shards[2]], r"weights is"),
         ([shards[0], replace(shards[1], settings={**shards[1].settings, "bos": "one"})], r"bos is"),

@@ -329,6 +329,10 @@ def test_natural_questions_reads_a_list_of_annotations_too(tmp_path: Path) -> No
     assert from_file(lines(tmp_path, row)) == [Question("a", "who", ("X",))]
 
 
+def test_one_answer_that_is_a_string_is_a_list_of_one(tmp_path: Path) -> None:
+    assert from_file(lines(tmp_path, {"question": "who", "answer": "X"})) == [Question("1", "who", ("X",))]
+
+
 def test_natural_questions_without_any_short_answer_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no question with a short answer"):
         from_file(parquet(tmp_path, natural("a", [])))
@@ -337,7 +341,7 @@ def test_natural_questions_without_any_short_answer_is_refused(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("row", "why"),
     [
-        ({"question": "q?", "answer": "text"}, "not a list of non-empty strings"),
+        ({"question": "q?", "answer": 7}, "not a list of non-empty strings"),
         ({"question": "q?", "answer": []}, "has no answers"),
         ({"question": "q?", "question_id": "1", "answer": {"aliases": []}}, "lacks 'value'"),
         ({"question": "q?", "question_id": "1", "answer": None}, "can't be read as TriviaQA"),

@@ -18,7 +18,7 @@ from test_imports import HEAVY, loaded_after
 
 from inspector import Study, describe_neurons, guard, models, open_run, study_hallucination, verify
 from inspector.analyses import neurons as neurons_module
-from inspector.detectors.hneurons.arrays import EXPLAINED
+from inspector.detectors.hneurons.arrays import EXPLAINED, headline_columns
 from inspector.detectors.hneurons.frames import said_of
 from inspector.errors import InputError, ModelError, RunError
 from inspector.hallucination import neuron_states as describing
@@ -36,7 +36,6 @@ from inspector.hallucination.probe.select import Sample
 from inspector.hallucination.probe.splits import key_numbers, keys_of
 from inspector.hallucination.questions.prompts import Form
 from inspector.hallucination.questions.sets import Question, load
-from inspector.hallucination.risk import columns_of
 from inspector.hallucination.transfer_studies import between, with_transfers
 from inspector.hallucination.trials import unseen_questions
 from inspector.models import Model
@@ -123,7 +122,7 @@ def test_scoring_an_answer_is_measuring_it(study: Study, smollm2: Model, monkeyp
         "self-certainty": study.evidence["hneurons"]["certainty"][rows.index],
     }
     assert study.risks is not None
-    assert study.scores(smollm2, *put) == pytest.approx(study.risks.risk(columns_of(measured)), abs=2e-3)
+    assert study.scores(smollm2, *put) == pytest.approx(study.risks.risk(headline_columns(measured)), abs=2e-3)
     assert study.scores(smollm2, *put, base_rate=0.05).mean() < study.scores(smollm2, *put).mean()
 
 

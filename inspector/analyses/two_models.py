@@ -217,18 +217,11 @@ def compare_models(
     Raises:
         InputError: models of other shapes or tokenizers, or no texts.
     """
-    _refuse(first, second)
-    given = texts_for(first.tokenizer, built_in(TEXTS) if texts is None else texts)
-    if window is not None and window < 1:
-        raise InputError(f"window is {window}. Use 1 or more, or leave it out.")
-    size = min(window or WINDOW, first.shape.context, second.shape.context)
-    rows = tokenise(first.tokenizer, given, bos=bos, window=size)
-    refuse_ids(first, rows)
-    _refuse_tokens(second, given, rows, bos, size)
+    rows = _rows(first, second, texts, bos, window)
     longest = max(len(row.ids) for row in rows)
     a_token = first.shape.layers * first.shape.d_model + 4 * first.shape.vocab
     task = progress_of(progress).task("comparing", sum(len(row.ids) for row in rows))
-    kept, found = First(first), Against(second)
+    kept, found = First(), Against(second)
     for batch in _apart(batches(rows, max(longest, ROOM // a_token), first.pad_id), first, second):
         observe(first, [batch], [kept])
         found.first = kept.taken()
@@ -241,6 +234,25 @@ def compare_models(
     table = pd.DataFrame(token_table(rows, tokenizer))[["text", "source", "position", "token"]]
     card = second.current_card() | ({"changed": True} if interventions else {})
     return ModelDifferences(first.current_card(), card, table, by_token, _by_source(by_row, rows), found.by_dim, names)
+
+
+def _rows(
+    first: Model, second: Model, texts: Given | None, bos: bool | None, window: int | None
+) -> list[TokenSequence]:
+    """The tokens that both models are fed.
+
+    Raises:
+        InputError: models of other shapes or tokenizers, no texts, or a window below 1.
+    """
+    _refuse(first, second)
+    if window is not None and window < 1:
+        raise InputError(f"window is {window}. Use 1 or more, or leave it out.")
+    given = texts_for(first.tokenizer, built_in(TEXTS) if texts is None else texts)
+    size = min(window or WINDOW, first.shape.context, second.shape.context)
+    rows = tokenise(first.tokenizer, given, bos=bos, window=size)
+    refuse_ids(first, rows)
+    _refuse_tokens(second, given, rows, bos, size)
+    return rows
 
 
 def _apart(parts: Iterable[Batch], first: Model, second: Model) -> Iterator[Batch]:

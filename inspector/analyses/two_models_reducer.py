@@ -24,7 +24,7 @@ class First:
 
     kinds: tuple[str, ...] = ("resid_post", "logits")
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self) -> None:
         self.held: dict[Site, Tensor] = {}
 
     def update(self, batch: Batch, site: Site, x: Float[Tensor, "batch pos unit"]) -> None:

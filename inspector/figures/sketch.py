@@ -15,14 +15,12 @@ POINTS = 200
 
 def sketch(figure: go.Figure, title: str = "") -> str:
     """The figure's lines between its axes' ends, in the colour of the text around; empty where it has no lines."""
-    lines = [line for line in map(_numbers, figure.data) if line is not None]
+    lines = [(trace.name, line) for trace in figure.data if (line := _numbers(trace)) is not None]
     if not lines:
         return ""
-    across = _Axis.of(figure.layout.xaxis, [x for x, _ in lines])
-    up = _Axis.of(figure.layout.yaxis, [y for _, y in lines])
-    drawn = "".join(_line(x, y, across, up, number) for number, (x, y) in enumerate(lines))
-    named = [trace.name for trace in figure.data if _numbers(trace) is not None]
-    drawn += "".join(_name(name, x, y, across, up) for name, (x, y) in zip(named, lines, strict=True) if name)
+    across = _Axis.of(figure.layout.xaxis, [x for _, (x, _) in lines])
+    up = _Axis.of(figure.layout.yaxis, [y for _, (_, y) in lines])
+    drawn = "".join(_line(name, *line, across, up, dashed=bool(n)) for n, (name, line) in enumerate(lines))
     frame = (
         f'<path d="M{LEFT} {TOP}V{HEIGHT - FOOT}H{WIDTH - 8}" fill="none" stroke="currentColor" stroke-opacity=".4"/>'
     )
@@ -66,20 +64,18 @@ def _numbers(trace: Any) -> tuple[np.ndarray, np.ndarray] | None:
     return x[thin], y[thin]
 
 
-def _line(x: np.ndarray, y: np.ndarray, across: _Axis, up: _Axis, number: int) -> str:
+def _line(name: str | None, x: np.ndarray, y: np.ndarray, across: _Axis, up: _Axis, *, dashed: bool) -> str:
+    """A line, and its name at its end."""
     at_x = LEFT + across.at(x) * (WIDTH - 8 - LEFT)
     at_y = HEIGHT - FOOT - up.at(y) * (HEIGHT - FOOT - TOP)
     seen = np.isfinite(at_x) & np.isfinite(at_y)
-    points = " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(at_x[seen], at_y[seen], strict=True))
-    dashes = ' stroke-dasharray="4 3"' if number else ""
-    return f'<polyline points="{points}" fill="none" stroke="currentColor" stroke-width="1.5"{dashes}/>'
-
-
-def _name(name: str, x: np.ndarray, y: np.ndarray, across: _Axis, up: _Axis) -> str:
-    """A line's name at its end."""
-    at_x, at_y = (float(one[np.isfinite(one)][-1]) for one in (across.at(x), up.at(y)))
-    place = f'x="{LEFT + at_x * (WIDTH - 8 - LEFT):.1f}" y="{HEIGHT - FOOT - at_y * (HEIGHT - FOOT - TOP) + 12:.1f}"'
-    return f'<text {place} text-anchor="end">{html.escape(name)}</text>'
+    points = [f"{a:.1f},{b:.1f}" for a, b in zip(at_x[seen], at_y[seen], strict=True)]
+    dashes = ' stroke-dasharray="4 3"' if dashed else ""
+    line = f'<polyline points="{" ".join(points)}" fill="none" stroke="currentColor" stroke-width="1.5"{dashes}/>'
+    if not name or not points:
+        return line
+    place = f'x="{at_x[seen][-1]:.1f}" y="{at_y[seen][-1] + 12:.1f}"'
+    return f'{line}<text {place} text-anchor="end">{html.escape(name)}</text>'
 
 
 def _short(value: float) -> str:

@@ -1,6 +1,5 @@
 """Risks of new answers: the study's headline risk, and beside it every single score among the study's own answers."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,7 +7,7 @@ import pandas as pd
 from jaxtyping import Float
 from scipy.special import expit, logit
 
-from inspector.detectors.hneurons.arrays import HEADLINE, HeadlineArrays
+from inspector.detectors.hneurons.arrays import HEADLINE, HeadlineArrays, headline_columns
 from inspector.errors import InputError
 from inspector.records import Evidence
 
@@ -37,14 +36,19 @@ class Risks:
         if "headline_weight" not in evidence.arrays:
             return None
         odds = evidence["odds"][evidence.facts["predictors"].index("probe")]
-        columns = [odds if name == "probe" else evidence[_ARRAYS[name]].astype(np.float64) for name in HEADLINE]
-        return cls(HeadlineArrays.of(evidence.arrays), np.stack(columns, axis=1)[np.isfinite(odds)])
+        own = headline_columns({"probe": odds} | {name: evidence[array] for name, array in _ARRAYS.items()})
+        return cls(HeadlineArrays.of(evidence.arrays), own[np.isfinite(odds)])
 
     def risk(self, scores: Float[np.ndarray, "row score"], base_rate: float | None = None) -> Float[np.ndarray, " row"]:
         """Probability in [0, 1] that an answer is incorrect, where this share of all is; the study's own where None."""
-        return expit(self.fit.log_odds(scores) + self._shift(base_rate))
+        return expit(self.fit.log_odds(scores) + self.shift(base_rate))
 
-    def _shift(self, base_rate: float | None) -> float:
+    def shift(self, base_rate: float | None) -> float:
+        """What another share of incorrect answers than the study's adds to the log-odds.
+
+        Raises:
+            InputError: it isn't between 0 and 1.
+        """
         if base_rate is None:
             return 0.0
         if not 0 < base_rate < 1:
@@ -68,8 +72,3 @@ class Risks:
                 "in_headline": self.fit.weight != 0,
             }
         )
-
-
-def columns_of(measured: Mapping[str, np.ndarray]) -> Float[np.ndarray, "row score"]:
-    """Scores by name as the columns that `Risks` takes."""
-    return np.stack([np.asarray(measured[name], np.float64) for name in HEADLINE], axis=1)

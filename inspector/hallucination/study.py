@@ -10,13 +10,13 @@ import numpy as np
 import pandas as pd
 
 from inspector.arguments import meant
-from inspector.detectors.hneurons.arrays import HEADLINE
+from inspector.detectors.hneurons.arrays import HEADLINE, headline_columns
 from inspector.detectors.hneurons.frames import said_of
 from inspector.errors import InputError
 from inspector.hallucination.features import Features
 from inspector.hallucination.probe.probe import Probe, risk_of
-from inspector.hallucination.risk import By, Risks, columns_of
-from inspector.printable import printable
+from inspector.hallucination.risk import By, Risks
+from inspector.hallucination.scored import SPEAKING, Scored, ScoredAnswers, tokens_of
 from inspector.progress import SILENT, Progress
 from inspector.run.report import Report
 
@@ -24,74 +24,13 @@ if TYPE_CHECKING:  # a saved study is opened and drawn without torch
     from sklearn.pipeline import Pipeline
 
     from inspector.hallucination.answers.measure import Fed, Meter
-    from inspector.hallucination.answers.own import OwnAnswer, OwnAnswers
+    from inspector.hallucination.answers.own import OwnAnswers
     from inspector.hallucination.questions.prompts import Form
     from inspector.models import Model
     from inspector.models.observe import Observer
 
 AT_ONCE = 1024
 """Answers that are read together when many are scored."""
-
-SPEAKING = 3
-"""Neurons named for each token."""
-
-
-@dataclass(frozen=True, repr=False, eq=False)
-class Scored:
-    """An answer with its risk, token by token.
-
-    Args:
-        question, answer: as text.
-        risk: probability in [0, 1] that the answer is incorrect: the headline's, at the study's base rate or the one
-            that was named; in studies without one the probe's.
-        tokens: one row per token: token, risk by the probe, and the neurons that raise it most.
-        neurons: one row per neuron of the probe: layer, neuron, weight, value, term (what it adds to the log-odds).
-        probe: risk by the probe alone, where incorrect and correct answers are equally many.
-        scores: one row per score: score, value, percentile (of risk, among the study's answers), term (what it adds to
-            the headline's log-odds), in_headline; None in studies without a headline.
-        reliability: how many of the study's answers with such a risk were incorrect; empty without a headline, and
-            at another base rate than the study's.
-    """
-
-    question: str
-    answer: str
-    risk: float
-    tokens: pd.DataFrame
-    neurons: pd.DataFrame
-    probe: float = float("nan")
-    scores: pd.DataFrame | None = None
-    reliability: str = ""
-
-    def pull(self) -> list[str]:
-        """The probe's neurons that raise and lower its risk most, in words."""
-        said = []
-        for what, rows in (("raise", self.neurons), ("lower", self.neurons[::-1])):
-            some = rows[rows["term"] > 0] if what == "raise" else rows[rows["term"] < 0]
-            named = [f"{row.layer}.{row.neuron} ({row.term:+.2f})" for row in some.head(SPEAKING).itertuples()]
-            if named:
-                said.append(f"Neurons that {what} the probe's risk most: {', '.join(named)}.")
-        return said
-
-    def __repr__(self) -> str:
-        return f"<Scored {printable(self.answer)[:60]!r}: risk {self.risk:.2f}, {len(self.tokens)} tokens>"
-
-
-@dataclass(frozen=True, repr=False, eq=False)
-class ScoredAnswers:
-    """Answers with their risks.
-
-    Args:
-        answers: one row per answer: id, question, answer, risk in [0, 1]; and of a study with a headline risk probe
-            (its own risk), entropy, logprob, self-certainty and length.
-        tokens: where it was asked for, one row per token: id (the answer's), position in the answer, token_id, token,
-            risk.
-    """
-
-    answers: pd.DataFrame
-    tokens: pd.DataFrame | None = None
-
-    def __repr__(self) -> str:
-        return f"<{len(self.answers):,} scored answers: mean risk {self.answers['risk'].mean():.2f}>"
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -194,6 +133,8 @@ class Study(Report):
             raise InputError("This study was made before there was a headline risk. Make it again, or use by='probe'.")
         if by == "probe" and base_rate is not None:
             raise InputError("base_rate is for the headline risk, and by='probe' asks for another. Use one of them.")
+        if self.risks is not None:
+            self.risks.shift(base_rate)  # one that is none is said before anything is measured
         return None if by == "probe" else self.risks
 
     def _measured(self, meter: "Meter", fed: "Fed", also: Sequence["Observer"] = ()) -> tuple[np.ndarray, np.ndarray]:
@@ -205,7 +146,7 @@ class Study(Report):
         tokens = [span.answer[1] - span.answer[0] for span in fed.spans.values()]
         measured = {"entropy": seen.entropy, "logprob": seen.logprob, "self-certainty": seen.certainty}
         measured |= {"probe": probe.fit.log_odds(contributions), "length": np.array(tokens, np.float64)}
-        return contributions, columns_of(measured)
+        return contributions, headline_columns(measured)
 
     def score_all(
         self,
@@ -251,7 +192,7 @@ class Study(Report):
             }
         ).join(pd.concat(parts))
         return ScoredAnswers(
-            table, _tokens(model, own, ids, [by_token[n] for n in sorted(by_token)]) if tokens else None
+            table, tokens_of(model, own, ids, [by_token[n] for n in sorted(by_token)]) if tokens else None
         )
 
     def _risks(
@@ -351,22 +292,3 @@ class Study(Report):
             self.form.answer_ids(model.tokenizer, question, answer) if isinstance(answer, str) else tuple(answer)
             for question, answer in zip(questions, answers, strict=True)
         ]
-
-
-def _tokens(
-    model: "Model", answers: "Sequence[OwnAnswer]", ids: Sequence[tuple[int, ...]], risks: Sequence[np.ndarray]
-) -> pd.DataFrame:
-    """One row per token of these answers."""
-    from inspector.batches import token_texts
-
-    lengths = [len(one) for one in ids]
-    flat = [token for one in ids for token in one]
-    return pd.DataFrame(
-        {
-            "id": np.repeat([one.question.id for one in answers], lengths),
-            "position": np.concatenate([np.arange(length) for length in lengths]),
-            "token_id": flat,
-            "token": token_texts(model.tokenizer, flat),
-            "risk": np.concatenate(risks),
-        }
-    )

@@ -14,7 +14,6 @@ class Before:
     """References to a model's modules and weights, and the settings that a bridge changes; no copy of a weight."""
 
     def __init__(self, hf: nn.Module) -> None:
-        self.hf = hf
         modules = list(hf.modules())
         self.tables = [(m, {name: dict(vars(m)[name]) for name in TABLES}) for m in modules]
         self.attributes = {id(m): frozenset(vars(m)) for m in modules}

@@ -66,13 +66,12 @@ def read_table(path: Path, most: int | None = None) -> pd.DataFrame:
             raise ValueError(f"{path.name} has {about.num_rows:,} rows, more than such a file can hold")
         if about.num_columns > MOST_COLUMNS:
             raise ValueError(f"{path.name} has {about.num_columns:,} columns, more than are read")
-    for name, kind in zip(schema.names, schema.types, strict=True):
-        if not name or not name.isprintable() or schema.names.count(name) > 1:
-            raise ValueError(f"{path.name} has columns without a proper name, or two of one name")
-        if not any(fits(kind) for fits in TYPES):
-            raise ValueError(f"column '{name}' of {path.name} is {kind}, not text or numbers")
-    with pq.ParquetFile(path, pre_buffer=False) as stored:  # in a thread a damaged file can end the process
-        table = stored.read(use_threads=False).to_pandas()
+        for name, kind in zip(schema.names, schema.types, strict=True):
+            if not name or not name.isprintable() or schema.names.count(name) > 1:
+                raise ValueError(f"{path.name} has columns without a proper name, or two of one name")
+            if not any(fits(kind) for fits in TYPES):
+                raise ValueError(f"column '{name}' of {path.name} is {kind}, not text or numbers")
+        table = stored.read().to_pandas()
     if list(map(str, table.columns)) != schema.names or len(table) != about.num_rows:
         raise ValueError(f"{path.name} does not have the columns and rows that it says")
     return table

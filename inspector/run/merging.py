@@ -8,6 +8,7 @@ import numpy as np
 
 from inspector.arguments import takes
 from inspector.errors import DetectorError, InputError, InspectorError
+from inspector.printable import listed
 from inspector.records import Evidence
 from inspector.run.report import Report, judged
 
@@ -33,8 +34,9 @@ def merge(reports: Iterable[Report]) -> Report:
         InputError: fewer than two, a study, other models or settings, a text in two of them, a shard that is missing.
     """
     parts = list(reports)
+    kinds = [type(one).__name__ for one in parts]
     if len(parts) < 2 or not all(isinstance(one, Report) for one in parts):
-        raise InputError(f"merge got {len(parts)} reports. Pass two or more, from examine or open_run.")
+        raise InputError(f"merge got {listed(kinds)}. Pass two Reports or more, from examine or open_run.")
     _refuse(parts)
     first = parts[0]
     tokens = _tokens(parts)
@@ -93,8 +95,9 @@ def _notes(whole: Report, parts: Sequence[Report]) -> Iterator[str]:
     """What was noted of a shard is said to be of that shard, but for what is of the model; detectors note all anew."""
     for one in parts:
         where = f"Shard {one.settings['shard'][0]}/{one.settings['shard'][1]}: " if one.settings.get("shard") else ""
+        brought = _brought(one)
         for note in one.notes:
-            if note not in _brought(one):
+            if note not in brought:
                 yield note if note.startswith(OF_MODEL) else f"{where}{note}"
     yield from _brought(whole)
 

@@ -1,18 +1,15 @@
 """From a record to pandas DataFrames, by name: its own rows, what detectors make of it, and any array in long form."""
 
 from collections.abc import Iterator
-from dataclasses import asdict, fields
-from difflib import get_close_matches
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from inspector.arguments import meant
 from inspector.detectors.base import load_judges
 from inspector.detectors.measured import Measured
 from inspector.errors import DetectorError, InputError
-from inspector.printable import listed
-from inspector.records import Effect, Evidence, Finding, Record
+from inspector.records import Effect, Evidence, Finding, Record, frame_of
 
 
 def parts(record: Record) -> tuple[Measured, ...]:
@@ -47,9 +44,9 @@ def frame(record: Record, of: tuple[Measured, ...], name: str) -> pd.DataFrame:
         DetectorError: the detector failed to make it.
     """
     if name == "findings":
-        return _rows(record.findings, Finding)
+        return frame_of(record.findings, Finding)
     if name == "effects":
-        return _rows(record.effects, Effect)
+        return frame_of(record.effects, Effect)
     if name == "tokens":
         return pd.DataFrame(dict(record.tokens))
     head, _, table = name.partition(".")
@@ -66,16 +63,7 @@ def frame(record: Record, of: tuple[Measured, ...], name: str) -> pd.DataFrame:
 
 def _unknown(record: Record, of: tuple[Measured, ...], name: str) -> str:
     known = [one for one in names(record, of) if not one.startswith("evidence.")]
-    near = get_close_matches(name, known, 1)
-    meant = f" Did you mean '{near[0]}'?" if near else ""
-    return f"No frame '{name}'. This run has: {listed(known, 40)}; and evidence.DETECTOR.ARRAY for any array.{meant}"
-
-
-def _rows(rows: tuple[Any, ...], kind: type[Any]) -> pd.DataFrame:
-    columns = [f.name for f in fields(kind)]
-    table = pd.DataFrame([asdict(row) for row in rows], columns=columns)
-    whole = [name for name in ("layer", "unit", "position") if name in columns]
-    return table.astype(dict.fromkeys(whole, "Int64"))
+    return f"No frame '{name}' in this run; any array is evidence.DETECTOR.ARRAY.{meant(name, known, 40)}"
 
 
 def _long(evidence: Evidence, array: str) -> pd.DataFrame:

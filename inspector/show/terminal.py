@@ -22,7 +22,7 @@ from inspector.show.sentences import of_part, paragraphs
 if TYPE_CHECKING:
     from inspector.analyses.two_models import ModelDifferences
     from inspector.hallucination.guard import Guarded
-    from inspector.hallucination.study import Scored
+    from inspector.hallucination.scored import Scored
 
 FINDINGS_SHOWN = 8
 
@@ -133,7 +133,12 @@ def print_scored(study: Report, scored: "Scored") -> None:
         _text(f"Risk:     {scored.risk:.2f} that it is incorrect{where}. {scored.reliability}", style=f"bold {VIOLET}")
     )
     if scored.scores is not None:
-        console.print(_beside(scored.scores))
+        beside = empty_table("Each score among those of the study's answers", VIOLET)
+        for name in scored.beside():
+            beside.add_column(name, justify="left" if name == "score" else "right")
+        for row in scored.beside().itertuples(index=False):
+            beside.add_row(*map(_text, row))
+        console.print(beside)
     for said in scored.pull():
         console.print(_text(said))
     table = empty_table("Each token's risk by the probe, and the neurons that raise it (layer.neuron)", VIOLET)
@@ -143,17 +148,6 @@ def print_scored(study: Report, scored: "Scored") -> None:
         table.add_row(_token(row.token), f"{row.risk:.2f}", _text(row.neurons))
     console.print(table)
     console.print(_text(f"What that risk is worth: {of_part(study.parts[0])[0]}"))
-
-
-def _beside(scores: pd.DataFrame) -> Table:
-    """Each score of an answer among the study's own."""
-    table = empty_table("Each score among those of the study's answers", VIOLET)
-    for name in ("score", "value", "riskier than", "adds to the risk"):
-        table.add_column(name, justify="left" if name == "score" else "right")
-    for row in scores.itertuples():
-        adds = f"{row.term:+.2f}" if row.in_headline else "not in it"
-        table.add_row(_text(row.score), f"{row.value:,.3g}", f"{row.percentile:.0f} %", adds)
-    return table
 
 
 def print_neuron(states: pd.DataFrame, tokens: pd.DataFrame) -> None:

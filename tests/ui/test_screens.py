@@ -224,7 +224,7 @@ def test_a_result_is_shown_under_its_own_run_and_inputs_only(draw: Open, shelf: 
 
 def test_an_answer_says_what_was_asked_and_a_factor_of_nothing_is_nothing(draw: Open, shelf: Path) -> None:
     from dashboards import work
-    from inspector.hallucination.study import Scored
+    from inspector.hallucination.scored import Scored
 
     tokens = pd.DataFrame({"token": ["x"], "risk": [0.5]})
     neurons = pd.DataFrame({"layer": [1, 2], "neuron": [3, 4], "term": [0.1, -0.2]})

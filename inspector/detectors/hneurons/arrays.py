@@ -126,6 +126,11 @@ HEADLINE = ("probe", "entropy", "logprob", "self-certainty", "length")
 """What the headline risk may look at, in the order of its weights: all that one pass over question and answer tells."""
 
 
+def headline_columns(measured: Mapping[str, np.ndarray]) -> Float[np.ndarray, "row score"]:
+    """Scores by name as columns, in the order of `HEADLINE`."""
+    return np.stack([np.asarray(measured[name], np.float64) for name in HEADLINE], axis=1)
+
+
 @dataclass(frozen=True)
 class HeadlineArrays(Group):
     """The headline risk's logistic regression. Earlier runs lack it.

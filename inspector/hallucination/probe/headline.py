@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.special import logit
 
-from inspector.detectors.hneurons.arrays import HEADLINE, HeadlineArrays
+from inspector.detectors.hneurons.arrays import HEADLINE, HeadlineArrays, headline_columns
 from inspector.hallucination.probe.nested_cv import INNER, Nested
 from inspector.hallucination.probe.splits import Folds, split
 from inspector.stats import auroc
@@ -66,17 +66,11 @@ def headline(
     odds = np.full(len(made_up), np.nan)
     for fold in range(folds.count):
         rows, held = folds.fit_on(fold) & np.isfinite(probe.inner[fold]), folds.held_out(fold)
-        scores = _columns(plain, np.where(held, probe.log_odds, probe.inner[fold]))
+        scores = headline_columns({**plain, "probe": np.where(held, probe.log_odds, probe.inner[fold])})
         fit, _ = _calibrated(scores[rows], made_up[rows], keys[rows], seed)
         odds[held] = fit.log_odds(scores[held]) - logit(fit.base)
-    fit, chosen = _calibrated(_columns(plain, probe.log_odds), made_up, keys, seed)
+    fit, chosen = _calibrated(headline_columns({**plain, "probe": probe.log_odds}), made_up, keys, seed)
     return Headline(odds, chosen, fit)
-
-
-def _columns(
-    plain: Mapping[str, Float[np.ndarray, " row"]], probe: Float[np.ndarray, " row"]
-) -> Float[np.ndarray, "row score"]:
-    return np.stack([probe if name == "probe" else np.asarray(plain[name], np.float64) for name in HEADLINE], axis=1)
 
 
 def _calibrated(

@@ -84,7 +84,8 @@ def _trivia_qa(row: Row) -> Row:
 
 
 def _nq_open(row: Row) -> Row:
-    return {"question": row["question"], "answers": row["answer"]}
+    answer = row["answer"]
+    return {"question": row["question"], "answers": [answer] if isinstance(answer, str) else answer}
 
 
 def _natural_questions(row: Row) -> Row | None:

@@ -52,7 +52,7 @@ def _table(path: Path, suffix: str) -> "pd.DataFrame":
 
     try:
         if suffix == ".parquet":
-            return pd.read_parquet(path, use_threads=False)  # in a thread a damaged file can end the process
+            return pd.read_parquet(path)
         # The names are read as a row: as a header, pandas would rename the second of two that are alike, and would take
         # the first column for an index where rows are longer than it.
         separator = "\t" if suffix == ".tsv" else ","

@@ -178,7 +178,7 @@ def load(source: str | Path, *, count: int | None = None, seed: int = 0) -> list
     else:
         raise InputError(
             f"No questions '{name}'. Built in: {', '.join(BUILT_IN)}; from the hub: {', '.join(HUB)}; "
-            "or give a .jsonl, .json or .parquet file."
+            "or give a .jsonl, .json, .csv, .tsv or .parquet file."
         )
     return questions if count is None or count >= len(questions) else _draw(questions, count, seed)
 
@@ -203,7 +203,7 @@ def _parquet(path: Path) -> tuple[Schema, Iterator[tuple[int, Row]]]:
         columns = pq.read_schema(path).names
         schema = recognise(path, columns)
         wanted = [name for name in columns if name in schema.columns + schema.optional]
-        table = pq.read_table(path, columns=wanted, use_threads=False)
+        table = pq.read_table(path, columns=wanted)
     except pa.ArrowException as error:
         raise InputError(f"'{path}' is not a readable parquet file. Export it again, or as .jsonl.") from error
     except OSError as error:
