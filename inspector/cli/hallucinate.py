@@ -77,7 +77,7 @@ def hallucinate(
     questions: Annotated[
         str | None,
         typer.Option(
-            help="world_facts (where not given), a .jsonl/.json/.csv/.tsv/.parquet file, or triviaqa, nq_open, popqa (hub)."
+            help="world_facts (where not given), a .jsonl, .csv or .parquet file, or triviaqa, nq_open, popqa (hub)."
         ),
     ] = None,
     answers: Annotated[

@@ -96,7 +96,8 @@ def reliability(reliability: pd.DataFrame) -> go.Figure:
         y=rows["share"],
         mode="markers+text",
         text=rows["n"].map("{:,}".format),
-        textposition="bottom right",
+        textposition=["middle right" if risk < 0.5 else "middle left" for risk in rows["risk"]],
+        cliponaxis=False,
         marker={"color": VIOLET, "size": 10},
         error_y={
             "type": "data",
@@ -107,8 +108,8 @@ def reliability(reliability: pd.DataFrame) -> go.Figure:
         showlegend=False,
         hovertemplate="%{text} answers, mean risk %{x:.2f}: %{y:.0%} incorrect<extra></extra>",
     )
-    figure.update_xaxes(title="risk said (mean of the answers in a fifth of the range)", range=[0, 1])
-    figure.update_yaxes(title="share that was incorrect", range=[0, 1.02], tickformat=".0%")
+    figure.update_xaxes(title="risk said (mean of the answers in a fifth of the range)", range=[-0.02, 1.02])
+    figure.update_yaxes(title="share that was incorrect", range=[-0.02, 1.02], tickformat=".0%")
     top = rows.iloc[-1]
     return finish(
         figure,
