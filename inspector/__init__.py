@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from inspector.hallucination.study import Study
     from inspector.interventions.apply import intervene
     from inspector.interventions.values import Intervention
-    from inspector.models import Model, load_model
+    from inspector.models import Entailment, Model, load_model
     from inspector.records import Effect, Evidence, Finding
     from inspector.run.merging import merge
     from inspector.run.report import Report, open_run
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "load_model": "inspector.models",
     "Model": "inspector.models",
+    "Entailment": "inspector.models",
     "examine": "inspector.scan",
     "Report": "inspector.run.report",
     "open_run": "inspector.run.report",
@@ -62,6 +63,7 @@ _HOMES = {
 
 __all__ = [
     "Effect",
+    "Entailment",
     "Evidence",
     "Finding",
     "Guard",

@@ -2,15 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
+from inspector.errors import ModelError
 from inspector.hallucination.baselines import Seen, baselines
 from inspector.hallucination.baselines.lexical_agreement import agreements
 from inspector.hallucination.baselines.semantic_entropy import clusters, semantic_entropies
-from inspector.hallucination.found import _say_the_same
+from inspector.hallucination.found import say_the_same
 from inspector.hallucination.probe.splits import Folds
+from inspector.models import Entailment
 from inspector.stats import auroc
 
 
@@ -27,7 +31,7 @@ def seen(samples: Sequence[Sequence[str]], relation: str = "") -> Seen:
         ones,
         -ones,
         ones,
-        _say_the_same,
+        say_the_same,
     )
 
 
@@ -48,7 +52,7 @@ def test_every_baseline_says_what_it_is_and_is_there_once() -> None:
         (["I don't know.", "I'm not sure.", "I do not know", "Paris"], [3, 1]),
     ],
 )
-def test_samples_that_say_the_same_are_one_thing(samples: list[str], sizes: list[int]) -> None:
+def test_samples_thatsay_the_same_are_one_thing(samples: list[str], sizes: list[int]) -> None:
     assert clusters("What is it?", samples, seen([samples])) == sizes
     shares = np.array(sizes) / sum(sizes)
     (found,) = semantic_entropies(seen([samples]))  # type: ignore[misc]
@@ -76,3 +80,36 @@ def test_a_score_is_turned_into_log_odds_in_either_direction() -> None:
     (self_certainty,) = (one for one in baselines() if one.name == "self-certainty")
     odds = self_certainty.odds(certain, made_up, folds)
     assert odds is not None and auroc(odds, made_up) > 0.9
+
+
+def an_entailment_model(folder: Path, labels: dict[int, str]) -> Path:
+    """A tiny classifier of pairs that says its first label whatever it is given."""
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import BertConfig, BertForSequenceClassification, PreTrainedTokenizerFast
+
+    words = Tokenizer(models.WordLevel({"[UNK]": 0, "[PAD]": 1}, unk_token="[UNK]"))
+    words.pre_tokenizer = pre_tokenizers.Whitespace()
+    PreTrainedTokenizerFast(tokenizer_object=words, unk_token="[UNK]", pad_token="[PAD]").save_pretrained(folder)
+    config = BertConfig(
+        vocab_size=2, hidden_size=8, num_hidden_layers=1, num_attention_heads=1, intermediate_size=8, id2label=labels
+    )
+    model = BertForSequenceClassification(config)
+    model.classifier.bias.data = torch.tensor([9.0] + [0.0] * (len(labels) - 1))
+    model.save_pretrained(folder)
+    return folder
+
+
+def test_a_model_of_entailment_says_which_answers_say_the_same(tmp_path: Path) -> None:
+    yes = Entailment(str(an_entailment_model(tmp_path / "yes", {0: "ENTAILMENT", 1: "NEUTRAL"})))
+    no = Entailment(str(an_entailment_model(tmp_path / "no", {0: "contradiction", 1: "entailment"})))
+    samples = ["ruby", "amber"]
+    assert clusters("What is it?", samples, replace(seen([samples]), same=yes)) == [2]
+    assert clusters("What is it?", samples, replace(seen([samples]), same=no)) == [1, 1]
+
+
+def test_a_model_that_tells_no_entailment_is_refused_in_a_line(tmp_path: Path) -> None:
+    other = Entailment(str(an_entailment_model(tmp_path, {0: "positive", 1: "negative"})))
+    with pytest.raises(ModelError, match="none of entailment"):
+        other("Who?", "one", "another")
+    with pytest.raises(ModelError, match="isn't there"):
+        Entailment(str(tmp_path / "absent"))("Who?", "one", "another")

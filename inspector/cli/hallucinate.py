@@ -98,6 +98,13 @@ def hallucinate(
         float | None,
         typer.Option(help="Share of samples that must agree; if not given, the strictest possible.", min=0, max=1),
     ] = None,
+    every_score: Annotated[
+        bool, typer.Option("--every-score", help="Also P(True), RAUQ and others that take passes of their own.")
+    ] = False,
+    entailment: Annotated[
+        str | None,
+        typer.Option(help="Entailment model for semantic entropy, folder or hub id; words if not given."),
+    ] = None,
     transfer: Annotated[
         list[Path] | None, typer.Option(help="Another study: its probe is tried here, and this one's there.")
     ] = None,
@@ -132,10 +139,11 @@ def hallucinate(
     others = {str(path): as_study(open_run(path), path) for path in transfer or []}
     say(quiet, f"Loading {model} …")
     from inspector.hallucination.answers.ask import Sampling
+    from inspector.hallucination.found import say_the_same
     from inspector.hallucination.pipeline import study_hallucination
     from inspector.hallucination.questions.prompts import Form
     from inspector.hallucination.transfer_studies import with_transfers
-    from inspector.models import asking_dtype, load_model
+    from inspector.models import Entailment, asking_dtype, load_model
     from inspector.resume import working_folder
 
     loaded = load_model(
@@ -160,6 +168,8 @@ def hallucinate(
             form=put,
             judge=marker,
             agreement=agreement,
+            every_score=every_score,
+            same=say_the_same if entailment is None else Entailment(entailment),
             seed=seed,
             folder=folder,
             progress=progress,

@@ -1,8 +1,8 @@
 """Measured answers with their labels, and what a study finds in them as evidence."""
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -22,14 +22,32 @@ from inspector.models import Model
 from inspector.records import Combine, Evidence
 from inspector.stats import auroc, auroc_interval, balanced_mean_interval, balanced_weights, calibration_error
 
+Same = Callable[[str, str, str], bool]
+"""Of a question and two answers: whether they say the same."""
+
+
+def say_the_same(question: str, one: str, other: str) -> bool:
+    """Whether one answer is right by the other, by whole words whatever the study's judge; abstentions are alike."""
+    judge = WholeWords()
+    marks = [judge(question, [known], said) for known, said in ((one, other), (other, one))]
+    return "right" in marks or marks == ["abstained", "abstained"]
+
 
 @dataclass(frozen=True)
 class Found:
-    """Measured answers with their labels; a row an answer that has tokens."""
+    """Measured answers with their labels; a row an answer that has tokens.
+
+    Args:
+        answered, labels, measured: of each answer.
+        also: what baselines with passes of their own measured of each, by their names.
+        same: whether two answers to a question say the same.
+    """
 
     answered: Sequence[Answered]
     labels: np.ndarray
     measured: Measured
+    also: Mapping[str, np.ndarray] = field(default_factory=dict)
+    same: Same = say_the_same
 
     @property
     def usable(self) -> np.ndarray:
@@ -69,7 +87,8 @@ class Found:
             m.entropy[rows],
             m.logprob[rows],
             m.certainty[rows],
-            _say_the_same,
+            self.same,
+            {name: values[rows] for name, values in self.also.items()},
         )
         made_up = self.labels[rows] == Label.wrong
         found = {one.name: one.odds(seen, made_up, folds) for one in baselines()}
@@ -147,13 +166,6 @@ def _measures(odds: np.ndarray, answers: Answers) -> tuple[float, ...]:
     interval = (float(low), float(high))
     accuracy = (float((right * weights).mean()), *ends)
     return (area, *interval, *accuracy, brier, error, float(len(odds)))
-
-
-def _say_the_same(question: str, one: str, other: str) -> bool:
-    """Whether one answer is right by the other, by whole words whatever the study's judge; abstentions are alike."""
-    judge = WholeWords()
-    marks = [judge(question, [known], said) for known, said in ((one, other), (other, one))]
-    return "right" in marks or marks == ["abstained", "abstained"]
 
 
 def _share(marks: Sequence[Mark]) -> float:

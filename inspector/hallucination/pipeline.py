@@ -13,11 +13,12 @@ from inspector.batches import token_table
 from inspector.detectors.hneurons.detector import HNeurons
 from inspector.errors import InputError
 from inspector.hallucination.answers.ask import Sampling
-from inspector.hallucination.answers.measure import Meter
+from inspector.hallucination.answers.measure import Fed, Meter
 from inspector.hallucination.answers.own import OwnAnswer, OwnAnswers, own_answers
 from inspector.hallucination.answers.own_tokens import as_answered, counts_of, refuse_own
 from inspector.hallucination.answers.resume import Answered, ask_all, mark_all, refuse
-from inspector.hallucination.found import Found, answers_table, as_evidence
+from inspector.hallucination.baselines import Passes, measure_all, with_passes
+from inspector.hallucination.found import Found, Same, answers_table, as_evidence, say_the_same
 from inspector.hallucination.grading.called import Function, as_judge
 from inspector.hallucination.grading.graders import Judge, WholeWords
 from inspector.hallucination.grading.labels import label_all
@@ -43,6 +44,8 @@ def study_hallucination(
     form: Form | None = None,
     judge: Judge | Function | None = None,
     agreement: float | None = None,
+    every_score: bool = False,
+    same: Same = say_the_same,
     seed: int = 0,
     folder: Path | None = None,
     progress: Progress | None = None,
@@ -65,6 +68,10 @@ def study_hallucination(
             or whether it is correct; whole-word aliases where None.
         agreement: share of the samples that must agree with the greedy answer's mark for a question
             to be used; 1 is the paper's rule. Where None, the strictest that leaves enough.
+        every_score: also measure the scores that take passes of their own: P(True), RAUQ, the predictive entropy of
+            the samples, and of answers with a context the lookback ratio.
+        same: of a question and two answers whether they say the same, for semantic entropy: by whole words, or
+            `inspector.Entailment`.
         seed: of splits, bootstraps and shuffles; `sampling` has its own.
         folder: keeps the answers, so that a killed study needn't ask again, and holds CETTs while it runs; both
             are in memory where None.
@@ -97,11 +104,14 @@ def study_hallucination(
     labels = np.array([labelled.labels[number] for number in spoken], dtype=np.int8)
     fed = meter.feed([one.put for one in answered], [one.ids[0] for one in answered], [one.prompt for one in answered])
     measured = meter.measure(fed, folder, progress.task("measuring", sum(len(row.ids) for row in fed.rows)))
-    found = Found(answered, labels, measured)
+    also = _measured_also(meter, answered, fed, progress) if every_score else {}
+    found = Found(answered, labels, measured, also, same)
     sample = found.sample()
     selection = select(sample, seed, progress.task("selecting", steps(sample)))
     layers = list(model.shape.layers_of("neuron"))
     asked = {**given.settings, "form": asdict(form), "agreement": labelled.agreement, "questions": len(given.answers)}
+    if same is not say_the_same:
+        asked["same"] = str(getattr(same, "name", getattr(same, "__name__", "a function")))
     study = Study(
         model.current_card(),
         {"detectors": ["hneurons"], "seed": seed, "study": asked},
@@ -119,6 +129,12 @@ def study_hallucination(
         tables={"answers": answers_table(answered)},
     )
     return with_states(replace(study, findings=judged(study, [HNeurons()])), model, progress)
+
+
+def _measured_also(
+    meter: Meter, answered: Sequence[Answered], fed: Fed, progress: Progress
+) -> Mapping[str, np.ndarray]:
+    return measure_all(Passes(meter, answered, fed), progress.task("scoring otherwise", len(with_passes())))
 
 
 @dataclass(frozen=True)

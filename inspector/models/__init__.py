@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from inspector.models.attention_swap import hooks_inside_attention
     from inspector.models.backend import Backend
     from inspector.models.changes import hooks_of_others
+    from inspector.models.entailment import Entailment
     from inspector.models.generate import Decoder
     from inspector.models.hooks import reading, route_now
     from inspector.models.load import asking_dtype, load_model
@@ -18,6 +19,7 @@ _HOMES = {
     "AttentionRoute": "model",
     "Backend": "backend",
     "Decoder": "generate",
+    "Entailment": "entailment",
     "Model": "model",
     "Prefix": "attention_prefix",
     "asking_dtype": "load",
@@ -37,6 +39,7 @@ __all__ = [
     "AttentionRoute",
     "Backend",
     "Decoder",
+    "Entailment",
     "Model",
     "Prefix",
     "asking_dtype",

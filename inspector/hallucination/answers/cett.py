@@ -27,6 +27,11 @@ class Span:
     question: tuple[int, int]
     answer: tuple[int, int]
 
+    def moved(self, by: int) -> "Span":
+        """The same with so many tokens more before it."""
+        (asked, end), (start, stop) = self.question, self.answer
+        return Span((asked + by, end + by), (start + by, stop + by))
+
 
 def cett(
     z: Float[Tensor, "token neuron"], w_out: Float[Tensor, "neuron d_model"], norms: Float[Tensor, " neuron"]
@@ -194,3 +199,11 @@ class Uncertainty:
             self.entropy[index] = float(-(logp[0].exp() * logp[0]).sum())
             self.logprob[index] = float(chosen.mean())
             self.certainty[index] = float(-logp.mean()) - math.log(logp.shape[-1])
+
+
+def token_logprobs(
+    logits: Float[Tensor, "pos vocab"], ids: Int[Tensor, " pos"], start: int, stop: int
+) -> Float[Tensor, " token"]:
+    """Log-probability of each token of `ids` from `start` to `stop`, given those before."""
+    logp = logits[start - 1 : stop - 1].float().log_softmax(dim=-1)
+    return logp.gather(1, ids[start:stop].unsqueeze(1)).squeeze(1)

@@ -40,6 +40,12 @@ class Fed:
         before = () if self.prefix is None else self.prefix.ids
         return [replace(row, ids=(*before, *row.ids)) for row in self.rows]
 
+    def in_full(self) -> "Fed":
+        """The same rows with the prefix in them, for what can't be seen behind a shared one: attention."""
+        skipped = 0 if self.prefix is None else len(self.prefix.ids)
+        spans = {number: span.moved(skipped) for number, span in self.spans.items()}
+        return Fed(self.whole(), spans)
+
     def parts(self, count: int) -> Iterator["Fed"]:
         """At most so many rows at a time, the longest first: rows of about one length are padded the least."""
         ordered = sorted(self.rows, key=lambda row: -len(row.ids))
@@ -130,7 +136,7 @@ class Meter:
                 asked = (self.head, len(ids) - self.tail)
             else:
                 ids = as_spelt(self.model.tokenizer, prompt)
-                asked = _place(self.model.tokenizer, prompt, question, ids)
+                asked = place_in(self.model.tokenizer, prompt, question, ids)
             self._check(names[number], (), ids, answer)
             rows.append(TokenSequence(number, number, 0, (*ids, *answer)))
             spans[number] = Span(asked, (len(ids), len(ids) + len(answer)))
@@ -184,16 +190,16 @@ class Meter:
         )
 
 
-def _place(tokenizer: Any, prompt: str, question: str, ids: tuple[int, ...]) -> tuple[int, int]:
-    """Where a question's tokens stand in a prompt; all but the first token where its words aren't in it."""
-    start = prompt.rfind(question)
+def place_in(tokenizer: Any, prompt: str, text: str, ids: tuple[int, ...]) -> tuple[int, int]:
+    """Where a text's tokens stand in a prompt; all but the first token where its words aren't in it."""
+    start = prompt.rfind(text)
     if start < 0:
         return min(1, len(ids) - 1), len(ids)
-    before, after = (_shared(as_spelt(tokenizer, prompt[:end]), ids) for end in (start, start + len(question)))
+    before, after = (shared(as_spelt(tokenizer, prompt[:end]), ids) for end in (start, start + len(text)))
     return before, max(after, before + 1)
 
 
-def _shared(first: tuple[int, ...], second: tuple[int, ...]) -> int:
+def shared(first: tuple[int, ...], second: tuple[int, ...]) -> int:
     """How many tokens two sequences begin with alike."""
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(first, second, strict=False)))
 

@@ -4,9 +4,12 @@ from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
 
-from inspector.hallucination.baselines.contract import Baseline, Score, Seen
+import numpy as np
 
-__all__ = ["Baseline", "Score", "Seen", "baselines"]
+from inspector.hallucination.baselines.contract import Baseline, MeasuredScore, Passes, Score, Seen
+from inspector.progress import Task
+
+__all__ = ["Baseline", "MeasuredScore", "Passes", "Score", "Seen", "baselines", "measure_all", "with_passes"]
 
 
 @cache
@@ -14,3 +17,19 @@ def baselines() -> tuple[Baseline, ...]:
     """Every baseline, by the name of its file."""
     modules = [import_module(f"{__name__}.{found.name}") for found in iter_modules(__path__)]
     return tuple(module.BASELINE for module in modules if hasattr(module, "BASELINE"))
+
+
+def with_passes() -> tuple[MeasuredScore, ...]:
+    """The baselines that take passes of their own."""
+    return tuple(one for one in baselines() if isinstance(one, MeasuredScore))
+
+
+def measure_all(passes: Passes, task: Task) -> dict[str, np.ndarray]:
+    """What the baselines with passes of their own measure, by name; those that can't be known are left out."""
+    found = {}
+    for one in with_passes():
+        values = one.measure(passes)
+        if values is not None and np.isfinite(values).all():
+            found[one.name] = values
+        task.advance()
+    return found

@@ -1,12 +1,14 @@
 """What a baseline is, and what it may look at."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from jaxtyping import Bool, Float
 
+from inspector.hallucination.answers.measure import Fed, Meter
+from inspector.hallucination.answers.resume import Answered
 from inspector.hallucination.probe.nested_cv import out_of_fold
 from inspector.hallucination.probe.splits import Folds
 
@@ -24,6 +26,7 @@ class Seen:
         logprob: mean log-probability of the answer's tokens.
         certainty: mean KL divergence of the tokens' distributions from the uniform one, in nats.
         same: whether two answers to a question say the same.
+        measured: what baselines with passes of their own measured, by their names; none where they weren't asked for.
     """
 
     questions: Sequence[str]
@@ -35,11 +38,27 @@ class Seen:
     logprob: Float[np.ndarray, " row"]
     certainty: Float[np.ndarray, " row"]
     same: Callable[[str, str, str], bool]
+    measured: Mapping[str, Float[np.ndarray, "row *columns"]] = field(default_factory=dict)
 
     @property
     def sampled(self) -> bool:
         """Whether there are two samples or more of every answer."""
         return all(len(row) > 1 for row in self.samples)
+
+
+@dataclass(frozen=True)
+class Passes:
+    """What a baseline that takes passes of its own may run.
+
+    Args:
+        meter: runs the model.
+        answers: with their samples, contexts and prompts.
+        fed: the answers as the model receives them.
+    """
+
+    meter: Meter
+    answers: Sequence[Answered]
+    fed: Fed
 
 
 @dataclass(frozen=True)
@@ -64,6 +83,10 @@ class Baseline(ABC):
         """What it is, for a table."""
         return {name: getattr(self, name) for name in ("name", "formula", "source", "cost", "caveat")}
 
+    def measure(self, passes: Passes) -> Float[np.ndarray, "row *columns"] | None:
+        """What it takes passes of its own for; None of one that takes none, or where it can't be known."""
+        return None
+
     @abstractmethod
     def odds(self, seen: Seen, made_up: Bool[np.ndarray, " row"], folds: Folds) -> Float[np.ndarray, " row"] | None:
         """Out-of-fold log-odds that an answer is incorrect; None where it can't be known of these answers."""
@@ -85,3 +108,22 @@ class Score(Baseline):
         if values is None:
             return None
         return out_of_fold(np.asarray(values, np.float64).reshape(len(made_up), -1), made_up, folds)
+
+
+@dataclass(frozen=True)
+class MeasuredScore(Score):
+    """A score that takes passes of its own, so that it is known only where it was asked for.
+
+    Args:
+        measuring: runs them: the numbers of each answer, None where they can't be known of these.
+    """
+
+    measuring: Callable[[Passes], Float[np.ndarray, "row *columns"] | None] = field(kw_only=True)
+    values: Callable[[Seen], Float[np.ndarray, "row *columns"] | None] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "values", lambda seen: seen.measured.get(self.name))
+
+    def measure(self, passes: Passes) -> Float[np.ndarray, "row *columns"] | None:
+        """By its passes."""
+        return self.measuring(passes)

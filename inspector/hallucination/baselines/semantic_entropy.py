@@ -37,9 +37,10 @@ def _entropy(counts: Sequence[int]) -> float:
 
 BASELINE = Score(
     "semantic entropy",
-    "−Σ c log c, c the share of the samples that say one thing: right by each other in whole words, or abstaining",
+    "−Σ c log c, c the share of the samples that say one thing: right by each other in whole words, or abstaining; by "
+    "a model of entailment where one is named",
     "Farquhar et al. 2024, Nature 630, doi 10.1038/s41586-024-07421-0",
-    cost="the samples, drawn anyway where a study has them; no entailment model",
+    cost="the samples, drawn anyway where a study has them; no entailment model unless one is named",
     caveat=SAMPLED,
     values=semantic_entropies,
 )
