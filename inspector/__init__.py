@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from inspector.errors import InspectorError
     from inspector.hallucination.answers.own import own_answers
     from inspector.hallucination.compare_decoding import compare_decoding
+    from inspector.hallucination.context_use import ContextUse, context_use
     from inspector.hallucination.guard import Guard, guard
     from inspector.hallucination.pipeline import study_hallucination
     from inspector.hallucination.study import Study
@@ -52,6 +53,8 @@ _HOMES = {
     "describe_neurons": "inspector.analyses.neurons",
     "logit_lens": "inspector.analyses.logit_lens",
     "compare_decoding": "inspector.hallucination.compare_decoding",
+    "context_use": "inspector.hallucination.context_use",
+    "ContextUse": "inspector.hallucination.context_use",
     "compare_models": "inspector.analyses.two_models",
     "ModelDifferences": "inspector.analyses.two_models",
     "Lens": "inspector.analyses.logit_lens",
@@ -62,6 +65,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "ContextUse",
     "Effect",
     "Entailment",
     "Evidence",
@@ -78,6 +82,7 @@ __all__ = [
     "Study",
     "compare_decoding",
     "compare_models",
+    "context_use",
     "describe_neurons",
     "effect",
     "examine",

@@ -284,6 +284,7 @@ METRICS = {
     "made_up": "incorrect answers",
     "accuracy": "correct answers",
     "compliance": "false premises answered",
+    "unparsed": "answers that can't be parsed",
 }
 """A trial's metric by its stored name, in the field's words."""
 

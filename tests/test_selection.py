@@ -734,3 +734,56 @@ def test_chosen_neurons_are_called_better_only_where_no_draw_comes_near() -> Non
     assert longest_run(pd.Series([False, True, True, False, True])) == slice(1, 3)
     assert longest_run(pd.Series([False, False])) == slice(0, 0)
     assert longest_run(pd.Series([True, True])) == slice(0, 2)
+
+
+def test_an_elastic_net_is_the_solution_over_all_neurons() -> None:
+    from sklearn.linear_model import LogisticRegression
+
+    from inspector.hallucination.probe.lasso import moments, path
+
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=(80, 60)).astype(np.float32)
+    x[:, 1] = x[:, 0] + 0.1 * rng.normal(size=80)  # two that say the same
+    positive = x[:, 0] + 0.5 * rng.normal(size=80) > 0
+    weights = balanced(positive, np.ones(80, bool))
+    fits = list(path(x, positive, weights, most=60, l1_ratio=0.5))
+    mean, scale = moments(x, weights)
+    share = weights / weights.sum()
+    top = np.abs((share * (share[positive].sum() - positive)) @ ((x - mean) / scale)).max() / 0.5
+    for fit, penalty in zip(fits, top * PENALTIES, strict=False):
+        model = LogisticRegression(l1_ratio=0.5, C=1 / penalty, solver="saga", tol=1e-6, max_iter=20000)
+        model.fit((x - mean) / scale, positive, sample_weight=share)
+        whole = np.zeros(60)
+        whole[fit.columns] = fit.weight
+        np.testing.assert_allclose(whole, model.coef_[0], atol=0.02)
+    assert {0, 1} <= set(fits[-1].columns.tolist())  # an elastic net keeps both
+
+
+def test_a_probe_of_one_domain_works_where_the_same_neuron_tells_and_misleads_where_it_tells_the_opposite() -> None:
+    from inspector.hallucination.probe.domains import between_domains, with_enough
+
+    rng = np.random.default_rng(0)
+    count = 80
+    x = rng.normal(size=(3 * count + 10, 30)).astype(np.float32)
+    domain = ["a"] * count + ["b"] * count + ["c"] * count + ["few"] * 10
+    sign = np.array([1] * count + [1] * count + [-1] * count + [1] * 10)
+    made_up = sign * x[:, 4] + 0.3 * rng.normal(size=len(x)) > 0
+    keys = np.stack([np.arange(len(x)), np.full(len(x), -1)], axis=1)
+    answers = Answers(x, made_up, keys)
+    names, found = between_domains(answers, domain, 0, UNHEARD)
+    assert names == ("a", "b", "c") == with_enough(domain, made_up)
+    assert found.right.tolist() == [int((~made_up[i * count : (i + 1) * count]).sum()) for i in range(3)]
+    assert (np.diag(found.auroc) > 0.85).all() and found.auroc[0, 1] > 0.85 and found.auroc[0, 2] < 0.15
+    assert (found.low <= found.auroc).all() and (found.auroc <= found.high).all()
+
+
+def test_answers_that_share_a_subject_with_the_domain_fitted_on_are_not_tried() -> None:
+    from inspector.hallucination.probe.domains import between_domains
+
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(120, 10)).astype(np.float32)
+    made_up = np.arange(120) % 2 == 0
+    subject = np.tile(np.arange(60), 2)  # each subject is in both domains
+    answers = Answers(x, made_up, np.stack([subject, np.full(120, -1)], axis=1))
+    _, found = between_domains(answers, ["a"] * 60 + ["b"] * 60, 0, UNHEARD)
+    assert np.isnan(found.auroc[0, 1]) and np.isnan(found.auroc[1, 0]) and np.isfinite(np.diag(found.auroc)).all()

@@ -81,10 +81,17 @@ def test_metrics_are_what_they_say() -> None:
     bench = bench_of(model, neuron)
     turned_up = [scale(Site("neuron", LAYER), (neuron,), 30.0)]
     before = bench.outcome((), ["accuracy"])["accuracy"]
-    found = bench.outcome(turned_up, ["accuracy", "made_up", "compliance", "loss"])
+    found = bench.outcome(turned_up, ["accuracy", "made_up", "compliance", "unparsed", "loss"])
     count = len(bench.questions)
     assert found["accuracy"].shape == (count,) and found["compliance"].shape == (10,)
     assert np.allclose(found["made_up"], np.concatenate([1 - found["accuracy"], found["compliance"]]))
+    assert found["unparsed"].shape == (count + 10,) and set(np.unique(found["unparsed"])) <= {
+        0.0,
+        0.5,
+        1.0,
+        1 / 3,
+        2 / 3,
+    }
     assert (found["loss"] != bench.outcome((), ["loss"])["loss"]).all()
     assert (bench.outcome([zero(Site("neuron", LAYER), (neuron,))], ["accuracy"])["accuracy"] == 1).all()
     assert (bench.outcome((), ["accuracy"])["accuracy"] == before).all()  # nothing is left of the change

@@ -188,6 +188,12 @@ def score(
     tokens: Annotated[
         Path | None, typer.Option(help="Also write each token's risk to this .csv or .parquet file.")
     ] = None,
+    parts: Annotated[
+        Path | None,
+        typer.Option(
+            help="Also write each sentence's, date's, number's and name's risk to this .csv or .parquet file."
+        ),
+    ] = None,
     column: Column = None,
     model: Annotated[str | None, typer.Option(help="The study's model, where its name doesn't find it.")] = None,
     device: Device = None,
@@ -198,18 +204,21 @@ def score(
     """Score answers in bulk: the risk of each that it is incorrect."""
     from inspector.run.report import open_run
 
-    places = [path.resolve() for path in (out, tokens, file) if path is not None]
+    places = [path.resolve() for path in (out, tokens, parts, file) if path is not None]
     if len(set(places)) < len(places):
-        raise InputError("FILE, --out and --tokens name one file twice. Give each a place of its own.")
-    for path in filter(None, (out, tokens)):
+        raise InputError("FILE, --out, --tokens and --parts name one file twice. Give each a place of its own.")
+    for path in filter(None, (out, tokens, parts)):
         refuse_table(path, overwrite=overwrite)
     study = as_study(open_run(run), run)
     own = _own(file, column, None, labels=False)
     loaded = load_again(study.card, model, device, trust_remote_code, quiet)
     with bars(quiet) as progress:
         scored = study.score_all(loaded, own, tokens=tokens is not None, progress=progress)
+        by_part = study.explain_parts(loaded, own, progress=progress) if parts is not None else None
     if tokens is not None:
         write_table(scored.tokens, tokens)
+    if by_part is not None and parts is not None:
+        write_table(by_part, parts)
     if out is None:
         print_csv(scored.answers)
     else:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from inspector.cli import compare as cli_compare
+from inspector.cli import context as cli_context
 from inspector.cli import dashboard as cli_dashboard
 from inspector.cli import decode as cli_decode
 from inspector.cli import hallucinate as cli_study
@@ -54,6 +55,7 @@ app.command()(cli_study.ask)
 app.command()(cli_study.score)
 app.command()(cli_verify.verify)
 app.command()(cli_decode.decode)
+app.command()(cli_context.context)
 app.command()(cli_neuron.neuron)
 app.command()(cli_lens.lens)
 app.command()(cli_compare.compare)

@@ -16,6 +16,7 @@ METRICS = {
     "sink_rate": ("sink rate", "change of the sink rate"),
     "made_up": ("incorrect answers", "change of the share of incorrect answers"),
     "accuracy": ("correct answers", "change of the share of correct answers"),
+    "unparsed": ("answers that can't be parsed", "change of the share of answers without a word, or without an end"),
     "compliance": ("answers to false premises", "change of the share of false premises that are answered"),
 }
 """A metric in a title, and its change on an axis."""

@@ -71,6 +71,7 @@ class Found:
             {"length": m.tokens[rows].astype(np.float64), "entropy": m.entropy[rows], "logprob": m.logprob[rows]},
             [self.answered[row].question.relation or "" for row in rows],
             m.certainty[rows].astype(np.float64),
+            _domains([self.answered[row] for row in rows]),
             self._rivals,
         )
 
@@ -110,7 +111,9 @@ class Found:
         probe = Probe.of(selection.fit, model.shape.layers_of("neuron"), model.shape.d_mlp)
         m = self.measured
         scores = self._scores(answers, selection)
-        groups = (probe, selection.tested, selection.added, selection.curve, selection.headline.fit, scores)
+        domains, between = selection.domains
+        tested = (probe, selection.tested, selection.added, selection.elastic)
+        groups = (*tested, selection.curve, selection.headline.fit, scores, between)
         arrays = {name: array for group in groups for name, array in group.arrays().items()}
         arrays |= self._answers(selection, probe)
         arrays |= {"tokens": m.tokens, "entropy": m.entropy, "logprob": m.logprob, "certainty": m.certainty}
@@ -125,6 +128,7 @@ class Found:
             "grouped_by": selection.folds.by,
             "agreement": labelled.agreement,
             "headline": selection.headline.chosen,
+            "domains": list(domains),
             **as_facts(selection.transfers),
             "model": model.current_card()["fingerprint"],
         }
@@ -171,6 +175,12 @@ def _measures(odds: np.ndarray, answers: Answers) -> tuple[float, ...]:
 def _share(marks: Sequence[Mark]) -> float:
     """Share of the samples whose mark is the greedy answer's; NaN without samples."""
     return float(np.mean([mark == marks[0] for mark in marks[1:]])) if len(marks) > 1 else float("nan")
+
+
+def _domains(answered: Sequence[Answered]) -> list[str]:
+    """Each answer's relation, or its group where no answer has a relation."""
+    relations = [one.question.relation or "" for one in answered]
+    return relations if any(relations) else [one.question.subject or "" for one in answered]
 
 
 def _flat(part: np.ndarray) -> np.ndarray:

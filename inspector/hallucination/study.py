@@ -213,6 +213,51 @@ class Study(Report):
         each = [risk_of(probe.fit.log_odds(values)) for one in listeners for values in one.by_text.values()]
         return found, each
 
+    def explain_parts(
+        self,
+        model: "Model",
+        answers: "OwnAnswers",
+        *,
+        base_rate: float | None = None,
+        progress: Progress = SILENT,
+    ) -> pd.DataFrame:
+        """Risks of each sentence of long answers, and of the dates, numbers and names in them.
+
+        A part is measured as an answer would be whose tokens are the part's, in its place: the headline was calibrated
+        on whole answers, so a part's risk ranks parts and is no frequency.
+
+        Args:
+            model: the one the study was made on.
+            answers: from `inspector.own_answers`, or anything that it takes: rows of `question` and `answer`, with a
+                `prompt` or `context`, or conversations (`messages`) whose last turn may be the answer.
+            base_rate: share of incorrect answers where the risks are to be used; the study's own where None.
+            progress: hears of the answers that are scored.
+
+        Returns:
+            A row per part: id (the answer's), kind (sentence, date, number, name), start, stop (characters of the
+            answer's text), text, tokens, risk, and of a study with a headline risk probe (its own risk), entropy (at
+            the part's first token), logprob and self-certainty.
+
+        Raises:
+            InputError: another model, a source that can't be read, or an answer that can't be scored.
+        """
+        from inspector.hallucination.answers.own import own_answers
+        from inspector.hallucination.answers.own_tokens import fed_of, ids_of
+        from inspector.hallucination.long_answers import risks_of_parts
+
+        risks = self._by(None, base_rate)
+        meter, own = self._meter(model), own_answers(answers, labels=False)
+        ids = ids_of(meter, own)
+        fed, task, tables = fed_of(meter, own, ids), progress.task("scoring", len(own)), []
+        for some in fed.parts(AT_ONCE):
+            tables += [
+                (number, table.assign(id=own[number].question.id))
+                for number, table in risks_of_parts(meter, some, ids, self.probe, risks, base_rate)
+            ]
+            task.advance(len(some.rows))
+        whole = pd.concat([table for _, table in sorted(tables, key=lambda pair: pair[0])], ignore_index=True)
+        return whole[["id", *(name for name in whole if name != "id")]]
+
     def explain(
         self, model: "Model", question: str, answer: str | Sequence[int], *, base_rate: float | None = None
     ) -> Scored:

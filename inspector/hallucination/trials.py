@@ -14,6 +14,7 @@ from inspector.hallucination.answers.ask import Asker, Sampling
 from inspector.hallucination.answers.resume import Answered, mark_all
 from inspector.hallucination.compare_guards import compare_policies, verdict
 from inspector.hallucination.grading.graders import Judge, WholeWords
+from inspector.hallucination.grading.normalise import words
 from inspector.hallucination.grading.recorded import as_settings, judge_of
 from inspector.hallucination.guard import questions_of, sampling_of
 from inspector.hallucination.questions.prompts import Form
@@ -43,8 +44,14 @@ FEWEST_UNSEEN = 100
 CONTROLS = 20
 """Matched random controls of each neuron (fewer than of spikes, for each takes longer): p can be 1/21 at least."""
 
-MAKES_UP: dict[str, Claim] = {"made_up": "rise", "accuracy": "fall", "compliance": "rise", "loss": "none"}
-"""The claims about a hallucination neuron scaled up, and that ordinary prose doesn't suffer."""
+MAKES_UP: dict[str, Claim] = {
+    "made_up": "rise",
+    "accuracy": "fall",
+    "compliance": "rise",
+    "loss": "none",
+    "unparsed": "none",
+}
+"""The claims about a hallucination neuron scaled up; prose isn't to suffer, and answers are to stay answers."""
 
 
 class AnswerBench:
@@ -52,7 +59,9 @@ class AnswerBench:
 
     Its metrics: `accuracy`, a question's share of right answers; `compliance`, the share of answers given to a
     question with a false premise, not declined and not denied; `made_up`, over both kinds, the share of
-    answers that are neither correct nor abstentions; `loss`, that of ordinary prose (nats per token).
+    answers that are neither correct nor abstentions; `unparsed`, over both, the share of answers without a word or
+    that had not ended at the length limit: such count as incorrect too; `loss`, that of ordinary prose (nats per
+    token).
 
     Args:
         model: from `load_model`.
@@ -93,14 +102,22 @@ class AnswerBench:
             "accuracy": right,
             "compliance": given,
             "made_up": np.concatenate([wrong, given]),
+            "unparsed": np.array([self._unparsed(one) for one in (*answered, *denied)]),
             "loss": self.prose.outcome(interventions, ["loss"])["loss"],
         }
         return {metric: found[metric] for metric in metrics}
 
     def clusters(self, metric: str) -> Int[np.ndarray, " question"] | None:
         """Questions on one subject are drawn together, as in a study; texts of prose each alone."""
-        of = {"accuracy": self.questions, "compliance": self.premises, "made_up": (*self.questions, *self.premises)}
+        both = (*self.questions, *self.premises)
+        of = {"accuracy": self.questions, "compliance": self.premises, "made_up": both, "unparsed": both}
         return subjects(of[metric]) if metric in of else None
+
+    def _unparsed(self, one: Answered) -> float:
+        """Share of a question's answers that have no word, or hadn't ended at the length limit."""
+        longest = self.asker.sampling.longest
+        odd = [len(ids) >= longest or not words(text) for ids, text in zip(one.ids, one.texts, strict=True)]
+        return float(np.mean(odd))
 
     def _ask(self, questions: Sequence[Question]) -> list[Answered]:
         asked = {one.id: one for batch in self.asker.batches(questions) for one in self.asker.ask(batch)}

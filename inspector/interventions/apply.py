@@ -188,7 +188,7 @@ def check_target(model: Model, target: Target | Intervention) -> None:
 def _width(model: Model, target: Target | Intervention) -> int:
     if target.site.kind == "attention":
         return model.shape.heads
-    return model.w_out(target.site.layer).shape[0] if target.site.kind == "neuron" else model.shape.d_model
+    return model.shape.d_mlp if target.site.kind == "neuron" else model.shape.d_model
 
 
 def _check_value(model: Model, one: Intervention) -> None:

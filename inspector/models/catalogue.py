@@ -6,7 +6,7 @@ BUILT_IN = "smollm2-135m-instruct"
 
 STREAMED = "all sites; attention streamed"
 EAGER = "all sites; attention read as whole patterns"
-EXPERTS = "no single MLP matrix (experts): neurons and direct contributors left out; attention streamed"
+EXPERTS = "all sites; neurons of routed experts; attention streamed"
 TILES = "attention in tiles, in float32"
 
 ARCHITECTURES = {
@@ -22,12 +22,14 @@ ARCHITECTURES = {
     "Gemma3ForCausalLM": STREAMED,
     "PhiForCausalLM": STREAMED,
     "Phi3ForCausalLM": STREAMED,
-    "GptOssForCausalLM": f"no single MLP matrix (experts); learned sinks, {TILES}",
+    "GptOssForCausalLM": f"all sites; neurons of routed experts; learned sinks, {TILES}",
     "Olmo2ForCausalLM": "all sites but the norm before attention, which it lacks; attention streamed",
     "SmolLM3ForCausalLM": STREAMED,
     "StableLmForCausalLM": STREAMED,
     "GraniteForCausalLM": STREAMED,
     "MixtralForCausalLM": EXPERTS,
+    "Qwen3MoeForCausalLM": EXPERTS,
+    "OlmoeForCausalLM": EXPERTS,
     "GPTJForCausalLM": EAGER,
     "GPTNeoForCausalLM": EAGER,
     "BloomForCausalLM": EAGER,

@@ -1,6 +1,7 @@
 """What is checked before any number is shown: weights, logits, sites, the execution path of attention."""
 
 import inspect
+from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from inspector.models.attention import AttentionInputs, UnsupportedAttention
 from inspector.models.attention_streamed import streamed_attention
 from inspector.models.attention_swap import own_attention, points_with_hooks
 from inspector.models.evaluating import evaluating
+from inspector.models.experts import multiply, points_of, recorded
 from inspector.models.model import AttentionRoute, attention_layers, hooked, run, w_out
 from inspector.sites import Site
 
@@ -116,6 +118,7 @@ def hook_points(bridge: TransformerBridge) -> dict[Site, HookPoint]:
             "normed": _dig(block, "ln1", "hook_out"),
         }
         points |= {Site(kind, layer): p for kind, p in found.items() if isinstance(p, HookPoint)}
+    points |= {Site("neuron", layer): point for layer, point in points_of(bridge).items()}
     return points
 
 
@@ -185,16 +188,29 @@ def working_sites(bridge: TransformerBridge, ids: Tensor, points: Mapping[Site, 
         for i, block in enumerate(bridge.blocks)
         if isinstance(point := _dig(block, "mlp", "out", "hook_out"), HookPoint)
     }
-    seen = probe(bridge, ids, {**points, **inputs, **outs}, streamed=route == "streamed").seen
+    with recorded(bridge) as routed:
+        seen = probe(bridge, ids, {**points, **inputs, **outs}, streamed=route == "streamed").seen
     width = bridge.cfg.d_model
     shaped = {s for s in points if s in seen and seen[s].ndim == 3 and seen[s].shape[:2] == ids.shape}
     good = {s for s in shaped if s.kind == "neuron" or seen[s].shape[2] == width}
     for layer in range(len(bridge.blocks)):
         if not _adds_up(seen, layer):
             good -= {Site("attn_out", layer), Site("mlp_out", layer)}
-        if Site("neuron", layer) in good and not _multiplies(bridge, seen, layer):
+        if Site("neuron", layer) not in good:
+            continue
+        experts = points_of(bridge).get(layer)
+        told = _multiplies(bridge, seen, layer) if experts is None else multiply(experts.experts, *routed[layer])
+        if not told:
             good -= {Site("neuron", layer)}
-    return good
+    return _of_one_width(good, {site.layer: seen[site].shape[2] for site in good if site.kind == "neuron"})
+
+
+def _of_one_width(sites: set[Site], widths: Mapping[int, int]) -> set[Site]:
+    """The sites without neurons of layers that have another number of them than most."""
+    if not widths:
+        return sites
+    usual, _ = Counter(widths.values()).most_common(1)[0]
+    return {site for site in sites if site.kind != "neuron" or widths[site.layer] == usual}
 
 
 def _adds_up(seen: Mapping[Site, Tensor], layer: int) -> bool:

@@ -6,7 +6,7 @@ from types import NoneType
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
 from transformers import PreTrainedModel
 
@@ -20,7 +20,7 @@ from inspector.models.fetch import fetch, quiet
 from inspector.models.fingerprint import fingerprint
 from inspector.models.given import bridge_of, plain_logits, refuse_type, refuse_weights, remember, vocab_of
 from inspector.models.lock import lock_of
-from inspector.models.model import Model, attention_layers
+from inspector.models.model import Model, attention_layers, neuron_count
 from inspector.models.random_state import kept_random_state
 from inspector.models.tokenizer_files import check_ids
 from inspector.sites import ModelShape, Site
@@ -216,8 +216,7 @@ def _shape(bridge: TransformerBridge, sites: frozenset[Site]) -> ModelShape:
     neurons = [s.layer for s in sites if s.kind == "neuron"]
     width = 0
     if neurons:
-        out: nn.Module = bridge.blocks[min(neurons)].mlp.out.original_component
-        width = max(set(out.weight.shape) - {cfg.d_model}, default=cfg.d_model)
+        width = neuron_count(bridge, min(neurons))
     return ModelShape(
         layers=len(bridge.blocks),
         heads=cfg.n_heads,

@@ -18,6 +18,9 @@ from inspector.batches import TokenSequence
 from inspector.errors import InputError, ModelError
 from inspector.models.before import before
 from inspector.models.evaluating import evaluating
+from inspector.models.experts import matrix as matrix_of
+from inspector.models.experts import points_of, remove_points
+from inspector.models.experts import width as width_of
 from inspector.models.fingerprint import fingerprint
 from inspector.models.turning_points import rotary_switch_of
 from inspector.sites import ModelShape, Site
@@ -82,6 +85,7 @@ class Model:
             raise ModelError(f"{self!r} came as a bridge or has been released, so there is nothing to give back.")
         with self.lock:
             vars(self.bridge)[RELEASED] = True
+            remove_points(self.bridge)
             kept.restore()
         return hf
 
@@ -147,11 +151,16 @@ class Model:
         return [i for i in range(min(len(self.tokenizer), self.shape.vocab)) if i not in special]
 
     def w_out(self, layer: int) -> Float[Tensor, "d_mlp d_model"]:
-        """The MLP's last matrix, neurons in rows, whichever way the architecture stores it."""
+        """The MLP's last matrix, neurons in rows, whichever way the architecture stores it.
+
+        Of routed experts the matrices of all, one under another; a copy, where they are stored the other way round.
+        """
         return w_out(self.bridge, layer)
 
     def b_out(self, layer: int) -> Float[Tensor, " d_model"] | None:
-        """The bias of the MLP's last matrix, None where it has none."""
+        """The bias of the MLP's last matrix, None where it has none, or where it depends on the experts chosen."""
+        if layer in points_of(self.bridge):
+            return None
         return getattr(self.bridge.blocks[layer].mlp.out.original_component, "bias", None)
 
     def forward(self, ids: Tensor, mask: Tensor | None, *, logits: bool = False, prefix: Prefix | None = None) -> None:
@@ -237,8 +246,16 @@ def attention_layers(bridge: TransformerBridge) -> list[int]:
 
 def w_out(bridge: TransformerBridge, layer: int) -> Float[Tensor, "d_mlp d_model"]:
     """See `Model.w_out`; GPT-2's Conv1D stores `[in, out]`, Linear `[out, in]`."""
+    if layer in (experts := points_of(bridge)):
+        return matrix_of(experts[layer].experts)
     matrix = bridge.blocks[layer].mlp.out.original_component
     return matrix.weight if isinstance(matrix, Conv1D) else matrix.weight.T
+
+
+def neuron_count(bridge: TransformerBridge, layer: int) -> int:
+    """How many neurons a layer has."""
+    experts = points_of(bridge).get(layer)
+    return len(w_out(bridge, layer)) if experts is None else width_of(experts.experts)
 
 
 @contextmanager

@@ -61,6 +61,11 @@ TINY: dict[str, tuple[str, dict[str, Any]]] = {
     "StableLmForCausalLM": ("StableLmConfig", _GROUPED),
     "GraniteForCausalLM": ("GraniteConfig", _GROUPED),
     "MixtralForCausalLM": ("MixtralConfig", {**_GROUPED, "num_local_experts": 4}),
+    "Qwen3MoeForCausalLM": (
+        "Qwen3MoeConfig",
+        {**_HEADS, "num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 24},
+    ),
+    "OlmoeForCausalLM": ("OlmoeConfig", {**_GROUPED, "num_experts": 4, "num_experts_per_tok": 2}),
     "GPTJForCausalLM": ("GPTJConfig", {**_GPT, "rotary_dim": 4}),
     "GPTNeoForCausalLM": (
         "GPTNeoConfig",

@@ -77,6 +77,25 @@ class Tested(Group):
     q: Float[np.ndarray, " neuron"]
 
 
+@dataclass(frozen=True)
+class Elastic(Group):
+    """The probe fitted again by an elastic net (half L1, half L2) on the same answers. Earlier runs lack it.
+
+    Args:
+        weight: of the probe's neurons in it; 0 where it hasn't chosen them.
+        count: how many neurons it has chosen in all.
+        auroc, low, high: of its log-odds on the held-out answers, with the interval.
+    """
+
+    prefix = "elastic"
+
+    weight: Float[np.ndarray, " neuron"]
+    count: Int[np.ndarray, " one"]
+    auroc: Float[np.ndarray, " one"]
+    low: Float[np.ndarray, " one"]
+    high: Float[np.ndarray, " one"]
+
+
 EXPLAINED = ("length", "entropy", "logprob", "length, entropy and logprob together")
 """What explains a neuron, by its number in `Added.explained`: one score alone, else all together."""
 
@@ -194,6 +213,25 @@ class Curve(Group):
 
 
 @dataclass(frozen=True)
+class Domains(Group):
+    """Probes of single domains (relations, or groups), tried on each. Earlier runs lack it.
+
+    Args:
+        right, wrong: answers of each domain.
+        auroc: of the probe of a source on the answers of a target that share nothing with it, with its interval; on its
+            own, in folds. NaN where too few are left.
+    """
+
+    prefix = "domain"
+
+    right: Int[np.ndarray, " target"]
+    wrong: Int[np.ndarray, " target"]
+    auroc: Float[np.ndarray, "source target"]
+    low: Float[np.ndarray, "source target"]
+    high: Float[np.ndarray, "source target"]
+
+
+@dataclass(frozen=True)
 class Transfer:
     """A probe of some answers, tried on others that share no answer and no subject with them."""
 
@@ -227,12 +265,15 @@ _AXES = {
     "shuffled_auroc": ("draw",),
     **{
         f"{group.prefix}_{field.name}": ("candidate",)
-        for group in (ProbeArrays, Tested, Added)
+        for group in (ProbeArrays, Tested, Added, Elastic)
         for field in fields(group)
     },
     **{f"{Scores.prefix}_{field.name}": ("predictor",) for field in fields(Scores)},
     **{f"{Curve.prefix}_{field.name}": ("k",) for field in fields(Curve)},
     **{f"{HeadlineArrays.prefix}_{field.name}": ("score",) for field in fields(HeadlineArrays)},
+    **{f"{Domains.prefix}_{field.name}": ("source", "target") for field in fields(Domains)},
+    **dict.fromkeys(("domain_right", "domain_wrong"), ("target",)),
+    **dict.fromkeys(("elastic_count", "elastic_auroc", "elastic_low", "elastic_high"), ("one",)),
     "headline_bias": ("one",),
     "headline_base": ("one",),
     "headline_calibration": ("calibration",),

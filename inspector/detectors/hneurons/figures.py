@@ -11,7 +11,7 @@ from inspector.detectors.hneurons.figures_tested import over_alpha, risk_coverag
 from inspector.detectors.hneurons.frames import longest_run
 from inspector.detectors.measured import Measured
 from inspector.figures.drawing import Drawing, Source
-from inspector.figures.palette import NEUTRAL, VIOLET
+from inspector.figures.palette import DIFFERENCES, NEUTRAL, VIOLET
 from inspector.figures.style import finish
 
 __all__ = [
@@ -27,6 +27,10 @@ __all__ = [
     "two_predictors",
 ]
 """What `inspector.figures` offers."""
+
+
+WRITTEN = 12
+"""With more domains the numbers of a heatmap don't fit."""
 
 
 def predictors(scores: pd.DataFrame) -> go.Figure:
@@ -82,6 +86,32 @@ def over_neurons(k_curve: pd.DataFrame) -> go.Figure:
     run = k_curve["k"].iloc[longest_run(k_curve["better"])]
     beats = f"better than as many random ones from k = {run.iloc[0]:,} to {run.iloc[-1]:,}" if len(run) else "no better"
     return finish(figure, f"Chosen neurons are {beats}{'' if len(run) else ' than random ones'}")
+
+
+def between_domains(domains: pd.DataFrame) -> go.Figure:
+    """AUROC of each domain's probe on each domain (frame `hneurons.domains`)."""
+    square = domains.pivot(index="source", columns="target", values="auroc")
+    names = [html.escape(name) for name in square.index]
+    figure = go.Figure(
+        go.Heatmap(
+            z=square.to_numpy(),
+            x=names,
+            y=names,
+            zmin=0,
+            zmid=0.5,
+            zmax=1,
+            colorscale=DIFFERENCES,
+            texttemplate="%{z:.2f}" if len(names) <= WRITTEN else None,
+            hovertemplate="fitted on %{y}, tried on %{x}: AUROC %{z:.3f}<extra></extra>",
+            colorbar={"title": "AUROC"},
+        )
+    )
+    figure.update_xaxes(title="tried on", tickangle=-45, automargin=True)
+    figure.update_yaxes(title="fitted on", autorange="reversed", automargin=True)
+    figure.update_layout(height=max(360, 26 * len(names) + 220))
+    own = domains["source"] == domains["target"]
+    inside, across = (domains.loc[rows, "auroc"].mean() for rows in (own, ~own))
+    return finish(figure, f"Within a domain the probe's AUROC is {inside:.2f} on average, across domains {across:.2f}")
 
 
 def reliability(reliability: pd.DataFrame) -> go.Figure:
@@ -219,6 +249,14 @@ def drawings(m: Measured) -> dict[str, Drawing]:
             ("hneurons.k_curve",),
             {},
             "Where the chosen neurons' line lies within the band of random ones, it doesn't matter which are taken.",
+            ("AUROC",),
+        ),
+        "hneurons.domains": Drawing(
+            between_domains,
+            ("hneurons.domains",),
+            {},
+            "A probe that knows what makes an answer wrong works off the diagonal too; 0.5 is chance, below it the "
+            "probe misleads. Answers that share a subject or an answer with those fitted on are left out.",
             ("AUROC",),
         ),
         "hneurons.reliability": Drawing(

@@ -14,6 +14,7 @@ from inspector.detectors.hneurons.arrays import (
     SPLITS,
     Added,
     Curve,
+    Domains,
     ProbeArrays,
     Scores,
     Tested,
@@ -42,6 +43,8 @@ def candidates(evidence: Evidence, t: Thresholds) -> pd.DataFrame:
         adds = added.q < t.q
         table["added_q"] = added.q
         table["explained_by"] = np.where(passed & ~adds, np.array(EXPLAINED)[added.explained], "")
+    if "elastic_weight" in evidence.arrays:
+        table["elastic_net"] = evidence["elastic_weight"]
     table["verdict"] = np.where(passed & adds, "candidate", "")
     return table.sort_values("weight", ascending=False, ignore_index=True)
 
@@ -143,6 +146,18 @@ def transfers(evidence: Evidence) -> pd.DataFrame:
     names_of = [field.name for field in fields(Transfer)]
     table = pd.DataFrame([asdict(one) for one in transfers_of(evidence.facts)], columns=names_of)
     return table.astype(dict.fromkeys(("auroc", "low", "high", "logprob"), "float64"))  # null in JSON is NaN
+
+
+def domains(evidence: Evidence) -> pd.DataFrame:
+    """Probes of one domain, tried on each: source, target, right and wrong answers of the target, auroc, low, high."""
+    d, names = Domains.of(evidence.arrays), evidence.facts["domains"]
+    count = len(names)
+    table = pd.DataFrame({"source": np.repeat(names, count), "target": np.tile(names, count)})
+    for name in ("right", "wrong"):
+        table[name] = np.tile(getattr(d, name), count)
+    for name in ("auroc", "low", "high"):
+        table[name] = getattr(d, name).ravel()
+    return table
 
 
 EDGES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
@@ -267,6 +282,7 @@ FRAMES: Mapping[str, Frame] = {
     "scores": Frame(lambda m: scores(m.evidence, m.record.tables["answers"])),
     "baselines": Frame(lambda m: baselines(m.evidence), present=lambda m: "baselines" in m.evidence.facts),
     "k_curve": Frame(lambda m: k_curve(m.evidence), present=lambda m: "curve_k" in m.evidence.arrays),
+    "domains": Frame(lambda m: domains(m.evidence), present=lambda m: len(m.evidence.facts.get("domains", ())) > 1),
     "reliability": Frame(
         lambda m: reliability(m.evidence, m.record.tables["answers"]),
         present=lambda m: "headline_base" in m.evidence.arrays,

@@ -13,6 +13,8 @@ from inspector.detectors.hneurons.arrays import (
     SPLITS,
     Added,
     Curve,
+    Domains,
+    Elastic,
     Group,
     HeadlineArrays,
     ProbeArrays,
@@ -63,6 +65,7 @@ class Facts(BaseModel):
     transfers: list[TransferFact | list[Any]]
     baselines: list[BaselineFact] = []
     headline: str = ""
+    domains: list[str] = []
 
 
 def _array(name: str, **limits: Any) -> Array:
@@ -90,6 +93,9 @@ def _check(m: Measured) -> None:
         raise ValueError(f"the entropy's AUROC of '{name}' is not known")
     if not len(e["random_auroc"]) or not len(e["shuffled_auroc"]):
         raise ValueError(f"evidence '{name}' has no random or shuffled draws")
+    domains = e.facts.get("domains", [])
+    if len({*domains}) < len(domains) or e.arrays.get("domain_auroc", np.zeros((0, 0))).shape != (len(domains),) * 2:
+        raise ValueError(f"the domains of '{name}' are not those of its arrays")
     if any(isinstance(one, list) for one in e.facts["transfers"]):  # as earlier versions saved them
         for one in transfers_of(e.facts):
             TransferFact.model_validate(vars(one))
@@ -130,11 +136,16 @@ SCHEMA = Schema(
         "tested_stability": _array("tested_stability", finite=True, low=0, high=1),
         **_arrays(Added, low=0, high=1, group="added"),
         "added_explained": _array("added_explained", kind="int", low=0, high=len(EXPLAINED) - 1, group="added"),
+        **_arrays(Elastic, low=0, high=1, group="elastic"),
+        "elastic_weight": _array("elastic_weight", kind="number", finite=True, group="elastic"),
+        "elastic_count": _array("elastic_count", kind="int", low=0, group="elastic"),
         **_arrays(HeadlineArrays, finite=True, group="headline"),
         "headline_base": _array("headline_base", kind="number", finite=True, low=0, high=1, group="headline"),
         "certainty": _array("certainty", kind="number", group="headline"),
         **_arrays(Curve, low=0, high=1, group="curve"),
         "curve_k": _array("curve_k", kind="int", low=1, group="curve"),
+        **_arrays(Domains, low=0, high=1, group="domain"),
+        **{name: _array(name, kind="int", low=0, group="domain") for name in ("domain_right", "domain_wrong")},
         **_arrays(Scores),
         "score_n": _array("score_n", finite=True, low=0, high=2.0**53),
     },

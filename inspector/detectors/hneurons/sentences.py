@@ -4,13 +4,14 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from inspector.detectors.effects_text import change, effects_table
 from inspector.detectors.hneurons.frames import longest_run
 from inspector.detectors.measured import Measured
 from inspector.detectors.shown import Cell, TextTable, Tile, cells_of
-from inspector.records import Sentence, metric_words
+from inspector.records import Evidence, Sentence, metric_words
 
 OUR_OWN = ("probe", "probe 3-vs-1", "headline", "random", "shuffled")
 """Scores that a sentence doesn't set beside the probe."""
@@ -37,6 +38,10 @@ def found(m: Measured) -> Iterator[Sentence]:
     yield from _beside_the_best(m, scores)
     if "reliability" in m.frames:
         yield Sentence(m.name, _headline(m, scores.loc["headline"]))
+    if "elastic_count" in m.evidence.arrays:
+        yield Sentence(m.name, _elastic(m.evidence))
+    if "domains" in m.frames:
+        yield from _between_domains(m.frame("domains"), m.name)
     if "k_curve" in m.frames:
         yield Sentence(m.name, _over_neurons(m.frame("k_curve")))
     if len(candidates):
@@ -79,6 +84,28 @@ def _headline(m: Measured, scored: pd.Series) -> str:
         f"wasn't fitted on ({base:.0%} of them are incorrect): AUROC {scored['auroc']:.3f} [{scored['low']:.3f}, "
         f"{scored['high']:.3f}]; {ends}."
     )
+
+
+def _elastic(e: Evidence) -> str:
+    """What an elastic net chooses on the same answers."""
+    count, also, chosen = int(e["elastic_count"][0]), int((e["elastic_weight"] != 0).sum()), len(e["elastic_weight"])
+    said = f"An elastic net (half L1, half L2) takes {count:,} neurons, {also} of the probe's {chosen} among them"
+    if np.isnan(e["elastic_auroc"][0]):
+        return f"{said}."
+    area, low, high = (e[f"elastic_{name}"][0] for name in ("auroc", "low", "high"))
+    return f"{said}; its AUROC on the held-out answers is {area:.2f} [{low:.2f}, {high:.2f}]."
+
+
+def _between_domains(table: pd.DataFrame, name: str) -> Iterator[Sentence]:
+    """How well probes of one domain work within it and on the others."""
+    own = table["source"] == table["target"]
+    inside, across = (table.loc[rows, "auroc"].dropna() for rows in (own, ~own))
+    if len(inside) and len(across):
+        yield Sentence(
+            name,
+            f"Probes of a single domain have a mean AUROC of {inside.mean():.2f} within it ({len(inside)} domains) and "
+            f"{across.mean():.2f} on the others ({len(across)} pairs, {across.min():.2f} to {across.max():.2f}).",
+        )
 
 
 def _over_neurons(curve: pd.DataFrame) -> str:

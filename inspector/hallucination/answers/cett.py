@@ -157,23 +157,31 @@ class _Matrices:
         return (share @ z.float().abs()) * self.norms[layer]
 
 
+LARGEST = 65504.0
+"""What float16 holds: a spike's dim may be larger, and counts as this."""
+
+
 class ResidualMeans:
-    """Mean of the residual stream over each row's answer, at some layers: `means[text, layer, dim]`."""
+    """Mean of the residual stream over each row's answer, after every layer.
+
+    Args:
+        model: from `load_model`.
+        spans: where the answers stand, by the rows' numbers.
+        means: an array `[text, layer, dim]` to write to (memory-mapped, say), a row per text in the order of `spans`.
+    """
 
     kinds: tuple[str, ...] = ("resid_post",)
 
-    def __init__(self, model: Model, spans: Mapping[int, Span], layers: tuple[int, ...]) -> None:
-        self.spans, self.layers = spans, layers
+    def __init__(self, model: Model, spans: Mapping[int, Span], means: np.ndarray) -> None:
+        self.spans, self.means = spans, means
+        self.layers = {layer: place for place, layer in enumerate(model.shape.layers_of("resid_post"))}
         self.row_of = {text: row for row, text in enumerate(spans)}
-        self.means = np.zeros((len(spans), len(layers), model.shape.d_model), np.float32)
 
     def update(self, batch: Batch, site: Site, x: Tensor) -> None:
         """Take in one layer's stream."""
-        if site.layer not in self.layers:
-            return
         for row, text in enumerate(batch.text.tolist()):
             mean = x[row, slice(*self.spans[text].answer)].float().mean(dim=0)
-            self.means[self.row_of[text], self.layers.index(site.layer)] = mean.cpu().numpy()
+            self.means[self.row_of[text], self.layers[site.layer]] = mean.clamp(-LARGEST, LARGEST).cpu().numpy()
 
 
 class Uncertainty:
@@ -199,6 +207,30 @@ class Uncertainty:
             self.entropy[index] = float(-(logp[0].exp() * logp[0]).sum())
             self.logprob[index] = float(chosen.mean())
             self.certainty[index] = float(-logp.mean()) - math.log(logp.shape[-1])
+
+
+class TokenUncertainty:
+    """The model's uncertainty about each token of each row's answer: `by_text[text]` is `[token, 3]`, float64.
+
+    Its columns: entropy (nats) of the distribution that the token is drawn from, the token's log-probability, and the
+    distribution's KL divergence (nats) from the uniform one.
+    """
+
+    kinds: tuple[str, ...] = ("logits",)
+
+    def __init__(self, spans: Mapping[int, Span]) -> None:
+        self.spans = spans
+        self.by_text: dict[int, np.ndarray] = {}
+
+    def update(self, batch: Batch, site: Site, x: Tensor) -> None:
+        """Take in the logits."""
+        for row, text in enumerate(batch.text.tolist()):
+            start, stop = self.spans[text].answer
+            logp = x[row, start - 1 : stop - 1].float().log_softmax(dim=-1)
+            entropy = -(logp.exp() * logp).sum(dim=-1)
+            certainty = -logp.mean(dim=-1) - math.log(logp.shape[-1])
+            columns = (entropy, token_logprobs(x[row], batch.ids[row], start, stop), certainty)
+            self.by_text[text] = torch.stack(columns, dim=1).double().cpu().numpy()
 
 
 def token_logprobs(

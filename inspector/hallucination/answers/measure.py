@@ -18,9 +18,6 @@ from inspector.models import Decoder, Model, Prefix
 from inspector.models.observe import Observer, observe
 from inspector.progress import Task
 
-RESIDUAL_DEPTHS = (0.25, 0.5, 0.75)
-"""Where the residual probe may look, as shares of the model's depth."""
-
 BATCH_TOKENS = 2048
 
 
@@ -59,7 +56,7 @@ class Measured:
     """What a pass over answers saw; a row an answer, in the order given.
 
     `answer` and `question` are mean CETTs `[answer, layer, neuron]` (float16), `residual` the mean
-    stream `[answer, depth, d_model]`, `entropy` (nats) that of the answer's first token, `logprob`
+    stream `[answer, layer, d_model]` (float16), `entropy` (nats) that of the answer's first token, `logprob`
     the mean log-probability of its tokens, `certainty` their distributions' mean KL divergence (nats)
     from the uniform one, `tokens` their number.
     """
@@ -177,8 +174,8 @@ class Meter:
         """Everything a study needs of these answers; CETTs go to files in `folder` where it is given."""
         shape = self.model.shape
         answer, question = (_array(folder, name, self._size(fed)) for name in ("answer", "question"))
-        layers = tuple(sorted({int(depth * (shape.layers - 1)) for depth in RESIDUAL_DEPTHS}))
-        residual, uncertainty = ResidualMeans(self.model, fed.spans, layers), Uncertainty(fed.spans)
+        stream = _array(folder, "residual", (len(fed.rows), len(shape.layers_of("resid_post")), shape.d_model))
+        residual, uncertainty = ResidualMeans(self.model, fed.spans, stream), Uncertainty(fed.spans)
         self.watch(fed, [Contributions(self.model, fed.spans, answer, question), residual, uncertainty], task)
         if not np.isfinite(uncertainty.logprob).all():
             raise ModelError(

@@ -1,7 +1,7 @@
 """Answers that exist already: from a log, a benchmark, an API or a person who marked them."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -13,17 +13,19 @@ from inspector.arguments import takes
 from inspector.errors import InputError
 from inspector.hallucination.grading.marks import Mark
 from inspector.hallucination.questions.prompts import with_context
-from inspector.hallucination.questions.rows import Row, is_missing, list_in_cell, rows_of
+from inspector.hallucination.questions.rows import Row, is_missing, list_in_cell, plain, rows_of
 from inspector.hallucination.questions.sets import Question
 from inspector.printable import half_pair, listed, printable
+from inspector.texts import is_conversation
 
 Kind = Literal["right", "wrong"]
 
 COLUMNS = (
     *("question", "answer", "label", "answers", "aliases", "samples"),
-    *("id", "group", "relation", "context", "prompt"),
+    *("id", "group", "relation", "context", "prompt", "messages"),
 )
-"""What a row may have; the question, the answer, and either a label or accepted answers (aliases) are needed."""
+"""What a row may have; the question, the answer, and either a label or accepted answers (aliases) are needed. Both
+can be the last turns of a conversation, `messages`."""
 
 FLAGS: Mapping[str, Kind] = {
     "correct": "right",
@@ -54,6 +56,7 @@ class OwnAnswer:
         samples: other answers of the model to the same question.
         context: a passage that the question was asked about.
         prompt: the exact text before the answer, where it isn't the study's own form.
+        turns: instead of that, the conversation before the answer, which the chat template makes a prompt of.
     """
 
     question: Question
@@ -62,11 +65,12 @@ class OwnAnswer:
     samples: tuple[str, ...] = ()
     context: str | None = None
     prompt: str | None = None
+    turns: tuple[Mapping[str, str], ...] = ()
 
     @property
     def put(self) -> str:
         """What stands in the question's place in a prompt; in one of its own the context has a place of its own."""
-        return with_context(self.question.question, None if self.prompt is not None else self.context)
+        return with_context(self.question.question, None if self.prompt is not None or self.turns else self.context)
 
 
 OwnAnswers: TypeAlias = str | Path | pd.DataFrame | Iterable[Row | OwnAnswer]
@@ -152,6 +156,9 @@ class _Reader:
 
     def answer(self, number: str) -> OwnAnswer:
         """The row as an answer."""
+        turns, row = _apart(self._turns(), self.row)
+        if turns:
+            return replace(replace(self, row=row).answer(number), turns=turns)
         missing = [name for name in ("question", "answer") if name not in self.row]
         if missing:
             raise InputError(
@@ -176,6 +183,24 @@ class _Reader:
         if prompt is not None:  # what follows it exactly
             text = str(self.row["answer"]).rstrip()
         return OwnAnswer(question, text, mark, samples, context, prompt)
+
+    def _turns(self) -> list[Mapping[str, str]]:
+        """The row's conversation; empty where it has none.
+
+        Raises:
+            InputError: what is there are no turns, or it comes with a prompt too.
+        """
+        given = self.row.get("messages")
+        if is_missing(given):
+            return []
+        turns = plain(list_in_cell(given) if isinstance(given, str) else given)
+        if not is_conversation(turns) or not all(isinstance(text, str) for one in turns for text in one.values()):
+            raise InputError(
+                f"{self.place} has messages that are no turns. Give a list of {{role, content}}, both text."
+            )
+        if not is_missing(self.row.get("prompt")):
+            raise InputError(f"{self.place} has both messages and a prompt. Give one of them.")
+        return [{"role": one["role"], "content": one["content"]} for one in turns]
 
     def _needed(self, name: str) -> str:
         text = self._text(name)
@@ -237,6 +262,16 @@ class _Reader:
                 "--one-is), or write right and wrong."
             )
         raise InputError(f"{self.place} has {said[:40]!r} for a {name}. Write right, wrong or abstained.")
+
+
+def _apart(turns: Sequence[Mapping[str, str]], row: Row) -> tuple[tuple[Mapping[str, str], ...], Row]:
+    """The turns before an answer, and the row with the question and answer that they end with, where it has none."""
+    said = dict(row) | {"messages": None}
+    if turns and turns[-1]["role"] == "assistant" and is_missing(row.get("answer")):
+        said["answer"], turns = turns[-1]["content"], turns[:-1]
+    if turns and is_missing(row.get("question")):
+        said["question"] = next((one["content"] for one in reversed(turns) if one["role"] == "user"), "")
+    return tuple(turns), said
 
 
 def _columns(row: Row) -> str:

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from inspector.errors import InputError
 from inspector.hallucination.answers.kept_marks import KeptMarks
@@ -13,6 +14,7 @@ from inspector.hallucination.grading.labels import FEWEST
 from inspector.hallucination.grading.marks import Judge
 from inspector.hallucination.questions.prompts import Form, following
 from inspector.models import Model
+from inspector.models.chat_template import rendered
 from inspector.printable import printable
 from inspector.progress import Task
 
@@ -69,7 +71,7 @@ def counts_of(answers: Sequence[OwnAnswer]) -> dict[str, int]:
     return {
         "labelled": sum(one.mark is not None for one in answers),
         "contexts": sum(one.context is not None for one in answers),
-        "prompts": sum(one.prompt is not None for one in answers),
+        "prompts": sum(one.prompt is not None or bool(one.turns) for one in answers),
     }
 
 
@@ -90,7 +92,9 @@ def as_answered(
         texts = (one.text.strip(), *(one.samples if one.question.answers else ()))
         known = {texts[0]: one.mark or kept.mark(one.question, texts[0])}  # a label holds for samples of the same words
         marks = [known[text] if text in known else kept.mark(one.question, text) for text in texts]
-        found.append(Answered(one.question, (tokens,), texts, tuple(marks), one.context, one.prompt))
+        found.append(
+            Answered(one.question, (tokens,), texts, tuple(marks), one.context, prompt_of(meter.model.tokenizer, one))
+        )
         task.advance()
     kept.refuse_odd()
     return found
@@ -110,11 +114,29 @@ def fed_of(meter: Meter, answers: Sequence[OwnAnswer], ids: Sequence[tuple[int, 
     """
     _refuse_answered(answers)
     names = [f"'{printable(one.question.id)}'" for one in answers]
-    return meter.feed([one.put for one in answers], ids, [one.prompt for one in answers], names)
+    prompts = [prompt_of(meter.model.tokenizer, one) for one in answers]
+    return meter.feed([one.put for one in answers], ids, prompts, names)
+
+
+def prompt_of(tokenizer: Any, one: OwnAnswer) -> str | None:
+    """The whole text before an answer, where it isn't the study's form: its own prompt, or its conversation's.
+
+    Raises:
+        InputError: a conversation whose tokenizer has no working chat template.
+    """
+    if not one.turns:
+        return one.prompt
+    if not getattr(tokenizer, "chat_template", None):
+        raise InputError(
+            f"Answer '{printable(one.question.id)}' has a conversation, and this model's tokenizer has no chat "
+            "template. Give its prompt as text."
+        )
+    return rendered(tokenizer, [dict(turn) for turn in one.turns])
 
 
 def token_ids(model: Model, one: OwnAnswer, form: Form) -> tuple[int, ...]:
     """An answer's token ids, as they follow its prompt."""
-    if one.prompt is not None:
-        return following(model.tokenizer, one.prompt, one.text)
+    prompt = prompt_of(model.tokenizer, one)
+    if prompt is not None:
+        return following(model.tokenizer, prompt, one.text)
     return form.continuation_ids(model.tokenizer, one.put, one.text)

@@ -50,7 +50,7 @@ def refuse_neuronless(model: Model) -> None:
     """
     if not model.shape.has("neuron"):
         raise ModelError(
-            f"{model.card['architecture']} has no MLP with a single last matrix (neuron sites), so hallucination "
+            f"{model.card['architecture']} has no MLP whose last matrices are known (neuron sites), so hallucination "
             "neurons can't be measured. `inspector models` lists what works."
         )
 

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from inspector.errors import InputError
-from inspector.hallucination.probe.lasso import PENALTIES, Fit, balanced, path
+from inspector.hallucination.probe.lasso import MOST_ELASTIC, PENALTIES, Fit, balanced, path
 from inspector.hallucination.probe.splits import Folds, split, with_own
 from inspector.progress import Task
 from inspector.stats import auroc
@@ -30,17 +30,22 @@ class Answers:
         made_up: True where the answer is wrong.
         keys: what rows may share (see `splits`), the subject first.
         question: mean CETT over the question's tokens, for the 3-vs-1 design; None for 1-vs-1.
+        l1_ratio: share of the probe's penalty that is L1; an elastic net below 1.
     """
 
     x: Float[np.ndarray, "row neuron"]
     made_up: Bool[np.ndarray, " row"]
     keys: Int[np.ndarray, "row key"]
     question: Float[np.ndarray, "row neuron"] | None = None
+    l1_ratio: float = 1.0
 
     def path(self, rows: Bool[np.ndarray, " row"], penalties: Float[np.ndarray, " penalty"]) -> Iterator[Fit]:
         """Fits on these rows; in the 3-vs-1 design incorrect answers stand against correct ones and all questions."""
         if self.question is None:
-            return path(self.x, self.made_up, balanced(self.made_up, rows), penalties)
+            weights = balanced(self.made_up, rows)
+            if self.l1_ratio == 1:
+                return path(self.x, self.made_up, weights, penalties)
+            return path(self.x, self.made_up, weights, penalties, MOST_ELASTIC, self.l1_ratio)
         positive = np.concatenate([self.made_up, np.zeros_like(self.made_up)])
         return path(self._both, positive, balanced(positive, np.tile(rows, 2)), penalties)
 
@@ -224,19 +229,27 @@ def residual_probe(
     seed: int,
     task: Task,
 ) -> Float[np.ndarray, " row"]:
-    """Out-of-fold log-odds of a ridge on the residual stream; depth and penalty are chosen inside each fold."""
+    """Out-of-fold log-odds of a ridge on the residual stream after one layer.
+
+    Inside each fold the layer is chosen, at the strongest penalty, and then the penalty.
+    """
     odds = np.full(len(answers.made_up), np.nan)
     for fold in range(folds.count):
         rows, held = folds.fit_on(fold), folds.held_out(fold)
         inside = split(answers.keys[rows], answers.made_up[rows], 3, seed)
-        best, most = (0, RIDGES[0]), -1.0
-        for depth in range(residual.shape[1]):
-            for inverse_penalty in RIDGES[:2]:
-                inner = out_of_fold(residual[rows, depth], answers.made_up[rows], inside, inverse_penalty)
-                area = float(auroc(inner, answers.made_up[rows]))
-                if area > most:
-                    best, most = (depth, inverse_penalty), area
-        odds[held] = ridge(residual[:, best[0]], answers.made_up, rows, best[1])[held]
+
+        def area(
+            depth: int, inverse_penalty: float, rows: Bool[np.ndarray, " row"] = rows, inside: Folds = inside
+        ) -> float:
+            inner = out_of_fold(
+                residual[rows, depth].astype(np.float32), answers.made_up[rows], inside, inverse_penalty
+            )
+            return float(auroc(inner, answers.made_up[rows]))
+
+        areas = [area(depth, RIDGES[0]) for depth in range(residual.shape[1])]
+        depth = int(np.argmax(areas))
+        penalty = RIDGES[0] if areas[depth] >= area(depth, RIDGES[1]) else RIDGES[1]
+        odds[held] = ridge(residual[:, depth].astype(np.float32), answers.made_up, rows, penalty)[held]
         task.advance()
     return odds
 

@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from inspector.detectors.hneurons.arrays import EXPLAINED, Added, Curve, Tested, Transfer
+from inspector.detectors.hneurons.arrays import EXPLAINED, Added, Curve, Domains, Elastic, Tested, Transfer
 from inspector.errors import InputError
 from inspector.hallucination.probe import k_curve as over_k
 from inspector.hallucination.probe import nested_cv as evaluation
+from inspector.hallucination.probe.domains import between_domains, with_enough
 from inspector.hallucination.probe.headline import Headline, headline
 from inspector.hallucination.probe.lasso import Fit
 from inspector.hallucination.probe.nested_cv import (
@@ -28,6 +29,9 @@ from inspector.stats import association, auroc, auroc_interval, flexible, strati
 HELD_OUT = 3
 """One answer in this many is held out from selection; on those the candidates are tested."""
 
+L1_RATIO = 0.5
+"""Of the elastic net beside the probe."""
+
 LEVEL = 0.05
 """A neuron whose p beyond one plain score is at least this is said to be explained by it."""
 
@@ -45,6 +49,7 @@ class Sample:
         plain: scores that need no probe, by name: length, entropy, logprob.
         certainty: self-certainty, another.
         relation: what kind of fact is asked for; empty where that isn't known.
+        domain: the relation, or where none is known the group that own answers name; none without either.
         rivals: out-of-fold log-odds of every row by what needs no neuron, by name, given the folds.
     """
 
@@ -54,6 +59,7 @@ class Sample:
     plain: Mapping[str, Float[np.ndarray, " row"]]
     relation: Sequence[str]
     certainty: Float[np.ndarray, " row"]
+    domain: Sequence[str] = ()
     rivals: Callable[[Folds], Mapping[str, Float[np.ndarray, " row"]]] = lambda folds: {}
 
     @property
@@ -78,6 +84,8 @@ class Selection:
         transfers: from the other relations to each relation.
         curve: AUROC over the number of neurons, chosen and random.
         headline: the risk that new answers get, which `odds` has a row of too.
+        domains: names of single domains, and their probes tried on each.
+        elastic: an elastic net beside the final probe.
     """
 
     folds: Folds
@@ -93,11 +101,18 @@ class Selection:
     transfers: tuple[Transfer, ...]
     curve: Curve
     headline: Headline
+    domains: tuple[tuple[str, ...], Domains]
+    elastic: Elastic
 
 
 def steps(sample: Sample) -> int:
     """How many steps `select` takes, for a progress bar."""
-    return 3 * OUTER + BOOTSTRAPS + RANDOM_DRAWS + SHUFFLES + 1 + over_k.DRAWS + len(set(sample.relation) - {""})
+    relations = len(set(sample.relation) - {""}) + _domains_of(sample)
+    return 3 * OUTER + BOOTSTRAPS + RANDOM_DRAWS + SHUFFLES + 1 + over_k.DRAWS + relations
+
+
+def _domains_of(sample: Sample) -> int:
+    return len(with_enough(sample.domain, sample.answers.made_up)) if sample.domain else 0
 
 
 def select(sample: Sample, seed: int, task: Task) -> Selection:
@@ -126,7 +141,30 @@ def select(sample: Sample, seed: int, task: Task) -> Selection:
         between_relations(answers, sample.relation, sample.plain["logprob"], seed, task),
         over_k.k_curve(answers, folds, seed, task),
         risk,
+        _domains(sample, seed, task),
+        _elastic(answers, fit, fitted, held_out, seed),
     )
+
+
+def _elastic(
+    answers: Answers, fit: Fit, fitted: Bool[np.ndarray, " row"], held: Bool[np.ndarray, " row"], seed: int
+) -> Elastic:
+    """An elastic net on the rows that the final probe was fitted on, tried on those that it is tested on."""
+    found, _, _ = choose(replace(answers, l1_ratio=L1_RATIO), fitted, seed)
+    weight = dict(zip(found.columns.tolist(), found.weight.tolist(), strict=True))
+    odds, made_up = found.log_odds(answers.x[np.ix_(held, found.columns)]), answers.made_up[held]
+    area = auroc(odds, made_up), *auroc_interval(odds, made_up, answers.subject[held])
+    return Elastic(
+        np.array([weight.get(column, 0.0) for column in fit.columns.tolist()]),
+        np.array([len(found.columns)]),
+        *(np.array([float(value)]) for value in area),
+    )
+
+
+def _domains(sample: Sample, seed: int, task: Task) -> tuple[tuple[str, ...], Domains]:
+    by_relation = any(sample.relation)
+    names = sample.domain or [""] * len(sample.answers.made_up)
+    return between_domains(sample.answers, names, seed, task, apart_by_subject=by_relation)
 
 
 def _refuse(sample: Sample) -> None:
