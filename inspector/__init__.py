@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from inspector.interventions.apply import intervene
     from inspector.interventions.values import Intervention
     from inspector.models import Entailment, Model, load_model
+    from inspector.quantisation.apply import Spared, quantised
+    from inspector.quantisation.sensitivity import Sensitivity, sensitivity
     from inspector.records import Effect, Evidence, Finding
     from inspector.run.merging import merge
     from inspector.run.report import Report, open_run
@@ -47,6 +49,10 @@ _HOMES = {
     "Finding": "inspector.records",
     "Effect": "inspector.records",
     "Site": "inspector.sites",
+    "quantised": "inspector.quantisation.apply",
+    "Spared": "inspector.quantisation.apply",
+    "sensitivity": "inspector.quantisation.sensitivity",
+    "Sensitivity": "inspector.quantisation.sensitivity",
     "verify": "inspector.verification.verify",
     "effect": "inspector.verification.one_claim",
     "loss": "inspector.verification.one_claim",
@@ -78,7 +84,9 @@ __all__ = [
     "ModelDifferences",
     "NeuronStates",
     "Report",
+    "Sensitivity",
     "Site",
+    "Spared",
     "Study",
     "compare_decoding",
     "compare_models",
@@ -94,6 +102,8 @@ __all__ = [
     "merge",
     "open_run",
     "own_answers",
+    "quantised",
+    "sensitivity",
     "study_hallucination",
     "verify",
 ]

@@ -25,8 +25,8 @@ class Site:
 class ModelShape:
     """The sizes of a model's parts, and the sites that were seen to work on it.
 
-    `d_mlp` is 0 where a layer has no single MLP (mixture of experts). `layers_of` tells in which
-    layers a kind of site exists: hybrid models have attention in some layers only.
+    `d_mlp` counts the neurons of a layer, those of all routed experts together; 0 where none can be read. `layers_of`
+    tells in which layers a kind of site exists: hybrid models have attention in some layers only.
     """
 
     layers: int

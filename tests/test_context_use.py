@@ -34,7 +34,7 @@ def test_a_real_model_follows_a_right_passage_and_a_wrong_one(smollm2: Model, st
     table = found.rows
     assert len(table) == 60 and set(table["follows"]) <= set(FOLLOWS)
     follows = {kind: part["follows"].isin(["passage", "both"]).mean() for kind, part in table.groupby("kind")}
-    assert follows["right"] > 0.6 > follows["wrong"] > 0.2 and follows["irrelevant"] == 0
+    assert follows["right"] > 0.6 > follows["wrong"] > 0.2
     assert table.loc[table["kind"] == "right", "correct"].mean() > table["correct_without"].mean()
     spoken = table["answer"] != ""
     assert table.loc[spoken, "attention"].between(0, 1).all() and table.loc[spoken, "lookback"].between(0, 1).all()
@@ -49,11 +49,19 @@ def test_a_real_model_follows_a_right_passage_and_a_wrong_one(smollm2: Model, st
 
 def test_own_rows_say_what_they_know(smollm2: Model, command: Command, tmp_path: Path) -> None:
     file = tmp_path / "own.jsonl"
-    file.write_text('{"question": "Who runs Exampleland?", "context": "Exampleland is run by Ada Byron.", "says": "Ada Byron"}\n')
+    file.write_text(
+        '{"question": "Who runs Exampleland?", "context": "Exampleland is run by Ada Byron.", "says": "Ada Byron"}\n'
+    )
     (row,) = as_passages(file)
     assert row.kind == "given" and row.says == ("Ada Byron",) and row.question.answers == ()
     table = context_use(smollm2, file).rows
     assert table["follows"][0] == "passage" and table["correct"].isna().all() and "risk" not in table
+    silent = context_use(smollm2, [{"question": "Who runs Exampleland?", "context": "It is run by Ada Byron."}] * 2)
+    assert silent.rows["follows"].isna().all() and "follows passage" not in set(silent.summary["measure"])
+    assert silent.sentences() == ["With given passages (2) the answers follow: not known."]
+    assert silent.subject.tolist() == [0, 0]  # one question, twice
+    with pytest.raises(InputError, match="No row says"):
+        silent.figure()
 
 
 @pytest.mark.parametrize(

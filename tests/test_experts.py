@@ -6,21 +6,33 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from fixtures_tiny import architectures, loaded
+from fixtures_tiny import architectures
 from test_cett import fed_of
 from torch import Tensor
 
-from inspector import examine, intervene, load_model
+from inspector import describe_neurons, examine, intervene, load_model
 from inspector.batches import batches
+from inspector.errors import ModelError
 from inspector.hallucination.answers.cett import Contributions
 from inspector.interventions.values import scale, zero
+from inspector.models.changes import hooks_of_others, state_of
 from inspector.models.observe import observe
 from inspector.sites import Site
 from inspector.testing import random_texts, tiny_hf
 
 EXPERTS = ["MixtralForCausalLM", "Qwen3MoeForCausalLM", "OlmoeForCausalLM", "GptOssForCausalLM"]
 
-plain = cache(tiny_hf)
+
+@cache
+def plain(architecture: str) -> Any:
+    """The plain model; what experts write has biases where the architecture has any."""
+    return with_biases(tiny_hf(architecture))
+
+
+@cache
+def loaded(architecture: str) -> Any:
+    """The same, loaded."""
+    return load_model(with_biases(tiny_hf(architecture)), device="cpu")
 
 
 def by_hand(architecture: str, ids: tuple[int, ...]) -> np.ndarray:
@@ -113,15 +125,83 @@ def _experts_out(model: Any, ids: Tensor) -> Tensor:
     return seen[0]
 
 
-def test_writers_of_spikes_are_found_among_experts() -> None:
-    report = examine(loaded("MixtralForCausalLM"), random_texts(3, 20, 30, 0), detectors=["massive"])
-    writers = report.frame("massive.writers") if "massive.writers" in report.frames() else None
-    assert writers is None or (writers["neuron"] < loaded("MixtralForCausalLM").shape.d_mlp).all()
+def with_biases(hf: Any) -> Any:
+    """The model with biases of its experts, which are drawn as zeros."""
+    with torch.no_grad():
+        for name, weight in hf.named_parameters():
+            if name.endswith("proj_bias"):
+                weight.normal_(std=0.5)
+    return hf
 
 
-def test_a_mixture_is_given_back_without_a_hook() -> None:
+@pytest.mark.parametrize("architecture", ["GptOssForCausalLM", "Qwen2MoeForCausalLM"])
+def test_what_experts_neurons_write_is_not_scaled_by_biases_or_a_shared_expert(architecture: str) -> None:
+    if architecture == "Qwen2MoeForCausalLM":
+        import transformers
+
+        sizes = {"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 24}
+        config = transformers.Qwen2MoeConfig(
+            vocab_size=101, hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4,
+            num_key_value_heads=2, shared_expert_intermediate_size=48, max_position_embeddings=256, **sizes
+        )  # fmt: skip
+        torch.manual_seed(0)
+        hf = transformers.AutoModelForCausalLM.from_config(config).eval()
+    else:
+        hf = with_biases(tiny_hf(architecture))
+    model = load_model(hf, device="cpu")
+    assert model.shape.has("neuron")
+    (text,) = random_texts(1, 20, 20, 0)
+    z = _neurons(model, torch.tensor([text]))[0]
+    report = examine(model, [text], detectors=["massive"], bos=False)
+    evidence = report.evidence["massive"]
+    order, written = evidence["neuron"][0, 1, 0], evidence["written"][0, 1, 0]
+    dims = {abs(float(w)): int(n) for n, w in zip(order, written, strict=True)}
+    top = max(dims)
+    row = model.w_out(1).detach()[dims[top]]
+    products = (z[:, dims[top]].unsqueeze(1) * row).abs()
+    assert (products - top).abs().min() < 1e-4 * top  # one of its products with the matrix, unscaled
+
+
+def test_a_mixture_is_given_back_without_a_hook_even_where_it_could_not_be_loaded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def hooks() -> list[int]:
+        return [len(m._forward_hooks) + len(m._forward_pre_hooks) for m in hf.modules()]
+
+    def fail(*given: Any) -> Any:
+        raise RuntimeError("no route")
+
     hf = tiny_hf("MixtralForCausalLM")
-    hooks = [len(m._forward_hooks) + len(m._forward_pre_hooks) for m in hf.modules()]
+    before = hooks()
+    with monkeypatch.context() as broken:
+        broken.setattr("inspector.models.checks.choose_route", fail)
+        with pytest.raises(ModelError):
+            load_model(hf, device="cpu")
+    assert hooks() == before
     model = load_model(hf, device="cpu")
     assert model.release() is hf
-    assert [len(m._forward_hooks) + len(m._forward_pre_hooks) for m in hf.modules()] == hooks
+    assert hooks() == before
+
+
+def test_a_users_hook_on_experts_neurons_works_and_is_seen() -> None:
+    model = loaded("MixtralForCausalLM")
+    ids = torch.tensor(random_texts(1, 12, 12, 3))
+    before = model.logits(ids)
+    state, point = state_of(model), model.hooks[Site("neuron", 1)]
+
+    def in_place(x: Tensor, hook: Any) -> None:
+        x[:] = 0
+
+    handle = point.add_hook(in_place)
+    try:
+        assert (model.logits(ids) != before).any() and state_of(model) != state
+        assert hooks_of_others(model) == ["blocks.1.mlp.experts"]
+    finally:
+        point.remove_hooks()
+    assert handle is None or (model.logits(ids) == before).all()
+
+
+def test_a_neuron_that_is_seldom_routed_fires_where_it_is_large() -> None:
+    model = loaded("Qwen3MoeForCausalLM")
+    states = describe_neurons(model, [(0, 3), (1, 30)], random_texts(4, 30, 40, 0)).states
+    assert (states["bar"] > 1e-6).all()

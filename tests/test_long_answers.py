@@ -17,7 +17,7 @@ from inspector.models import Model
 
 CURIE = (
     "Dr. Marie Curie was born in Warsaw on 7 November 1867. She won 2 Nobel Prizes, in 1903 and 1911! The U.S. gave "
-    "her 1 gram (3.5%) of radium. Water boils at 100 °C. In Paris, the University of Paris hired her. Paris was her home."
+    "her 1 gram (3.5%) of radium. Water boils at 100 °C. In Paris, the University of Paris hired her. Paris was home."
 )
 
 
@@ -42,10 +42,30 @@ def test_a_text_has_its_sentences_dates_numbers_and_names() -> None:
         ("यह सच है। वह गया।", ["यह सच है।", "वह गया।"]),
         ("It costs 3.50 dollars. J. F. Kennedy paid.", ["It costs 3.50 dollars.", "J. F. Kennedy paid."]),
         ("... !!", []),
+        ("1. Paris is big.\n2. Lyon is not.", ["1. Paris is big.", "2. Lyon is not."]),
+        ("The answer is no. He left.", ["The answer is no.", "He left."]),
     ],
 )
 def test_sentences_of_other_scripts_and_with_other_full_stops(text: str, sentences: list[str]) -> None:
     assert said(text, "sentence") == sentences
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "found"),
+    [
+        (
+            "We saw Jan van Eyck and Theresa May in August Wilson.",
+            "name",
+            ["Jan van Eyck", "Theresa May", "August Wilson"],
+        ),
+        ("We saw Theresa May.", "date", []),
+        ("In May 1945 and on June 3, 1950, in 1939-45.", "date", ["May 1945", "June 3, 1950", "1939"]),
+        ("They had COVID-19 then.", "name", ["COVID-19"]),
+        ("They had COVID-19 at -3 °C.", "number", ["-3 °C"]),
+    ],
+)
+def test_names_dates_and_numbers_are_told_apart(text: str, kind: str, found: list[str]) -> None:
+    assert said(text, kind) == found
 
 
 def test_every_part_is_made_of_the_tokens_that_have_its_characters(smollm2: Model) -> None:
@@ -88,6 +108,8 @@ def test_a_conversation_is_put_through_the_chat_template(study: Study, smollm2: 
     table = study.explain_parts(smollm2, [{"messages": turns}])
     assert (table["kind"] == "sentence").sum() == 2
     prompt = smollm2.tokenizer.apply_chat_template(turns[:1], tokenize=False, add_generation_prompt=True)
+    twice = study.explain_parts(smollm2, [{"messages": turns, "answer": turns[1]["content"]}])
+    pd.testing.assert_frame_equal(table, twice)  # the answer stands in the prompt once
     same = study.explain_parts(smollm2, [{"question": "Who?", "prompt": prompt, "answer": turns[1]["content"]}])
     pd.testing.assert_frame_equal(table.drop(columns="id"), same.drop(columns="id"))
 
@@ -98,8 +120,18 @@ def test_a_conversation_is_put_through_the_chat_template(study: Study, smollm2: 
         ({"messages": [{"role": "user"}]}, "no turns"),
         ({"messages": "hello"}, "no turns"),
         ({"messages": [{"role": "user", "content": 3}]}, "no turns"),
-        ({"messages": [{"role": "user", "content": "Who?"}], "prompt": "p", "answer": "a"}, "both messages and a prompt"),
+        (
+            {"messages": [{"role": "user", "content": "Who?"}], "prompt": "p", "answer": "a"},
+            "both messages and a prompt",
+        ),
         ({"messages": [{"role": "user", "content": "Who?"}]}, "lacks answer"),
+        (
+            {
+                "messages": [{"role": "user", "content": "Who?"}, {"role": "assistant", "content": "Me."}],
+                "answer": "You.",
+            },
+            "another answer than its own",
+        ),
         ({"messages": [{"role": "assistant", "content": "Me."}]}, "lacks question"),
     ],
 )

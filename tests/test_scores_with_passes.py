@@ -79,10 +79,15 @@ def form(request: pytest.FixtureRequest) -> Form:
     return Form(request.param, SHOTS)
 
 
+@pytest.mark.parametrize("rows", [64, 3], ids=["one block", "blocks of 3 queries"])
 @pytest.mark.parametrize("architecture", architectures(KINDS))
-def test_scores_are_the_definitions_on_the_plain_model(architecture: str, form: Form) -> None:
+def test_scores_are_the_definitions_on_the_plain_model(
+    architecture: str, form: Form, rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("inspector.models.attention.tile_rows", lambda *sizes: rows)
     model = with_words(loaded(architecture), "a template")
-    found = measure_all(passes_of(model, form, ANSWERS), Task("scoring"))
+    found, notes = measure_all(passes_of(model, form, ANSWERS), Task("scoring"))
+    assert not notes
     assert (
         set(found) == {one.name for one in with_passes()} == {"P(True)", "RAUQ", "lookback ratio", "predictive entropy"}
     )
@@ -119,7 +124,14 @@ def test_scores_are_the_definitions_on_the_plain_model(architecture: str, form: 
         asked = (
             tuple(model.tokenizer(text)["input_ids"])
             if form.name == "few-shot"
-            else Form("chat", ()).prompt(model.tokenizer, text)
+            else tuple(
+                model.tokenizer(
+                    model.tokenizer.apply_chat_template(
+                        [{"role": "user", "content": text}], add_generation_prompt=True
+                    ),
+                    add_special_tokens=False,
+                )["input_ids"]
+            )
         )
         after = Truth.of(architecture, asked).logp[-1]
         yes, no = (model.tokenizer(word, add_special_tokens=False)["input_ids"][0] for word in ("True", "False"))
@@ -129,9 +141,13 @@ def test_scores_are_the_definitions_on_the_plain_model(architecture: str, form: 
 def test_what_cannot_be_known_of_these_answers_is_left_out(llama: Model) -> None:
     model, form = with_words(llama), Form(shots=SHOTS)
     bare = [replace(one, context=None, ids=one.ids[:1], texts=one.texts[:1]) for one in ANSWERS]
-    assert set(measure_all(passes_of(model, form, bare), Task("scoring"))) == {"RAUQ", "P(True)"}
+    assert set(measure_all(passes_of(model, form, bare), Task("scoring"))[0]) == {"RAUQ", "P(True)"}
     one_without = [*ANSWERS[:2], replace(ANSWERS[2], context=None)]
-    assert "lookback ratio" not in measure_all(passes_of(model, form, one_without), Task("scoring"))
+    assert "lookback ratio" not in measure_all(passes_of(model, form, one_without), Task("scoring"))[0]
+    long = replace(ANSWERS[0], ids=(ANSWERS[0].ids[0], (7,) * 300, (8,), (9,)), texts=("w",) * 4, marks=("right",) * 4)
+    found, notes = measure_all(passes_of(model, form, [long, *ANSWERS[1:]]), Task("scoring"))
+    assert "predictive entropy" not in found and "RAUQ" in found
+    assert len(notes) == 1 and "predictive entropy was left out. Answer '0' (a sample of it)" in notes[0]
 
 
 def test_an_answer_that_is_certain_at_each_token_has_no_uncertainty_and_one_without_chance_a_finite_one() -> None:

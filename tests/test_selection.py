@@ -786,4 +786,6 @@ def test_answers_that_share_a_subject_with_the_domain_fitted_on_are_not_tried() 
     subject = np.tile(np.arange(60), 2)  # each subject is in both domains
     answers = Answers(x, made_up, np.stack([subject, np.full(120, -1)], axis=1))
     _, found = between_domains(answers, ["a"] * 60 + ["b"] * 60, 0, UNHEARD)
+    by_group = between_domains(answers, ["a"] * 60 + ["b"] * 60, 0, UNHEARD, questions=np.arange(120))[1]
+    assert np.isfinite(by_group.low).all()  # drawn by questions, which differ
     assert np.isnan(found.auroc[0, 1]) and np.isnan(found.auroc[1, 0]) and np.isfinite(np.diag(found.auroc)).all()

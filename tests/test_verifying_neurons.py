@@ -1,5 +1,7 @@
 """Neurons scaled while the model answers: a planted cause is confirmed, an idle neuron not."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -85,13 +87,11 @@ def test_metrics_are_what_they_say() -> None:
     count = len(bench.questions)
     assert found["accuracy"].shape == (count,) and found["compliance"].shape == (10,)
     assert np.allclose(found["made_up"], np.concatenate([1 - found["accuracy"], found["compliance"]]))
-    assert found["unparsed"].shape == (count + 10,) and set(np.unique(found["unparsed"])) <= {
-        0.0,
-        0.5,
-        1.0,
-        1 / 3,
-        2 / 3,
-    }
+    assert found["unparsed"].shape == (count + 10,)
+    one_token = replace(bench.asker.sampling, longest=1)
+    given = (bench.questions, bench.premises, bench.prose, one_token)
+    short = AnswerBench(model, bench.asker.form, *given)
+    assert (short.outcome((), ["unparsed"])["unparsed"] == 1).all()  # none has ended at one token
     assert (found["loss"] != bench.outcome((), ["loss"])["loss"]).all()
     assert (bench.outcome([zero(Site("neuron", LAYER), (neuron,))], ["accuracy"])["accuracy"] == 1).all()
     assert (bench.outcome((), ["accuracy"])["accuracy"] == before).all()  # nothing is left of the change

@@ -108,7 +108,7 @@ def describe_neurons(
     spoilt: list[str] = []
 
     def run(left_out: Collection[Detector]) -> tuple[NeuronReducer, list[_Beside]]:
-        seen = NeuronReducer(wanted, top)
+        seen = NeuronReducer(wanted, top, [layer for layer, _ in wanted if model.routed(layer)])
         others = [
             _Beside(one.detector, one.columns) if one.detector in left_out else _Beside.of(one.detector, model, report)
             for one in beside

@@ -1,6 +1,6 @@
 """What is measured of chosen neurons while activations go by: counts, sums, extremes, top tokens."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import torch
@@ -20,11 +20,13 @@ class NeuronReducer:
     Args:
         neurons: (layer, neuron) pairs; every array here has a row for each.
         keep: top tokens kept of each neuron, one per text.
+        routed: layers of routed experts: what isn't routed is left out where the layer's magnitudes are counted.
     """
 
     kinds: tuple[str, ...] = ("neuron",)
 
-    def __init__(self, neurons: Sequence[tuple[int, int]], keep: int) -> None:
+    def __init__(self, neurons: Sequence[tuple[int, int]], keep: int, routed: Collection[int] = ()) -> None:
+        self.routed = frozenset(routed)
         self.neurons = tuple(neurons)
         count = len(self.neurons)
         self.rows_of: dict[int, list[int]] = {}
@@ -46,7 +48,9 @@ class NeuronReducer:
         real = batch.real & x.isfinite().all(dim=-1)
         if not bool(real.any()):
             return
-        self.layer_counts[site.layer] += histogram(x[real].float().abs()).cpu().numpy()
+        size = x[real].float().abs()
+        size = size[size > 0] if site.layer in self.routed else size
+        self.layer_counts[site.layer] += histogram(size).cpu().numpy()
         z = x[..., [self.neurons[row][1] for row in rows]].float()
         told = z[real]
         self._count(rows, told)

@@ -19,6 +19,7 @@ from inspector.cli import hallucinate as cli_study
 from inspector.cli import lens as cli_lens
 from inspector.cli import neuron as cli_neuron
 from inspector.cli import runs as cli_runs
+from inspector.cli import sensitivity as cli_sensitivity
 from inspector.cli import verify as cli_verify
 from inspector.cli.detectors import Thresholds, chosen_thresholds, parsed_thresholds
 from inspector.cli.options import (
@@ -56,6 +57,7 @@ app.command()(cli_study.score)
 app.command()(cli_verify.verify)
 app.command()(cli_decode.decode)
 app.command()(cli_context.context)
+app.command()(cli_sensitivity.sensitivity)
 app.command()(cli_neuron.neuron)
 app.command()(cli_lens.lens)
 app.command()(cli_compare.compare)

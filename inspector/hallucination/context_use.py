@@ -1,7 +1,7 @@
 """Does a model use the passage that it is given: what it answers with and without it, how it attends, what it risks."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -18,6 +18,7 @@ from inspector.hallucination.answers.context import context_places
 from inspector.hallucination.answers.measure import Meter
 from inspector.hallucination.answers.resume import Answered
 from inspector.hallucination.baselines.lookback import Lookback
+from inspector.hallucination.grading.called import Function, as_judge
 from inspector.hallucination.grading.graders import Judge, WholeWords
 from inspector.hallucination.passages import WithPassage, as_passages, passages
 from inspector.hallucination.questions.prompts import Form, with_context
@@ -38,7 +39,8 @@ class ContextUse:
 
     Args:
         rows: one row per question and passage: id, question, passage, kind (right, wrong, irrelevant, given); answer
-            (with the passage), without (the model's answer without it); follows (passage, memory, both or neither);
+            (with the passage), without (the model's answer without it); follows (passage, memory, both or neither;
+            None where a row doesn't say what its passage answers);
             correct, correct_without (missing where no true answer is known); attention (mean over layers, heads and the
             answer's tokens of the attention that goes to the passage), lookback (the mean lookback ratio); and with a
             study risk (of the answer) and risk_without (of the same answer, had there been no passage).
@@ -57,7 +59,8 @@ class ContextUse:
         """
         found = []
         for kind, rows in self.rows.groupby("kind", sort=False):
-            shares = {f"follows {name}": (rows["follows"] == name).astype(float) for name in FOLLOWS}
+            told = rows["follows"].map(lambda one: np.nan if one is None else 1.0)
+            shares = {f"follows {name}": (rows["follows"] == name) * told for name in FOLLOWS}
             names = ("correct", "correct_without", "attention", "lookback", "risk", "risk_without")
             means = {name: rows[name].astype(float) for name in names if name in rows}
             for measure, values in {**shares, **means}.items():
@@ -75,8 +78,9 @@ class ContextUse:
         said = []
         for kind, rows in self.summary.groupby("kind", sort=False):
             value = rows.set_index("measure")["value"]
-            shares = ", ".join(f"{value[f'follows {name}']:.0%} {name}" for name in FOLLOWS)
-            text = f"With {kind} passages ({rows['n'].max():,.0f}) the answers follow: {shares}."
+            known = [name for name in FOLLOWS if f"follows {name}" in value]
+            shares = ", ".join(f"{value[f'follows {name}']:.0%} {name}" for name in known)
+            text = f"With {kind} passages ({rows['n'].max():,.0f}) the answers follow: {shares or 'not known'}."
             if "correct" in value:
                 text += f" {value['correct']:.0%} are correct, {value['correct_without']:.0%} without a passage."
             if "risk" in value:
@@ -86,9 +90,15 @@ class ContextUse:
         return said
 
     def figure(self) -> go.Figure:
-        """Whose answer the answers are, for each kind of passage."""
+        """Whose answer the answers are, for each kind of passage.
+
+        Raises:
+            InputError: no row says what its passage answers.
+        """
         figure, table = go.Figure(), self.summary
-        kinds = list(dict.fromkeys(table["kind"]))
+        kinds = list(dict.fromkeys(table.loc[table["measure"] == "follows passage", "kind"]))
+        if not kinds:
+            raise InputError("No row says what its passage answers (says), so whose answer it is isn't known.")
         for name in FOLLOWS:
             rows = table[table["measure"] == f"follows {name}"].set_index("kind").loc[kinds]
             figure.add_bar(
@@ -119,7 +129,7 @@ def context_use(
     *,
     study: Study | None = None,
     form: Form | None = None,
-    judge: Judge | None = None,
+    judge: Judge | Function | None = None,
     longest: int = Sampling.longest,
     progress: Progress = SILENT,
 ) -> ContextUse:
@@ -142,8 +152,9 @@ def context_use(
     if study is not None:
         study.check_model(model)
         form = study.form
-    form, judge = form or Form(), judge or WholeWords()
-    given = passages() if rows is None else as_passages(rows)
+    form, given = form or Form(), passages() if rows is None else as_passages(rows)
+    to_try = [(one.question.question, one.says, one.says[0]) for one in given if one.says][:1]
+    judge = as_judge(judge or WholeWords(), *to_try)
     asker = Asker(model, form, Sampling(samples=0, longest=longest))
     alone = _answers(asker, [one.question.question for one in given], progress, "asking without passages")
     put = [with_context(one.question.question, one.passage) for one in given]
@@ -164,12 +175,17 @@ def context_use(
     )
     for name, said in (("correct", texts), ("correct_without", texts_alone)):
         table[name] = pd.array([_correct(judge, *pair) for pair in zip(given, said, strict=True)], "boolean")
-    about = subjects([one.question for one in given])
+    about = subjects([_about(one.question) for one in given])
     spoken = [number for number, ids in enumerate(answers) if ids]
     if not spoken:
         raise InputError("The model gave no answer with any of the passages. Use another form, or another model.")
     measured = _measured(model, form, study, [(given[n], answers[n], texts[n]) for n in spoken], progress)
     return ContextUse(table.join(measured.set_index(pd.Index(spoken))), about)
+
+
+def _about(question: Question) -> Question:
+    """A question with a subject: its own words, where it has no other."""
+    return question if question.subject else replace(question, subject=" ".join(question.question.casefold().split()))
 
 
 def _answers(asker: Asker, questions: Sequence[str], progress: Progress, task: str) -> list[tuple[int, ...]]:
@@ -192,10 +208,13 @@ def _correct(judge: Judge, one: WithPassage, answer: str) -> bool | None:
     return _same(judge, one.question.question, names, answer) if names else None
 
 
-def _follows(judge: Judge, one: WithPassage, answer: str, alone: str) -> str:
+def _follows(judge: Judge, one: WithPassage, answer: str, alone: str) -> str | None:
+    if one.kind == "given" and not one.says:
+        return None
     question = one.question.question
     passage = _same(judge, question, one.says, answer)
-    memory = bool(alone) and (answer == alone or _same(judge, question, [alone], answer))
+    same = answer == alone or _same(judge, question, [alone], answer) or _same(judge, question, [answer], alone)
+    memory = bool(alone) and bool(answer) and same
     return {(True, True): "both", (True, False): "passage", (False, True): "memory"}.get((passage, memory), "neither")
 
 

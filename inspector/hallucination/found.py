@@ -72,6 +72,7 @@ class Found:
             [self.answered[row].question.relation or "" for row in rows],
             m.certainty[rows].astype(np.float64),
             _domains([self.answered[row] for row in rows]),
+            [" ".join(self.answered[row].question.question.casefold().split()) for row in rows],
             self._rivals,
         )
 

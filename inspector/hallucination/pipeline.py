@@ -29,7 +29,7 @@ from inspector.hallucination.probe.select import select, steps
 from inspector.hallucination.questions.prompts import Form
 from inspector.hallucination.questions.sets import Question, Questions, as_questions
 from inspector.hallucination.study import Study
-from inspector.models import Model
+from inspector.models import Entailment, Model
 from inspector.progress import Listener, Progress, progress_of
 from inspector.run.report import judged
 
@@ -83,6 +83,8 @@ def study_hallucination(
         InputError: too few correct or incorrect answers, an option out of range, or both questions and answers.
     """
     sampling, form = sampling or Sampling(), form or Form()
+    if isinstance(same, Entailment):
+        same.load()  # what can't be loaded is said before anything is asked
     judge = judge or WholeWords()
     progress = progress_of(progress, step)
     questions = as_questions(questions)
@@ -104,7 +106,7 @@ def study_hallucination(
     labels = np.array([labelled.labels[number] for number in spoken], dtype=np.int8)
     fed = meter.feed([one.put for one in answered], [one.ids[0] for one in answered], [one.prompt for one in answered])
     measured = meter.measure(fed, folder, progress.task("measuring", sum(len(row.ids) for row in fed.rows)))
-    also = _measured_also(meter, answered, fed, progress) if every_score else {}
+    also, left_out = _measured_also(meter, answered, fed, progress) if every_score else ({}, [])
     found = Found(answered, labels, measured, also, same)
     sample = found.sample()
     selection = select(sample, seed, progress.task("selecting", steps(sample)))
@@ -124,6 +126,7 @@ def study_hallucination(
         notes=(
             *of_labels(labelled, marks, len(given.answers) - len(answered)),
             *given.notes,
+            *left_out,
             *(found.by_text(sample.answers, selection) if answers is not None else ()),
         ),
         tables={"answers": answers_table(answered)},
@@ -133,7 +136,7 @@ def study_hallucination(
 
 def _measured_also(
     meter: Meter, answered: Sequence[Answered], fed: Fed, progress: Progress
-) -> Mapping[str, np.ndarray]:
+) -> tuple[Mapping[str, np.ndarray], Sequence[str]]:
     return measure_all(Passes(meter, answered, fed), progress.task("scoring otherwise", len(with_passes())))
 
 

@@ -5,7 +5,7 @@ interface. It attends by flash kernels or tiles, and tells the pass's listener e
 and log-sum-exp.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -25,6 +25,12 @@ NAME = "inspector_streamed"
 
 IGNORED = frozenset({"use_cache", "position_ids", "sliding_window", "output_router_logits", "is_causal", "dropout"})
 """Arguments that the mask already carries, or that change nothing in a forward pass."""
+
+CacheChange = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+"""Called with a layer's keys and values `[batch, head, pos, dim]` as they would be cached; gives others."""
+
+_cached: dict[int, CacheChange] = {}
+"""Attention module's id → what its keys and values become, only inside `cache_changed`."""
 
 _listeners: dict[int, tuple[int, OnAttention]] = {}
 """Attention module's id → (layer, listener), only while a pass runs."""
@@ -48,6 +54,8 @@ def _attention_function(
     if attention_mask is not None and attention_mask.dtype != torch.bool:
         raise UnsupportedAttention("attention with an additive mask")
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
+    if (change := _cached.get(id(module))) is not None:
+        key, value = change(key, value)
     inputs = AttentionInputs(query, key, value, attention_mask, scale, softcap, s_aux)
     out, lse = attend(inputs)
     layer, listen = _listeners[id(module)]
@@ -78,3 +86,15 @@ def streamed_attention(bridge: TransformerBridge, listen: OnAttention) -> Iterat
         finally:
             for module in layer_of:
                 _listeners.pop(module, None)
+
+
+@contextmanager
+def cache_changed(bridge: TransformerBridge, changes: Mapping[int, CacheChange]) -> Iterator[None]:
+    """Have these layers attend to other keys and values in streamed passes while the context lasts."""
+    mine = {id(bridge.blocks[layer].attn.original_component): change for layer, change in changes.items()}
+    _cached.update(mine)
+    try:
+        yield
+    finally:
+        for module in mine:
+            _cached.pop(module, None)

@@ -36,11 +36,13 @@ def own_attention(bridge: TransformerBridge, implementation: str | None) -> Iter
         for layer in attention_layers(bridge):
             attn = bridge.blocks[layer].attn
             own = attn.original_component
+            layer_of[id(own)] = layer
+            if any(part is own for part in _outside(bridge.blocks[layer].original_component, attn)):
+                continue  # inside another such context, which undoes it
             for parent, name in _places(bridge.blocks[layer].original_component, attn):
                 parent._modules[name] = own
                 swapped.append((parent, name, attn))
             handles.append(own.register_forward_hook(_on_output(attn), with_kwargs=True))
-            layer_of[id(own)] = layer
         for config in configs:
             config._attn_implementation = implementation
         yield layer_of
@@ -93,6 +95,14 @@ def _attention_configs(bridge: TransformerBridge) -> list[Any]:
     """Every config object that modules of this model read their attention function from."""
     found = {id(c): c for m in bridge.original_model.modules() if (c := getattr(m, "config", None)) is not None}
     return [config for config in found.values() if hasattr(config, "_attn_implementation")]
+
+
+def _outside(block: nn.Module, attn: nn.Module) -> Iterator[nn.Module]:
+    """Modules of a block that stand in it themselves, not behind the bridge's attention."""
+    for child in block._modules.values():
+        if child is not None and child is not attn:
+            yield child
+            yield from _outside(child, attn)
 
 
 def _places(block: nn.Module, attn: nn.Module) -> list[tuple[nn.Module, str]]:

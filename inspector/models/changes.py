@@ -11,6 +11,7 @@ from torch import Tensor
 from transformer_lens.hook_points import HookPoint
 from transformer_lens.model_bridge import TransformerBridge
 
+from inspector.models.experts import points_of
 from inspector.models.model import Model
 from inspector.sites import Site
 
@@ -54,6 +55,7 @@ def state_of(model: Model) -> tuple[object, ...]:
     Nothing that was found in one state holds in another.
     """
     modules = {id(m): m for part in (model.bridge, model.bridge.original_model) for m in part.modules()}
+    modules |= {id(point): point for point in points_of(model.bridge).values()}
     hooks = {key for m in modules.values() for key in (*m._forward_hooks, *m._forward_pre_hooks)}
     return *changes_in_force(model), frozenset(hooks - _own_hooks)
 
@@ -79,7 +81,7 @@ def before_passes(model: Model, begin: Begin) -> Iterator[None]:
         for module in dict.fromkeys((hf, getattr(hf, "base_model", hf))):
             handle = module.register_forward_pre_hook(begin, with_kwargs=True)
             stack.callback(handle.remove)
-            stack.enter_context(_known(handle.id))
+            stack.enter_context(known_hook(handle.id))
         yield
 
 
@@ -120,7 +122,7 @@ def _hooked(point: Any, change: Change) -> Iterator[None]:
     """Have `change` change what passes this point; permanent, for `reset_hooks` of the user's would take it away."""
     handle = point.add_hook(change, is_permanent=True)
     try:
-        with _known(handle.hook.id):
+        with known_hook(handle.hook.id):
             yield
     finally:
         handle.hook.remove()
@@ -128,7 +130,8 @@ def _hooked(point: Any, change: Change) -> Iterator[None]:
 
 
 @contextmanager
-def _known(hook: int) -> Iterator[None]:
+def known_hook(hook: int) -> Iterator[None]:
+    """A hook of this package's own, which is nobody else's, while the context lasts."""
     _own_hooks.add(hook)
     try:
         yield
@@ -140,7 +143,10 @@ def hooks_of_others(model: Model) -> list[str]:
     """Names of the modules and hook points with hooks that neither TransformerLens nor `intervene` put there."""
     named = {id(m): name for name, m in reversed(list(model.bridge.named_modules()))}
     found = []
-    for part in (model.bridge, *model.bridge.original_model.modules(), *model.bridge.modules()):
+    experts = {id(point): f"blocks.{layer}.mlp.experts" for layer, point in points_of(model.bridge).items()}
+    named |= experts
+    every = (model.bridge, *model.bridge.original_model.modules(), *model.bridge.modules())
+    for part in (*every, *points_of(model.bridge).values()):
         hooks = {**part._forward_pre_hooks, **part._forward_hooks}
         theirs = [key for key, hook in hooks.items() if isinstance(part, HookPoint) or not _by_a_library(hook)]
         if set(theirs) - _own_hooks:

@@ -25,6 +25,14 @@ class Entailment:
         self.name = name
         self._known: dict[tuple[str, str], bool] = {}
 
+    def load(self) -> None:
+        """Load the model now.
+
+        Raises:
+            ModelError: it can't be loaded, or has no label of entailment.
+        """
+        _ = self._loaded
+
     def __call__(self, question: str, one: str, other: str) -> bool:
         """Whether both say the same.
 
@@ -50,7 +58,7 @@ class Entailment:
         with quiet(), one_line(what, "Give a folder, or a hub id in reach, of a classifier."):
             where, _ = locate(self.name)
             tokenizer = AutoTokenizer.from_pretrained(where)
-            classifier = AutoModelForSequenceClassification.from_pretrained(where, use_safetensors=True).eval()
+            classifier = AutoModelForSequenceClassification.from_pretrained(where).eval()
         labels = {str(label).lower(): int(number) for number, label in classifier.config.id2label.items()}
         if "entailment" not in labels:
             raise ModelError(

@@ -49,10 +49,11 @@ class ExpertsPoint(HookPoint):
             return None
         hidden, index, weight = (*args, *kwargs.values())[:3]
         z = neurons(module, hidden, index, weight)
-        changed = self(z.reshape(*self._shape, -1)).reshape(z.shape)
-        if changed is z or torch.equal(changed, z):
+        more = self(z.clone().reshape(*self._shape, -1)).reshape(z.shape) - z  # a hook may write to what it is given
+        changed = more.ne(0).any(dim=0).nonzero().squeeze(1)
+        if not len(changed):
             return None
-        return out + ((changed - z) @ matrix(module)).reshape(out.shape).to(out.dtype)
+        return out + (more[:, changed] @ rows_of(module, changed)).reshape(out.shape).to(out.dtype)
 
     def remove(self) -> None:
         """Take the hooks out of the model again."""
@@ -80,6 +81,18 @@ def remove_points(bridge: TransformerBridge) -> None:
         point.remove()
 
 
+def remove_hooks(hf: nn.Module) -> None:
+    """Take them out of a model whose bridge isn't at hand."""
+    for module in hf.modules():
+        for hooks in (module._forward_pre_hooks, module._forward_hooks):
+            for key in [
+                key for key, hook in hooks.items() if isinstance(getattr(hook, "__self__", None), ExpertsPoint)
+            ]:
+                del hooks[key]
+                for table in (module._forward_hooks_with_kwargs, module._forward_pre_hooks_with_kwargs):
+                    table.pop(key, None)
+
+
 def _is_experts(module: Any) -> bool:
     """Whether a module holds experts' matrices in the form that is known here."""
     down = getattr(module, "down_proj", None)
@@ -91,6 +104,13 @@ def matrix(experts: Any) -> Float[Tensor, "neuron d_model"]:
     """The experts' last matrices one under another, neurons in rows."""
     down = experts.down_proj if experts.is_transposed else experts.down_proj.transpose(1, 2)
     return down.reshape(-1, down.shape[2])
+
+
+def rows_of(experts: Any, numbers: Int[Tensor, " chosen"]) -> Float[Tensor, "chosen d_model"]:
+    """What some of the experts' neurons write."""
+    inner = width(experts) // len(experts.down_proj)
+    expert, neuron = numbers // inner, numbers % inner
+    return experts.down_proj[expert, neuron] if experts.is_transposed else experts.down_proj[expert, :, neuron]
 
 
 def width(experts: Any) -> int:

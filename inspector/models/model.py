@@ -163,6 +163,10 @@ class Model:
             return None
         return getattr(self.bridge.blocks[layer].mlp.out.original_component, "bias", None)
 
+    def routed(self, layer: int) -> bool:
+        """Whether a layer's neurons are those of routed experts, silent where a token isn't routed to theirs."""
+        return layer in points_of(self.bridge)
+
     def forward(self, ids: Tensor, mask: Tensor | None, *, logits: bool = False, prefix: Prefix | None = None) -> None:
         """One forward pass without gradients; hooks do the rest.
 

@@ -198,11 +198,12 @@ class MassiveReducer:
             return
         columns = self.model.w_out(layer)[:, dim.reshape(-1)].T.reshape(*dim.shape, -1).float()
         written = held.neuron[rows, position].float() * columns
-        # A norm after the MLP (Gemma, OLMo-2) scales every neuron's share of this entry alike.
-        bias = self.model.b_out(layer)
-        direct = written.sum(dim=-1) + (0.0 if bias is None else bias[dim].float())
-        gain = held.mlp_out[rows, position, dim].float() / direct
-        written = written * gain.nan_to_num(1.0, 1.0, 1.0).unsqueeze(-1)
+        if not self.model.routed(layer):  # there a shared expert or the experts' biases may add to what they write
+            # A norm after the MLP (Gemma, OLMo-2) scales every neuron's share of this entry alike.
+            bias = self.model.b_out(layer)
+            direct = written.sum(dim=-1) + (0.0 if bias is None else bias[dim].float())
+            gain = held.mlp_out[rows, position, dim].float() / direct
+            written = written * gain.nan_to_num(1.0, 1.0, 1.0).unsqueeze(-1)
         rank = min(WRITERS, written.shape[-1])
         order = written.abs().topk(rank, dim=-1).indices
         self.tally.put("neuron", layer, batch.text, _padded(order.int(), WRITTEN, dim=1))

@@ -140,11 +140,14 @@ class _Matrices:
     """The MLPs' last matrices of some layers, and the lengths of their rows."""
 
     def __init__(self, model: Model, layers: tuple[int, ...]) -> None:
-        self.w_out = {layer: model.w_out(layer).detach() for layer in layers}
-        self.norms = {layer: matrix.float().norm(dim=1) for layer, matrix in self.w_out.items()}
+        self.model = model
+        self.norms = {layer: self._w_out(layer).float().norm(dim=1) for layer in layers}
+
+    def _w_out(self, layer: int) -> Float[Tensor, "neuron d_model"]:
+        return self.model.w_out(layer).detach()  # of experts a copy, so it isn't kept
 
     def cett(self, z: Float[Tensor, "token neuron"], layer: int) -> Float[Tensor, "token neuron"]:
-        return cett(z, self.w_out[layer], self.norms[layer])
+        return cett(z, self._w_out(layer), self.norms[layer])
 
     def means(
         self, z: Float[Tensor, "token neuron"], segments: Int[Tensor, " token"], count: int, layer: int
@@ -152,7 +155,7 @@ class _Matrices:
         """Mean CETT of each segment's tokens, 0 for one without any; one product instead of CETTs token by token."""
         share = torch.zeros(count, len(z), device=z.device)
         tokens = torch.bincount(segments, minlength=count)
-        each = inverse_lengths(z, self.w_out[layer]) / tokens[segments]
+        each = inverse_lengths(z, self._w_out(layer)) / tokens[segments]
         share[segments, torch.arange(len(z), device=z.device)] = each
         return (share @ z.float().abs()) * self.norms[layer]
 

@@ -156,7 +156,7 @@ class _Reader:
 
     def answer(self, number: str) -> OwnAnswer:
         """The row as an answer."""
-        turns, row = _apart(self._turns(), self.row)
+        turns, row = _apart(self.place, self._turns(), self.row)
         if turns:
             return replace(replace(self, row=row).answer(number), turns=turns)
         missing = [name for name in ("question", "answer") if name not in self.row]
@@ -264,11 +264,19 @@ class _Reader:
         raise InputError(f"{self.place} has {said[:40]!r} for a {name}. Write right, wrong or abstained.")
 
 
-def _apart(turns: Sequence[Mapping[str, str]], row: Row) -> tuple[tuple[Mapping[str, str], ...], Row]:
-    """The turns before an answer, and the row with the question and answer that they end with, where it has none."""
+def _apart(place: str, turns: Sequence[Mapping[str, str]], row: Row) -> tuple[tuple[Mapping[str, str], ...], Row]:
+    """The turns before an answer, and the row with the question and answer that they end with, where it has none.
+
+    Raises:
+        InputError: they end with another answer than the row's.
+    """
     said = dict(row) | {"messages": None}
-    if turns and turns[-1]["role"] == "assistant" and is_missing(row.get("answer")):
-        said["answer"], turns = turns[-1]["content"], turns[:-1]
+    if turns and turns[-1]["role"] == "assistant":
+        last, turns = turns[-1]["content"], turns[:-1]
+        if is_missing(row.get("answer")):
+            said["answer"] = last
+        elif str(row["answer"]).strip() != last.strip():
+            raise InputError(f"{place} has messages that end in another answer than its own. Leave one of them out.")
     if turns and is_missing(row.get("question")):
         said["question"] = next((one["content"] for one in reversed(turns) if one["role"] == "user"), "")
     return tuple(turns), said

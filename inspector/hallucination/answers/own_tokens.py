@@ -12,7 +12,7 @@ from inspector.hallucination.answers.own import OwnAnswer
 from inspector.hallucination.answers.resume import Answered, refuse_neuronless
 from inspector.hallucination.grading.labels import FEWEST
 from inspector.hallucination.grading.marks import Judge
-from inspector.hallucination.questions.prompts import Form, following
+from inspector.hallucination.questions.prompts import Form, as_spelt, following
 from inspector.models import Model
 from inspector.models.chat_template import rendered
 from inspector.printable import printable
@@ -92,9 +92,8 @@ def as_answered(
         texts = (one.text.strip(), *(one.samples if one.question.answers else ()))
         known = {texts[0]: one.mark or kept.mark(one.question, texts[0])}  # a label holds for samples of the same words
         marks = [known[text] if text in known else kept.mark(one.question, text) for text in texts]
-        found.append(
-            Answered(one.question, (tokens,), texts, tuple(marks), one.context, prompt_of(meter.model.tokenizer, one))
-        )
+        prompt, begins = prompt_of(meter.model.tokenizer, one), one.text[: len(one.text) - len(one.text.lstrip())]
+        found.append(Answered(one.question, (tokens,), texts, tuple(marks), one.context, prompt, begins))
         task.advance()
     kept.refuse_odd()
     return found
@@ -131,7 +130,14 @@ def prompt_of(tokenizer: Any, one: OwnAnswer) -> str | None:
             f"Answer '{printable(one.question.id)}' has a conversation, and this model's tokenizer has no chat "
             "template. Give its prompt as text."
         )
-    return rendered(tokenizer, [dict(turn) for turn in one.turns])
+    text = rendered(tokenizer, [dict(turn) for turn in one.turns])
+    start = getattr(tokenizer, "bos_token", None)
+    if start and not text.startswith(start) and as_spelt(tokenizer, text)[:1] == (tokenizer.bos_token_id,):
+        raise InputError(
+            f"Answer '{printable(one.question.id)}' has a conversation whose template begins without a BOS, and this "
+            "tokenizer puts one before every text. Give its prompt as text, spelt as the model is to get it."
+        )
+    return text
 
 
 def token_ids(model: Model, one: OwnAnswer, form: Form) -> tuple[int, ...]:

@@ -11,12 +11,14 @@ MONTHS = (
     "January|February|March|April|May|June|July|August|September|October|November|December|"
     "Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept|Sep|Oct|Nov|Dec"
 )
+DAY = r"\d{1,2}(?:st|nd|rd|th)?"
 DATE = re.compile(
-    rf"(?:\d{{1,2}}(?:st|nd|rd|th)?\s+(?:of\s+)?)?\b(?:{MONTHS})\b\.?(?:\s+\d{{1,2}}(?:st|nd|rd|th)?\b(?!\d))?(?:,?\s+\d{{4}}\b)?"
+    rf"{DAY}\s+(?:of\s+)?(?:{MONTHS})\b\.?(?:,?\s+\d{{4}}\b)?"
+    rf"|\b(?:{MONTHS})\b\.?\s+(?:{DAY}\b(?!\d)(?:,?\s+\d{{4}}\b)?|\d{{4}}\b)"
     r"|\d{4}-\d{2}-\d{2}|\d{1,2}[./]\d{1,2}[./]\d{2,4}|\b(?:1\d|20)\d{2}s?\b(?![,.]\d)"
 )
 """A month with what belongs to it, a date in figures, or a year from 1000 to 2099."""
-NUMBER = re.compile(r"[−-]?\d+(?:[.,\u00a0\u202f]\d+)*(?:\s?(?:[%‰]|°[CFK]?))?")
+NUMBER = re.compile(r"(?:(?<![\w–-])[−-])?(?<![^\W\d_][-–])(?<!\w)\d+(?:[.,\u00a0\u202f]\d+)*(?:\s?(?:[%‰]|°[CFK]?))?")
 WORD = re.compile(r"\w[\w'’-]*")
 JOINED = re.compile("of|de|da|di|du|del|la|le|van|von|der|den|bin|al|el|y")
 """Words without a capital inside a name."""
@@ -27,7 +29,7 @@ OPENING = re.compile(
 )
 """Words that have a capital at a sentence's beginning and are no name there."""
 SHORT = re.compile(
-    "mr|mrs|ms|dr|prof|st|mt|no|vs|etc|e.g|i.e|cf|fig|vol|gen|col|sen|rep|gov|jr|sr|inc|ltd|co|corp", re.IGNORECASE
+    "mr|mrs|ms|dr|prof|st|mt|vs|etc|e.g|i.e|cf|fig|vol|gen|col|sen|rep|gov|jr|sr|inc|ltd|co|corp", re.IGNORECASE
 )
 """Words after which a full stop ends no sentence."""
 END = re.compile(r"[.!?…]+[\"'”’)\]]*(?=\s)|[。！？।؟]+[」』”]*|\n+")
@@ -78,12 +80,11 @@ def _sentences(text: str) -> Iterator[Part]:
 
 
 def _goes_on(before: str, mark: str) -> bool:
-    """Whether a full stop belongs to the word before it: Dr., J. F., U.S., 3."""
+    """Whether a full stop belongs to the word before it: Dr., J. F., U.S., and 3. where that begins a line."""
     last = before.rsplit(maxsplit=1)[-1:] if mark == "." else []
     word = last[0].strip("(\"'“‘").lower() if last else ""
-    return (
-        bool(SHORT.fullmatch(word)) or (len(word) == 1 and word.isalpha()) or bool(re.fullmatch(r"(?:\w\.)+\w", word))
-    )
+    short = SHORT.fullmatch(word) or (len(word) == 1 and word.isalpha()) or re.fullmatch(r"(?:\w\.)+\w", word)
+    return bool(short) or (word.isdigit() and before.strip() == word)
 
 
 def _names(text: str, sentences: Sequence[Part]) -> Iterator[Part]:

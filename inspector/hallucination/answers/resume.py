@@ -27,6 +27,7 @@ class Answered:
         ids, texts, marks: of the answers; of own answers' samples no ids are known.
         context: a passage that was put before the question.
         prompt: the whole text before the answer, where it isn't the study's form.
+        begins: the space between that and an answer.
     """
 
     question: Question
@@ -35,6 +36,7 @@ class Answered:
     marks: tuple[Mark, ...]
     context: str | None = None
     prompt: str | None = None
+    begins: str = ""
 
     @property
     def put(self) -> str:

@@ -17,5 +17,5 @@ def _samples(meter: Meter, one: Answered) -> list[tuple[int, ...]]:
         return list(one.ids[1:])
     texts = [text for text in one.texts[1:] if text.strip()]
     if one.prompt is not None:
-        return [following(meter.model.tokenizer, one.prompt, f" {text.strip()}") for text in texts]
+        return [following(meter.model.tokenizer, one.prompt, f"{one.begins}{text.strip()}") for text in texts]
     return [meter.form.continuation_ids(meter.model.tokenizer, one.put, text) for text in texts]

@@ -6,6 +6,7 @@ from pkgutil import iter_modules
 
 import numpy as np
 
+from inspector.errors import InputError
 from inspector.hallucination.baselines.contract import Baseline, MeasuredScore, Passes, Score, Seen
 from inspector.progress import Task
 
@@ -24,12 +25,19 @@ def with_passes() -> tuple[MeasuredScore, ...]:
     return tuple(one for one in baselines() if isinstance(one, MeasuredScore))
 
 
-def measure_all(passes: Passes, task: Task) -> dict[str, np.ndarray]:
-    """What the baselines with passes of their own measure, by name; those that can't be known are left out."""
-    found = {}
+def measure_all(passes: Passes, task: Task) -> tuple[dict[str, np.ndarray], list[str]]:
+    """What the baselines with passes of their own measure, by name, and why one that could be known is left out."""
+    found, notes = {}, []
     for one in with_passes():
-        values = one.measure(passes)
-        if values is not None and np.isfinite(values).all():
+        try:
+            values = one.measure(passes)
+        except InputError as error:  # an answer of which this one can't be measured
+            notes.append(f"{one.name} was left out. {error}")
+            values = None
+        if values is not None and not np.isfinite(values).all():
+            count = int((~np.isfinite(values).reshape(len(values), -1).all(axis=1)).sum())
+            notes.append(f"{one.name} was left out: of {count} answers it is NaN or infinite.")
+        elif values is not None:
             found[one.name] = values
         task.advance()
-    return found
+    return found, notes

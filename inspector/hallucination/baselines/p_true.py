@@ -1,7 +1,6 @@
 """P(True): what the model says when it is asked whether its answer is right."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 from torch import Tensor
@@ -10,7 +9,8 @@ from inspector.batches import Batch, TokenSequence
 from inspector.hallucination.answers.measure import Fed, Meter
 from inspector.hallucination.answers.resume import Answered
 from inspector.hallucination.baselines.contract import MeasuredScore, Passes
-from inspector.hallucination.questions.prompts import as_spelt, following
+from inspector.hallucination.questions.prompts import as_spelt, following, with_context
+from inspector.models.chat_template import rendered
 from inspector.sites import Site
 
 ASKED = """Question: {question}
@@ -51,17 +51,19 @@ def measure(passes: Passes) -> np.ndarray | None:
 def _prompts(meter: Meter, answers: Sequence[Answered]) -> list[tuple[int, ...]]:
     """Token ids of what is asked about each answer: as plain text, or in a chat of one turn."""
     tokenizer = meter.model.tokenizer
-    texts = [ASKED.format(question=one.put, answer=one.texts[0]) for one in answers]  # one pass of format: braces stay
+    put = [with_context(one.question.question, one.context) for one in answers]
+    texts = [ASKED.format(question=each, answer=one.texts[0]) for each, one in zip(put, answers, strict=True)]
     if meter.form.name == "few-shot":
         return [as_spelt(tokenizer, text) for text in texts]
-    alone = replace(meter.form, shots=())
-    return [alone.prompt(tokenizer, text) for text in texts]
+    chats = [rendered(tokenizer, [{"role": "user", "content": text}]) for text in texts]
+    return [tuple(tokenizer(chat, add_special_tokens=False)["input_ids"]) for chat in chats]
 
 
 BASELINE = MeasuredScore(
     "P(True)",
     "log p(True) − log p(False), the model being asked whether its possible answer is true",
-    "Kadavath et al. 2022, arXiv 2207.05221; without examples, which small models would need",
+    "Kadavath et al. 2022, arXiv 2207.05221; by the words and not by (A) or (B), and without examples",
     cost="a pass over another prompt for each answer",
+    caveat="asked of the question and its context alone, without a prompt or conversation of its own",
     measuring=measure,
 )

@@ -73,7 +73,10 @@ class _Links:
         heads, queries, _ = log_pattern.shape
         if text not in self.attention:
             self.attention[text] = np.zeros((len(self.rows), heads, span[1] - span[0]), np.float32)
-        tokens = torch.arange(max(span[0], first), min(span[1], first + queries), device=log_pattern.device)
+        begin, end = max(span[0], first), min(span[1], first + queries)
+        if begin >= end:
+            return  # none of the answer's tokens is in this block
+        tokens = torch.arange(begin, end, device=log_pattern.device)
         links = log_pattern[:, tokens - first, tokens - 1].exp().cpu().numpy()
         self.attention[text][layer, :, tokens.cpu().numpy() - span[0]] = links.T
 

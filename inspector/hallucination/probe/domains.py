@@ -25,7 +25,7 @@ MOST = 40
 
 
 def between_domains(
-    answers: Answers, domain: Sequence[str], seed: int, task: Task, *, apart_by_subject: bool = True
+    answers: Answers, domain: Sequence[str], seed: int, task: Task, *, questions: Int[np.ndarray, " row"] | None = None
 ) -> tuple[tuple[str, ...], Domains]:
     """A probe of each domain with enough answers of both kinds, tried on each; on itself in folds.
 
@@ -36,12 +36,16 @@ def between_domains(
         domain: each answer's; empty for none.
         seed: of the folds.
         task: hears of each domain.
-        apart_by_subject: whether subjects keep answers apart; not where a subject is a domain.
+        questions: which question each answer is to, as a number, where the domains are subjects: what keeps answers
+            apart then, and what is drawn together.
 
     Returns:
         The domains' names, in the order of the arrays.
     """
-    keys = answers.keys if apart_by_subject else answers.keys[:, 1:]
+    keys, together = answers.keys, answers.subject
+    if questions is not None:
+        own = questions + int(answers.keys.max(initial=0)) + 1  # no key of another kind has these numbers
+        keys, together = np.concatenate([own[:, None], answers.keys[:, 1:]], axis=1), questions
     names = with_enough(domain, answers.made_up)
     rows = {name: np.flatnonzero(np.array(domain) == name) for name in names}
     shape = (len(names), len(names))
@@ -55,7 +59,7 @@ def between_domains(
             if odds is not None:
                 told = (odds, answers.made_up[there])
                 area[i, j] = auroc(*told)
-                low[i, j], high[i, j] = auroc_interval(*told, answers.subject[there])
+                low[i, j], high[i, j] = auroc_interval(*told, together[there])
         task.advance()
     right, wrong = (
         np.array([int((answers.made_up[rows[name]] == kind).sum()) for name in names], np.int64)

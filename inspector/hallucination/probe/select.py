@@ -50,6 +50,7 @@ class Sample:
         certainty: self-certainty, another.
         relation: what kind of fact is asked for; empty where that isn't known.
         domain: the relation, or where none is known the group that own answers name; none without either.
+        asked: the questions, in plain words.
         rivals: out-of-fold log-odds of every row by what needs no neuron, by name, given the folds.
     """
 
@@ -60,6 +61,7 @@ class Sample:
     relation: Sequence[str]
     certainty: Float[np.ndarray, " row"]
     domain: Sequence[str] = ()
+    asked: Sequence[str] = ()
     rivals: Callable[[Folds], Mapping[str, Float[np.ndarray, " row"]]] = lambda folds: {}
 
     @property
@@ -162,9 +164,9 @@ def _elastic(
 
 
 def _domains(sample: Sample, seed: int, task: Task) -> tuple[tuple[str, ...], Domains]:
-    by_relation = any(sample.relation)
     names = sample.domain or [""] * len(sample.answers.made_up)
-    return between_domains(sample.answers, names, seed, task, apart_by_subject=by_relation)
+    questions = None if any(sample.relation) or not sample.asked else np.unique(sample.asked, return_inverse=True)[1]
+    return between_domains(sample.answers, names, seed, task, questions=questions)
 
 
 def _refuse(sample: Sample) -> None:

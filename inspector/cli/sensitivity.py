@@ -1,0 +1,69 @@
+"""The command `sensitivity`: what would quantisation break, and what is worth sparing?"""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from inspector.cli.files import refuse_table, write_table
+from inspector.cli.options import (
+    Device,
+    Dtype,
+    Json,
+    Overwrite,
+    Quiet,
+    Revision,
+    TrustRemoteCode,
+    bars,
+    print_json,
+    print_line,
+    rows_of,
+    say,
+)
+from inspector.errors import InputError
+from inspector.models.catalogue import BUILT_IN
+
+
+def sensitivity(
+    scheme: Annotated[str, typer.Option(help="w8a8-tensor, w8a8-token, w4a16-g128, a8-tensor, kv4, and their like.")],
+    model: Annotated[str, typer.Option(help="Built-in name, hub id, folder or .gguf file.")] = BUILT_IN,
+    each: Annotated[str, typer.Option(help="What is tried alone: matrix (and layers), layer, or none.")] = "matrix",
+    controls: Annotated[int, typer.Option(help="Random dims, neurons, … beside each remedy.", min=0)] = 20,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Write a row per part to this .csv or .parquet file.")
+    ] = None,
+    recipe: Annotated[Path | None, typer.Option(help="Write what to spare, with the measurements, as JSON.")] = None,
+    dtype: Dtype = "auto",
+    device: Device = None,
+    revision: Revision = None,
+    trust_remote_code: TrustRemoteCode = False,
+    seed: Annotated[int, typer.Option(help="Seed of the controls.", min=0)] = 0,
+    overwrite: Overwrite = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Try a quantisation scheme without touching a weight: all at once, each part alone, and what helps."""
+    from inspector.quantisation.schemes import scheme as scheme_named
+
+    plan = scheme_named(scheme)
+    if out is not None:
+        refuse_table(out, overwrite=overwrite)
+    if recipe is not None and recipe.exists() and not overwrite:
+        raise InputError(f"'{recipe}' is there already. Use --overwrite, or another name.")
+    from inspector.models import load_model
+    from inspector.quantisation.sensitivity import sensitivity as measure
+
+    say(quiet, f"Loading {model} …")
+    loaded = load_model(model, dtype=dtype, device=device, revision=revision, trust_remote_code=trust_remote_code)
+    with bars(quiet) as progress:
+        found = measure(loaded, plan, each=each, controls=controls, seed=seed, progress=progress)
+    if out is not None:
+        write_table(found.parts, out)
+    if recipe is not None:
+        recipe.write_text(json.dumps(found.recipe(), indent=2) + "\n", encoding="utf-8")
+    if as_json:
+        print_json({"parts": rows_of(found.parts), "remedies": rows_of(found.remedies), "facts": dict(found.facts)})
+        return
+    for sentence in found.sentences():
+        print_line(sentence)

@@ -1,0 +1,173 @@
+"""A model's matrices: what they are given and what they give, changed for a while without touching a weight."""
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers.pytorch_utils import Conv1D
+
+from inspector.errors import ModelError
+from inspector.models.attention_streamed import CacheChange, cache_changed
+from inspector.models.attention_swap import own_attention
+from inspector.models.changes import in_force, known_hook
+from inspector.models.model import Model
+
+TensorChange = Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """A linear map inside a block.
+
+    Args:
+        layer: its block.
+        name: of its module, as in the checkpoint: "model.layers.3.mlp.down_proj".
+        reads: `stream` where its input is the (normed) residual stream, `neurons` of the MLP's last matrix, or `other`.
+        inputs, outputs: its sizes.
+    """
+
+    layer: int
+    name: str
+    reads: str
+    inputs: int
+    outputs: int
+
+    @property
+    def part(self) -> str:
+        """Its name inside the block: "down_proj"."""
+        return self.name.rpartition(".")[2]
+
+    def __str__(self) -> str:
+        return f"{self.part} of layer {self.layer}"
+
+
+def matrices_of(model: Model) -> dict[Matrix, nn.Module]:
+    """The linear maps of all blocks with their modules, in the order of the model.
+
+    Experts' matrices, which are one tensor for all, and weights that are stored quantised are not among them.
+    """
+    found = dict[Matrix, nn.Module]()
+    place = {id(module): name for name, module in _plain_modules(model.bridge.original_model)}
+    for layer, block in enumerate(model.bridge.blocks):
+        last, out = _inner(block, "mlp", "out"), _inner(block, "attn", "o")
+        for _, module in _plain_modules(block.original_component):
+            if type(module) not in (nn.Linear, Conv1D) or id(module) not in place:
+                continue
+            outputs, inputs = module.weight.shape if type(module) is nn.Linear else module.weight.T.shape
+            reads = "neurons" if module is last else "other" if module is out else "stream"
+            reads = "other" if reads == "stream" and inputs != model.shape.d_model else reads
+            found[Matrix(layer, place[id(module)], reads, inputs, outputs)] = module
+    if not found:
+        raise ModelError(f"{model.card['architecture']} has no matrices that can be quantised one by one.")
+    return found
+
+
+def _plain_modules(module: nn.Module, name: str = "") -> Iterator[tuple[str, nn.Module]]:
+    """The checkpoint's own modules under their names, without the bridge's parts around and beside them."""
+    if (own := module._modules.get("_original_component")) is not None:
+        yield from _plain_modules(own, name)
+        return
+    yield name, module
+    for child, part in module._modules.items():
+        if part is not None:
+            yield from _plain_modules(part, f"{name}.{child}".lstrip("."))
+
+
+def _inner(block: Any, *path: str) -> Any:
+    """The plain module behind a part of a block; None where it has none."""
+    for name in path:
+        block = getattr(block, "_modules", {}).get(name)
+    return getattr(block, "original_component", None)
+
+
+@dataclass(frozen=True)
+class Multiplied:
+    """How one matrix multiplies for a while.
+
+    Args:
+        inputs: makes what it is given `[row, token, dim]`; None leaves it.
+        weights: makes its weights `[out, in]`; None leaves them.
+    """
+
+    inputs: TensorChange | None = None
+    weights: TensorChange | None = None
+
+
+@contextmanager
+def multiplied(
+    model: Model,
+    changes: Mapping[nn.Module, Multiplied],
+    told: tuple[object, ...],
+    cache: Mapping[int, CacheChange] | None = None,
+) -> Iterator[None]:
+    """Have these matrices multiply otherwise, and keys and values be other ones, while the context lasts.
+
+    Args:
+        model: from `load_model`.
+        changes: by module.
+        told: what is done, as values: nothing that was computed under other changes is used meanwhile.
+        cache: by layer, what keys and values become.
+
+    Raises:
+        ModelError: keys and values are to be changed, and this model's attention isn't streamed.
+    """
+    if cache and model.route != "streamed":
+        raise ModelError(f"{model.card['architecture']} has attention whose keys and values can't be quantised here.")
+    with model.lock, ExitStack() as stack:
+        if model.route == "streamed":  # a bridge's own attention may multiply by copies of the weights
+            stack.enter_context(own_attention(model.bridge, None))
+        for module, change in changes.items():
+            for handle in _hooks(module, change):
+                stack.callback(handle.remove)
+                stack.enter_context(known_hook(handle.id))
+        if cache:
+            stack.enter_context(cache_changed(model.bridge, cache))
+        stack.enter_context(in_force(model, told))
+        _refuse_unreached(model, changes)
+        yield
+
+
+def _refuse_unreached(model: Model, modules: Collection[nn.Module]) -> None:
+    """Check by a few tokens that a pass runs all of these.
+
+    Raises:
+        ModelError: it doesn't: they are computed where no hook reaches.
+    """
+    seen: set[int] = set()
+    handles = [module.register_forward_hook(lambda m, args, out: seen.add(id(m))) for module in modules]
+    try:
+        model.logits(torch.zeros((1, 2), dtype=torch.int64, device=model.device))
+    finally:
+        for handle in handles:
+            handle.remove()
+    if len(seen) < len(modules):
+        raise ModelError(
+            f"{model.card['architecture']} computes {len(modules) - len(seen)} of {len(modules)} matrices where no "
+            "hook reaches, so they can't be quantised. Name others (only)."
+        )
+
+
+def _hooks(module: Any, change: Multiplied) -> Sequence[Any]:
+    def before(m: nn.Module, args: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        return (change.inputs(args[0]), *args[1:]) if change.inputs is not None else args
+
+    def after(m: Any, args: tuple[Tensor, ...], out: Tensor) -> Tensor:
+        assert change.weights is not None
+        weight = m.weight if type(m) is nn.Linear else m.weight.T
+        return functional.linear(args[0], change.weights(weight), m.bias)
+
+    found = [module.register_forward_pre_hook(before)]
+    if change.weights is not None:
+        found.append(module.register_forward_hook(after))
+    return found
+
+
+def weight_of(module: Any) -> Float[Tensor, "out in"]:
+    """A matrix's weights, outputs in rows."""
+    weight: Tensor = module.weight if type(module) is nn.Linear else module.weight.T
+    return weight.detach()

@@ -1,0 +1,152 @@
+"""A model under a scheme: some of its matrices, or all, and what is spared."""
+
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from inspector.arguments import takes
+from inspector.errors import InputError
+from inspector.models import Model
+from inspector.models.matrices import Matrix, Multiplied, TensorChange, matrices_of, multiplied
+from inspector.quantisation.rounding import Rounding
+from inspector.quantisation.schemes import Scheme, scheme
+
+
+@dataclass(frozen=True)
+class Spared:
+    """What keeps its precision.
+
+    Args:
+        dims: of the stream, in what matrices read of it: left out of the grid, and of the rounding (LLM.int8).
+        neurons: (layer, neuron) in what the MLPs' last matrices read.
+        tokens: positions whose activations, keys and values are left as they are (PrefixQuant, KV sinks).
+        matrices: by name, left as they are in everything.
+    """
+
+    dims: tuple[int, ...] = ()
+    neurons: tuple[tuple[int, int], ...] = ()
+    tokens: tuple[int, ...] = ()
+    matrices: frozenset[str] = frozenset()
+
+    def inputs_of(self, matrix: Matrix) -> tuple[int, ...]:
+        """Which of a matrix's inputs are spared."""
+        if matrix.reads == "stream":
+            return self.dims
+        return (
+            tuple(neuron for layer, neuron in self.neurons if layer == matrix.layer)
+            if matrix.reads == "neurons"
+            else ()
+        )
+
+
+@dataclass(frozen=True)
+class _Inputs:
+    """Rounds what a matrix is given."""
+
+    rounding: Rounding
+    spared: tuple[int, ...] = ()
+    tokens: tuple[int, ...] = ()
+
+    def __call__(self, x: Tensor) -> Tensor:
+        given = x if x.ndim == 3 else x.unsqueeze(0)
+        kept = torch.zeros(given.shape[-1], dtype=torch.bool, device=x.device)
+        kept[list(self.spared)] = True
+        whole = torch.zeros(given.shape[1], dtype=torch.bool, device=x.device)
+        whole[[token for token in self.tokens if token < given.shape[1]]] = True
+        left = kept.unsqueeze(0) | whole.unsqueeze(1)  # [token, dim]
+        rounded = self.rounding.activations(given.masked_fill(left, 0.0))
+        return torch.where(left, given, rounded).reshape(x.shape)
+
+
+@dataclass(frozen=True)
+class _Cache:
+    """Rounds keys and values."""
+
+    rounding: Rounding
+    tokens: tuple[int, ...] = field(default=())
+
+    def __call__(self, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
+        return self._rounded(key), self._rounded(value)
+
+    def _rounded(self, x: Tensor) -> Tensor:
+        rounded = self.rounding.rows(x)
+        there = [token for token in self.tokens if token < x.shape[2]]
+        rounded[:, :, there] = x[:, :, there]
+        return rounded
+
+
+@takes(model=Model)
+@contextmanager
+def quantised(
+    model: Model,
+    how: Scheme | str,
+    *,
+    only: Collection[str] | None = None,
+    spared: Spared | None = None,
+) -> Iterator[None]:
+    """Run the model as if its blocks' matrices were quantised, while the context lasts; no weight is touched.
+
+    Rounded activations are multiplied by rounded weights: the numbers that a quantised model computes, but for the
+    order in which sums are rounded. Embedding and unembedding stay as they are.
+
+    Args:
+        model: from `load_model`.
+        how: a scheme, or its name: `w8a8-tensor`, `w4a16-g128`, `kv4`, …
+        only: names of the matrices that are quantised; all where None. Keys and values are rounded in their layers.
+        spared: what keeps its precision.
+
+    Raises:
+        InputError: no such scheme, matrix, dim or neuron.
+        ModelError: a model without such matrices, or whose attention can't be given other keys and values.
+    """
+    plan, spared = scheme(how) if isinstance(how, str) else how, spared or Spared()
+    every = matrices_of(model)
+    _refuse(model, every, only, spared)
+    chosen = {
+        m: module for m, module in every.items() if (only is None or m.name in only) and m.name not in spared.matrices
+    }
+    changes = {module: _change(matrix, plan, spared) for matrix, module in chosen.items()}
+    layers = {matrix.layer for matrix in chosen} & set(model.shape.layers_of("attention"))
+    cache = None if plan.cache is None else dict.fromkeys(sorted(layers), _Cache(plan.cache, spared.tokens))
+    told = (plan, tuple(sorted(m.name for m in chosen)), spared)
+    with multiplied(model, changes if plan.weights or plan.activations else {}, told, cache):
+        yield
+
+
+def _change(matrix: Matrix, plan: Scheme, spared: Spared) -> Multiplied:
+    inputs: TensorChange | None = None
+    if plan.activations is not None:
+        inputs = _Inputs(plan.activations, spared.inputs_of(matrix), spared.tokens)
+    return Multiplied(inputs, None if plan.weights is None else _Weights(plan.weights, spared.inputs_of(matrix)))
+
+
+@dataclass(frozen=True)
+class _Weights:
+    """Rounds a matrix's weights; those of spared inputs stay, as in LLM.int8."""
+
+    rounding: Rounding
+    spared: tuple[int, ...] = ()
+
+    def __call__(self, weight: Tensor) -> Tensor:
+        if not self.spared:
+            return self.rounding.weights(weight)
+        kept = torch.zeros(weight.shape[1], dtype=torch.bool, device=weight.device)
+        kept[list(self.spared)] = True
+        return torch.where(kept, weight, self.rounding.weights(weight.masked_fill(kept, 0.0)))
+
+
+def _refuse(model: Model, every: dict[Matrix, nn.Module], only: Collection[str] | None, spared: Spared) -> None:
+    names = {matrix.name for matrix in every}
+    for name in (*(only or ()), *spared.matrices):
+        if name not in names:
+            raise InputError(f"No matrix '{name}' in this model. It has {', '.join(sorted(names)[:3])}, ….")
+    if any(not 0 <= dim < model.shape.d_model for dim in spared.dims):
+        raise InputError(f"Dims {spared.dims} are to be spared, and the stream has 0–{model.shape.d_model - 1}.")
+    layers = model.shape.layers_of("neuron")
+    if any(layer not in layers or not 0 <= neuron < model.shape.d_mlp for layer, neuron in spared.neurons):
+        raise InputError(f"Neurons {spared.neurons[:3]} are to be spared, and not all are there.")
+    if any(token < 0 for token in spared.tokens):
+        raise InputError(f"Positions {spared.tokens} are to be spared. They are counted from 0.")

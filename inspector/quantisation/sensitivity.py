@@ -1,0 +1,310 @@
+"""What a scheme costs: everything at once, each layer and each matrix alone, and what sparing some of it is worth."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from inspector.arguments import meant, takes
+from inspector.detectors.trials import Outcome
+from inspector.errors import InputError
+from inspector.figures.palette import NEUTRAL, VIOLET
+from inspector.figures.style import finish
+from inspector.models import Model
+from inspector.models.conversations import texts_for
+from inspector.models.matrices import Matrix, matrices_of
+from inspector.progress import Reported, Task, progress_of
+from inspector.quantisation.apply import Spared, quantised
+from inspector.quantisation.remedies import Remedy, remedies_for
+from inspector.quantisation.schemes import Scheme, scheme
+from inspector.scan import examine
+from inspector.stats import mean_interval
+from inspector.texts import Given, built_in
+from inspector.verification.text_bench import TextBench, rows_to_measure
+
+EACH = ("matrix", "layer", "none")
+CONTROLS = 20
+"""Random dims, neurons, tokens, layers or matrices beside each remedy: p can be 1/21 at least."""
+WRITES = 0.1
+"""Share of a jump that a neuron writes, or cancels, to be called a spike's neuron."""
+RECIPE = 1
+"""The version of a recipe's form."""
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class Sensitivity:
+    """What quantisation costs, measured on texts without touching a weight.
+
+    Args:
+        scheme: what was tried.
+        parts: one row per part: what (all, layer, matrix), layer, part, name; loss (its change, nats a token) and kl
+            (from the unmodified model, nats a token), each with its interval over texts; n (texts).
+        remedies: one row per remedy: remedy, spares (in words), loss and kl as above under the scheme with the remedy;
+            gain (how much less the kl is than without it, paired), gain_low, gain_high; controls (how many random ones
+            were tried), control_gain (their mean), p (share of them that gain as much), verdict.
+        facts: the model, the texts, the seed, and what the spikes are that remedies spare.
+    """
+
+    scheme: Scheme
+    parts: pd.DataFrame
+    remedies: pd.DataFrame
+    facts: Mapping[str, Any]
+
+    @cached_property
+    def worst(self) -> pd.DataFrame:
+        """The matrices, or where these weren't tried one by one the layers, the one that costs most first."""
+        what = "matrix" if (self.parts["what"] == "matrix").any() else "layer"
+        return self.parts[self.parts["what"] == what].sort_values("kl", ascending=False, ignore_index=True)
+
+    def sentences(self) -> list[str]:
+        """What it costs, where, and what helps, in words."""
+        whole = self.parts.iloc[0]
+        said = [f"{self.scheme.name}: {self.scheme.words}."]
+        if not np.isfinite(whole["kl"]):
+            said.append("All together the logits are NaN or infinite: this scheme breaks the model.")
+        else:
+            said.append(
+                f"All together it changes the loss by {whole['loss']:+.3f} nats a token [{whole['loss_low']:+.3f}, "
+                f"{whole['loss_high']:+.3f}]; KL {whole['kl']:.3g} [{whole['kl_low']:.3g}, {whole['kl_high']:.3g}]."
+            )
+        if len(self.worst):
+            first = self.worst.iloc[0]
+            ends = f"[{first['kl_low']:.3g}, {first['kl_high']:.3g}]"
+            said.append(f"Alone {first['name']} costs most: KL {first['kl']:.3g} {ends}.")
+        rows = self.remedies.itertuples()
+        return [*said, *(f"{row.remedy} ({row.spares}): KL {row.kl:.3g}; {row.verdict}." for row in rows)]
+
+    def recipe(self) -> dict[str, Any]:
+        """What to spare, as data: dims, neurons, tokens and modules, named as llm-compressor's `ignore` takes them.
+
+        Each comes with the measurement behind it. Only what helped, more than random ones, is in it.
+        """
+        helped = self.remedies[self.remedies["verdict"].str.startswith("helps, more")]
+        spikes = self.facts["spikes"]
+        kept = dict(zip(helped["kind"], helped.itertuples(), strict=True))
+        found: dict[str, Any] = {"version": RECIPE, "scheme": self.scheme.name, "model": self.facts["fingerprint"]}
+        for kind, values in (("dims", spikes["dims"]), ("neurons", spikes["neurons"]), ("tokens", spikes["tokens"])):
+            found[kind] = {"spare": values, **_measured(kept[kind])} if kind in kept else {"spare": []}
+        measured = _measured(kept["matrix"]) if "matrix" in kept else {}
+        worst = self.worst[self.worst["what"] == "matrix"].head(1 if measured else 0)
+        alone = [{"name": str(row["name"]), "kl_alone": float(row["kl"])} for _, row in worst.iterrows()]
+        return {**found, "ignore": {"modules": alone, **measured}}
+
+    def figure(self) -> go.Figure:
+        """What each matrix costs alone, over layers; of layers, where matrices weren't tried."""
+        rows = self.worst.sort_values("layer")
+        figure = go.Figure()
+        for part, mine in rows.groupby("part", sort=False):
+            figure.add_scatter(
+                x=mine["layer"],
+                y=mine["kl"].clip(lower=1e-9),
+                mode="lines+markers",
+                name=str(part or "layer"),
+                hovertemplate="layer %{x}: KL %{y:.4g}<extra>%{fullData.name}</extra>",
+            )
+        figure.update_yaxes(type="log", title="KL alone, nats a token (log)")
+        figure.update_xaxes(title="layer")
+        first = self.worst.iloc[0]
+        return finish(figure, f"{self.scheme.name}: {first['name']} costs most, KL {first['kl']:.3g}")
+
+    def remedy_figure(self) -> go.Figure:
+        """The KL under each remedy, beside the scheme as it is."""
+        rows = pd.concat([pd.DataFrame([{**self.parts.iloc[0], "remedy": "as it is", "verdict": ""}]), self.remedies])
+        helps = rows["verdict"].str.startswith("helps, more")
+        figure = go.Figure(
+            go.Bar(
+                y=rows["remedy"],
+                x=rows["kl"],
+                orientation="h",
+                marker={"color": [VIOLET if one else NEUTRAL for one in helps]},
+                error_x={
+                    "type": "data",
+                    "symmetric": False,
+                    "array": rows["kl_high"] - rows["kl"],
+                    "arrayminus": rows["kl"] - rows["kl_low"],
+                },
+                customdata=rows["verdict"],
+                hovertemplate="%{y}: KL %{x:.4g}; %{customdata}<extra></extra>",
+            )
+        )
+        figure.update_yaxes(autorange="reversed", automargin=True)
+        figure.update_xaxes(title="KL from the unmodified model, nats a token")
+        return finish(figure, f"{self.scheme.name}: what sparing a little is worth")
+
+    def __repr__(self) -> str:
+        return (
+            f"<Sensitivity to {self.scheme.name}: KL {self.parts['kl'].iloc[0]:.3g}, {len(self.parts) - 1} parts alone>"
+        )
+
+
+def _measured(row: Any) -> dict[str, float]:
+    return {"kl": row.kl, "gain": row.gain, "gain_low": row.gain_low, "gain_high": row.gain_high, "p": row.p}
+
+
+@takes(model=Model)
+def sensitivity(
+    model: Model,
+    how: Scheme | str = "w8a8-tensor",
+    texts: Given | None = None,
+    *,
+    each: str = "matrix",
+    controls: int = CONTROLS,
+    bos: bool | None = None,
+    seed: int = 0,
+    progress: Reported = None,
+) -> Sensitivity:
+    """What a quantisation scheme would cost: all at once, each layer and matrix alone, and remedies beside random ones.
+
+    Args:
+        model: from `load_model`.
+        how: the scheme or its name: `w8a8-tensor`, `w8a8-token`, `w4a16-g128`, `kv4`, …
+        texts: 16 of 64 tokens or more, of which half are measured; built-in ones where None.
+        each: what is tried alone: `matrix` (and every layer), `layer`, or `none`.
+        controls: random ones beside each remedy; fewer than 20 can't give p < 0.05.
+        bos: True prepends one BOS to each text, False none, None does what the tokenizer does.
+        seed: of the controls.
+        progress: hears of the task `quantising`, in passes.
+
+    Raises:
+        InputError: no such scheme, or too few texts.
+        ModelError: a model without matrices that can be quantised one by one.
+    """
+    if each not in EACH:
+        raise InputError(f"each is '{each}'.{meant(each, EACH)}")
+    if controls < 0:
+        raise InputError(f"controls is {controls}. Use {CONTROLS} or more for a p below 0.05, or 0 for none.")
+    plan = scheme(how) if isinstance(how, str) else how
+    given = built_in(32) if texts is None else texts_for(model.tokenizer, texts)
+    rows = rows_to_measure(model, None if texts is None else given, bos)
+    bench = _Bench(model, TextBench(model, rows.measured, []), plan)
+    every = list(matrices_of(model))
+    layers = sorted({matrix.layer for matrix in every})
+    alone: list[tuple[str, Sequence[Matrix]]] = []
+    if each != "none":
+        alone += [("layer", [m for m in every if m.layer == layer]) for layer in layers]
+    by_matrix = each == "matrix" and (plan.weights is not None or plan.activations is not None)
+    if by_matrix:
+        alone += [("matrix", [matrix]) for matrix in every]
+    spikes = _spikes(model, given, bos)
+    task = progress_of(progress).task("quantising", 1 + len(alone))
+    whole = bench.outcome(task)
+    parts = [_row("all", None, whole, bench)]
+    parts += [_row(what, those, bench.outcome(task, only=[m.name for m in those]), bench) for what, those in alone]
+    table = pd.DataFrame(parts)
+    rng = np.random.default_rng(seed)
+    length = len(rows.measured[0].ids)
+    remedies = list(remedies_for(model, plan, spikes, table, every, length, controls, rng))
+    task = progress_of(progress).task("sparing", sum(1 + len(one.controls) for one in remedies))
+    found = [_tried(remedy, whole, bench, task) for remedy in remedies]
+    facts = {
+        "model": model.card["name"],
+        "fingerprint": model.current_card()["fingerprint"],
+        "texts": len(rows.measured),
+        "tokens": length,
+        "seed": seed,
+        "controls": controls,
+        "spikes": {
+            "dims": list(spikes.dims),
+            "neurons": [list(one) for one in spikes.neurons],
+            "tokens": list(spikes.tokens),
+        },
+    }
+    return Sensitivity(plan, table, pd.DataFrame(found, columns=COLUMNS), facts)
+
+
+COLUMNS = [
+    *("kind", "remedy", "spares", "loss", "loss_low", "loss_high", "kl", "kl_low", "kl_high"),
+    *("gain", "gain_low", "gain_high", "controls", "control_gain", "p", "verdict"),
+]
+
+
+class _Bench:
+    """Outcomes under a scheme, less those of the unmodified model."""
+
+    def __init__(self, model: Model, texts: TextBench, plan: Scheme) -> None:
+        self.model, self.texts, self.plan = model, texts, plan
+        self.before = texts.outcome((), ("loss", "kl"))["loss"]  # with the reference that a kl is from
+
+    def outcome(
+        self,
+        task: Task,
+        *,
+        only: Collection[str] | None = None,
+        spared: Spared | None = None,
+        plan: Scheme | None = None,
+    ) -> Outcome:
+        """Each text's change of loss, and its kl."""
+        with quantised(self.model, plan or self.plan, only=only, spared=spared):
+            found = self.texts.outcome((), ("loss", "kl"))
+        task.advance()
+        return {"loss": found["loss"] - self.before, "kl": found["kl"]}
+
+
+def _row(what: str, those: Sequence[Matrix] | None, outcome: Outcome, bench: _Bench) -> dict[str, Any]:
+    one = those[0] if those else None
+    place: dict[str, Any] = {"what": what, "layer": None, "part": "", "name": "all matrices"}
+    if one is not None:
+        place["layer"], place["name"] = one.layer, f"layer {one.layer}" if what == "layer" else one.name
+        place["part"] = "" if what == "layer" else one.part
+    return {**place, **_ends(outcome), "n": len(bench.before)}
+
+
+def _ends(outcome: Outcome) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for name, values in outcome.items():
+        low, high = mean_interval(values) if np.isfinite(values).all() else (np.nan, np.nan)
+        found |= {name: float(values.mean()), f"{name}_low": float(low), f"{name}_high": float(high)}
+    return found
+
+
+def _tried(remedy: Remedy, whole: Outcome, bench: _Bench, task: Task) -> dict[str, Any]:
+    """The scheme with a remedy, beside the same on random ones."""
+    outcome = bench.outcome(task, spared=remedy.spared, plan=remedy.plan)
+    gain = whole["kl"] - outcome["kl"]
+    others = np.array([(whole["kl"] - bench.outcome(task, spared=one)["kl"]).mean() for one in remedy.controls])
+    known = bool(np.isfinite(gain).all())
+    low, high = mean_interval(gain) if known else (np.nan, np.nan)
+    p = float((1 + (others >= gain.mean()).sum()) / (1 + len(others))) if len(others) else float("nan")
+    return {
+        "kind": remedy.kind,
+        "remedy": remedy.name,
+        "spares": remedy.words,
+        **_ends(outcome),
+        "gain": float(gain.mean()),
+        "gain_low": float(low),
+        "gain_high": float(high),
+        "controls": len(others),
+        "control_gain": float(others.mean()) if len(others) else float("nan"),
+        "p": p,
+        "verdict": _verdict(float(low), float(high), p, known),
+    }
+
+
+def _verdict(low: float, high: float, p: float, known: bool) -> str:
+    if not known:
+        return "not finite"
+    if high < 0:
+        return "makes it worse"
+    if low <= 0:
+        return "no help shown"
+    if np.isnan(p):
+        return "helps"
+    return "helps, more than random ones" if p < 0.05 else "helps, but no more than random ones"
+
+
+def _spikes(model: Model, texts: Any, bos: bool | None) -> Spared:
+    """What a scan calls massive: its dims, the neurons that write most of it, and the positions where it is."""
+    report = examine(model, texts, detectors=["massive"], bos=bos)
+    found = [one for one in report.findings if one.detector == "massive"]
+    dims = tuple(sorted({one.unit for one in found if one.unit is not None}))
+    tokens = tuple(sorted({one.position for one in found if one.position is not None}))
+    neurons: tuple[tuple[int, int], ...] = ()
+    if dims and "massive.writers" in report.frames():
+        table = report.frame("massive.writers").dropna(subset=["neuron"])
+        mostly = table[table["share"] >= WRITES]
+        neurons = tuple(sorted({(int(row.layer), int(row.neuron)) for row in mostly.itertuples()}))
+    return Spared(dims, neurons, tokens)

@@ -1,0 +1,252 @@
+"""Fake quantisation: each grid by hand, and models under schemes beside ones whose weights were rounded by hand."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from fixtures_tiny import architectures, loaded
+from torch import Tensor, nn
+from transformers.pytorch_utils import Conv1D
+
+from inspector.errors import InputError, ModelError
+from inspector.models import Model
+from inspector.models.attention_swap import own_attention
+from inspector.models.matrices import matrices_of, weight_of
+from inspector.quantisation.apply import Spared, quantised
+from inspector.quantisation.rounding import Rounding
+from inspector.quantisation.schemes import scheme
+from inspector.quantisation.sensitivity import sensitivity
+from inspector.testing import random_texts, tiny_hf
+from inspector.verification.text_bench import TextBench, rows_to_measure
+
+KINDS = ["LlamaForCausalLM", "GPT2LMHeadModel", "GPTNeoXForCausalLM", "Gemma3ForCausalLM", "OPTForCausalLM"]
+
+
+def by_hand(row: list[float], bits: int, symmetric: bool) -> list[float]:
+    """One row on its grid, number by number."""
+    half, numbers = 2 ** (bits - 1), np.array(row, np.float32)
+    if symmetric:
+        step = np.float32(np.abs(numbers).max() / np.float32(half - 1)) or np.float32(1)
+        return [float(np.float32(np.clip(np.round(x / step), -half, half - 1)) * step) for x in numbers]
+    low, high = min(np.float32(0), numbers.min()), max(np.float32(0), numbers.max())
+    step = np.float32((high - low) / np.float32(2 * half - 1)) or np.float32(1)
+    zero = np.round(-low / step)
+    return [float(np.float32(np.clip(np.round(x / step) + zero, 0, 2 * half - 1) - zero) * step) for x in numbers]
+
+
+@pytest.mark.parametrize("symmetric", [True, False])
+@pytest.mark.parametrize("bits", [2, 4, 8])
+def test_rows_tensors_and_groups_are_rounded_to_the_last_bit_as_by_hand(bits: int, symmetric: bool) -> None:
+    x = torch.randn(3, 5, 10, generator=torch.Generator().manual_seed(bits)) * 4
+    x[0, 0] = 0.0
+    rows = Rounding(bits, symmetric=symmetric).activations(x)
+    assert rows.tolist() == [[by_hand(row, bits, symmetric) for row in text] for text in x.tolist()]
+    whole = Rounding(bits, "tensor", symmetric=symmetric).activations(x)
+    assert whole.flatten(1).tolist() == [by_hand(text, bits, symmetric) for text in x.flatten(1).tolist()]
+    groups = Rounding(bits, "group", 4, symmetric).weights(x[0])
+    expected = [[y for i in (0, 4, 8) for y in by_hand(row[i : i + 4], bits, symmetric)] for row in x[0].tolist()]
+    assert groups.tolist() == expected
+    assert (Rounding(16, symmetric=symmetric).activations(x) == x).all()
+
+
+def test_a_symmetric_grid_of_few_bits_has_few_numbers() -> None:
+    x = torch.linspace(-1, 1, 1001).unsqueeze(0)
+    assert len(Rounding(4).rows(x).unique()) == 15 and len(Rounding(4, symmetric=False).rows(x + 1).unique()) == 16
+    assert (Rounding(8).rows(x) - x).abs().max() <= 0.5 / 127 + 1e-7
+
+
+@pytest.mark.parametrize("architecture", architectures(KINDS))
+@pytest.mark.parametrize("name", ["w8", "w4a16-g8"])
+def test_rounded_weights_give_the_logits_of_a_model_whose_weights_were_rounded(architecture: str, name: str) -> None:
+    model, plain = loaded(architecture), tiny_hf(architecture)
+    plan = scheme(name)
+    assert plan.weights is not None
+    names = {matrix.name for matrix in matrices_of(model)}
+    rounded = set()
+    with torch.no_grad():
+        for place, module in plain.named_modules():
+            if place in names:
+                weight = plan.weights.weights(weight_of(module))
+                module.weight.copy_(weight if type(module) is nn.Linear else weight.T)
+                rounded.add(place)
+    assert rounded == names  # called as in the checkpoint
+    every = [
+        n for n, m in plain.named_modules() if type(m) in (nn.Linear, Conv1D) and m is not plain.get_output_embeddings()
+    ]
+    assert {n for n in every if ".embed" not in n and "project" not in n} == names
+    ids = torch.tensor(random_texts(1, 12, 12, 0))
+    with torch.no_grad():
+        expected = plain(input_ids=ids, use_cache=False).logits
+    before = model.logits(ids)
+    with quantised(model, name):
+        torch.testing.assert_close(model.logits(ids), expected, rtol=2e-4, atol=2e-4)
+    assert (model.logits(ids) == before).all() and not torch.allclose(before, expected, atol=1e-3)
+
+
+def _inputs(model: Model, ids: Tensor, name: str) -> Tensor:
+    seen: list[Tensor] = []
+    (module,) = (module for matrix, module in matrices_of(model).items() if matrix.name == name)
+    handle = module.register_forward_hook(lambda m, args, out: seen.append(args[0].clone()))
+    with own_attention(model.bridge, None):
+        model.logits(ids)
+    handle.remove()
+    return seen[0]
+
+
+@pytest.mark.parametrize("architecture", architectures(["LlamaForCausalLM", "GPT2LMHeadModel"]))
+@pytest.mark.parametrize("name", ["a8-tensor", "a4"])
+def test_what_a_matrix_is_given_is_rounded_but_for_what_is_spared(architecture: str, name: str) -> None:
+    model, plan = loaded(architecture), scheme(name)
+    assert plan.activations is not None
+    ids = torch.tensor(random_texts(2, 12, 12, 1))
+    first = next(matrix for matrix in matrices_of(model) if matrix.layer == 0 and matrix.reads == "stream")
+    x = _inputs(model, ids, first.name)
+    with quantised(model, plan, only=[first.name]):
+        assert (_inputs(model, ids, first.name) == plan.activations.activations(x)).all()
+    with quantised(model, plan, only=[first.name], spared=Spared(dims=(3, 7), tokens=(0, 99))):
+        got = _inputs(model, ids, first.name)
+    left = torch.zeros(x.shape[1:], dtype=torch.bool)
+    left[:, [3, 7]], left[0] = True, True
+    assert (got[:, left] == x[:, left]).all()
+    assert (got[:, ~left] == plan.activations.activations(x.masked_fill(left, 0.0))[:, ~left]).all()
+    last = next(matrix for matrix in matrices_of(model) if matrix.layer == 0 and matrix.reads == "neurons")
+    y = _inputs(model, ids, last.name)
+    with quantised(model, plan, only=[last.name], spared=Spared(dims=(3,), neurons=((0, 5), (1, 6)))):
+        got = _inputs(model, ids, last.name)
+    assert (got[..., 5] == y[..., 5]).all() and (got[..., 6] != y[..., 6]).any() and (got[..., 3] != y[..., 3]).any()
+
+
+def test_a_text_is_rounded_the_same_beside_any_other(llama: Model) -> None:
+    texts = torch.tensor(random_texts(3, 12, 12, 2))
+    with quantised(llama, "w8a8-tensor"):
+        together = llama.logits(texts)
+        alone = torch.cat([llama.logits(row.unsqueeze(0)) for row in texts])
+    torch.testing.assert_close(together, alone, rtol=1e-4, atol=1e-4)
+
+
+def test_keys_and_values_are_rounded_and_spared_tokens_are_not(llama: Model) -> None:
+    from inspector.batches import TokenSequence, batches
+    from inspector.models.observe import observe
+
+    rows = [TokenSequence(i, i, 0, tuple(ids)) for i, ids in enumerate(random_texts(2, 9, 9, 3))]
+
+    def attention(**how: Any) -> list[Tensor]:
+        class Seen:
+            kinds = ("attention",)
+            norms: list[Tensor] = []
+
+            def update(self, batch: Any, site: Any, x: Any) -> None:
+                if site.layer == 0:
+                    self.norms.append(x.value_norm.clone())
+
+        seen = Seen()
+        seen.norms = []
+        if how:
+            with quantised(llama, "kv4", **how):
+                observe(llama, batches(rows, 100), [seen])
+        else:
+            observe(llama, batches(rows, 100), [seen])
+        return seen.norms
+
+    (plain,), (rounded,), (kept,) = attention(), attention(spared=Spared()), attention(spared=Spared(tokens=(0, 2)))
+    assert (plain != rounded).any() and (plain - rounded).abs().max() < 0.2 * plain.max()
+    assert (kept[:, :, [0, 2]] == plain[:, :, [0, 2]]).all() and (kept[:, :, 3:] == rounded[:, :, 3:]).all()
+    with (
+        pytest.raises(ModelError, match="keys and values can't be quantised"),
+        quantised(loaded("BloomForCausalLM"), "kv4"),
+    ):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("int8", "No scheme 'int8'"),
+        ("", "No scheme"),
+        ("w1", "1 bits"),
+        ("w16a16", "rounds nothing"),
+        ("w4-g0", "groups of 0"),
+        ("w8-tensor", "of what it doesn't round"),
+        ("w4a16-g128-g64", "says how twice"),
+    ],
+)
+def test_a_scheme_that_does_not_exist_is_refused_in_a_line(name: str, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        scheme(name)
+
+
+def test_schemes_say_what_they_do() -> None:
+    assert scheme("W8A8-tensor").words == "weights in 8 bits, a grid per output; activations in 8 bits, a grid per text"
+    assert scheme("w4a16-g128").words == "weights in 4 bits, a grid per 128 inputs"
+    assert scheme("kv4").words == "keys and values in 4 bits, a grid per head and token"
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"only": ["no.such"]}, "No matrix 'no.such'"),
+        ({"spared": Spared(matrices=frozenset({"lm_head"}))}, "No matrix 'lm_head'"),
+        ({"spared": Spared(dims=(32,))}, "the stream has 0–31"),
+        ({"spared": Spared(neurons=((0, 64),))}, "not all are there"),
+        ({"spared": Spared(tokens=(-1,))}, "counted from 0"),
+    ],
+)
+def test_what_does_not_fit_the_model_is_refused(llama: Model, given: dict[str, Any], words: str) -> None:
+    with pytest.raises(InputError, match=words), quantised(llama, "w8", **given):
+        pass
+
+
+def test_what_a_scheme_costs_is_measured_whole_by_part_and_with_remedies(planted: Model) -> None:
+    texts = [[7, *ids] for ids in random_texts(32, 70, 80, 0)]  # 7 is the planted spikes' trigger
+    found = sensitivity(planted, "a4-tensor", texts, each="matrix", controls=3)
+    every = matrices_of(planted)
+    layers = {matrix.layer for matrix in every}
+    assert found.parts["what"].tolist() == ["all", *["layer"] * len(layers), *["matrix"] * len(every)]
+    assert (found.parts["kl_low"] <= found.parts["kl"]).all() and (found.parts["kl"] >= -1e-6).all()
+    assert found.parts["kl"][0] > found.worst["kl"].max() > 0
+    bench = TextBench(planted, rows_to_measure(planted, texts, None).measured, [])
+    before, name = bench.outcome((), ("loss", "kl"))["loss"], found.worst["name"][0]
+    with quantised(planted, "a4-tensor", only=[name]):
+        by_hand = bench.outcome((), ("loss", "kl"))
+    assert found.worst["kl"][0] == pytest.approx(by_hand["kl"].mean(), rel=1e-5)
+    assert found.worst["loss"][0] == pytest.approx((by_hand["loss"] - before).mean(), rel=1e-3, abs=1e-6)
+    spikes = found.facts["spikes"]
+    assert spikes["dims"] and spikes["tokens"]
+    remedies = found.remedies.set_index("kind")
+    assert {"dims", "tokens", "all", "grid", "layer", "matrix"} <= set(remedies.index)
+    with quantised(planted, "a4-tensor", spared=Spared(dims=tuple(spikes["dims"]))):
+        spared = bench.outcome((), ("kl",))["kl"]
+    assert remedies.loc["dims", "kl"] == pytest.approx(spared.mean(), rel=1e-5)
+    assert remedies.loc["dims", "gain"] == pytest.approx(found.parts["kl"][0] - spared.mean(), rel=1e-4)
+    assert remedies.loc["dims", "p"] >= 1 / 4 and remedies.loc["tokens", "gain"] > 0
+    assert found.recipe()["dims"]["spare"] == []  # three controls can't show that it is more than random ones
+    assert len(found.sentences()) == 3 + len(found.remedies) and "costs most" in str(found.figure().layout.title.text)
+    assert found.remedy_figure().data
+
+
+def test_a_remedy_that_beats_every_random_one_is_in_the_recipe(planted: Model) -> None:
+    texts = [[7, *ids] for ids in random_texts(32, 70, 80, 0)]
+    found = sensitivity(planted, "a4-tensor", texts, each="none", controls=25)
+    helped = set(found.remedies.loc[found.remedies["verdict"] == "helps, more than random ones", "kind"])
+    recipe = found.recipe()
+    spared = {kind for kind in ("dims", "neurons", "tokens") if recipe[kind]["spare"]}
+    assert spared == helped & {"dims", "neurons", "tokens"} and "tokens" in spared
+    assert all(recipe[kind]["p"] < 0.05 for kind in spared)
+    assert recipe["version"] == 1 and recipe["scheme"] == "a4-tensor"
+
+
+def test_a_scheme_that_breaks_the_model_is_a_finding() -> None:
+    model = loaded("LlamaForCausalLM")
+    texts = [list(ids) for ids in random_texts(32, 70, 80, 0)]
+    module = next(iter(matrices_of(model).values()))
+    with torch.no_grad():
+        kept = module.weight.clone()
+        module.weight[0, 0] = 3e38
+    try:
+        found = sensitivity(model, "w2", texts, each="none", controls=1)
+    finally:
+        with torch.no_grad():
+            module.weight.copy_(kept)
+    assert np.isnan(found.parts["kl"][0]) or found.parts["kl"][0] >= 0
+    assert found.sentences()
