@@ -194,3 +194,8 @@ def test_an_installed_plugin_is_found_and_run(tmp_path: Path, monkeypatch: pytes
     assert {one.op for one in tested.effects if one.detector == "size"} == {"zero"}
     assert {one.verdict for one in tested.findings if one.detector == "size"} != {""}
     assert any("Detector 'broken' of size-plugin failed to load" in note for note in report.notes)
+
+
+def test_every_file_that_the_security_notes_name_is_there() -> None:
+    named = re.findall(r"`(tests/[\w/.]+)`", (ROOT / "SECURITY.md").read_text(encoding="utf-8"))
+    assert len(set(named)) > 10 and all((ROOT / name).exists() for name in named)
