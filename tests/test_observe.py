@@ -208,7 +208,8 @@ def test_the_forecast_counts_what_is_kept_of_many_short_texts(architecture: str)
     kept = 2 * sum(rows) + 100 * plans[0].tokens
     assert kept / 1.3 < said < 1.3 * kept
     assert plans[0].peak_bytes > said
-    assert architecture == "BloomForCausalLM" or "kept of the texts" in str(plans[0])  # whole patterns outweigh it
+    outweighed = architecture in ("BloomForCausalLM", "GptOssForCausalLM")  # by whole patterns, by all experts' neurons
+    assert outweighed or "kept of the texts" in str(plans[0])
 
 
 def test_making_evidence_of_many_short_texts_takes_little_more_than_the_evidence(llama: Model) -> None:
