@@ -58,9 +58,8 @@ def main() -> None:
     }
     for name, values in said.items():
         off = np.abs(values - ours[name])
-        print(
-            f"{name:20} {len(values)} answers, largest difference {off.max():.2g}, of {np.abs(values).max():.3g} at most"
-        )
+        largest = f"{off.max():.2g}, of {np.abs(values).max():.3g} at most"
+        print(f"{name:20} {len(values)} answers, largest difference {largest}")
 
 
 def measured() -> tuple[dict[str, np.ndarray], dict[str, Any]]:
