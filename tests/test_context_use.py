@@ -85,14 +85,14 @@ def test_attention_to_a_passage_is_the_mean_of_the_whole_patterns(llama: Model) 
 
     from inspector.hallucination.answers.context import context_places
     from inspector.hallucination.answers.measure import Meter
-    from inspector.hallucination.context_use import _Passage
+    from inspector.hallucination.baselines.lookback import Lookback
     from inspector.hallucination.questions.prompts import Form
 
     model = with_words(llama)
     meter = Meter(model, Form(shots=SHOTS))
     fed = meter.feed([one.put for one in ANSWERS], [one.ids[0] for one in ANSWERS]).in_full()
     places = context_places(meter, ANSWERS)
-    heard = _Passage(fed.spans, places, model.shape.layers_of("attention"))
+    heard = Lookback(fed.spans, places, model.shape.layers_of("attention"))
     meter.watch(fed, [heard])
     for row in fed.rows:
         patterns = Truth.of("LlamaForCausalLM", row.ids).patterns

@@ -15,7 +15,7 @@ from inspector.hallucination.answers.measure import Meter
 from inspector.hallucination.answers.resume import Answered
 from inspector.hallucination.baselines import Passes, measure_all, with_passes
 from inspector.hallucination.baselines.p_true import ASKED
-from inspector.hallucination.baselines.previous_token import rauq
+from inspector.hallucination.baselines.rauq import rauq
 from inspector.hallucination.questions.prompts import Form
 from inspector.hallucination.questions.sets import Question
 from inspector.models import Model

@@ -17,10 +17,10 @@ from inspector.cli.options import (
     as_study,
     bars,
     load_again,
+    load_to_ask,
     print_json,
     print_line,
     rows_of,
-    say,
 )
 from inspector.errors import InputError
 from inspector.models.catalogue import BUILT_IN
@@ -63,16 +63,7 @@ def context(
     if study is not None:
         loaded = load_again(study.card, model, device, trust_remote_code, quiet)
     else:
-        from inspector.models import asking_dtype, load_model
-
-        say(quiet, f"Loading {model or BUILT_IN} …")
-        loaded = load_model(
-            model or BUILT_IN,
-            dtype=asking_dtype(device) if dtype == "auto" else dtype,
-            device=device,
-            revision=revision,
-            trust_remote_code=trust_remote_code,
-        )
+        loaded = load_to_ask(model or BUILT_IN, dtype, device, revision, trust_remote_code, quiet)
     from inspector.hallucination.context_use import context_use
 
     with bars(quiet) as progress:

@@ -21,6 +21,15 @@ def refuse_table(path: Path, *, overwrite: bool) -> None:
     """
     if path.suffix.lower() not in SUFFIXES:
         raise InputError(f"'{path}' is neither .csv nor .parquet. Name it after one of them.")
+    refuse_file(path, overwrite=overwrite)
+
+
+def refuse_file(path: Path, *, overwrite: bool) -> None:
+    """Say before any work where a file can't be written to this path.
+
+    Raises:
+        InputError: a folder that isn't there, or a file that is.
+    """
     if not path.parent.is_dir():
         raise InputError(f"'{path}' can't be written: there is no folder '{path.parent}'. Make it.")
     if path.exists() and not overwrite:
@@ -38,7 +47,16 @@ def write_table(table: "pd.DataFrame", path: Path) -> None:
         table.to_csv(written, index=False, lineterminator="\n", encoding="utf-8")
     else:
         table.to_parquet(written, index=False)
+    write_file(path, written.getvalue())
+
+
+def write_file(path: Path, content: str | bytes) -> None:
+    """Write a file; a full disk or a kill leaves what was there before.
+
+    Raises:
+        InputError: the place can't be written.
+    """
     try:
-        write_whole(path, written.getvalue())
+        write_whole(path, content)
     except OSError as error:
         raise InputError(f"'{path}' can't be written: {error.strerror}. Choose another place.") from error

@@ -20,6 +20,7 @@ from inspector.cli.options import (
     as_study,
     bars,
     load_again,
+    load_to_ask,
     print_csv,
     print_json,
     print_line,
@@ -137,22 +138,15 @@ def hallucinate(
     options = {name: value for name, value in given.items() if value is not None}
     marker = judge_named(judge.value, **options)
     others = {str(path): as_study(open_run(path), path) for path in transfer or []}
-    say(quiet, f"Loading {model} …")
+    loaded = load_to_ask(model, dtype, device, revision, trust_remote_code, quiet)
     from inspector.hallucination.answers.ask import Sampling
     from inspector.hallucination.found import say_the_same
     from inspector.hallucination.pipeline import study_hallucination
     from inspector.hallucination.questions.prompts import Form
     from inspector.hallucination.transfer_studies import with_transfers
-    from inspector.models import Entailment, asking_dtype, load_model
+    from inspector.models import Entailment
     from inspector.resume import working_folder
 
-    loaded = load_model(
-        model,
-        dtype=asking_dtype(device) if dtype == "auto" else dtype,
-        device=device,
-        revision=revision,
-        trust_remote_code=trust_remote_code,
-    )
     _refuse_others(loaded.card, others)
     put, sampling = Form(form.value), Sampling(samples=samples, seed=seed)
     say(quiet, _forecast(loaded, len(own or asked), samples if own is None else None))

@@ -59,6 +59,22 @@ def load_again(
     )
 
 
+def load_to_ask(
+    model: str, dtype: str, device: str | None, revision: str | None, trust_remote_code: bool, quiet: bool
+) -> "Model":
+    """A model that is to answer questions: by default in the precision that it answers fastest in."""
+    say(quiet, f"Loading {model} …")
+    from inspector.models import asking_dtype, load_model
+
+    return load_model(
+        model,
+        dtype=asking_dtype(device) if dtype == "auto" else dtype,
+        device=device,
+        revision=revision,
+        trust_remote_code=trust_remote_code,
+    )
+
+
 def as_study(report: Any, path: Path) -> "Study":
     """The report, if it is a hallucination study.
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from inspector.cli.files import refuse_table, write_table
+from inspector.cli.files import refuse_file, refuse_table, write_file, write_table
 from inspector.cli.options import (
     Device,
     Dtype,
@@ -21,7 +21,6 @@ from inspector.cli.options import (
     rows_of,
     say,
 )
-from inspector.errors import InputError
 from inspector.models.catalogue import BUILT_IN
 
 
@@ -49,8 +48,8 @@ def sensitivity(
     plan = scheme_named(scheme)
     if out is not None:
         refuse_table(out, overwrite=overwrite)
-    if recipe is not None and recipe.exists() and not overwrite:
-        raise InputError(f"'{recipe}' is there already. Use --overwrite, or another name.")
+    if recipe is not None:
+        refuse_file(recipe, overwrite=overwrite)
     from inspector.models import load_model
     from inspector.quantisation.sensitivity import sensitivity as measure
 
@@ -61,7 +60,7 @@ def sensitivity(
     if out is not None:
         write_table(found.parts, out)
     if recipe is not None:
-        recipe.write_text(json.dumps(found.recipe(), indent=2) + "\n", encoding="utf-8")
+        write_file(recipe, json.dumps(found.recipe(), indent=2) + "\n")
     if as_json:
         print_json({"parts": rows_of(found.parts), "remedies": rows_of(found.remedies), "facts": dict(found.facts)})
         return

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from types import NoneType
 from typing import Any
 
 import numpy as np
@@ -122,7 +123,7 @@ class ContextUse:
         return f"<ContextUse: {len(self.rows):,} answers with a passage, {len(set(self.rows['kind']))} kinds>"
 
 
-@takes(model=Model)
+@takes(model=Model, study=(Study, NoneType), form=(Form, NoneType))
 def context_use(
     model: Model,
     rows: Any = None,
@@ -218,25 +219,6 @@ def _follows(judge: Judge, one: WithPassage, answer: str, alone: str) -> str | N
     return {(True, True): "both", (True, False): "passage", (False, True): "memory"}.get((passage, memory), "neither")
 
 
-class _Passage(Lookback):
-    """Beside the lookback ratio `mass[text]`, the attention to the passage: the mean over layers, heads and tokens."""
-
-    def __init__(self, *given: Any) -> None:
-        super().__init__(*given)
-        self.mass: dict[int, float] = dict.fromkeys(self.spans, 0.0)
-
-    def update(self, batch: Any, site: Any, x: Any) -> None:
-        """Take in a block of attention."""
-        super().update(batch, site, x)
-        for row, text in enumerate(batch.text.tolist()):
-            start, stop = self.spans[text].answer
-            first, last = max(start, x.start), min(stop, x.stop)
-            if first < last:
-                pattern = x.log_pattern[row, :, first - x.start : last - x.start].exp()
-                mass = pattern[:, :, slice(*self.passages[text])].sum(dim=-1).mean(dim=0).sum()
-                self.mass[text] += float(mass) / (stop - start) / len(self.rows)
-
-
 def _measured(
     model: Model,
     form: Form,
@@ -250,7 +232,7 @@ def _measured(
     put = [one.put for one in answered]
     if layers:
         fed = meter.feed(put, [one.ids[0] for one in answered]).in_full()
-        heard = _Passage(fed.spans, context_places(meter, answered), layers)
+        heard = Lookback(fed.spans, context_places(meter, answered), layers)
         meter.watch(fed, [heard], progress.task("reading attention", sum(len(row.ids) for row in fed.rows)))
         found["attention"] = list(heard.mass.values())
         found["lookback"] = [float(heard.ratio[text].mean()) for text in fed.spans]

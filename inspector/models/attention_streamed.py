@@ -80,12 +80,14 @@ def streamed_attention(bridge: TransformerBridge, listen: OnAttention) -> Iterat
         UnsupportedAttention: an attention module isn't where the bridge says it is.
     """
     with own_attention(bridge, NAME) as layer_of:
+        before = {module: _listeners[module] for module in layer_of if module in _listeners}  # an outer context's
         try:
             _listeners.update({module: (layer, listen) for module, layer in layer_of.items()})
             yield
         finally:
             for module in layer_of:
                 _listeners.pop(module, None)
+            _listeners.update(before)
 
 
 @contextmanager

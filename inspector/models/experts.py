@@ -75,22 +75,12 @@ def points_of(bridge: TransformerBridge) -> dict[int, ExpertsPoint]:
     return points
 
 
-def remove_points(bridge: TransformerBridge) -> None:
-    """Take all of them out of the model again."""
-    for point in vars(bridge).pop(POINTS, {}).values():
-        point.remove()
-
-
-def remove_hooks(hf: nn.Module) -> None:
-    """Take them out of a model whose bridge isn't at hand."""
+def remove_points(hf: nn.Module) -> None:
+    """Take all of them out of a model again."""
     for module in hf.modules():
-        for hooks in (module._forward_pre_hooks, module._forward_hooks):
-            for key in [
-                key for key, hook in hooks.items() if isinstance(getattr(hook, "__self__", None), ExpertsPoint)
-            ]:
-                del hooks[key]
-                for table in (module._forward_hooks_with_kwargs, module._forward_pre_hooks_with_kwargs):
-                    table.pop(key, None)
+        for hook in [*module._forward_pre_hooks.values(), *module._forward_hooks.values()]:
+            if isinstance(point := getattr(hook, "__self__", None), ExpertsPoint):
+                point.remove()
 
 
 def _is_experts(module: Any) -> bool:

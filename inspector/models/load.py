@@ -15,7 +15,7 @@ from inspector.errors import ModelError
 from inspector.models import before, checks, embedded
 from inspector.models.backend import Backend
 from inspector.models.evaluating import evaluating
-from inspector.models.experts import remove_hooks
+from inspector.models.experts import remove_points
 from inspector.models.faults import one_line, short
 from inspector.models.fetch import fetch, quiet
 from inspector.models.fingerprint import fingerprint
@@ -104,7 +104,7 @@ def _first(
     try:
         model = _finish(*_bridged(hf, tokenizer, facts, backend, trust_remote_code), facts)
     except BaseException:
-        remove_hooks(hf)
+        remove_points(hf)
         if (kept := before.before(hf)) is not None:
             kept.settle()  # all that is there now is the bridge's
             kept.restore()

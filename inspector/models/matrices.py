@@ -12,8 +12,7 @@ from torch.nn import functional
 from transformers.pytorch_utils import Conv1D
 
 from inspector.errors import ModelError
-from inspector.models.attention_streamed import CacheChange, cache_changed
-from inspector.models.attention_swap import own_attention
+from inspector.models.attention_streamed import CacheChange, cache_changed, streamed_attention
 from inspector.models.changes import in_force, known_hook
 from inspector.models.model import Model
 
@@ -28,22 +27,16 @@ class Matrix:
         layer: its block.
         name: of its module, as in the checkpoint: "model.layers.3.mlp.down_proj".
         reads: `stream` where its input is the (normed) residual stream, `neurons` of the MLP's last matrix, or `other`.
-        inputs, outputs: its sizes.
     """
 
     layer: int
     name: str
     reads: str
-    inputs: int
-    outputs: int
 
     @property
     def part(self) -> str:
         """Its name inside the block: "down_proj"."""
         return self.name.rpartition(".")[2]
-
-    def __str__(self) -> str:
-        return f"{self.part} of layer {self.layer}"
 
 
 def matrices_of(model: Model) -> dict[Matrix, nn.Module]:
@@ -58,10 +51,8 @@ def matrices_of(model: Model) -> dict[Matrix, nn.Module]:
         for _, module in _plain_modules(block.original_component):
             if type(module) not in (nn.Linear, Conv1D) or id(module) not in place:
                 continue
-            outputs, inputs = module.weight.shape if type(module) is nn.Linear else module.weight.T.shape
-            reads = "neurons" if module is last else "other" if module is out else "stream"
-            reads = "other" if reads == "stream" and inputs != model.shape.d_model else reads
-            found[Matrix(layer, place[id(module)], reads, inputs, outputs)] = module
+            reads = "stream" if weight_of(module).shape[1] == model.shape.d_model and module is not out else "other"
+            found[Matrix(layer, place[id(module)], "neurons" if module is last else reads)] = module
     if not found:
         raise ModelError(f"{model.card['architecture']} has no matrices that can be quantised one by one.")
     return found
@@ -120,7 +111,7 @@ def multiplied(
         raise ModelError(f"{model.card['architecture']} has attention whose keys and values can't be quantised here.")
     with model.lock, ExitStack() as stack:
         if model.route == "streamed":  # a bridge's own attention may multiply by copies of the weights
-            stack.enter_context(own_attention(model.bridge, None))
+            stack.enter_context(streamed_attention(model.bridge, lambda *seen: None))
         for module, change in changes.items():
             for handle in _hooks(module, change):
                 stack.callback(handle.remove)
@@ -158,8 +149,7 @@ def _hooks(module: Any, change: Multiplied) -> Sequence[Any]:
 
     def after(m: Any, args: tuple[Tensor, ...], out: Tensor) -> Tensor:
         assert change.weights is not None
-        weight = m.weight if type(m) is nn.Linear else m.weight.T
-        return functional.linear(args[0], change.weights(weight), m.bias)
+        return functional.linear(args[0], change.weights(weight_of(m)), m.bias)
 
     found = [module.register_forward_pre_hook(before)]
     if change.weights is not None:

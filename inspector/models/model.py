@@ -85,7 +85,7 @@ class Model:
             raise ModelError(f"{self!r} came as a bridge or has been released, so there is nothing to give back.")
         with self.lock:
             vars(self.bridge)[RELEASED] = True
-            remove_points(self.bridge)
+            remove_points(hf)
             kept.restore()
         return hf
 

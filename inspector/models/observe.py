@@ -13,6 +13,7 @@ from inspector.errors import InputError
 from inspector.models import Model, Prefix, hooks_inside_attention, reading, route_now
 from inspector.models.attention import StreamedAttention, WholeAttention, roll_rows
 from inspector.models.backend import Backend
+from inspector.models.counting import told
 from inspector.progress import Task
 from inspector.sites import Site
 
@@ -85,11 +86,13 @@ def observe(
         for batch in chain.from_iterable(map(apart, batches)):
             batch = Batch(*(x.to(model.device) for x in (batch.ids, batch.real, batch.text)))
             pass_.batch, pass_.shift = batch, None
-            ids, mask = batch.ids, None
+            ids, mask, real = batch.ids, None, batch.real
             if padding_side == "left":
                 pass_.shift = batch.ids.shape[1] - batch.lengths
                 ids, mask = (roll_rows(x, -pass_.shift, dim=1) for x in (batch.ids, batch.real))
-            model.forward(ids, mask, logits="logits" in kinds, prefix=prefix)
+                real = mask
+            with told(real):
+                model.forward(ids, mask, logits="logits" in kinds, prefix=prefix)
             if task is not None:
                 task.advance(int(batch.real.sum()))
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from inspector.arguments import takes
 from inspector.errors import InputError
 from inspector.models import Model
+from inspector.models.counting import counting
 from inspector.models.matrices import Matrix, Multiplied, TensorChange, matrices_of, multiplied
 from inspector.quantisation.rounding import Rounding
 from inspector.quantisation.schemes import Scheme, scheme
@@ -35,16 +36,14 @@ class Spared:
         """Which of a matrix's inputs are spared."""
         if matrix.reads == "stream":
             return self.dims
-        return (
-            tuple(neuron for layer, neuron in self.neurons if layer == matrix.layer)
-            if matrix.reads == "neurons"
-            else ()
-        )
+        if matrix.reads == "neurons":
+            return tuple(neuron for layer, neuron in self.neurons if layer == matrix.layer)
+        return ()
 
 
 @dataclass(frozen=True)
 class _Inputs:
-    """Rounds what a matrix is given."""
+    """Rounds what a matrix is given; padding is left as it is, and in no text's grid."""
 
     rounding: Rounding
     spared: tuple[int, ...] = ()
@@ -56,7 +55,10 @@ class _Inputs:
         kept[list(self.spared)] = True
         whole = torch.zeros(given.shape[1], dtype=torch.bool, device=x.device)
         whole[[token for token in self.tokens if token < given.shape[1]]] = True
-        left = kept.unsqueeze(0) | whole.unsqueeze(1)  # [token, dim]
+        left = kept | whole.unsqueeze(-1)  # [token, dim]
+        real = counting()
+        if real is not None and real.shape == given.shape[:2]:
+            left = left | ~real.unsqueeze(-1)
         rounded = self.rounding.activations(given.masked_fill(left, 0.0))
         return torch.where(left, given, rounded).reshape(x.shape)
 
@@ -66,7 +68,7 @@ class _Cache:
     """Rounds keys and values."""
 
     rounding: Rounding
-    tokens: tuple[int, ...] = field(default=())
+    tokens: tuple[int, ...] = ()
 
     def __call__(self, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
         return self._rounded(key), self._rounded(value)
@@ -90,7 +92,8 @@ def quantised(
     """Run the model as if its blocks' matrices were quantised, while the context lasts; no weight is touched.
 
     Rounded activations are multiplied by rounded weights: the numbers that a quantised model computes, but for the
-    order in which sums are rounded. Embedding and unembedding stay as they are.
+    order in which sums are rounded. Embedding and unembedding stay as they are. Passes over whole texts see all of it;
+    where answers are generated with a cache, keys and values are not rounded.
 
     Args:
         model: from `load_model`.
@@ -105,9 +108,8 @@ def quantised(
     plan, spared = scheme(how) if isinstance(how, str) else how, spared or Spared()
     every = matrices_of(model)
     _refuse(model, every, only, spared)
-    chosen = {
-        m: module for m, module in every.items() if (only is None or m.name in only) and m.name not in spared.matrices
-    }
+    names = ({matrix.name for matrix in every} if only is None else set(only)) - spared.matrices
+    chosen = {matrix: module for matrix, module in every.items() if matrix.name in names}
     changes = {module: _change(matrix, plan, spared) for matrix, module in chosen.items()}
     layers = {matrix.layer for matrix in chosen} & set(model.shape.layers_of("attention"))
     cache = None if plan.cache is None else dict.fromkeys(sorted(layers), _Cache(plan.cache, spared.tokens))

@@ -39,9 +39,7 @@ class Rounding:
         if not 2 <= self.bits <= EXACT:
             raise InputError(f"{self.bits} bits. Use 2 to {EXACT}.")
         if (self.per == "group") != (self.group > 0):
-            raise InputError(
-                f"A group of {self.group} with a grid per {self.per}. Give 'group' a size, and others none."
-            )
+            raise InputError(f"A group of {self.group} with a grid per {self.per}. Give 'group' a size, others none.")
 
     def activations(self, x: Float[Tensor, "text token dim"]) -> Float[Tensor, "text token dim"]:
         """Activations rounded; with a grid per tensor each text has one, so that no text changes another."""
@@ -60,9 +58,7 @@ class Rounding:
         if self.per != "group" or self.bits >= EXACT:
             return self._rounded(x)
         short = -x.shape[-1] % self.group
-        padded = functional.pad(
-            x, (0, short), mode="constant", value=0.0
-        )  # 0 is on every grid, and changes none's ends
+        padded = functional.pad(x, (0, short))  # 0 is on every grid, and changes none's ends
         groups = padded.reshape(*padded.shape[:-1], -1, self.group)
         return self._rounded(groups).reshape(padded.shape)[..., : x.shape[-1]]
 

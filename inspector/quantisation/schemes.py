@@ -30,16 +30,9 @@ class Scheme:
     @property
     def words(self) -> str:
         """What it does, in words."""
-        said = [
-            f"{what} in {rounding.bits} bits, a grid per {_per(what, rounding)}"
-            for what, rounding in (
-                ("weights", self.weights),
-                ("activations", self.activations),
-                ("keys and values", self.cache),
-            )
-            if rounding is not None
-        ]
-        return "; ".join(said)
+        parts = {"weights": self.weights, "activations": self.activations, "keys and values": self.cache}
+        known = {what: one for what, one in parts.items() if one is not None}
+        return "; ".join(f"{what} in {one.bits} bits, a grid per {_per(what, one)}" for what, one in known.items())
 
 
 def scheme(name: str) -> Scheme:
@@ -58,12 +51,8 @@ def scheme(name: str) -> Scheme:
     how = [one for one in found["how"].split("-") if one]
     of_weights = [one for one in how if one == "channel" or one.startswith("g")]
     of_activations = [one for one in how if one in ("tensor", "token")]
-    if (
-        len(of_weights) > 1
-        or len(of_activations) > 1
-        or (of_activations and not found["a"])
-        or (of_weights and not found["w"])
-    ):
+    idle = (of_activations and not found["a"]) or (of_weights and not found["w"])
+    if len(of_weights) > 1 or len(of_activations) > 1 or idle:
         raise InputError(
             f"Scheme '{printable(name)[:40]}' says how twice, or of what it doesn't round. Write w4a16-g128."
         )

@@ -10,6 +10,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from inspector.arguments import meant, takes
+from inspector.batches import TokenSequence
 from inspector.detectors.trials import Outcome
 from inspector.errors import InputError
 from inspector.figures.palette import NEUTRAL, VIOLET
@@ -23,7 +24,7 @@ from inspector.quantisation.remedies import Remedy, remedies_for
 from inspector.quantisation.schemes import Scheme, scheme
 from inspector.scan import examine
 from inspector.stats import mean_interval
-from inspector.texts import Given, built_in
+from inspector.texts import Given
 from inspector.verification.text_bench import TextBench, rows_to_measure
 
 EACH = ("matrix", "layer", "none")
@@ -45,7 +46,8 @@ class Sensitivity:
             (from the unmodified model, nats a token), each with its interval over texts; n (texts).
         remedies: one row per remedy: remedy, spares (in words), loss and kl as above under the scheme with the remedy;
             gain (how much less the kl is than without it, paired), gain_low, gain_high; controls (how many random ones
-            were tried), control_gain (their mean), p (share of them that gain as much), verdict.
+            were tried), control_gain (their mean), p (of as large a gain among them), verdict. What is spared was
+            chosen on the texts of `parts`; gains are measured on as many others.
         facts: the model, the texts, the seed, and what the spikes are that remedies spare.
     """
 
@@ -95,7 +97,13 @@ class Sensitivity:
         return {**found, "ignore": {"modules": alone, **measured}}
 
     def figure(self) -> go.Figure:
-        """What each matrix costs alone, over layers; of layers, where matrices weren't tried."""
+        """What each matrix costs alone, over layers; of layers, where matrices weren't tried.
+
+        Raises:
+            InputError: nothing was tried alone.
+        """
+        if not len(self.worst):
+            raise InputError("No layer and no matrix was tried alone. Measure with each='layer' or 'matrix'.")
         rows = self.worst.sort_values("layer")
         figure = go.Figure()
         for part, mine in rows.groupby("part", sort=False):
@@ -112,8 +120,8 @@ class Sensitivity:
         return finish(figure, f"{self.scheme.name}: {first['name']} costs most, KL {first['kl']:.3g}")
 
     def remedy_figure(self) -> go.Figure:
-        """The KL under each remedy, beside the scheme as it is."""
-        rows = pd.concat([pd.DataFrame([{**self.parts.iloc[0], "remedy": "as it is", "verdict": ""}]), self.remedies])
+        """The KL under each remedy, on texts that it wasn't chosen on, beside the scheme as it is there."""
+        rows = pd.concat([pd.DataFrame([self.facts["as it is"]]), self.remedies])
         helps = rows["verdict"].str.startswith("helps, more")
         figure = go.Figure(
             go.Bar(
@@ -136,9 +144,8 @@ class Sensitivity:
         return finish(figure, f"{self.scheme.name}: what sparing a little is worth")
 
     def __repr__(self) -> str:
-        return (
-            f"<Sensitivity to {self.scheme.name}: KL {self.parts['kl'].iloc[0]:.3g}, {len(self.parts) - 1} parts alone>"
-        )
+        whole = self.parts["kl"].iloc[0]
+        return f"<Sensitivity to {self.scheme.name}: KL {whole:.3g}, {len(self.parts) - 1} parts alone>"
 
 
 def _measured(row: Any) -> dict[str, float]:
@@ -162,12 +169,13 @@ def sensitivity(
     Args:
         model: from `load_model`.
         how: the scheme or its name: `w8a8-tensor`, `w8a8-token`, `w4a16-g128`, `kv4`, …
-        texts: 16 of 64 tokens or more, of which half are measured; built-in ones where None.
+        texts: 16 of 64 tokens or more; built-in ones where None. Parts are measured on one half, on which spikes and
+            the worst parts are found as well; remedies are tried on the other.
         each: what is tried alone: `matrix` (and every layer), `layer`, or `none`.
         controls: random ones beside each remedy; fewer than 20 can't give p < 0.05.
         bos: True prepends one BOS to each text, False none, None does what the tokenizer does.
         seed: of the controls.
-        progress: hears of the task `quantising`, in passes.
+        progress: hears of the tasks `quantising` and `sparing`, in passes.
 
     Raises:
         InputError: no such scheme, or too few texts.
@@ -178,9 +186,8 @@ def sensitivity(
     if controls < 0:
         raise InputError(f"controls is {controls}. Use {CONTROLS} or more for a p below 0.05, or 0 for none.")
     plan = scheme(how) if isinstance(how, str) else how
-    given = built_in(32) if texts is None else texts_for(model.tokenizer, texts)
-    rows = rows_to_measure(model, None if texts is None else given, bos)
-    bench = _Bench(model, TextBench(model, rows.measured, []), plan)
+    rows = rows_to_measure(model, None if texts is None else texts_for(model.tokenizer, texts), bos)
+    bench, other = (_Bench(model, TextBench(model, some, []), plan) for some in (rows.measured, rows.reference))
     every = list(matrices_of(model))
     layers = sorted({matrix.layer for matrix in every})
     alone: list[tuple[str, Sequence[Matrix]]] = []
@@ -189,21 +196,22 @@ def sensitivity(
     by_matrix = each == "matrix" and (plan.weights is not None or plan.activations is not None)
     if by_matrix:
         alone += [("matrix", [matrix]) for matrix in every]
-    spikes = _spikes(model, given, bos)
+    spikes = _spikes(model, rows.measured)
     task = progress_of(progress).task("quantising", 1 + len(alone))
-    whole = bench.outcome(task)
-    parts = [_row("all", None, whole, bench)]
+    parts = [_row("all", None, bench.outcome(task), bench)]
     parts += [_row(what, those, bench.outcome(task, only=[m.name for m in those]), bench) for what, those in alone]
     table = pd.DataFrame(parts)
     rng = np.random.default_rng(seed)
     length = len(rows.measured[0].ids)
     remedies = list(remedies_for(model, plan, spikes, table, every, length, controls, rng))
-    task = progress_of(progress).task("sparing", sum(1 + len(one.controls) for one in remedies))
-    found = [_tried(remedy, whole, bench, task) for remedy in remedies]
+    task = progress_of(progress).task("sparing", 1 + sum(1 + len(one.controls) for one in remedies))
+    whole = other.outcome(task)
+    found = [_tried(remedy, whole, other, task) for remedy in remedies]
     facts = {
+        "as it is": {"remedy": "as it is", "verdict": "", **_ends(whole)},
         "model": model.card["name"],
         "fingerprint": model.current_card()["fingerprint"],
-        "texts": len(rows.measured),
+        "texts": [len(rows.measured), len(rows.reference)],
         "tokens": length,
         "seed": seed,
         "controls": controls,
@@ -280,13 +288,17 @@ def _tried(remedy: Remedy, whole: Outcome, bench: _Bench, task: Task) -> dict[st
         "controls": len(others),
         "control_gain": float(others.mean()) if len(others) else float("nan"),
         "p": p,
-        "verdict": _verdict(float(low), float(high), p, known),
+        "verdict": _verdict(float(low), float(high), p) if known else _unknown(outcome),
     }
 
 
-def _verdict(low: float, high: float, p: float, known: bool) -> str:
-    if not known:
-        return "not finite"
+def _unknown(outcome: Outcome) -> str:
+    """The verdict where a KL isn't finite, with the remedy or without it."""
+    finite = bool(np.isfinite(outcome["kl"]).all())
+    return "finite, which the scheme alone is not" if finite else "not finite"
+
+
+def _verdict(low: float, high: float, p: float) -> str:
     if high < 0:
         return "makes it worse"
     if low <= 0:
@@ -296,9 +308,9 @@ def _verdict(low: float, high: float, p: float, known: bool) -> str:
     return "helps, more than random ones" if p < 0.05 else "helps, but no more than random ones"
 
 
-def _spikes(model: Model, texts: Any, bos: bool | None) -> Spared:
+def _spikes(model: Model, rows: Sequence[TokenSequence]) -> Spared:
     """What a scan calls massive: its dims, the neurons that write most of it, and the positions where it is."""
-    report = examine(model, texts, detectors=["massive"], bos=bos)
+    report = examine(model, [row.ids for row in rows], detectors=["massive"], bos=False)
     found = [one for one in report.findings if one.detector == "massive"]
     dims = tuple(sorted({one.unit for one in found if one.unit is not None}))
     tokens = tuple(sorted({one.position for one in found if one.position is not None}))

@@ -203,9 +203,7 @@ class Uncertainty:
     def update(self, batch: Batch, site: Site, x: Tensor) -> None:
         """Take in the logits."""
         for row, text in enumerate(batch.text.tolist()):
-            start, stop = self.spans[text].answer
-            logp = x[row, start - 1 : stop - 1].float().log_softmax(dim=-1)
-            chosen = logp.gather(1, batch.ids[row, start:stop].unsqueeze(1))
+            logp, chosen = answer_logp(x[row], batch.ids[row], self.spans[text])
             index = self.row_of[text]
             self.entropy[index] = float(-(logp[0].exp() * logp[0]).sum())
             self.logprob[index] = float(chosen.mean())
@@ -228,17 +226,16 @@ class TokenUncertainty:
     def update(self, batch: Batch, site: Site, x: Tensor) -> None:
         """Take in the logits."""
         for row, text in enumerate(batch.text.tolist()):
-            start, stop = self.spans[text].answer
-            logp = x[row, start - 1 : stop - 1].float().log_softmax(dim=-1)
+            logp, chosen = answer_logp(x[row], batch.ids[row], self.spans[text])
             entropy = -(logp.exp() * logp).sum(dim=-1)
             certainty = -logp.mean(dim=-1) - math.log(logp.shape[-1])
-            columns = (entropy, token_logprobs(x[row], batch.ids[row], start, stop), certainty)
-            self.by_text[text] = torch.stack(columns, dim=1).double().cpu().numpy()
+            self.by_text[text] = torch.stack((entropy, chosen, certainty), dim=1).double().cpu().numpy()
 
 
-def token_logprobs(
-    logits: Float[Tensor, "pos vocab"], ids: Int[Tensor, " pos"], start: int, stop: int
-) -> Float[Tensor, " token"]:
-    """Log-probability of each token of `ids` from `start` to `stop`, given those before."""
+def answer_logp(
+    logits: Float[Tensor, "pos vocab"], ids: Int[Tensor, " pos"], span: Span
+) -> tuple[Float[Tensor, "token vocab"], Float[Tensor, " token"]]:
+    """Log-probabilities of the vocabulary before each of an answer's tokens, and those of the tokens themselves."""
+    start, stop = span.answer
     logp = logits[start - 1 : stop - 1].float().log_softmax(dim=-1)
-    return logp.gather(1, ids[start:stop].unsqueeze(1)).squeeze(1)
+    return logp, logp.gather(1, ids[start:stop].unsqueeze(1)).squeeze(1)

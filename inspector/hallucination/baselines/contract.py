@@ -83,10 +83,6 @@ class Baseline(ABC):
         """What it is, for a table."""
         return {name: getattr(self, name) for name in ("name", "formula", "source", "cost", "caveat")}
 
-    def measure(self, passes: Passes) -> Float[np.ndarray, "row *columns"] | None:
-        """What it takes passes of its own for; None of one that takes none, or where it can't be known."""
-        return None
-
     @abstractmethod
     def odds(self, seen: Seen, made_up: Bool[np.ndarray, " row"], folds: Folds) -> Float[np.ndarray, " row"] | None:
         """Out-of-fold log-odds that an answer is incorrect; None where it can't be known of these answers."""
@@ -104,26 +100,27 @@ class Score(Baseline):
 
     def odds(self, seen: Seen, made_up: Bool[np.ndarray, " row"], folds: Folds) -> Float[np.ndarray, " row"] | None:
         """By a ridge on these numbers alone, in which both kinds of answers weigh the same."""
-        values = self.values(seen)
-        if values is None:
-            return None
-        return out_of_fold(np.asarray(values, np.float64).reshape(len(made_up), -1), made_up, folds)
+        return _odds(self.values(seen), made_up, folds)
 
 
 @dataclass(frozen=True)
-class MeasuredScore(Score):
+class MeasuredScore(Baseline):
     """A score that takes passes of its own, so that it is known only where it was asked for.
 
     Args:
-        measuring: runs them: the numbers of each answer, None where they can't be known of these.
+        measure: runs them: the numbers of each answer, None where they can't be known of these.
     """
 
-    measuring: Callable[[Passes], Float[np.ndarray, "row *columns"] | None] = field(kw_only=True)
-    values: Callable[[Seen], Float[np.ndarray, "row *columns"] | None] = field(init=False)
+    measure: Callable[[Passes], Float[np.ndarray, "row *columns"] | None] = field(kw_only=True)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "values", lambda seen: seen.measured.get(self.name))
+    def odds(self, seen: Seen, made_up: Bool[np.ndarray, " row"], folds: Folds) -> Float[np.ndarray, " row"] | None:
+        """As a `Score`'s, by what was measured."""
+        return _odds(seen.measured.get(self.name), made_up, folds)
 
-    def measure(self, passes: Passes) -> Float[np.ndarray, "row *columns"] | None:
-        """By its passes."""
-        return self.measuring(passes)
+
+def _odds(
+    values: Float[np.ndarray, "row *columns"] | None, made_up: Bool[np.ndarray, " row"], folds: Folds
+) -> Float[np.ndarray, " row"] | None:
+    if values is None:
+        return None
+    return out_of_fold(np.asarray(values, np.float64).reshape(len(made_up), -1), made_up, folds)

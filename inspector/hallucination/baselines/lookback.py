@@ -15,10 +15,11 @@ from inspector.sites import Site
 
 
 class Lookback:
-    """Each head's lookback ratio, by text: `[layer, head]`, the mean over the answer's tokens.
+    """Of each text `ratio`, its heads' lookback ratios `[layer, head]`, and `mass`, the attention to the passage.
 
-    The ratio of a token is its mean attention to the passage's tokens ÷ (that + its mean attention to the answer's
-    tokens so far, itself among them); 0.5 where it attends to neither.
+    Ratios are means over the answer's tokens, the mass over layers and heads too. The ratio of a token is its mean
+    attention to the passage's tokens ÷ (that + its mean attention to the answer's tokens so far, itself among them);
+    0.5 where it attends to neither.
 
     Args:
         spans: where question and answer stand.
@@ -33,6 +34,7 @@ class Lookback:
     ) -> None:
         self.spans, self.passages, self.rows = spans, passages, {layer: row for row, layer in enumerate(layers)}
         self.ratio: dict[int, np.ndarray] = {}
+        self.mass: dict[int, float] = dict.fromkeys(spans, 0.0)
 
     def update(self, batch: Batch, site: Site, x: AttentionBlock) -> None:
         """Take in a block of attention."""
@@ -44,9 +46,10 @@ class Lookback:
             pattern = x.log_pattern[row, :, first - x.start : last - x.start].exp()
             if text not in self.ratio:
                 self.ratio[text] = np.zeros((len(self.rows), len(pattern)), np.float64)
-            passage = pattern[:, :, slice(*self.passages[text])].mean(dim=-1)
+            passage = pattern[:, :, slice(*self.passages[text])]
+            self.mass[text] += float(passage.sum(dim=-1).mean(dim=0).sum()) / (stop - start) / len(self.rows)
             own = torch.arange(first - start + 1, last - start + 1, device=pattern.device)  # tokens so far
-            ratio = _ratio(passage, pattern[:, :, start:last].sum(dim=-1) / own)
+            ratio = _ratio(passage.mean(dim=-1), pattern[:, :, start:last].sum(dim=-1) / own)
             self.ratio[text][self.rows[site.layer]] += ratio.sum(dim=-1).cpu().numpy() / (stop - start)
 
 
@@ -74,5 +77,5 @@ BASELINE = MeasuredScore(
     "Chuang et al. 2024 (Lookback Lens), arXiv 2407.07071; of the passage alone, without the question",
     cost="a pass over prompts and answers in full, which reads attention",
     caveat="a probe of attention, fitted on this study's answers",
-    measuring=measure,
+    measure=measure,
 )

@@ -65,5 +65,5 @@ BASELINE = MeasuredScore(
     "Kadavath et al. 2022, arXiv 2207.05221; by the words and not by (A) or (B), and without examples",
     cost="a pass over another prompt for each answer",
     caveat="asked of the question and its context alone, without a prompt or conversation of its own",
-    measuring=measure,
+    measure=measure,
 )

@@ -31,5 +31,5 @@ BASELINE = MeasuredScore(
     "Malinin and Gales 2021, arXiv 2002.07650; Kuhn et al. 2023, arXiv 2302.09664",
     cost="the samples, drawn anyway where a study has them, and a pass over them",
     caveat=f"{SAMPLED}; they are drawn from the top of a distribution and scored by all of it, without what ends them",
-    measuring=measure,
+    measure=measure,
 )

@@ -236,22 +236,19 @@ def residual_probe(
     odds = np.full(len(answers.made_up), np.nan)
     for fold in range(folds.count):
         rows, held = folds.fit_on(fold), folds.held_out(fold)
-        inside = split(answers.keys[rows], answers.made_up[rows], 3, seed)
-
-        def area(
-            depth: int, inverse_penalty: float, rows: Bool[np.ndarray, " row"] = rows, inside: Folds = inside
-        ) -> float:
-            inner = out_of_fold(
-                residual[rows, depth].astype(np.float32), answers.made_up[rows], inside, inverse_penalty
-            )
-            return float(auroc(inner, answers.made_up[rows]))
-
-        areas = [area(depth, RIDGES[0]) for depth in range(residual.shape[1])]
-        depth = int(np.argmax(areas))
-        penalty = RIDGES[0] if areas[depth] >= area(depth, RIDGES[1]) else RIDGES[1]
+        inside, made_up = split(answers.keys[rows], answers.made_up[rows], 3, seed), answers.made_up[rows]
+        depths = range(residual.shape[1])
+        depth = max(depths, key=lambda depth: _inner_auroc(residual[rows, depth], made_up, inside, RIDGES[0]))
+        penalty = max(RIDGES[:2], key=lambda one: _inner_auroc(residual[rows, depth], made_up, inside, one))
         odds[held] = ridge(residual[:, depth].astype(np.float32), answers.made_up, rows, penalty)[held]
         task.advance()
     return odds
+
+
+def _inner_auroc(
+    stream: Float[np.ndarray, "row d_model"], made_up: Bool[np.ndarray, " row"], folds: Folds, inverse_penalty: float
+) -> float:
+    return float(auroc(out_of_fold(stream.astype(np.float32), made_up, folds, inverse_penalty), made_up))
 
 
 def combined(

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from inspector.batches import Batch
-from inspector.hallucination.answers.cett import Span, token_logprobs
+from inspector.hallucination.answers.cett import Span, answer_logp
 from inspector.hallucination.baselines.contract import MeasuredScore, Passes
 from inspector.models.attention import AttentionBlock
 from inspector.sites import Site
@@ -62,10 +62,11 @@ class _Links:
     def update(self, batch: Batch, site: Site, x: AttentionBlock | Tensor) -> None:
         """Take in a block of attention, or the logits."""
         for row, text in enumerate(batch.text.tolist()):
-            start, stop = self.spans[text].answer
+            span = self.spans[text]
             if isinstance(x, Tensor):
-                self.probabilities[text] = token_logprobs(x[row], batch.ids[row], start, stop).exp().cpu().numpy()
+                self.probabilities[text] = answer_logp(x[row], batch.ids[row], span)[1].exp().cpu().numpy()
             elif site.layer in self.rows:
+                start, stop = span.answer
                 self._keep(text, self.rows[site.layer], x.start, x.log_pattern[row], (start + 1, stop))
 
     def _keep(self, text: int, layer: int, first: int, log_pattern: Tensor, span: tuple[int, int]) -> None:
@@ -99,5 +100,5 @@ BASELINE = MeasuredScore(
     "head that attends most to the token before; a = 0.2, or 0.5 in a chat",
     "Vazhentsev et al. 2025, arXiv 2505.20045; layers as in the authors' code",
     cost="a pass over prompts and answers in full, which reads attention",
-    measuring=measure,
+    measure=measure,
 )
