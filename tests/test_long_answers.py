@@ -60,6 +60,11 @@ def test_sentences_of_other_scripts_and_with_other_full_stops(text: str, sentenc
         ),
         ("We saw Theresa May.", "date", []),
         ("In May 1945 and on June 3, 1950, in 1939-45.", "date", ["May 1945", "June 3, 1950", "1939"]),
+        (
+            "Née le 7 novembre 1867, am 3. März 1900 und in mayo 1945.",
+            "date",
+            ["7 novembre 1867", "3. März 1900", "mayo 1945"],
+        ),
         ("They had COVID-19 then.", "name", ["COVID-19"]),
         ("They had COVID-19 at -3 °C.", "number", ["-3 °C"]),
     ],

@@ -3,18 +3,19 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Literal
+
+from inspector.hallucination.grading.same_names import rows
 
 Kind = Literal["sentence", "number", "date", "name"]
 
-MONTHS = (
-    "January|February|March|April|May|June|July|August|September|October|November|December|"
-    "Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept|Sep|Oct|Nov|Dec"
-)
-DAY = r"\d{1,2}(?:st|nd|rd|th)?"
+MONTHS = f"(?i:{'|'.join(sorted({'Sep', 'Sept', *chain.from_iterable(rows('month'))}, key=len, reverse=True))})"
+"""Months in the languages whose names are known here, the longest first."""
+DAY = r"\d{1,2}(?:st|nd|rd|th|\.)?"
 DATE = re.compile(
-    rf"{DAY}\s+(?:of\s+)?(?:{MONTHS})\b\.?(?:,?\s+\d{{4}}\b)?"
-    rf"|\b(?:{MONTHS})\b\.?\s+(?:{DAY}\b(?!\d)(?:,?\s+\d{{4}}\b)?|\d{{4}}\b)"
+    rf"{DAY}\s+(?:of\s+|de\s+)?{MONTHS}\b\.?(?:,?\s+\d{{4}}\b)?"
+    rf"|\b{MONTHS}\b\.?\s+(?:{DAY}\b(?!\d)(?:,?\s+\d{{4}}\b)?|\d{{4}}\b)"
     r"|\d{4}-\d{2}-\d{2}|\d{1,2}[./]\d{1,2}[./]\d{2,4}|\b(?:1\d|20)\d{2}s?\b(?![,.]\d)"
 )
 """A month with what belongs to it, a date in figures, or a year from 1000 to 2099."""
