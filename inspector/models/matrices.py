@@ -1,6 +1,6 @@
 """A model's matrices: what they are given and what they give, changed for a while without touching a weight."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -113,9 +113,7 @@ def multiplied(
         if model.route == "streamed":  # a bridge's own attention may multiply by copies of the weights
             stack.enter_context(streamed_attention(model.bridge, lambda *seen: None))
         for module, change in changes.items():
-            for handle in _hooks(module, change):
-                stack.callback(handle.remove)
-                stack.enter_context(known_hook(handle.id))
+            stack.enter_context(_multiplying(module, change))
         if cache:
             stack.enter_context(cache_changed(model.bridge, cache))
         stack.enter_context(in_force(model, told))
@@ -143,18 +141,29 @@ def _refuse_unreached(model: Model, modules: Collection[nn.Module]) -> None:
         )
 
 
-def _hooks(module: Any, change: Multiplied) -> Sequence[Any]:
+@contextmanager
+def _multiplying(module: Any, change: Multiplied) -> Iterator[None]:
+    """One matrix that multiplies otherwise; hooks of the user's on it fire as before."""
+
     def before(m: nn.Module, args: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         return (change.inputs(args[0]), *args[1:]) if change.inputs is not None else args
 
-    def after(m: Any, args: tuple[Tensor, ...], out: Tensor) -> Tensor:
+    def forward(x: Tensor) -> Tensor:
         assert change.weights is not None
-        return functional.linear(args[0], change.weights(weight_of(m)), m.bias)
+        return functional.linear(x, change.weights(weight_of(module)), module.bias)
 
-    found = [module.register_forward_pre_hook(before)]
+    handle, own = module.register_forward_pre_hook(before), vars(module).get("forward")
     if change.weights is not None:
-        found.append(module.register_forward_hook(after))
-    return found
+        module.forward = forward
+    try:
+        with known_hook(handle.id):
+            yield
+    finally:
+        handle.remove()
+        if own is not None:
+            module.forward = own
+        else:
+            vars(module).pop("forward", None)
 
 
 def weight_of(module: Any) -> Float[Tensor, "out in"]:
