@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from inspector.analyses.neurons import NeuronStates, describe_neurons
     from inspector.analyses.two_models import ModelDifferences, compare_models
     from inspector.errors import InspectorError
+    from inspector.eviction.heads import WindowableHeads, windowable_heads
+    from inspector.eviction.limits import HeavyHitters, Window, evicted
     from inspector.hallucination.answers.own import own_answers
     from inspector.hallucination.compare_decoding import compare_decoding
     from inspector.hallucination.context_use import ContextUse, context_use
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from inspector.interventions.apply import intervene
     from inspector.interventions.values import Intervention
     from inspector.models import Entailment, Model, load_model
+    from inspector.pruning.removals import Removals, removals
     from inspector.quantisation.apply import Spared, quantised
     from inspector.quantisation.sensitivity import Sensitivity, sensitivity
     from inspector.records import Effect, Evidence, Finding
@@ -52,6 +55,13 @@ _HOMES = {
     "quantised": "inspector.quantisation.apply",
     "Spared": "inspector.quantisation.apply",
     "sensitivity": "inspector.quantisation.sensitivity",
+    "removals": "inspector.pruning.removals",
+    "Removals": "inspector.pruning.removals",
+    "evicted": "inspector.eviction.limits",
+    "Window": "inspector.eviction.limits",
+    "HeavyHitters": "inspector.eviction.limits",
+    "windowable_heads": "inspector.eviction.heads",
+    "WindowableHeads": "inspector.eviction.heads",
     "Sensitivity": "inspector.quantisation.sensitivity",
     "verify": "inspector.verification.verify",
     "effect": "inspector.verification.one_claim",
@@ -77,22 +87,27 @@ __all__ = [
     "Evidence",
     "Finding",
     "Guard",
+    "HeavyHitters",
     "InspectorError",
     "Intervention",
     "Lens",
     "Model",
     "ModelDifferences",
     "NeuronStates",
+    "Removals",
     "Report",
     "Sensitivity",
     "Site",
     "Spared",
     "Study",
+    "Window",
+    "WindowableHeads",
     "compare_decoding",
     "compare_models",
     "context_use",
     "describe_neurons",
     "effect",
+    "evicted",
     "examine",
     "guard",
     "intervene",
@@ -103,9 +118,11 @@ __all__ = [
     "open_run",
     "own_answers",
     "quantised",
+    "removals",
     "sensitivity",
     "study_hallucination",
     "verify",
+    "windowable_heads",
 ]
 
 

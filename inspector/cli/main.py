@@ -16,8 +16,10 @@ from inspector.cli import context as cli_context
 from inspector.cli import dashboard as cli_dashboard
 from inspector.cli import decode as cli_decode
 from inspector.cli import hallucinate as cli_study
+from inspector.cli import heads as cli_heads
 from inspector.cli import lens as cli_lens
 from inspector.cli import neuron as cli_neuron
+from inspector.cli import pruning as cli_pruning
 from inspector.cli import runs as cli_runs
 from inspector.cli import sensitivity as cli_sensitivity
 from inspector.cli import verify as cli_verify
@@ -58,6 +60,8 @@ app.command()(cli_verify.verify)
 app.command()(cli_decode.decode)
 app.command()(cli_context.context)
 app.command()(cli_sensitivity.sensitivity)
+app.command()(cli_heads.heads)
+app.command()(cli_pruning.pruning)
 app.command()(cli_neuron.neuron)
 app.command()(cli_lens.lens)
 app.command()(cli_compare.compare)

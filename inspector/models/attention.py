@@ -13,6 +13,7 @@ import torch
 from einops import rearrange, repeat
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
+from torch.nn import functional
 
 from inspector.models.backend import Backend
 
@@ -31,14 +32,14 @@ class UnsupportedAttention(Exception):
 class AttentionInputs:
     """One layer's attention for a batch: queries, keys and values after rotation, and the mask.
 
-    `mask` is True where a query may look; None means causal. `softcap` bounds scores by tanh;
-    `sink` is a learned logit per head that takes part in the softmax and has no value.
+    `mask` is True where a query may look, for each head or for all alike; None means causal. `softcap` bounds scores by
+    tanh; `sink` is a learned logit per head that takes part in the softmax and has no value.
     """
 
     query: Float[Tensor, "batch head pos d_head"]
     key: Float[Tensor, "batch kv_head pos d_head"]
     value: Float[Tensor, "batch kv_head pos d_value"]
-    mask: Bool[Tensor, "batch 1 pos pos"] | None
+    mask: Bool[Tensor, "#batch #head pos pos"] | None
     scale: float
     softcap: float | None = None
     sink: Float[Tensor, " head"] | None = None
@@ -107,7 +108,7 @@ def attend_by_fused(
     """`attend` on any device: its fused kernel gives the output, and a second look at the scores the log-sum-exp."""
     bias = None if inputs.mask is None else _as_bias(inputs.mask, inputs.query.dtype)
     heads = inputs.query.shape[1]
-    out = torch.nn.functional.scaled_dot_product_attention(
+    out = functional.scaled_dot_product_attention(
         inputs.query,
         _repeat_heads(inputs.key, heads),
         _repeat_heads(inputs.value, heads),
@@ -191,6 +192,13 @@ def score_tiles(
         yield start, tile
 
 
+def whole_scores(inputs: AttentionInputs) -> Float[Tensor, "batch head query key"]:
+    """All scores at once, about −1e6 where masked: only for texts of hundreds of tokens."""
+    length = inputs.key.shape[2]
+    tiles = (functional.pad(tile, (0, length - tile.shape[-1]), value=MASKED) for _, tile in score_tiles(inputs))
+    return torch.cat(list(tiles), dim=2)
+
+
 def tile_rows(matrices: int, length: int) -> int:
     """Queries a block: the largest power of two up to 64 whose scores fit in the cache."""
     rows = 64
@@ -267,5 +275,5 @@ def _repeat_heads(x: Float[Tensor, "batch kv_head pos d"], heads: int) -> Float[
     return repeat(x, "b kv k d -> b (kv group) k d", group=heads // x.shape[1])
 
 
-def _as_bias(mask: Bool[Tensor, "batch 1 pos pos"], dtype: torch.dtype) -> Float[Tensor, "batch 1 pos pos"]:
+def _as_bias(mask: Bool[Tensor, "batch head pos pos"], dtype: torch.dtype) -> Float[Tensor, "batch head pos pos"]:
     return torch.zeros_like(mask, dtype=dtype).masked_fill_(~mask, float("-inf"))

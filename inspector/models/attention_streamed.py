@@ -7,9 +7,11 @@ and log-sum-exp.
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import torch
+from jaxtyping import Bool
 from torch import Tensor, nn
 from transformer_lens.model_bridge import TransformerBridge
 from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS, sdpa_mask
@@ -31,6 +33,12 @@ CacheChange = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
 _cached: dict[int, CacheChange] = {}
 """Attention module's id → what its keys and values become, only inside `cache_changed`."""
+
+Allowed = Callable[[AttentionInputs], Bool[Tensor, "batch head query key"]]
+"""Called with a layer's attention; says which keys each query may see, where the model's own mask lets it."""
+
+_limits: dict[int, Allowed] = {}
+"""Attention module's id → which keys may be seen, only inside `attention_limited`."""
 
 _listeners: dict[int, tuple[int, OnAttention]] = {}
 """Attention module's id → (layer, listener), only while a pass runs."""
@@ -57,10 +65,19 @@ def _attention_function(
     if (change := _cached.get(id(module))) is not None:
         key, value = change(key, value)
     inputs = AttentionInputs(query, key, value, attention_mask, scale, softcap, s_aux)
+    if (allowed := _limits.get(id(module))) is not None:
+        inputs = _limited(inputs, allowed)
     out, lse = attend(inputs)
     layer, listen = _listeners[id(module)]
     listen(layer, inputs, lse)
     return out.transpose(1, 2).contiguous(), None
+
+
+def _limited(inputs: AttentionInputs, allowed: Allowed) -> AttentionInputs:
+    """The same with fewer keys; every query may see itself, so that none sees nothing."""
+    own = torch.eye(inputs.query.shape[2], dtype=torch.bool, device=inputs.query.device)
+    mask = torch.ones_like(own).tril() if inputs.mask is None else inputs.mask
+    return replace(inputs, mask=(mask & allowed(inputs)) | own)
 
 
 def unknown_arguments(given: dict[str, Any]) -> list[str]:
@@ -93,10 +110,25 @@ def streamed_attention(bridge: TransformerBridge, listen: OnAttention) -> Iterat
 @contextmanager
 def cache_changed(bridge: TransformerBridge, changes: Mapping[int, CacheChange]) -> Iterator[None]:
     """Have these layers attend to other keys and values in streamed passes while the context lasts."""
-    mine = {id(bridge.blocks[layer].attn.original_component): change for layer, change in changes.items()}
-    _cached.update(mine)
+    with _by_module(bridge, changes, _cached):
+        yield
+
+
+@contextmanager
+def attention_limited(bridge: TransformerBridge, limits: Mapping[int, Allowed]) -> Iterator[None]:
+    """Have these layers' queries see fewer keys in streamed passes while the context lasts."""
+    with _by_module(bridge, limits, _limits):
+        yield
+
+
+@contextmanager
+def _by_module(bridge: TransformerBridge, given: Mapping[int, Any], table: dict[int, Any]) -> Iterator[None]:
+    mine = {id(bridge.blocks[layer].attn.original_component): one for layer, one in given.items()}
+    before = {module: table[module] for module in mine if module in table}  # an outer context's
+    table.update(mine)
     try:
         yield
     finally:
         for module in mine:
-            _cached.pop(module, None)
+            table.pop(module, None)
+        table.update(before)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from jaxtyping import Float
@@ -18,6 +19,9 @@ from inspector.models.model import Model
 
 TensorChange = Callable[[Tensor], Tensor]
 
+_reached: WeakKeyDictionary[Any, set[int]] = WeakKeyDictionary()
+"""A bridge's modules that a pass was seen to run, by id."""
+
 
 @dataclass(frozen=True)
 class Matrix:
@@ -26,7 +30,8 @@ class Matrix:
     Args:
         layer: its block.
         name: of its module, as in the checkpoint: "model.layers.3.mlp.down_proj".
-        reads: `stream` where its input is the (normed) residual stream, `neurons` of the MLP's last matrix, or `other`.
+        reads: `stream` where its input is the (normed) residual stream, `neurons` of the MLP's last matrix, `heads` of
+            attention's last one, or `other`.
     """
 
     layer: int
@@ -51,11 +56,19 @@ def matrices_of(model: Model) -> dict[Matrix, nn.Module]:
         for _, module in _plain_modules(block.original_component):
             if type(module) not in (nn.Linear, Conv1D) or id(module) not in place:
                 continue
-            reads = "stream" if weight_of(module).shape[1] == model.shape.d_model and module is not out else "other"
-            found[Matrix(layer, place[id(module)], "neurons" if module is last else reads)] = module
+            found[Matrix(layer, place[id(module)], _reads(model, module, last, out))] = module
     if not found:
         raise ModelError(f"{model.card['architecture']} has no matrices that can be quantised one by one.")
     return found
+
+
+def _reads(model: Model, module: nn.Module, last: nn.Module | None, out: nn.Module | None) -> str:
+    width = weight_of(module).shape[1]
+    if module is last:
+        return "neurons"
+    if module is out:
+        return "heads" if width == model.shape.heads * model.shape.d_head else "other"
+    return "stream" if width == model.shape.d_model else "other"
 
 
 def _plain_modules(module: nn.Module, name: str = "") -> Iterator[tuple[str, nn.Module]]:
@@ -127,6 +140,9 @@ def _refuse_unreached(model: Model, modules: Collection[nn.Module]) -> None:
     Raises:
         ModelError: it doesn't: they are computed where no hook reaches.
     """
+    known = _reached.setdefault(model.bridge, set())
+    if known.issuperset(map(id, modules)):
+        return
     seen: set[int] = set()
     handles = [module.register_forward_hook(lambda m, args, out: seen.add(id(m))) for module in modules]
     try:
@@ -139,6 +155,7 @@ def _refuse_unreached(model: Model, modules: Collection[nn.Module]) -> None:
             f"{model.card['architecture']} computes {len(modules) - len(seen)} of {len(modules)} matrices where no "
             "hook reaches, so they can't be quantised. Name others (only)."
         )
+    known |= seen
 
 
 @contextmanager

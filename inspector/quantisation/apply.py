@@ -1,10 +1,11 @@
 """A model under a scheme: some of its matrices, or all, and what is spared."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from inspector.arguments import takes
@@ -16,6 +17,19 @@ from inspector.quantisation.rounding import Rounding
 from inspector.quantisation.schemes import Scheme, scheme
 
 
+@dataclass(frozen=True, eq=False)
+class Constants:
+    """What matrices are given at some positions, the same in every text.
+
+    Args:
+        positions: which.
+        by_matrix: by a matrix's name, a vector for each of them, in full precision.
+    """
+
+    positions: tuple[int, ...]
+    by_matrix: Mapping[str, Float[Tensor, "position dim"]]
+
+
 @dataclass(frozen=True)
 class Spared:
     """What keeps its precision.
@@ -25,12 +39,19 @@ class Spared:
         neurons: (layer, neuron) in what the MLPs' last matrices read.
         tokens: positions whose activations, keys and values are left as they are (PrefixQuant, KV sinks).
         matrices: by name, left as they are in everything.
+        constants: given instead of a text's own activations, at positions that are spared too.
     """
 
     dims: tuple[int, ...] = ()
     neurons: tuple[tuple[int, int], ...] = ()
     tokens: tuple[int, ...] = ()
     matrices: frozenset[str] = frozenset()
+    constants: Constants | None = None
+
+    @property
+    def positions(self) -> tuple[int, ...]:
+        """All positions that are left as they are, or that constants are put at."""
+        return tuple(sorted({*self.tokens, *(() if self.constants is None else self.constants.positions)}))
 
     def inputs_of(self, matrix: Matrix) -> tuple[int, ...]:
         """Which of a matrix's inputs are spared."""
@@ -48,6 +69,7 @@ class _Inputs:
     rounding: Rounding
     spared: tuple[int, ...] = ()
     tokens: tuple[int, ...] = ()
+    constant: tuple[tuple[int, ...], Tensor] | None = None
 
     def __call__(self, x: Tensor) -> Tensor:
         given = x if x.ndim == 3 else x.unsqueeze(0)
@@ -60,7 +82,12 @@ class _Inputs:
         if real is not None and real.shape == given.shape[:2]:
             left = left | ~real.unsqueeze(-1)
         rounded = self.rounding.activations(given.masked_fill(left, 0.0))
-        return torch.where(left, given, rounded).reshape(x.shape)
+        found = torch.where(left, given, rounded)
+        if self.constant is not None:
+            for position, vector in zip(*self.constant, strict=True):
+                if position < found.shape[1]:
+                    found[:, position] = vector.to(found.dtype)
+        return found.reshape(x.shape)
 
 
 @dataclass(frozen=True)
@@ -112,7 +139,7 @@ def quantised(
     chosen = {matrix: module for matrix, module in every.items() if matrix.name in names}
     changes = {module: _change(matrix, plan, spared) for matrix, module in chosen.items()}
     layers = {matrix.layer for matrix in chosen} & set(model.shape.layers_of("attention"))
-    cache = None if plan.cache is None else dict.fromkeys(sorted(layers), _Cache(plan.cache, spared.tokens))
+    cache = None if plan.cache is None else dict.fromkeys(sorted(layers), _Cache(plan.cache, spared.positions))
     told = (plan, tuple(sorted(m.name for m in chosen)), spared)
     with multiplied(model, changes if plan.weights or plan.activations else {}, told, cache):
         yield
@@ -121,7 +148,9 @@ def quantised(
 def _change(matrix: Matrix, plan: Scheme, spared: Spared) -> Multiplied:
     inputs: TensorChange | None = None
     if plan.activations is not None:
-        inputs = _Inputs(plan.activations, spared.inputs_of(matrix), spared.tokens)
+        constants = spared.constants
+        fixed = None if constants is None else (constants.positions, constants.by_matrix[matrix.name])
+        inputs = _Inputs(plan.activations, spared.inputs_of(matrix), spared.positions, fixed)
     return Multiplied(inputs, None if plan.weights is None else _Weights(plan.weights, spared.inputs_of(matrix)))
 
 

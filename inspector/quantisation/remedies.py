@@ -1,100 +1,151 @@
 """What may be spared of a scheme, each with the same on random ones."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
 
+from inspector.batches import TokenSequence, token_texts
 from inspector.models import Model
 from inspector.models.matrices import Matrix
+from inspector.printable import printable
 from inspector.quantisation.apply import Spared
+from inspector.quantisation.constants import constants_at, mean_inputs
 from inspector.quantisation.schemes import Scheme
 
 
 @dataclass(frozen=True)
-class Remedy:
-    """Something to spare, or another scheme.
+class Way:
+    """One way to run the scheme.
 
     Args:
-        kind: dims, neurons, tokens, all, grid, layer or matrix.
+        spared: what keeps its precision.
+        plan: another scheme instead; None for the one that is tried.
+        prefix: token ids put before every text, whose activations, keys and values are spared.
+    """
+
+    spared: Spared = field(default_factory=Spared)
+    plan: Scheme | None = None
+    prefix: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Remedy:
+    """A way that may be better.
+
+    Args:
+        kind: dims, neurons, tokens, all, constants, prefix, grid, layer or matrix.
         name: what it is called.
         words: what it spares, in words.
-        spared: that.
-        plan: the scheme instead, where the remedy is another one.
-        controls: random ones, as many of each.
+        way: that.
+        controls: the same with random ones, as many of each.
     """
 
     kind: str
     name: str
     words: str
-    spared: Spared = field(default_factory=Spared)
-    plan: Scheme | None = None
-    controls: Sequence[Spared] = ()
+    way: Way
+    controls: Sequence[Way] = ()
 
 
-def remedies_for(
-    model: Model,
-    plan: Scheme,
-    spikes: Spared,
-    parts: pd.DataFrame,
-    every: Sequence[Matrix],
-    length: int,
-    controls: int,
-    rng: np.random.Generator,
-) -> Iterator[Remedy]:
+@dataclass(frozen=True)
+class Found:
+    """What remedies are made from.
+
+    Args:
+        spikes: what a scan found.
+        parts: what parts of the scheme cost alone.
+        every: the model's matrices.
+        rows: the texts that all this was found on.
+        batch: tokens of a batch.
+    """
+
+    spikes: Spared
+    parts: pd.DataFrame
+    every: Sequence[Matrix]
+    rows: Sequence[TokenSequence]
+    batch: int
+
+
+def remedies_for(model: Model, plan: Scheme, found: Found, controls: int, rng: np.random.Generator) -> Iterator[Remedy]:
     """Every remedy that there is something for.
 
     Args:
         model: from `load_model`.
         plan: the scheme.
-        spikes: what a scan found.
-        parts: what parts of the scheme cost alone.
-        every: the model's matrices.
-        length: tokens of a text.
+        found: what they are made from.
         controls: random ones of each.
         rng: draws them.
     """
     rounds = plan.activations is not None or plan.weights is not None
-    random: list[Spared]
-    dims, tokens, neurons = spikes.dims, spikes.tokens, spikes.neurons
+    dims, tokens, neurons = found.spikes.dims, found.spikes.tokens, found.spikes.neurons
     if dims and rounds:
         drawn = _others(dims, range(model.shape.d_model), controls, rng)
         words = f"dim{'s' * (len(dims) > 1)} {', '.join(map(str, dims))}"
-        yield Remedy("dims", "spike dims kept", words, Spared(dims=dims), controls=[Spared(dims=one) for one in drawn])
+        random = [Way(Spared(dims=one)) for one in drawn]
+        yield Remedy("dims", "spike dims kept", words, Way(Spared(dims=dims)), random)
     if neurons and rounds:
-        random = [Spared(neurons=_neurons(neurons, model.shape.d_mlp, rng)) for _ in range(controls)]
-        mine = Spared(neurons=neurons)
-        yield Remedy("neurons", "spikes' neurons kept", f"{len(neurons)} neurons", mine, controls=random)
+        random = [Way(Spared(neurons=_neurons(neurons, model.shape.d_mlp, rng))) for _ in range(controls)]
+        yield Remedy("neurons", "spikes' neurons kept", f"{len(neurons)} neurons", Way(Spared(neurons=neurons)), random)
     if tokens and (plan.activations is not None or plan.cache is not None):
-        drawn = _others(tokens, range(length), controls, rng)
-        words = f"position{'s' * (len(tokens) > 1)} {', '.join(map(str, tokens))}"
-        random = [Spared(tokens=one) for one in drawn]
-        yield Remedy("tokens", "spike tokens kept", words, Spared(tokens=tokens), controls=random)
+        yield from _of_tokens(model, plan, found, controls, rng)
     if dims and tokens and rounds:
-        yield Remedy("all", "all of these kept", "dims, neurons and positions", spikes)
+        yield Remedy("all", "all of these kept", "dims, neurons and positions", Way(found.spikes))
     if plan.activations is not None and plan.activations.per == "tensor":
         finer = replace(plan, activations=replace(plan.activations, per="row"))
-        yield Remedy("grid", "a grid per token", "nothing", plan=finer)
+        yield Remedy("grid", "a grid per token", "nothing", Way(plan=finer))
     for what in ("layer", "matrix"):
-        rows = parts[(parts["what"] == what) & parts["kl"].notna()]
+        rows = found.parts[(found.parts["what"] == what) & found.parts["kl"].notna()]
         if len(rows) > 1:
-            yield _sparing(what, rows, every, controls, rng)
+            yield _sparing(what, rows, found.every, controls, rng)
+
+
+def _of_tokens(model: Model, plan: Scheme, found: Found, controls: int, rng: np.random.Generator) -> Iterator[Remedy]:
+    """Spike tokens kept; replaced by what they are on average; and moved to a prefix before the text."""
+    tokens = found.spikes.tokens
+    drawn = _others(tokens, range(len(found.rows[0].ids)), controls, rng)
+    words = f"position{'s' * (len(tokens) > 1)} {', '.join(map(str, tokens))}"
+    random = [Way(Spared(tokens=one)) for one in drawn]
+    yield Remedy("tokens", "spike tokens kept", words, Way(Spared(tokens=tokens)), random)
+    if plan.activations is not None:
+        means = mean_inputs(model, found.rows, found.batch)
+        fixed, *others = (Way(Spared(constants=constants_at(means, one))) for one in (tokens, *drawn))
+        yield Remedy("constants", "spike tokens made constant", words, fixed, others)
+    prefix = _prefix(model, found)
+    if prefix and max(tokens) < len(prefix):
+        random = [Way(prefix=tuple(rng.choice(model.ordinary_ids, len(prefix)).tolist())) for _ in range(controls)]
+        said = "".join(token_texts(model.tokenizer, prefix)) if model.tokenizer is not None else str(list(prefix))
+        yield Remedy("prefix", "a prefix put before the text", printable(repr(said)), Way(prefix=prefix), random)
+
+
+def _prefix(model: Model, found: Found) -> tuple[int, ...]:
+    """As many tokens as there are spikes at a text's beginning: BOS, or what stands there most often.
+
+    None where every text begins with BOS: there it would stand twice.
+    """
+    bos = getattr(model.tokenizer, "bos_token_id", None)
+    if bos is not None and all(row.ids[0] == bos for row in found.rows):
+        return ()
+    counts = [Counter(row.ids[place] for row in found.rows) for place in found.spikes.tokens]
+    mine = [count.most_common(1)[0][0] for count in counts]
+    return tuple([bos, *mine[1:]] if bos is not None and mine else mine)
 
 
 def _sparing(what: str, rows: pd.DataFrame, every: Sequence[Matrix], controls: int, rng: np.random.Generator) -> Remedy:
     """The layer or the matrix spared that costs most alone; random others beside it."""
 
-    def of(row: pd.Series) -> Spared:
+    def of(row: pd.Series) -> Way:
         names = [m.name for m in every if (m.layer == row["layer"] if what == "layer" else m.name == row["name"])]
-        return Spared(matrices=frozenset(names))
+        return Way(Spared(matrices=frozenset(names)))
 
     worst = rows["kl"].idxmax()
     others = rows.drop(index=worst)
     drawn = others.iloc[rng.permutation(len(others))[:controls]]
     first = rows.loc[worst]
     random = [of(row) for _, row in drawn.iterrows()]
-    return Remedy(what, f"worst {what} spared", str(first["name"]), of(first), controls=random)
+    return Remedy(what, f"worst {what} spared", str(first["name"]), of(first), random)
 
 
 def _others(

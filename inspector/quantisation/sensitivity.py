@@ -1,7 +1,7 @@
 """What a scheme costs: everything at once, each layer and each matrix alone, and what sparing some of it is worth."""
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -16,16 +16,17 @@ from inspector.errors import InputError
 from inspector.figures.palette import NEUTRAL, VIOLET
 from inspector.figures.style import finish
 from inspector.models import Model
+from inspector.models.beginnings import Beginnings
 from inspector.models.conversations import texts_for
 from inspector.models.matrices import Matrix, matrices_of
 from inspector.progress import Reported, Task, progress_of
 from inspector.quantisation.apply import Spared, quantised
-from inspector.quantisation.remedies import Remedy, remedies_for
+from inspector.quantisation.remedies import Found, Remedy, Way, remedies_for
 from inspector.quantisation.schemes import Scheme, scheme
 from inspector.scan import examine
 from inspector.stats import mean_interval
 from inspector.texts import Given
-from inspector.verification.text_bench import TextBench, rows_to_measure
+from inspector.verification.text_bench import BATCH_TOKENS, TextBench, rows_to_measure
 
 EACH = ("matrix", "layer", "none")
 CONTROLS = 20
@@ -199,11 +200,13 @@ def sensitivity(
     spikes = _spikes(model, rows.measured)
     task = progress_of(progress).task("quantising", 1 + len(alone))
     parts = [_row("all", None, bench.outcome(task), bench)]
-    parts += [_row(what, those, bench.outcome(task, only=[m.name for m in those]), bench) for what, those in alone]
+    bench.know_beginnings()
+    parts += [_row(what, those, bench.alone(task, those), bench) for what, those in alone]
+    bench.beginnings.forget()
     table = pd.DataFrame(parts)
     rng = np.random.default_rng(seed)
-    length = len(rows.measured[0].ids)
-    remedies = list(remedies_for(model, plan, spikes, table, every, length, controls, rng))
+    made_from = Found(spikes, table, every, rows.measured, BATCH_TOKENS)
+    remedies = list(remedies_for(model, plan, made_from, controls, rng))
     task = progress_of(progress).task("sparing", 1 + sum(1 + len(one.controls) for one in remedies))
     whole = other.outcome(task)
     found = [_tried(remedy, whole, other, task) for remedy in remedies]
@@ -212,7 +215,7 @@ def sensitivity(
         "model": model.card["name"],
         "fingerprint": model.current_card()["fingerprint"],
         "texts": [len(rows.measured), len(rows.reference)],
-        "tokens": length,
+        "tokens": len(rows.measured[0].ids),
         "seed": seed,
         "controls": controls,
         "spikes": {
@@ -236,20 +239,43 @@ class _Bench:
     def __init__(self, model: Model, texts: TextBench, plan: Scheme) -> None:
         self.model, self.texts, self.plan = model, texts, plan
         self.before = texts.outcome((), ("loss", "kl"))["loss"]  # with the reference that a kl is from
+        self.beginnings = Beginnings(model)
 
-    def outcome(
-        self,
-        task: Task,
-        *,
-        only: Collection[str] | None = None,
-        spared: Spared | None = None,
-        plan: Scheme | None = None,
-    ) -> Outcome:
-        """Each text's change of loss, and its kl."""
-        with quantised(self.model, plan or self.plan, only=only, spared=spared):
+    def know_beginnings(self) -> None:
+        """Keep the unmodified streams, so that a part alone is tried from its layer on, where that gives the same."""
+        with self.beginnings.kept():
+            self.texts.outcome((), ("loss",))
+        with self.beginnings.begun_at(len(self.model.bridge.blocks) // 2):
+            again = self.texts.outcome((), ("loss",))["loss"]
+        if not np.allclose(again, self.before, rtol=0, atol=1e-6):
+            self.beginnings.forget()
+
+    def alone(self, task: Task, those: Sequence[Matrix]) -> Outcome:
+        """As `outcome`, with only these matrices under the scheme."""
+        only = [matrix.name for matrix in those]
+        first = min(matrix.layer for matrix in those)
+        with quantised(self.model, self.plan, only=only), self.beginnings.begun_at(first):
             found = self.texts.outcome((), ("loss", "kl"))
         task.advance()
         return {"loss": found["loss"] - self.before, "kl": found["kl"]}
+
+    def outcome(self, task: Task, way: Way | None = None) -> Outcome:
+        """Each text's change of loss, and its kl."""
+        way = Way() if way is None else way
+        texts = self._after(way.prefix) if way.prefix else self.texts
+        kept = tuple(range(len(way.prefix)))
+        spared = replace(way.spared, tokens=(*way.spared.tokens, *kept)) if kept else way.spared
+        with quantised(self.model, way.plan or self.plan, spared=spared):
+            found = texts.outcome((), ("loss", "kl"))
+        task.advance()
+        return {"loss": found["loss"] - self.before, "kl": found["kl"]}
+
+    def _after(self, prefix: tuple[int, ...]) -> TextBench:
+        """The texts after a prefix: the same predictions, beside those of the unmodified model without it."""
+        rows = [replace(row, ids=(*prefix, *row.ids)) for row in self.texts.rows]
+        after = TextBench(self.model, rows, [], start=len(prefix))
+        after.reference = self.texts.reference
+        return after
 
 
 def _row(what: str, those: Sequence[Matrix] | None, outcome: Outcome, bench: _Bench) -> dict[str, Any]:
@@ -271,9 +297,9 @@ def _ends(outcome: Outcome) -> dict[str, float]:
 
 def _tried(remedy: Remedy, whole: Outcome, bench: _Bench, task: Task) -> dict[str, Any]:
     """The scheme with a remedy, beside the same on random ones."""
-    outcome = bench.outcome(task, spared=remedy.spared, plan=remedy.plan)
+    outcome = bench.outcome(task, remedy.way)
     gain = whole["kl"] - outcome["kl"]
-    others = np.array([(whole["kl"] - bench.outcome(task, spared=one)["kl"]).mean() for one in remedy.controls])
+    others = np.array([(whole["kl"] - bench.outcome(task, one)["kl"]).mean() for one in remedy.controls])
     known = bool(np.isfinite(gain).all())
     low, high = mean_interval(gain) if known else (np.nan, np.nan)
     p = float((1 + (others >= gain.mean()).sum()) / (1 + len(others))) if len(others) else float("nan")

@@ -40,6 +40,7 @@ class TextBench:
         rows: input sequences.
         detectors: whose metrics can be asked for; all that are installed where None.
         more: more input sequences, for claims that need them.
+        start: loss and kl are of the predictions from this position on.
     """
 
     def __init__(
@@ -48,8 +49,9 @@ class TextBench:
         rows: Sequence[TokenSequence],
         detectors: Sequence[Detector] | None = None,
         more: Sequence[TokenSequence] = (),
+        start: int = 0,
     ) -> None:
-        self.model, self.rows, self.more = model, rows, more
+        self.model, self.rows, self.more, self.start = model, rows, more, start
         self.name = f"texts {digest([model.current_card()['fingerprint'], [row.ids for row in rows]])}"
         every = load_detectors() if detectors is None else detectors
         self.brought = {name: one for one in every for name in getattr(one, "metrics", {})}
@@ -59,11 +61,11 @@ class TextBench:
     def wider(self) -> "TextBench | None":
         """The bench of more texts, where there are any."""
         every = list(self.brought.values())
-        return TextBench(self.model, self.more, every) if len(self.more) > len(self.rows) else None
+        return TextBench(self.model, self.more, every, start=self.start) if len(self.more) > len(self.rows) else None
 
     def outcome(self, interventions: Sequence[Intervention], metrics: Collection[str]) -> Outcome:
         """One pass over the texts under these interventions."""
-        predictions = _Predictions(self.reference if "kl" in metrics else None)
+        predictions = _Predictions(self.reference if "kl" in metrics else None, self.start)
         reducers = {
             one.name: one.reducer(self.model)
             for one in {one.name: one for name, one in self.brought.items() if name in metrics}.values()
@@ -84,7 +86,7 @@ class TextBench:
     @cached_property
     def reference(self) -> Mapping[int, Tensor]:
         """The unmodified model's log-probabilities `[pos, vocab]`, by text."""
-        keep = _Reference()
+        keep = _Reference(self.start)
         self._watch([keep])
         return keep.by_text
 
@@ -133,13 +135,14 @@ class _Reference:
 
     kinds: tuple[str, ...] = ("logits",)
 
-    def __init__(self) -> None:
+    def __init__(self, start: int) -> None:
+        self.start = start
         self.by_text: dict[int, Tensor] = {}
 
     def update(self, batch: Batch, site: Site, x: Tensor) -> None:
         """Take in the logits of a batch."""
         for row, (text, length) in enumerate(zip(batch.text.tolist(), batch.lengths.tolist(), strict=True)):
-            self.by_text[text] = x[row, : length - 1].float().log_softmax(dim=-1)
+            self.by_text[text] = x[row, self.start : length - 1].float().log_softmax(dim=-1)
 
 
 class _Predictions:
@@ -147,16 +150,16 @@ class _Predictions:
 
     kinds: tuple[str, ...] = ("logits",)
 
-    def __init__(self, reference: Mapping[int, Tensor] | None) -> None:
-        self.reference = reference
+    def __init__(self, reference: Mapping[int, Tensor] | None, start: int) -> None:
+        self.reference, self.start = reference, start
         self.loss: dict[int, float] = {}
         self.kl: dict[int, float] = {}
 
     def update(self, batch: Batch, site: Site, x: Tensor) -> None:
         """Take in the logits of a batch."""
         for row, (text, length) in enumerate(zip(batch.text.tolist(), batch.lengths.tolist(), strict=True)):
-            logp = x[row, : length - 1].float().log_softmax(dim=-1)
-            chosen = logp.gather(1, batch.ids[row, 1:length].unsqueeze(1))
+            logp = x[row, self.start : length - 1].float().log_softmax(dim=-1)
+            chosen = logp.gather(1, batch.ids[row, self.start + 1 : length].unsqueeze(1))
             self.loss[text] = float(-chosen.mean())
             if self.reference is not None:
                 before = self.reference[text]

@@ -1,0 +1,70 @@
+"""The command `heads`: which heads could do with a window over the cache?"""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from inspector.cli.files import refuse_file, refuse_table, write_file, write_table
+from inspector.cli.options import (
+    Device,
+    Dtype,
+    Json,
+    Overwrite,
+    Quiet,
+    Revision,
+    TrustRemoteCode,
+    bars,
+    print_json,
+    print_line,
+    rows_of,
+    say,
+)
+from inspector.models.catalogue import BUILT_IN
+
+
+def heads(
+    model: Annotated[str, typer.Option(help="Built-in name, hub id, folder or .gguf file.")] = BUILT_IN,
+    first: Annotated[int, typer.Option(help="How many of a text's first keys stay.", min=0)] = 4,
+    last: Annotated[int, typer.Option(help="How many keys before a query stay.", min=1)] = 64,
+    most: Annotated[float, typer.Option(help="Attention elsewhere up to which a head is chosen.", min=0, max=1)] = 0.05,
+    length: Annotated[int, typer.Option(help="Tokens of a text.", min=2)] = 256,
+    controls: Annotated[int, typer.Option(help="Sets of as many random heads.", min=0)] = 20,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Write a row per head to this .csv or .parquet file.")
+    ] = None,
+    recipe: Annotated[Path | None, typer.Option(help="Write the heads, with the test behind them, as JSON.")] = None,
+    dtype: Dtype = "auto",
+    device: Device = None,
+    revision: Revision = None,
+    trust_remote_code: TrustRemoteCode = False,
+    seed: Annotated[int, typer.Option(help="Seed of the random heads.", min=0)] = 0,
+    overwrite: Overwrite = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Find the heads that need only the first keys and the last ones, and test exactly these under that window."""
+    if out is not None:
+        refuse_table(out, overwrite=overwrite)
+    if recipe is not None:
+        refuse_file(recipe, overwrite=overwrite)
+    from inspector.eviction.heads import windowable_heads
+    from inspector.eviction.limits import Window
+    from inspector.models import load_model
+
+    say(quiet, f"Loading {model} …")
+    loaded = load_model(model, dtype=dtype, device=device, revision=revision, trust_remote_code=trust_remote_code)
+    asked = {"window": Window(first, last), "most": most, "length": length, "controls": controls, "seed": seed}
+    with bars(quiet) as progress:
+        found = windowable_heads(loaded, progress=progress, **asked)  # type: ignore[arg-type]
+    if out is not None:
+        write_table(found.heads, out)
+    if recipe is not None:
+        write_file(recipe, json.dumps(found.recipe(), indent=2) + "\n")
+    if as_json:
+        tables = {name: rows_of(getattr(found, name)) for name in ("heads", "tests", "caches")}
+        print_json({**tables, "facts": dict(found.facts)})
+        return
+    for sentence in found.sentences():
+        print_line(sentence)

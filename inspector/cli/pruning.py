@@ -1,0 +1,58 @@
+"""The command `pruning`: what does each part of a model cost to take out?"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from inspector.cli.files import refuse_table, write_table
+from inspector.cli.options import (
+    Device,
+    Dtype,
+    Json,
+    Overwrite,
+    Quiet,
+    Revision,
+    TrustRemoteCode,
+    bars,
+    print_json,
+    print_line,
+    rows_of,
+    say,
+)
+from inspector.models.catalogue import BUILT_IN
+
+
+def pruning(
+    model: Annotated[str, typer.Option(help="Built-in name, hub id, folder or .gguf file.")] = BUILT_IN,
+    each: Annotated[str, typer.Option(help="What is taken out alone: layer, or head (and layers).")] = "layer",
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Write a row per part to this .csv or .parquet file.")
+    ] = None,
+    dtype: Dtype = "auto",
+    device: Device = None,
+    revision: Revision = None,
+    trust_remote_code: TrustRemoteCode = False,
+    seed: Annotated[int, typer.Option(help="Seed of the random sets.", min=0)] = 0,
+    overwrite: Overwrite = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Take out layers, attention, MLPs, heads, neurons and weights: what it costs, and what spikes and sinks do."""
+    if out is not None:
+        refuse_table(out, overwrite=overwrite)
+    from inspector.models import load_model
+    from inspector.pruning.removals import removals
+
+    say(quiet, f"Loading {model} …")
+    loaded = load_model(model, dtype=dtype, device=device, revision=revision, trust_remote_code=trust_remote_code)
+    with bars(quiet) as progress:
+        found = removals(loaded, each=each, seed=seed, progress=progress)
+    if out is not None:
+        write_table(found.parts, out)
+    if as_json:
+        tables = {name: rows_of(getattr(found, name)) for name in ("parts", "neurons", "weights")}
+        print_json({**tables, "facts": dict(found.facts)})
+        return
+    for sentence in found.sentences():
+        print_line(sentence)

@@ -1,0 +1,313 @@
+"""Heads that can forget: which ones a window with first tokens would serve, and whether it does."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from inspector.arguments import takes
+from inspector.batches import TokenSequence, batches, tokenise
+from inspector.detectors.trials import Outcome
+from inspector.errors import InputError, ModelError
+from inspector.eviction.figures import caches_figure, mass_figure, test_figure
+from inspector.eviction.limits import Heads, HeavyHitters, Window, evicted
+from inspector.eviction.reducer import SHARES, TOP, Reach
+from inspector.models import Model
+from inspector.models.conversations import texts_for
+from inspector.models.observe import observe
+from inspector.progress import Reported, Task, progress_of
+from inspector.stats import mean_interval
+from inspector.texts import Given, built_in
+from inspector.verification.text_bench import BATCH_TOKENS, TextBench
+
+TEXTS, LENGTH, LATER = 16, 256, 64
+"""Texts, half of them to choose heads on; tokens of each; and tokens that must be left past the window."""
+MOST = 0.05
+"""A head whose attention to keys outside the window is at most this is said to be served by it."""
+CONTROLS, CURVE_CONTROLS = 20, 3
+"""Sets of as many random heads beside the chosen ones, and beside each share of heads."""
+CURVE = (0.25, 0.5, 0.75, 0.9)
+"""Shares of all heads, those that look least outside first."""
+RECIPE = 1
+"""The version of a recipe's form."""
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class WindowableHeads:
+    """Which heads a window over the cache with some first keys would serve, and what it costs to give it them.
+
+    Args:
+        window: which keys stay.
+        heads: one row per head, from the texts that heads are chosen on: layer, head, kv_head, first, last and
+            elsewhere (mean attention of queries past the window to its first keys, its last ones, and all others),
+            keys_90, keys_95, keys_99 (how many keys hold so much of a query's attention), top_16, top_64 (what so many
+            hold), served (whether the head is chosen).
+        tests: one row per set of heads under the window, on the other texts: heads (chosen, random, or a share of all
+            heads, least elsewhere first), share, count, loss (its change, nats a token) and kl (from the unmodified
+            model) with intervals over texts; draw (which random set; −1 for none).
+        caches: one row per rule that all heads are put under: rule, size (keys), loss and kl as above.
+        facts: the model, texts, tokens, seed, p (of as small a kl among the random sets), verdict.
+    """
+
+    window: Window
+    heads: pd.DataFrame
+    tests: pd.DataFrame
+    caches: pd.DataFrame
+    facts: Mapping[str, Any]
+
+    @cached_property
+    def served(self) -> dict[int, tuple[int, ...]]:
+        """The chosen heads, by layer."""
+        chosen = self.heads[self.heads["served"]]
+        return {int(str(layer)): tuple(rows["head"].tolist()) for layer, rows in chosen.groupby("layer")}
+
+    @cached_property
+    def freed(self) -> float:
+        """Share of the model's key-value heads all of whose query heads are chosen: what of a cache can be small."""
+        return float(self.heads.groupby(["layer", "kv_head"])["served"].all().mean())
+
+    def sentences(self) -> list[str]:
+        """Which heads, what the test says, and how whole caches do, in words."""
+        w, chosen = self.window, self.tests[self.tests["heads"] == "chosen"]
+        every = len(self.heads)
+        said = [
+            f"{int(self.heads['served'].sum())} of {every} heads place at most {self.facts['most']:.0%} of their "
+            f"attention outside the first {w.first} and the last {w.last} keys; {self.freed:.0%} of the key-value "
+            "heads serve such heads alone."
+        ]
+        if len(chosen):
+            row, random = chosen.iloc[0], self.tests[self.tests["heads"] == "random"]
+            said.append(
+                f"With exactly these under that window the loss changes by {row['loss']:+.4f} nats a token "
+                f"[{row['loss_low']:+.4f}, {row['loss_high']:+.4f}]; KL {row['kl']:.3g}."
+            )
+            if len(random):
+                said.append(
+                    f"With as many random heads, {len(random)} times: {random['loss'].mean():+.4f} "
+                    f"({random['loss'].min():+.4f} to {random['loss'].max():+.4f}); KL {random['kl'].mean():.3g}: "
+                    f"{self.facts['verdict']} (p = {self.facts['p']:.2g})."
+                )
+        rows = self.caches.itertuples()
+        said += [f"All heads, {row.rule}: the loss changes by {row.loss:+.3f}, KL {row.kl:.3g}." for row in rows]
+        return said
+
+    def recipe(self) -> dict[str, Any]:
+        """The heads as data, with the test behind them; none where it didn't show that they cost less than others."""
+        chosen = self.tests[self.tests["heads"] == "chosen"]
+        good = bool(len(chosen)) and self.facts["verdict"] == LESS
+        measured = {} if not good else {name: float(chosen.iloc[0][name]) for name in ("loss", "kl")}
+        heads = {str(layer): list(some) for layer, some in self.served.items()} if good else {}
+        window = {"first": self.window.first, "last": self.window.last, "heads": heads, **measured}
+        p = {"p": self.facts["p"]} if good else {}
+        return {"version": RECIPE, "model": self.facts["fingerprint"], "windows": {**window, **p}}
+
+    def figure(self) -> go.Figure:
+        """Where each head's attention goes: first keys, last keys, elsewhere."""
+        return mass_figure(self.heads, self.window, self.facts["most"])
+
+    def test_figure(self) -> go.Figure:
+        """The KL over the share of heads under the window: those that look least outside, beside random ones."""
+        return test_figure(self.tests, len(self.heads), self.window)
+
+    def caches_figure(self) -> go.Figure:
+        """The loss with all heads under one rule, caches of one size."""
+        return caches_figure(self.caches)
+
+    def __repr__(self) -> str:
+        chosen = int(self.heads["served"].sum())
+        return f"<WindowableHeads: {chosen} of {len(self.heads)} under a window of {self.window.size} keys>"
+
+
+LESS, NO_LESS, UNTESTED = "less than random heads", "no less than random heads", "not tested beside random heads"
+
+
+@takes(model=Model)
+def windowable_heads(
+    model: Model,
+    texts: Given | None = None,
+    *,
+    window: Window | None = None,
+    most: float = MOST,
+    length: int = LENGTH,
+    controls: int = CONTROLS,
+    bos: bool | None = None,
+    seed: int = 0,
+    progress: Reported = None,
+) -> WindowableHeads:
+    """Which heads need only a text's first keys and the last ones, tested on other texts beside random heads.
+
+    Keys keep their own positions and are masked; nothing is moved, so there is no other model that is tested than the
+    text's own. A query before the window is full sees everything.
+
+    Args:
+        model: from `load_model`.
+        texts: 16 of `length` tokens or more, half of them to choose on; built-in ones, several after one another, where
+            None.
+        window: which keys stay: the first 4 and the last 64 where None.
+        most: attention outside the window up to which a head is chosen.
+        length: tokens of a text, at least 64 more than the window has keys.
+        controls: sets of as many random heads; fewer than 20 can't give p < 0.05.
+        bos: True prepends one BOS to each text, False none, None does what the tokenizer does.
+        seed: of the random heads.
+        progress: hears of the tasks `reading` and `limiting`, in tokens and passes.
+
+    Raises:
+        InputError: too few texts that are long enough, or numbers out of range.
+        ModelError: the model's attention can't be limited.
+    """
+    window = Window() if window is None else window
+    _refuse(model, window, most, length, controls)
+    rows = _rows(model, texts, length, bos)
+    chosen_on, tested_on = rows[0::2], rows[1::2]
+    table = _measured(model, chosen_on, window, most, progress)
+    served = _by_layer(table[table["served"]])
+    bench = TextBench(model, tested_on, [], start=window.size)
+    rng = np.random.default_rng(seed)
+    sets = _sets(table, served, controls, rng)
+    rules = _rules(window)
+    task = progress_of(progress).task("limiting", 1 + len(sets) + len(rules))
+    before = bench.outcome((), ("loss", "kl"))["loss"]
+    task.advance()
+    tests = [{**named, **_outcome(model, bench, before, window, heads, task)} for named, heads in sets]
+    caches = [
+        {"rule": rule, "size": limit.size, **_outcome(model, bench, before, limit, None, task)}
+        for rule, limit in rules.items()
+    ]
+    found = pd.DataFrame(tests, columns=TESTS)
+    p, verdict = _verdict(found)
+    facts = {
+        "model": model.card["name"],
+        "fingerprint": model.current_card()["fingerprint"],
+        "texts": [len(chosen_on), len(tested_on)],
+        "tokens": length,
+        "most": most,
+        "seed": seed,
+        "p": p,
+        "verdict": verdict,
+    }
+    return WindowableHeads(window, table, found, pd.DataFrame(caches), facts)
+
+
+ENDS = ["loss", "loss_low", "loss_high", "kl", "kl_low", "kl_high"]
+TESTS = ["heads", "share", "count", "draw", *ENDS]
+
+
+def _refuse(model: Model, window: Window, most: float, length: int, controls: int) -> None:
+    if not 0 <= most <= 1:
+        raise InputError(f"most is {most}. It is a share of a head's attention: use 0 to 1.")
+    if controls < 0:
+        raise InputError(f"controls is {controls}. Use {CONTROLS} or more for a p below 0.05, or 0 for none.")
+    if length < window.size + LATER:
+        raise InputError(
+            f"Texts of {length} tokens under a window of {window.size} keys leave {max(0, length - window.size)} "
+            f"queries that it takes keys from. Use a length of {window.size + LATER} or more."
+        )
+    if length > model.shape.context:
+        raise InputError(f"Texts of {length} tokens, and the model's context is {model.shape.context}. Use fewer.")
+    if model.route != "streamed":
+        raise ModelError(f"{model.card['architecture']} has attention whose keys can't be limited here.")
+
+
+def _rows(model: Model, texts: Given | None, length: int, bos: bool | None) -> list[TokenSequence]:
+    """Texts cut to one length; built-in ones, which are shorter, several after one another."""
+    if texts is None:
+        joined = -(-length // 80)
+        parts = built_in(joined * TEXTS)
+        given = ["\n\n".join(parts[i * joined : (i + 1) * joined]) for i in range(TEXTS)]
+    else:
+        given = texts_for(model.tokenizer, texts)
+    rows = tokenise(model.tokenizer, given, bos=bos, window=length)
+    rows = [row for row in rows if row.start == 0 and len(row.ids) == length]
+    if len(rows) < TEXTS // 2:
+        raise InputError(
+            f"{len(rows)} texts have {length} tokens or more. Give at least {TEXTS // 2}, better {TEXTS}: half are to "
+            "choose heads on; or use a shorter length."
+        )
+    return rows
+
+
+def _measured(
+    model: Model, rows: Sequence[TokenSequence], window: Window, most: float, progress: Reported
+) -> pd.DataFrame:
+    """One row per head: where its attention goes."""
+    reach = Reach(model, window)
+    task = progress_of(progress).task("reading", sum(len(row.ids) for row in rows))
+    observe(model, batches(rows, BATCH_TOKENS, model.pad_id), [reach], task=task)
+    arrays = {name: values.mean(axis=0) for name, values in reach.evidence().arrays.items() if name != "text"}
+    layers = list(model.shape.layers_of("attention"))
+    layer, head = (x.reshape(-1) for x in np.meshgrid(layers, np.arange(model.shape.heads), indexing="ij"))
+    columns: dict[str, Any] = {"layer": layer, "head": head}
+    columns["kv_head"] = head // max(1, model.shape.heads // model.shape.kv_heads)
+    columns |= {name: arrays[name][layers].reshape(-1) for name in ("first", "last", "elsewhere")}
+    counts, held = (arrays[name][layers].reshape(len(layer), -1).T for name in ("keys", "top"))
+    columns |= {f"keys_{round(100 * share)}": values for share, values in zip(SHARES, counts, strict=True)}
+    columns |= {f"top_{k}": values for k, values in zip(TOP, held, strict=True)}
+    table = pd.DataFrame(columns)
+    return table.assign(served=table["elsewhere"] <= most)  # false where it is NaN
+
+
+def _sets(
+    table: pd.DataFrame, served: Heads, controls: int, rng: np.random.Generator
+) -> list[tuple[dict[str, Any], Heads]]:
+    """Sets of heads to put under the window: the chosen ones, random ones, and growing shares of all."""
+    every, count = len(table), int(table["served"].sum())
+
+    def random(size: int) -> Heads:
+        return _by_layer(table.iloc[np.sort(rng.choice(every, size, replace=False))])
+
+    def named(heads: str, size: int, draw: int = -1) -> dict[str, Any]:
+        return {"heads": heads, "share": size / every, "count": size, "draw": draw}
+
+    found: list[tuple[dict[str, Any], Heads]] = []
+    if count:
+        found.append((named("chosen", count), served))
+    if 0 < count < every:
+        found += [(named("random", count, draw), random(count)) for draw in range(controls)]
+    order = table.sort_values("elsewhere", kind="stable")
+    for size in (round(share * every) for share in CURVE):
+        found.append((named("least elsewhere", size), _by_layer(order.head(size))))
+        if controls:
+            found += [(named("random share", size, draw), random(size)) for draw in range(CURVE_CONTROLS)]
+    return found
+
+
+def _rules(window: Window) -> dict[str, Window | HeavyHitters]:
+    """Caches of one size, by name."""
+    heavy = window.size // 2
+    rules: dict[str, Window | HeavyHitters] = {f"the last {window.size} keys": Window(0, window.size)}
+    if window.first:
+        rules[f"the first {window.first} and the last {window.last}"] = window
+    rules[f"{heavy} heavy hitters and the last {window.size - heavy}"] = HeavyHitters(heavy, window.size - heavy)
+    return rules
+
+
+def _by_layer(rows: pd.DataFrame) -> Heads:
+    return {int(str(layer)): tuple(sorted(some["head"].tolist())) for layer, some in rows.groupby("layer")}
+
+
+def _outcome(
+    model: Model, bench: TextBench, before: np.ndarray, limit: Window | HeavyHitters, heads: Heads | None, task: Task
+) -> dict[str, float]:
+    """The change of loss, and the kl, with intervals over texts."""
+    with evicted(model, limit, heads):
+        found = bench.outcome((), ("loss", "kl"))
+    task.advance()
+    outcome: Outcome = {"loss": found["loss"] - before, "kl": found["kl"]}
+    ends: dict[str, float] = {}
+    for name, values in outcome.items():
+        low, high = mean_interval(values, share=False) if np.isfinite(values).all() else (np.nan, np.nan)
+        ends |= {name: float(values.mean()), f"{name}_low": float(low), f"{name}_high": float(high)}
+    return ends
+
+
+def _verdict(tests: pd.DataFrame) -> tuple[float, str]:
+    """Of as small a kl among random sets of heads as the chosen ones have."""
+    chosen, random = (tests.loc[tests["heads"] == name, "kl"].to_numpy() for name in ("chosen", "random"))
+    if not len(chosen) or not len(random):
+        return float("nan"), UNTESTED
+    p = float((1 + (random <= chosen[0]).sum()) / (1 + len(random)))
+    return p, LESS if p < 0.05 else NO_LESS

@@ -1,0 +1,93 @@
+"""Loss, divergence, the largest activation and the sink rate on texts, with something taken out of the model."""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from inspector.batches import Batch, TokenSequence
+from inspector.detectors.base import load_detectors
+from inspector.detectors.tally import Tally
+from inspector.models import Model
+from inspector.progress import Task
+from inspector.records import Evidence, Finding
+from inspector.sites import Site
+from inspector.stats import mean_interval
+from inspector.verification.text_bench import TextBench
+
+
+def largest_by_text(e: Evidence) -> dict[int, float]:
+    """The largest |x| after any layer, by text."""
+    return dict(zip(e["text"].tolist(), np.nanmax(e["largest"], axis=1).tolist(), strict=True))
+
+
+class Largest:
+    """The largest |x| in the residual stream of each text, as a detector's metric."""
+
+    name = "largest"
+    kinds: tuple[str, ...] = ("resid_post",)
+    metrics: Mapping[str, Callable[[Evidence], Mapping[int, float]]] = {"largest": largest_by_text}
+
+    def reducer(self, model: Model) -> "LargestReducer":
+        """A reducer for one pass of this model."""
+        return LargestReducer(model)
+
+    def judge(self, evidence: Evidence, names: Any, thresholds: Any) -> Sequence[Finding]:
+        """It finds nothing: it only measures."""
+        return ()
+
+
+class LargestReducer:
+    """Keeps each text's largest |x| after each layer."""
+
+    kinds: tuple[str, ...] = ("resid_post",)
+
+    def __init__(self, model: Model) -> None:
+        self.tally = Tally(model.shape.layers)
+
+    def update(self, batch: Batch, site: Site, x: Tensor) -> None:
+        """Take in one layer's stream."""
+        size = x.abs().amax(dim=-1).float().masked_fill(~batch.real, 0.0)
+        self.tally.put("largest", site.layer, batch.text, size.amax(dim=1))
+
+    def merge(self, other: "LargestReducer") -> None:
+        """Take in what another reducer measured on other texts."""
+        self.tally.merge(other.tally)
+
+    def evidence(self) -> Evidence:
+        """The measurements so far."""
+        return self.tally.evidence(Largest.name, {}, {})
+
+    def bytes_kept(self, lengths: Sequence[int]) -> int:
+        """Bytes of the rows of these texts."""
+        return 4 * len(lengths) * self.tally.layers
+
+
+class Bench:
+    """Loss, KL, the largest activation and the sink rate on texts, with something taken out."""
+
+    def __init__(self, model: Model, rows: Sequence[TokenSequence]) -> None:
+        sinks = [one for one in load_detectors() if "sink_rate" in getattr(one, "metrics", {})]
+        self.texts = TextBench(model, rows, [*sinks, Largest()])
+        self.metrics = self.texts.metrics
+        self.before = self.texts.outcome((), self.metrics)
+        self.task: Task | None = None
+        self.unmodified = {name: self._mean(self.before, name) for name in ("loss", "largest", "sink_rate")}
+
+    def without(self, removed: AbstractContextManager[None]) -> dict[str, float]:
+        """A row of numbers."""
+        with removed:
+            found = self.texts.outcome((), self.metrics)
+        if self.task is not None:
+            self.task.advance()
+        ends: dict[str, float] = {}
+        for name, values in (("loss", found["loss"] - self.before["loss"]), ("kl", found["kl"])):
+            low, high = mean_interval(values, share=False) if np.isfinite(values).all() else (np.nan, np.nan)
+            ends |= {name: float(values.mean()), f"{name}_low": float(low), f"{name}_high": float(high)}
+        return {**ends, **{name: self._mean(found, name) for name in ("largest", "sink_rate")}}
+
+    @staticmethod
+    def _mean(found: Mapping[str, np.ndarray], name: str) -> float:
+        return float(found[name].mean()) if name in found else float("nan")

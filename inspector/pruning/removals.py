@@ -1,0 +1,221 @@
+"""What it costs to take parts, neurons or weights out of a model, and what becomes of its spikes and sinks."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from inspector.arguments import meant, takes
+from inspector.batches import TokenSequence
+from inspector.errors import InputError, ModelError
+from inspector.interventions.apply import intervene
+from inspector.interventions.values import zero_ablate
+from inspector.models import Model
+from inspector.models.conversations import texts_for
+from inspector.models.matrices import matrices_of
+from inspector.progress import Reported, progress_of
+from inspector.pruning.bench import Bench
+from inspector.pruning.figures import parts_figure, shares_figure
+from inspector.pruning.neurons import least_first, neuron_scores
+from inspector.pruning.parts import Part, parts_of
+from inspector.pruning.weights import WAYS, input_norms, sparse
+from inspector.sites import Site
+from inspector.texts import Given
+from inspector.verification.text_bench import BATCH_TOKENS, rows_to_measure
+
+EACH = ("layer", "head")
+NEURONS, WEIGHTS = (0.1, 0.25, 0.5), (0.3, 0.5)
+"""Shares of each layer's neurons, and of each row's weights, that are taken out."""
+DRAWS = 5
+"""Random sets of neurons, and of weights, beside each choice."""
+COLUMNS = ["loss", "loss_low", "loss_high", "kl", "kl_low", "kl_high", "largest", "sink_rate"]
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class Removals:
+    """What taking something out costs, on texts, without touching a weight.
+
+    `loss` is its change and `kl` the divergence from the unmodified model, both in nats a token, with intervals over
+    texts; `largest` is the mean over texts of the largest |x| in the residual stream, and `sink_rate` the share of
+    heads whose first key is a sink (empty where the model has no attention that can be read).
+
+    Args:
+        parts: one row per part: what (layer, attention, mlp, head), layer, head, name.
+        neurons: one row per set of neurons: by (least active, smallest weights, random), share of each layer, draw.
+        weights: one row per way to take out weights: by (magnitude, wanda, random), share of each row, draw.
+        facts: the model, texts, tokens, seed; and the unmodified model's loss, largest and sink_rate.
+    """
+
+    parts: pd.DataFrame
+    neurons: pd.DataFrame
+    weights: pd.DataFrame
+    facts: Mapping[str, Any]
+
+    def sentences(self) -> list[str]:
+        """What costs most and least, and what makes spikes and sinks go, in words."""
+        facts = self.facts
+        said = [
+            f"The unmodified model: loss {facts['loss']:.3f} nats a token, largest |x| {facts['largest']:,.0f}"
+            + ("." if np.isnan(facts["sink_rate"]) else f", sink rate {facts['sink_rate']:.0%}.")
+        ]
+        for what, rows in self.parts.groupby("what", sort=False):
+            order = rows.sort_values("kl", na_position="last")
+            said.append(
+                f"Of the {len(rows)} {PLURAL[str(what)]} taken out alone, {order.iloc[-1]['name']} costs most "
+                f"({_cost(order.iloc[-1])}) and {order.iloc[0]['name']} least ({_cost(order.iloc[0])})."
+            )
+        said += self._of_phenomena()
+        for table, what in ((self.neurons, "neurons of each layer"), (self.weights, "weights of each row")):
+            for share, rows in table.groupby("share"):
+                means = rows.groupby("by", sort=False)["kl"].mean()
+                costs = ", ".join(f"{by} KL {value:.3g}" for by, value in means.items())
+                said.append(f"Without {share:.0%} of the {what}: {costs}.")
+        return said
+
+    def _of_phenomena(self) -> Iterator[str]:
+        """Parts without which the largest activation, or the sinks, are half of what they are."""
+        rows = self.parts[self.parts["what"] != "layer"]
+        for column, words in (("largest", "the largest |x|"), ("sink_rate", "the sink rate")):
+            half = rows[rows[column] < 0.5 * self.facts[column]].sort_values(column)
+            if len(half):
+                few = zip(half["name"].head(3), half[column].head(3), strict=True)
+                named = ", ".join(f"{name} ({_shown(column, value)})" for name, value in few)
+                yield f"{words[0].upper()}{words[1:]} falls to less than half without {named}" + (
+                    f", and without {len(half) - 3} others." if len(half) > 3 else "."
+                )
+
+    def figure(self) -> go.Figure:
+        """The KL without each part, over the layers."""
+        return parts_figure(self.parts)
+
+    def neurons_figure(self) -> go.Figure:
+        """The KL over the share of neurons taken out."""
+        return shares_figure(self.neurons, "share of each layer's neurons")
+
+    def weights_figure(self) -> go.Figure:
+        """The KL over the share of weights taken out."""
+        return shares_figure(self.weights, "share of each row's weights")
+
+    def __repr__(self) -> str:
+        sets = f"{len(self.neurons)} sets of neurons, {len(self.weights)} of weights"
+        return f"<Removals: {len(self.parts)} parts alone, {sets}>"
+
+
+PLURAL = {"layer": "layers", "attention": "layers' attention", "mlp": "MLPs", "head": "heads"}
+
+
+def _shown(column: str, value: float) -> str:
+    return f"{value:.0%}" if column == "sink_rate" else f"{value:,.0f}"
+
+
+def _cost(row: pd.Series) -> str:
+    return f"loss {row['loss']:+.3f}, KL {row['kl']:.3g}"
+
+
+@takes(model=Model)
+def removals(
+    model: Model,
+    texts: Given | None = None,
+    *,
+    each: str = "layer",
+    bos: bool | None = None,
+    seed: int = 0,
+    progress: Reported = None,
+) -> Removals:
+    """What each part of a model is worth: layers, attention, MLPs, heads alone; neurons and weights in bulk.
+
+    What is taken out writes 0 to the stream. Neurons are taken out of every layer alike: the least active ones (mean
+    |activation| · ‖output weights‖), those with the smallest output weights, and random ones. Weights are taken out of
+    each output's row in all matrices of the blocks: the smallest, the smallest by Wanda's score, and random ones.
+    What scores are measured on are other texts than those on which the cost is.
+
+    Args:
+        model: from `load_model`.
+        texts: 16 of 64 tokens or more, of which half are to measure scores on; built-in ones where None.
+        each: `layer` takes out layers, their attention and their MLPs; `head` also each head.
+        bos: True prepends one BOS to each text, False none, None does what the tokenizer does.
+        seed: of the random sets.
+        progress: hears of the task `removing`, in passes.
+
+    Raises:
+        InputError: too few texts, or an unknown `each`.
+    """
+    if each not in EACH:
+        raise InputError(f"each is '{each}'.{meant(each, EACH)}")
+    rows = rows_to_measure(model, None if texts is None else texts_for(model.tokenizer, texts), bos)
+    bench = Bench(model, rows.measured)
+    parts = parts_of(model, heads=each == "head")
+    neurons = _neuron_sets(model, rows.reference, seed) if model.shape.d_mlp else []
+    weights = _weight_sets(model, rows.reference, seed)
+    whole = len(parts) + len(neurons) + len(weights)
+    bench.task = progress_of(progress).task("removing", whole)
+    facts = {
+        "model": model.card["name"],
+        "fingerprint": model.current_card()["fingerprint"],
+        "texts": [len(rows.measured), len(rows.reference)],
+        "tokens": len(rows.measured[0].ids),
+        "seed": seed,
+        **bench.unmodified,
+    }
+    return Removals(
+        pd.DataFrame([{**_place(part), **bench.without(part.removed(model))} for part in parts]),
+        pd.DataFrame([{**named, **bench.without(made())} for named, made in neurons], columns=[*SETS, *COLUMNS]),
+        pd.DataFrame([{**named, **bench.without(made())} for named, made in weights], columns=[*SETS, *COLUMNS]),
+        facts,
+    )
+
+
+SETS = ["by", "share", "draw"]
+Sets = list[tuple[dict[str, Any], Callable[[], AbstractContextManager[None]]]]
+
+
+def _place(part: Part) -> dict[str, Any]:
+    return {"what": part.what, "layer": part.layer, "head": part.head, "name": part.name}
+
+
+def _neuron_sets(model: Model, rows: Sequence[TokenSequence], seed: int) -> Sets:
+    """Sets of neurons to take out of every layer, by score and at random."""
+    orders = {name: least_first(scores) for name, scores in neuron_scores(model, rows, BATCH_TOKENS).items()}
+    rng = np.random.default_rng(seed)
+    draws = [{layer: rng.permutation(model.shape.d_mlp) for layer in next(iter(orders.values()))} for _ in range(DRAWS)]
+    ways = [*((by, -1, order) for by, order in orders.items()), *(("random", i, one) for i, one in enumerate(draws))]
+
+    def without(order: Mapping[int, np.ndarray], share: float) -> AbstractContextManager[None]:
+        gone = round(share * model.shape.d_mlp)
+        return intervene(
+            model, [zero_ablate(Site("neuron", layer), np.sort(one[:gone]).tolist()) for layer, one in order.items()]
+        )
+
+    return [
+        ({"by": by, "share": share, "draw": draw}, partial(without, order, share))
+        for share in NEURONS
+        for by, draw, order in ways
+    ]
+
+
+def _weight_sets(model: Model, rows: Sequence[TokenSequence], seed: int) -> Sets:
+    """Ways to take out weights; none where the model's matrices can't be changed one by one."""
+    if not model.shape.d_mlp or not _has_matrices(model):
+        return []
+    norms = input_norms(model, rows, BATCH_TOKENS)
+    ways = [(way, draw) for way in WAYS for draw in (range(DRAWS) if way == "random" else [-1])]
+    return [
+        (
+            {"by": way, "share": share, "draw": draw},
+            partial(sparse, model, share, way, norms, seed + max(draw, 0)),
+        )
+        for share in WEIGHTS
+        for way, draw in ways
+    ]
+
+
+def _has_matrices(model: Model) -> bool:
+    try:
+        return bool(matrices_of(model))
+    except ModelError:
+        return False

@@ -1,0 +1,48 @@
+"""What a model's matrices are given at some positions, on average: nearly the same whatever the text, at a spike."""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from inspector.batches import TokenSequence, batches
+from inspector.models import Model
+from inspector.models.matrices import Multiplied, matrices_of, multiplied
+from inspector.models.observe import observe
+from inspector.quantisation.apply import Constants
+
+
+class _Mean:
+    """The mean over texts of what a matrix is given, at every position; passes of fewer tokens aren't counted."""
+
+    def __init__(self, length: int) -> None:
+        self.length, self.rows = length, 0
+        self.total: Tensor | None = None
+
+    def __call__(self, x: Tensor) -> Tensor:
+        if x.ndim == 3 and x.shape[1] == self.length:
+            here = x.float().sum(dim=0)
+            self.total = here if self.total is None else self.total + here
+            self.rows += len(x)
+        return x
+
+
+def mean_inputs(model: Model, rows: Sequence[TokenSequence], tokens: int) -> Mapping[str, Float[Tensor, "pos dim"]]:
+    """By a matrix's name, the mean over texts of one length of what it is given, at each position.
+
+    Args:
+        model: from `load_model`.
+        rows: texts of one length.
+        tokens: per batch.
+    """
+    seen = {matrix.name: _Mean(len(rows[0].ids)) for matrix in matrices_of(model)}
+    changes = {module: Multiplied(seen[matrix.name]) for matrix, module in matrices_of(model).items()}
+    with multiplied(model, changes, ("mean inputs",)):
+        observe(model, batches(rows, tokens, model.pad_id), [])
+    return {name: one.total / one.rows for name, one in seen.items() if one.total is not None}
+
+
+def constants_at(means: Mapping[str, Float[Tensor, "pos dim"]], positions: Sequence[int]) -> Constants:
+    """Those at some positions."""
+    return Constants(tuple(positions), {name: mean[torch.tensor(positions)] for name, mean in means.items()})
