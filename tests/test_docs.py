@@ -52,7 +52,7 @@ def test_ci_runs_the_readmes_test_command_after_the_checks() -> None:
 
 
 INSPECTOR = [line for line in COMMANDS if line.startswith("inspector ")]
-MINUTES = ("hallucinate", "verify", "decode", "context", "sensitivity")
+MINUTES = ("hallucinate", "verify", "decode", "context", "sensitivity", "heads", "pruning")
 """Commands that take minutes on the real model."""
 
 

@@ -155,13 +155,9 @@ def _texts(count: int, length: int) -> list[list[int]]:
     return [[7, *ids] for ids in random_texts(count, length - 1, length - 1, 5)]  # 7 is the planted trigger
 
 
-@pytest.fixture(scope="module")
-def found(planted: Model) -> WindowableHeads:
-    """Heads of the planted model, two of which look at the first token."""
-    return windowable_heads(planted, _texts(16, 96), window=Window(2, 8), length=96, controls=20)
-
-
-def test_heads_that_look_at_the_first_token_are_chosen_and_cost_less_than_others(found: WindowableHeads) -> None:
+def test_heads_that_look_at_the_first_token_are_chosen_and_tested_beside_random_ones(planted: Model) -> None:
+    found = windowable_heads(planted, _texts(16, 96), window=Window(2, 8), length=96, controls=20)
+    _what_is_said_and_drawn_is_what_was_measured(found)
     table = found.heads.set_index(["layer", "head"])
     assert table.loc[(1, 2), "served"] and table.loc[(3, 0), "served"]
     assert (table["served"] == (table["elsewhere"] <= 0.05)).all()
@@ -177,7 +173,7 @@ def test_heads_that_look_at_the_first_token_are_chosen_and_cost_less_than_others
     assert given == ({"1": [2], "3": [0]} if found.facts["verdict"] == LESS else {})
 
 
-def test_what_is_said_and_drawn_is_what_was_measured(found: WindowableHeads) -> None:
+def _what_is_said_and_drawn_is_what_was_measured(found: WindowableHeads) -> None:
     said = " ".join(found.sentences())
     assert f"{found.heads['served'].sum()} of {len(found.heads)} heads" in said and "KL" in said
     assert [bar.name for bar in found.figure().data] == ["the first 2", "the last 8", "elsewhere"]

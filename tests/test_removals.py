@@ -119,13 +119,13 @@ def test_the_least_active_neurons_are_those_that_write_least(llama: Model) -> No
     assert least_first(scores["least active"])[1].tolist() == expected.argsort().tolist()
 
 
-@pytest.fixture(scope="module")
-def found(planted: Model) -> Removals:
-    """What removing parts of the planted model does."""
-    return removals(planted, [[7, *ids] for ids in random_texts(16, 63, 63, 5)], each="head")
+def test_a_spike_goes_with_its_mlp_and_sets_stand_beside_random_ones(planted: Model) -> None:
+    found = removals(planted, [[7, *ids] for ids in random_texts(16, 63, 63, 5)], each="head")
+    _every_part_has_its_row(planted, found)
+    _sets_stand_beside_random_ones(found)
 
 
-def test_a_spike_goes_with_its_mlp_and_every_part_has_its_row(planted: Model, found: Removals) -> None:
+def _every_part_has_its_row(planted: Model, found: Removals) -> None:
     parts = found.parts
     layers, heads = planted.shape.layers, planted.shape.heads
     assert parts.groupby("what").size().to_dict() == {
@@ -139,7 +139,7 @@ def test_a_spike_goes_with_its_mlp_and_every_part_has_its_row(planted: Model, fo
     assert sinks.notna().all() and (parts["kl"] >= -1e-6).all()
 
 
-def test_sets_of_neurons_and_weights_stand_beside_random_ones(found: Removals) -> None:
+def _sets_stand_beside_random_ones(found: Removals) -> None:
     assert found.neurons.groupby(["by", "share"]).size().to_dict()[("random", 0.5)] == DRAWS
     assert set(found.neurons["by"]) == {"least active", "smallest weights", "random"}
     assert set(found.weights["by"]) == {"magnitude", "wanda", "random"}

@@ -5,6 +5,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from html import escape
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from jaxtyping import Float
 from inspector.analyses.two_models_reducer import Against, First
 from inspector.arguments import takes
 from inspector.batches import Batch, TokenSequence, batch_apart, batches, token_table, tokenise
+from inspector.detectors.compression.kept import NAME, tables_of
 from inspector.errors import InputError
 from inspector.interventions.apply import intervene
 from inspector.interventions.values import Intervention
@@ -22,6 +24,7 @@ from inspector.models.conversations import texts_for
 from inspector.models.observe import observe
 from inspector.printable import printable
 from inspector.progress import Reported, progress_of
+from inspector.run.measurements import Measurements, keep
 from inspector.stats import mean_interval
 from inspector.texts import Given, built_in
 
@@ -37,7 +40,8 @@ class ModelDifferences:
 
     Args:
         first, second: the models' cards.
-        inputs: the tokens, one row each: text (or window of a long one), source (the text's number), position, token.
+        inputs: the tokens, one row each: text (or window of a long one), source (the text's number), position, id,
+            token.
         by_token: `[token]`: kl (nats), loss_first, loss_second (of the token; NaN at a text's first), top_first and
             top_second (ids).
         by_text: `[text, layer]`, windows of a text together: error (mean over tokens of ‖b − a‖ / ‖a‖), cosine,
@@ -170,6 +174,25 @@ class ModelDifferences:
         )
         return said
 
+    def measurements(self) -> Measurements:
+        """What is kept of it in a run: layers, predictions, the worst tokens."""
+        frames = {
+            "differing_layers": self.layers,
+            "differing_predictions": self.summary,
+            "differing_tokens": self.worst(),
+        }
+        facts = {"second": _named(self.second), "said": self.sentences()}
+        inputs = {name: self.inputs[name].to_numpy() for name in ("text", "source", "position", "id", "token")}
+        return Measurements(NAME, "comparison", self.first, inputs, tables_of("comparison", frames), facts)
+
+    def save(self, folder: str | Path) -> Path:
+        """Keep it in a run of the first model, beside what else is there; the run is made where it isn't there.
+
+        Raises:
+            RunError: the run is of another model, or can't be opened or written.
+        """
+        return keep(self.measurements(), folder)
+
     def __repr__(self) -> str:
         kl = self.summary["value"].iloc[0]
         return f"<ModelDifferences of {_named(self.second)} from {_named(self.first)}: {kl:.3g} nats per prediction>"
@@ -231,7 +254,7 @@ def compare_models(
     tops = {int(i) for name in ("top_first", "top_second") for i in np.unique(by_token[name])}
     tokenizer = first.tokenizer
     names = {i: f"#{i}" if tokenizer is None else tokenizer.decode([i]) for i in tops}
-    table = pd.DataFrame(token_table(rows, tokenizer))[["text", "source", "position", "token"]]
+    table = pd.DataFrame(token_table(rows, tokenizer))[["text", "source", "position", "id", "token"]]
     card = second.current_card() | ({"changed": True} if interventions else {})
     return ModelDifferences(first.current_card(), card, table, by_token, _by_source(by_row, rows), found.by_dim, names)
 

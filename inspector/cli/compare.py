@@ -9,6 +9,7 @@ from inspector.cli.options import (
     Device,
     Dtype,
     Json,
+    KeptIn,
     Quiet,
     TrustRemoteCode,
     bars,
@@ -27,6 +28,7 @@ def compare(
     second: Annotated[str, typer.Argument(help="Another of the same kind.")],
     file: Annotated[list[Path] | None, typer.Option("--file", help="A UTF-8 file: one text, or .jsonl.")] = None,
     texts: Annotated[int, typer.Option(help="How many built-in texts, where no file is given.", min=1)] = 16,
+    run: KeptIn = None,
     dtype: Dtype = "auto",
     second_dtype: Annotated[str | None, typer.Option(help="The second model's, where it is another.")] = None,
     device: Device = None,
@@ -37,12 +39,15 @@ def compare(
     """Compare two models on the same tokens, layer by layer; or the numbers that two runs have."""
     runs = [(Path(one) / "run.json").is_file() for one in (first, second)]
     if all(runs):
+        if run is not None:
+            raise InputError("Two runs are compared here, which is not kept. Give two models to keep a comparison.")
         _runs(Path(first), Path(second), as_json)
         return
     if any(runs):
         raise InputError(f"'{first if runs[0] else second}' is a run, and the other is none. Give two models, or runs.")
     from inspector.analyses.two_models import compare_models
     from inspector.models import load_model
+    from inspector.run.measurements import refuse_other
     from inspector.texts import built_in, from_files
 
     given = from_files(file) if file else built_in(texts)
@@ -50,8 +55,12 @@ def compare(
     one = load_model(first, dtype=dtype, device=device, trust_remote_code=trust_remote_code)
     say(quiet, f"Loading {second} …")
     other = load_model(second, dtype=second_dtype or dtype, device=device, trust_remote_code=trust_remote_code)
+    if run is not None:
+        refuse_other(run, one.current_card())
     with bars(quiet) as progress:
         found = compare_models(one, other, given, progress=progress)
+    if run is not None:
+        found.save(run)
     if as_json:
         print_json(_as_json(found))
     else:

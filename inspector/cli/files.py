@@ -1,8 +1,10 @@
-"""Tables written to a file that the user named."""
+"""Tables and plain values written to a file that the user named."""
 
+import json
+from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from inspector.errors import InputError
 from inspector.places import write_whole
@@ -21,6 +23,17 @@ def refuse_table(path: Path, *, overwrite: bool) -> None:
     """
     if path.suffix.lower() not in SUFFIXES:
         raise InputError(f"'{path}' is neither .csv nor .parquet. Name it after one of them.")
+    refuse_file(path, overwrite=overwrite)
+
+
+def refuse_data(path: Path, *, overwrite: bool) -> None:
+    """Say before any work where plain values can't be written to this path.
+
+    Raises:
+        InputError: another suffix, a folder that isn't there, or a file that is.
+    """
+    if path.suffix.lower() not in (".json", ".yaml", ".yml"):
+        raise InputError(f"'{path}' is neither .json nor .yaml. Name it after one of them.")
     refuse_file(path, overwrite=overwrite)
 
 
@@ -48,6 +61,21 @@ def write_table(table: "pd.DataFrame", path: Path) -> None:
     else:
         table.to_parquet(written, index=False)
     write_file(path, written.getvalue())
+
+
+def write_data(data: Mapping[str, Any], path: Path) -> Path:
+    """Write plain values as JSON or YAML, by the path's suffix.
+
+    Raises:
+        InputError: the place can't be written.
+    """
+    if path.suffix.lower() in (".yaml", ".yml"):
+        import yaml
+
+        write_file(path, yaml.safe_dump(dict(data), sort_keys=False, allow_unicode=True))
+    else:
+        write_file(path, json.dumps(data, indent=2, ensure_ascii=False) + "\n")
+    return path
 
 
 def write_file(path: Path, content: str | bytes) -> None:

@@ -1,18 +1,19 @@
 """The command `heads`: which heads could do with a window over the cache?"""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from inspector.cli.files import refuse_file, refuse_table, write_file, write_table
+from inspector.cli.files import refuse_data, refuse_table, write_data, write_table
 from inspector.cli.options import (
     Device,
     Dtype,
     Json,
+    KeptIn,
     Overwrite,
     Quiet,
+    Recipe,
     Revision,
     TrustRemoteCode,
     bars,
@@ -34,7 +35,8 @@ def heads(
     out: Annotated[
         Path | None, typer.Option("--out", help="Write a row per head to this .csv or .parquet file.")
     ] = None,
-    recipe: Annotated[Path | None, typer.Option(help="Write the heads, with the test behind them, as JSON.")] = None,
+    recipe: Recipe = None,
+    run: KeptIn = None,
     dtype: Dtype = "auto",
     device: Device = None,
     revision: Revision = None,
@@ -48,20 +50,25 @@ def heads(
     if out is not None:
         refuse_table(out, overwrite=overwrite)
     if recipe is not None:
-        refuse_file(recipe, overwrite=overwrite)
+        refuse_data(recipe, overwrite=overwrite)
     from inspector.eviction.heads import windowable_heads
     from inspector.eviction.limits import Window
     from inspector.models import load_model
+    from inspector.run.measurements import refuse_other
 
     say(quiet, f"Loading {model} …")
     loaded = load_model(model, dtype=dtype, device=device, revision=revision, trust_remote_code=trust_remote_code)
     asked = {"window": Window(first, last), "most": most, "length": length, "controls": controls, "seed": seed}
+    if run is not None:
+        refuse_other(run, loaded.current_card())
     with bars(quiet) as progress:
         found = windowable_heads(loaded, progress=progress, **asked)  # type: ignore[arg-type]
     if out is not None:
         write_table(found.heads, out)
+    if run is not None:
+        found.save(run)
     if recipe is not None:
-        write_file(recipe, json.dumps(found.recipe(), indent=2) + "\n")
+        write_data(found.recipe(), recipe)
     if as_json:
         tables = {name: rows_of(getattr(found, name)) for name in ("heads", "tests", "caches")}
         print_json({**tables, "facts": dict(found.facts)})

@@ -24,10 +24,12 @@ from inspector.cli import runs as cli_runs
 from inspector.cli import sensitivity as cli_sensitivity
 from inspector.cli import verify as cli_verify
 from inspector.cli.detectors import Thresholds, chosen_thresholds, parsed_thresholds
+from inspector.cli.files import refuse_data, write_data
 from inspector.cli.options import (
     Json,
     Overwrite,
     Quiet,
+    Recipe,
     bars,
     forecast_said,
     print_csv,
@@ -207,13 +209,23 @@ def show(
 @app.command()
 def export(
     run: Annotated[Path, typer.Argument(help="Folder of a run.")],
-    page: Annotated[Path, typer.Option("--html", help="File to write.")],
+    page: Annotated[Path | None, typer.Option("--html", help="Page to write.")] = None,
+    recipe: Recipe = None,
 ) -> None:
-    """Write a run as one HTML page that opens offline."""
+    """Write a run as one HTML page that opens offline, or what to spare when its model is made smaller."""
     from inspector.run.report import open_run
-    from inspector.show.html import write
 
-    print_line(write(open_run(run), page))
+    if page is None and recipe is None:
+        raise InputError("Nothing to write. Name a page (--html FILE) or a recipe (--recipe FILE).")
+    if recipe is not None:
+        refuse_data(recipe, overwrite=True)
+    report = open_run(run)
+    if recipe is not None:
+        print_line(write_data(report.recipe(), recipe))
+    if page is not None:
+        from inspector.show.html import write
+
+        print_line(write(report, page))
 
 
 @app.command()

@@ -29,6 +29,8 @@ Dtype = Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")]
 Device = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, mps.")]
 Revision = Annotated[str | None, typer.Option(help="Branch, tag or commit on the hub.")]
 TrustRemoteCode = Annotated[bool, typer.Option(help="Run code that comes with the model.")]
+KeptIn = Annotated[Path | None, typer.Option("--run", help="Keep it in this run, made where it isn't there.")]
+Recipe = Annotated[Path | None, typer.Option(help="Write what to spare, with the measurements (.json, .yaml).")]
 
 
 def rows_of(table: Any) -> list[dict[str, Any]]:

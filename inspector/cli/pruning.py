@@ -10,6 +10,7 @@ from inspector.cli.options import (
     Device,
     Dtype,
     Json,
+    KeptIn,
     Overwrite,
     Quiet,
     Revision,
@@ -29,6 +30,7 @@ def pruning(
     out: Annotated[
         Path | None, typer.Option("--out", help="Write a row per part to this .csv or .parquet file.")
     ] = None,
+    run: KeptIn = None,
     dtype: Dtype = "auto",
     device: Device = None,
     revision: Revision = None,
@@ -43,13 +45,18 @@ def pruning(
         refuse_table(out, overwrite=overwrite)
     from inspector.models import load_model
     from inspector.pruning.removals import removals
+    from inspector.run.measurements import refuse_other
 
     say(quiet, f"Loading {model} …")
     loaded = load_model(model, dtype=dtype, device=device, revision=revision, trust_remote_code=trust_remote_code)
+    if run is not None:
+        refuse_other(run, loaded.current_card())
     with bars(quiet) as progress:
         found = removals(loaded, each=each, seed=seed, progress=progress)
     if out is not None:
         write_table(found.parts, out)
+    if run is not None:
+        found.save(run)
     if as_json:
         tables = {name: rows_of(getattr(found, name)) for name in ("parts", "neurons", "weights")}
         print_json({**tables, "facts": dict(found.facts)})

@@ -1,18 +1,19 @@
 """The command `sensitivity`: what would quantisation break, and what is worth sparing?"""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from inspector.cli.files import refuse_file, refuse_table, write_file, write_table
+from inspector.cli.files import refuse_data, refuse_table, write_data, write_table
 from inspector.cli.options import (
     Device,
     Dtype,
     Json,
+    KeptIn,
     Overwrite,
     Quiet,
+    Recipe,
     Revision,
     TrustRemoteCode,
     bars,
@@ -32,7 +33,8 @@ def sensitivity(
     out: Annotated[
         Path | None, typer.Option("--out", help="Write a row per part to this .csv or .parquet file.")
     ] = None,
-    recipe: Annotated[Path | None, typer.Option(help="Write what to spare, with the measurements, as JSON.")] = None,
+    recipe: Recipe = None,
+    run: KeptIn = None,
     dtype: Dtype = "auto",
     device: Device = None,
     revision: Revision = None,
@@ -49,18 +51,23 @@ def sensitivity(
     if out is not None:
         refuse_table(out, overwrite=overwrite)
     if recipe is not None:
-        refuse_file(recipe, overwrite=overwrite)
+        refuse_data(recipe, overwrite=overwrite)
     from inspector.models import load_model
     from inspector.quantisation.sensitivity import sensitivity as measure
+    from inspector.run.measurements import refuse_other
 
     say(quiet, f"Loading {model} …")
     loaded = load_model(model, dtype=dtype, device=device, revision=revision, trust_remote_code=trust_remote_code)
+    if run is not None:
+        refuse_other(run, loaded.current_card())
     with bars(quiet) as progress:
         found = measure(loaded, plan, each=each, controls=controls, seed=seed, progress=progress)
     if out is not None:
         write_table(found.parts, out)
+    if run is not None:
+        found.save(run)
     if recipe is not None:
-        write_file(recipe, json.dumps(found.recipe(), indent=2) + "\n")
+        write_data(found.recipe(), recipe)
     if as_json:
         print_json({"parts": rows_of(found.parts), "remedies": rows_of(found.remedies), "facts": dict(found.facts)})
         return

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,16 +11,21 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from inspector.arguments import takes
-from inspector.batches import TokenSequence, batches, tokenise
+from inspector.batches import TokenSequence, batches, token_table, tokenise
+from inspector.detectors.compression.figures import eviction_losses, head_reach, window_costs
+from inspector.detectors.compression.kept import NAME, tables_of
+from inspector.detectors.compression.recipe import recipe_of
+from inspector.detectors.compression.sentences import LESS, NO_LESS, UNTESTED, of_windows
 from inspector.detectors.trials import Outcome
 from inspector.errors import InputError, ModelError
-from inspector.eviction.figures import caches_figure, mass_figure, test_figure
 from inspector.eviction.limits import Heads, HeavyHitters, Window, evicted
 from inspector.eviction.reducer import SHARES, TOP, Reach
 from inspector.models import Model
 from inspector.models.conversations import texts_for
 from inspector.models.observe import observe
 from inspector.progress import Reported, Task, progress_of
+from inspector.run.measurements import Measurements, keep
+from inspector.run.report import RECIPE
 from inspector.stats import mean_interval
 from inspector.texts import Given, built_in
 from inspector.verification.text_bench import BATCH_TOKENS, TextBench
@@ -32,8 +38,6 @@ CONTROLS, CURVE_CONTROLS = 20, 3
 """Sets of as many random heads beside the chosen ones, and beside each share of heads."""
 CURVE = (0.25, 0.5, 0.75, 0.9)
 """Shares of all heads, those that look least outside first."""
-RECIPE = 1
-"""The version of a recipe's form."""
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -50,7 +54,9 @@ class WindowableHeads:
             heads, least elsewhere first), share, count, loss (its change, nats a token) and kl (from the unmodified
             model) with intervals over texts; draw (which random set; −1 for none).
         caches: one row per rule that all heads are put under: rule, size (keys), loss and kl as above.
-        facts: the model, texts, tokens, seed, p (of as small a kl among the random sets), verdict.
+        facts: texts, tokens, seed, p (of as small a kl among the random sets), verdict.
+        card: the model's.
+        inputs: the input tokens that heads are chosen on.
     """
 
     window: Window
@@ -58,6 +64,8 @@ class WindowableHeads:
     tests: pd.DataFrame
     caches: pd.DataFrame
     facts: Mapping[str, Any]
+    card: Mapping[str, Any]
+    inputs: Mapping[str, np.ndarray]
 
     @cached_property
     def served(self) -> dict[int, tuple[int, ...]]:
@@ -72,57 +80,46 @@ class WindowableHeads:
 
     def sentences(self) -> list[str]:
         """Which heads, what the test says, and how whole caches do, in words."""
-        w, chosen = self.window, self.tests[self.tests["heads"] == "chosen"]
-        every = len(self.heads)
-        said = [
-            f"{int(self.heads['served'].sum())} of {every} heads place at most {self.facts['most']:.0%} of their "
-            f"attention outside the first {w.first} and the last {w.last} keys; {self.freed:.0%} of the key-value "
-            "heads serve such heads alone."
-        ]
-        if len(chosen):
-            row, random = chosen.iloc[0], self.tests[self.tests["heads"] == "random"]
-            said.append(
-                f"With exactly these under that window the loss changes by {row['loss']:+.4f} nats a token "
-                f"[{row['loss_low']:+.4f}, {row['loss_high']:+.4f}]; KL {row['kl']:.3g}."
-            )
-            if len(random):
-                said.append(
-                    f"With as many random heads, {len(random)} times: {random['loss'].mean():+.4f} "
-                    f"({random['loss'].min():+.4f} to {random['loss'].max():+.4f}); KL {random['kl'].mean():.3g}: "
-                    f"{self.facts['verdict']} (p = {self.facts['p']:.2g})."
-                )
-        rows = self.caches.itertuples()
-        said += [f"All heads, {row.rule}: the loss changes by {row.loss:+.3f}, KL {row.kl:.3g}." for row in rows]
-        return said
+        return list(of_windows(self.heads, self.tests, self.caches, self._facts))
 
     def recipe(self) -> dict[str, Any]:
         """The heads as data, with the test behind them; none where it didn't show that they cost less than others."""
-        chosen = self.tests[self.tests["heads"] == "chosen"]
-        good = bool(len(chosen)) and self.facts["verdict"] == LESS
-        measured = {} if not good else {name: float(chosen.iloc[0][name]) for name in ("loss", "kl")}
-        heads = {str(layer): list(some) for layer, some in self.served.items()} if good else {}
-        window = {"first": self.window.first, "last": self.window.last, "heads": heads, **measured}
-        p = {"p": self.facts["p"]} if good else {}
-        return {"version": RECIPE, "model": self.facts["fingerprint"], "windows": {**window, **p}}
+        kept = self.measurements()
+        found = recipe_of(kept.tables, {kept.part: kept.facts})
+        return {"version": RECIPE, "model": self.card["fingerprint"], **found}
 
     def figure(self) -> go.Figure:
         """Where each head's attention goes: first keys, last keys, elsewhere."""
-        return mass_figure(self.heads, self.window, self.facts["most"])
+        return head_reach(self.heads, self.window.first, self.window.last, self.facts["most"])
 
     def test_figure(self) -> go.Figure:
         """The KL over the share of heads under the window: those that look least outside, beside random ones."""
-        return test_figure(self.tests, len(self.heads), self.window)
+        return window_costs(self.tests, self.window.first, self.window.last)
 
     def caches_figure(self) -> go.Figure:
         """The loss with all heads under one rule, caches of one size."""
-        return caches_figure(self.caches)
+        return eviction_losses(self.caches)
+
+    @property
+    def _facts(self) -> dict[str, Any]:
+        return {"first": self.window.first, "last": self.window.last, **self.facts}
+
+    def measurements(self) -> Measurements:
+        """What is kept of it in a run."""
+        frames = {"windowable_heads": self.heads, "window_tests": self.tests, "evictions": self.caches}
+        return Measurements(NAME, "windows", self.card, self.inputs, tables_of("windows", frames), self._facts)
+
+    def save(self, folder: str | Path) -> Path:
+        """Keep it in a run, beside what else is there; the run is made where it isn't there.
+
+        Raises:
+            RunError: the run is of another model, or can't be opened or written.
+        """
+        return keep(self.measurements(), folder)
 
     def __repr__(self) -> str:
         chosen = int(self.heads["served"].sum())
         return f"<WindowableHeads: {chosen} of {len(self.heads)} under a window of {self.window.size} keys>"
-
-
-LESS, NO_LESS, UNTESTED = "less than random heads", "no less than random heads", "not tested beside random heads"
 
 
 @takes(model=Model)
@@ -180,8 +177,6 @@ def windowable_heads(
     found = pd.DataFrame(tests, columns=TESTS)
     p, verdict = _verdict(found)
     facts = {
-        "model": model.card["name"],
-        "fingerprint": model.current_card()["fingerprint"],
         "texts": [len(chosen_on), len(tested_on)],
         "tokens": length,
         "most": most,
@@ -189,7 +184,8 @@ def windowable_heads(
         "p": p,
         "verdict": verdict,
     }
-    return WindowableHeads(window, table, found, pd.DataFrame(caches), facts)
+    inputs = token_table(chosen_on, model.tokenizer)
+    return WindowableHeads(window, table, found, pd.DataFrame(caches), facts, model.current_card(), inputs)
 
 
 ENDS = ["loss", "loss_low", "loss_high", "kl", "kl_low", "kl_high"]

@@ -1,9 +1,10 @@
 """What it costs to take parts, neurons or weights out of a model, and what becomes of its spikes and sinks."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,10 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from inspector.arguments import meant, takes
-from inspector.batches import TokenSequence
+from inspector.batches import TokenSequence, token_table
+from inspector.detectors.compression.figures import part_costs, set_costs
+from inspector.detectors.compression.kept import NAME, tables_of
+from inspector.detectors.compression.sentences import of_removals
 from inspector.errors import InputError, ModelError
 from inspector.interventions.apply import intervene
 from inspector.interventions.values import zero_ablate
@@ -20,10 +24,10 @@ from inspector.models.conversations import texts_for
 from inspector.models.matrices import matrices_of
 from inspector.progress import Reported, progress_of
 from inspector.pruning.bench import Bench
-from inspector.pruning.figures import parts_figure, shares_figure
 from inspector.pruning.neurons import least_first, neuron_scores
 from inspector.pruning.parts import Part, parts_of
 from inspector.pruning.weights import WAYS, input_norms, sparse
+from inspector.run.measurements import Measurements, keep
 from inspector.sites import Site
 from inspector.texts import Given
 from inspector.verification.text_bench import BATCH_TOKENS, rows_to_measure
@@ -48,73 +52,55 @@ class Removals:
         parts: one row per part: what (layer, attention, mlp, head), layer, head, name.
         neurons: one row per set of neurons: by (least active, smallest weights, random), share of each layer, draw.
         weights: one row per way to take out weights: by (magnitude, wanda, random), share of each row, draw.
-        facts: the model, texts, tokens, seed; and the unmodified model's loss, largest and sink_rate.
+        facts: texts, tokens, seed; and the unmodified model's loss, largest and sink_rate.
+        card: the model's.
+        inputs: the input tokens that costs are measured on.
     """
 
     parts: pd.DataFrame
     neurons: pd.DataFrame
     weights: pd.DataFrame
     facts: Mapping[str, Any]
+    card: Mapping[str, Any]
+    inputs: Mapping[str, np.ndarray]
+
+    @cached_property
+    def sets(self) -> pd.DataFrame:
+        """Neurons and weights in one table, by the column `of`."""
+        return pd.concat([self.neurons.assign(of="neurons"), self.weights.assign(of="weights")], ignore_index=True)
 
     def sentences(self) -> list[str]:
         """What costs most and least, and what makes spikes and sinks go, in words."""
-        facts = self.facts
-        said = [
-            f"The unmodified model: loss {facts['loss']:.3f} nats a token, largest |x| {facts['largest']:,.0f}"
-            + ("." if np.isnan(facts["sink_rate"]) else f", sink rate {facts['sink_rate']:.0%}.")
-        ]
-        for what, rows in self.parts.groupby("what", sort=False):
-            order = rows.sort_values("kl", na_position="last")
-            said.append(
-                f"Of the {len(rows)} {PLURAL[str(what)]} taken out alone, {order.iloc[-1]['name']} costs most "
-                f"({_cost(order.iloc[-1])}) and {order.iloc[0]['name']} least ({_cost(order.iloc[0])})."
-            )
-        said += self._of_phenomena()
-        for table, what in ((self.neurons, "neurons of each layer"), (self.weights, "weights of each row")):
-            for share, rows in table.groupby("share"):
-                means = rows.groupby("by", sort=False)["kl"].mean()
-                costs = ", ".join(f"{by} KL {value:.3g}" for by, value in means.items())
-                said.append(f"Without {share:.0%} of the {what}: {costs}.")
-        return said
-
-    def _of_phenomena(self) -> Iterator[str]:
-        """Parts without which the largest activation, or the sinks, are half of what they are."""
-        rows = self.parts[self.parts["what"] != "layer"]
-        for column, words in (("largest", "the largest |x|"), ("sink_rate", "the sink rate")):
-            half = rows[rows[column] < 0.5 * self.facts[column]].sort_values(column)
-            if len(half):
-                few = zip(half["name"].head(3), half[column].head(3), strict=True)
-                named = ", ".join(f"{name} ({_shown(column, value)})" for name, value in few)
-                yield f"{words[0].upper()}{words[1:]} falls to less than half without {named}" + (
-                    f", and without {len(half) - 3} others." if len(half) > 3 else "."
-                )
+        return list(of_removals(self.parts, self.sets, self.facts))
 
     def figure(self) -> go.Figure:
         """The KL without each part, over the layers."""
-        return parts_figure(self.parts)
+        return part_costs(self.parts)
 
     def neurons_figure(self) -> go.Figure:
         """The KL over the share of neurons taken out."""
-        return shares_figure(self.neurons, "share of each layer's neurons")
+        return set_costs(self.sets.query("of == 'neurons'"))
 
     def weights_figure(self) -> go.Figure:
         """The KL over the share of weights taken out."""
-        return shares_figure(self.weights, "share of each row's weights")
+        return set_costs(self.sets.query("of == 'weights'"))
+
+    def measurements(self) -> Measurements:
+        """What is kept of it in a run."""
+        tables = tables_of("removals", {"removals": self.parts, "removed_sets": self.sets})
+        return Measurements(NAME, "removals", self.card, self.inputs, tables, self.facts)
+
+    def save(self, folder: str | Path) -> Path:
+        """Keep it in a run, beside what else is there; the run is made where it isn't there.
+
+        Raises:
+            RunError: the run is of another model, or can't be opened or written.
+        """
+        return keep(self.measurements(), folder)
 
     def __repr__(self) -> str:
         sets = f"{len(self.neurons)} sets of neurons, {len(self.weights)} of weights"
         return f"<Removals: {len(self.parts)} parts alone, {sets}>"
-
-
-PLURAL = {"layer": "layers", "attention": "layers' attention", "mlp": "MLPs", "head": "heads"}
-
-
-def _shown(column: str, value: float) -> str:
-    return f"{value:.0%}" if column == "sink_rate" else f"{value:,.0f}"
-
-
-def _cost(row: pd.Series) -> str:
-    return f"loss {row['loss']:+.3f}, KL {row['kl']:.3g}"
 
 
 @takes(model=Model)
@@ -155,8 +141,6 @@ def removals(
     whole = len(parts) + len(neurons) + len(weights)
     bench.task = progress_of(progress).task("removing", whole)
     facts = {
-        "model": model.card["name"],
-        "fingerprint": model.current_card()["fingerprint"],
         "texts": [len(rows.measured), len(rows.reference)],
         "tokens": len(rows.measured[0].ids),
         "seed": seed,
@@ -167,6 +151,8 @@ def removals(
         pd.DataFrame([{**named, **bench.without(made())} for named, made in neurons], columns=[*SETS, *COLUMNS]),
         pd.DataFrame([{**named, **bench.without(made())} for named, made in weights], columns=[*SETS, *COLUMNS]),
         facts,
+        model.current_card(),
+        token_table(rows.measured, model.tokenizer),
     )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,11 +11,13 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from inspector.arguments import meant, takes
-from inspector.batches import TokenSequence
+from inspector.batches import TokenSequence, token_table
+from inspector.detectors.compression.figures import quantised_parts, remedy_gains
+from inspector.detectors.compression.kept import NAME, tables_of
+from inspector.detectors.compression.recipe import recipe_of
+from inspector.detectors.compression.sentences import AS_IS, HELPS, of_quantisation, worst_first
 from inspector.detectors.trials import Outcome
 from inspector.errors import InputError
-from inspector.figures.palette import NEUTRAL, VIOLET
-from inspector.figures.style import finish
 from inspector.models import Model
 from inspector.models.beginnings import Beginnings
 from inspector.models.conversations import texts_for
@@ -23,6 +26,8 @@ from inspector.progress import Reported, Task, progress_of
 from inspector.quantisation.apply import Spared, quantised
 from inspector.quantisation.remedies import Found, Remedy, Way, remedies_for
 from inspector.quantisation.schemes import Scheme, scheme
+from inspector.run.measurements import Measurements, keep
+from inspector.run.report import RECIPE
 from inspector.scan import examine
 from inspector.stats import mean_interval
 from inspector.texts import Given
@@ -33,8 +38,6 @@ CONTROLS = 20
 """Random dims, neurons, tokens, layers or matrices beside each remedy: p can be 1/21 at least."""
 WRITES = 0.1
 """Share of a jump that a neuron writes, or cancels, to be called a spike's neuron."""
-RECIPE = 1
-"""The version of a recipe's form."""
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -45,57 +48,40 @@ class Sensitivity:
         scheme: what was tried.
         parts: one row per part: what (all, layer, matrix), layer, part, name; loss (its change, nats a token) and kl
             (from the unmodified model, nats a token), each with its interval over texts; n (texts).
-        remedies: one row per remedy: remedy, spares (in words), loss and kl as above under the scheme with the remedy;
-            gain (how much less the kl is than without it, paired), gain_low, gain_high; controls (how many random ones
-            were tried), control_gain (their mean), p (of as large a gain among them), verdict. What is spared was
-            chosen on the texts of `parts`; gains are measured on as many others.
-        facts: the model, the texts, the seed, and what the spikes are that remedies spare.
+        remedies: one row per remedy, and first the scheme as it is on the same texts: kind, remedy, spares (in words),
+            loss and kl as above under the scheme with the remedy; gain (how much less the kl is than without it,
+            paired), gain_low, gain_high; controls (how many random ones were tried), control_gain (their mean), p (of
+            as large a gain among them), verdict. What is spared was chosen on the texts of `parts`; gains are measured
+            on as many others.
+        facts: the texts, the seed, and what the spikes are that remedies spare.
+        card: the model's.
+        inputs: the input tokens of `parts`.
     """
 
     scheme: Scheme
     parts: pd.DataFrame
     remedies: pd.DataFrame
     facts: Mapping[str, Any]
+    card: Mapping[str, Any]
+    inputs: Mapping[str, np.ndarray]
 
     @cached_property
     def worst(self) -> pd.DataFrame:
         """The matrices, or where these weren't tried one by one the layers, the one that costs most first."""
-        what = "matrix" if (self.parts["what"] == "matrix").any() else "layer"
-        return self.parts[self.parts["what"] == what].sort_values("kl", ascending=False, ignore_index=True)
+        return worst_first(self.parts)
 
     def sentences(self) -> list[str]:
         """What it costs, where, and what helps, in words."""
-        whole = self.parts.iloc[0]
-        said = [f"{self.scheme.name}: {self.scheme.words}."]
-        if not np.isfinite(whole["kl"]):
-            said.append("All together the logits are NaN or infinite: this scheme breaks the model.")
-        else:
-            said.append(
-                f"All together it changes the loss by {whole['loss']:+.3f} nats a token [{whole['loss_low']:+.3f}, "
-                f"{whole['loss_high']:+.3f}]; KL {whole['kl']:.3g} [{whole['kl_low']:.3g}, {whole['kl_high']:.3g}]."
-            )
-        if len(self.worst):
-            first = self.worst.iloc[0]
-            ends = f"[{first['kl_low']:.3g}, {first['kl_high']:.3g}]"
-            said.append(f"Alone {first['name']} costs most: KL {first['kl']:.3g} {ends}.")
-        rows = self.remedies.itertuples()
-        return [*said, *(f"{row.remedy} ({row.spares}): KL {row.kl:.3g}; {row.verdict}." for row in rows)]
+        return list(of_quantisation(self.parts, self.remedies, self.scheme.words))
 
     def recipe(self) -> dict[str, Any]:
         """What to spare, as data: dims, neurons, tokens and modules, named as llm-compressor's `ignore` takes them.
 
         Each comes with the measurement behind it. Only what helped, more than random ones, is in it.
         """
-        helped = self.remedies[self.remedies["verdict"].str.startswith("helps, more")]
-        spikes = self.facts["spikes"]
-        kept = dict(zip(helped["kind"], helped.itertuples(), strict=True))
-        found: dict[str, Any] = {"version": RECIPE, "scheme": self.scheme.name, "model": self.facts["fingerprint"]}
-        for kind, values in (("dims", spikes["dims"]), ("neurons", spikes["neurons"]), ("tokens", spikes["tokens"])):
-            found[kind] = {"spare": values, **_measured(kept[kind])} if kind in kept else {"spare": []}
-        measured = _measured(kept["matrix"]) if "matrix" in kept else {}
-        worst = self.worst[self.worst["what"] == "matrix"].head(1 if measured else 0)
-        alone = [{"name": str(row["name"]), "kl_alone": float(row["kl"])} for _, row in worst.iterrows()]
-        return {**found, "ignore": {"modules": alone, **measured}}
+        kept = self.measurements()
+        found = recipe_of(kept.tables, {kept.part: kept.facts})
+        return {"version": RECIPE, "model": self.card["fingerprint"], **found}
 
     def figure(self) -> go.Figure:
         """What each matrix costs alone, over layers; of layers, where matrices weren't tried.
@@ -105,52 +91,29 @@ class Sensitivity:
         """
         if not len(self.worst):
             raise InputError("No layer and no matrix was tried alone. Measure with each='layer' or 'matrix'.")
-        rows = self.worst.sort_values("layer")
-        figure = go.Figure()
-        for part, mine in rows.groupby("part", sort=False):
-            figure.add_scatter(
-                x=mine["layer"],
-                y=mine["kl"].clip(lower=1e-9),
-                mode="lines+markers",
-                name=str(part or "layer"),
-                hovertemplate="layer %{x}: KL %{y:.4g}<extra>%{fullData.name}</extra>",
-            )
-        figure.update_yaxes(type="log", title="KL alone, nats a token (log)")
-        figure.update_xaxes(title="layer")
-        first = self.worst.iloc[0]
-        return finish(figure, f"{self.scheme.name}: {first['name']} costs most, KL {first['kl']:.3g}")
+        return quantised_parts(self.parts)
 
     def remedy_figure(self) -> go.Figure:
         """The KL under each remedy, on texts that it wasn't chosen on, beside the scheme as it is there."""
-        rows = pd.concat([pd.DataFrame([self.facts["as it is"]]), self.remedies])
-        helps = rows["verdict"].str.startswith("helps, more")
-        figure = go.Figure(
-            go.Bar(
-                y=rows["remedy"],
-                x=rows["kl"],
-                orientation="h",
-                marker={"color": [VIOLET if one else NEUTRAL for one in helps]},
-                error_x={
-                    "type": "data",
-                    "symmetric": False,
-                    "array": rows["kl_high"] - rows["kl"],
-                    "arrayminus": rows["kl"] - rows["kl_low"],
-                },
-                customdata=rows["verdict"],
-                hovertemplate="%{y}: KL %{x:.4g}; %{customdata}<extra></extra>",
-            )
-        )
-        figure.update_yaxes(autorange="reversed", automargin=True)
-        figure.update_xaxes(title="KL from the unmodified model, nats a token")
-        return finish(figure, f"{self.scheme.name}: what sparing a little is worth")
+        return remedy_gains(self.remedies)
+
+    def measurements(self) -> Measurements:
+        """What is kept of it in a run."""
+        tables = tables_of("quantisation", {"quantisation": self.parts, "remedies": self.remedies})
+        facts = {self.scheme.name: {"words": self.scheme.words, **self.facts}}
+        return Measurements(NAME, "quantisation", self.card, self.inputs, tables, facts)
+
+    def save(self, folder: str | Path) -> Path:
+        """Keep it in a run, beside other schemes and what else is there; the run is made where it isn't there.
+
+        Raises:
+            RunError: the run is of another model, or can't be opened or written.
+        """
+        return keep(self.measurements(), folder)
 
     def __repr__(self) -> str:
         whole = self.parts["kl"].iloc[0]
         return f"<Sensitivity to {self.scheme.name}: KL {whole:.3g}, {len(self.parts) - 1} parts alone>"
-
-
-def _measured(row: Any) -> dict[str, float]:
-    return {"kl": row.kl, "gain": row.gain, "gain_low": row.gain_low, "gain_high": row.gain_high, "p": row.p}
 
 
 @takes(model=Model)
@@ -211,9 +174,6 @@ def sensitivity(
     whole = other.outcome(task)
     found = [_tried(remedy, whole, other, task) for remedy in remedies]
     facts = {
-        "as it is": {"remedy": "as it is", "verdict": "", **_ends(whole)},
-        "model": model.card["name"],
-        "fingerprint": model.current_card()["fingerprint"],
         "texts": [len(rows.measured), len(rows.reference)],
         "tokens": len(rows.measured[0].ids),
         "seed": seed,
@@ -222,9 +182,13 @@ def sensitivity(
             "dims": list(spikes.dims),
             "neurons": [list(one) for one in spikes.neurons],
             "tokens": list(spikes.tokens),
+            "prefix": [token for one in remedies if one.kind == "prefix" for token in one.way.prefix],
         },
     }
-    return Sensitivity(plan, table, pd.DataFrame(found, columns=COLUMNS), facts)
+    as_is = {"kind": "", "remedy": AS_IS, "spares": "nothing", "controls": 0, "verdict": "", **_ends(whole)}
+    every = pd.DataFrame([as_is, *found], columns=COLUMNS).assign(scheme=plan.name)
+    inputs = token_table(rows.measured, model.tokenizer)
+    return Sensitivity(plan, table.assign(scheme=plan.name), every, facts, model.current_card(), inputs)
 
 
 COLUMNS = [
@@ -331,7 +295,7 @@ def _verdict(low: float, high: float, p: float) -> str:
         return "no help shown"
     if np.isnan(p):
         return "helps"
-    return "helps, more than random ones" if p < 0.05 else "helps, but no more than random ones"
+    return HELPS if p < 0.05 else "helps, but no more than random ones"
 
 
 def _spikes(model: Model, rows: Sequence[TokenSequence]) -> Spared:

@@ -17,6 +17,9 @@ from inspector.records import Effect, Finding, Findings, Record, Sentence
 from inspector.run import disk, tables
 from inspector.run.refusal import refusal
 
+RECIPE = 1
+"""The version of a recipe's form."""
+
 
 @dataclass(frozen=True, repr=False, eq=False)
 class Report(Record):
@@ -106,6 +109,19 @@ class Report(Record):
         if name not in drawings:
             raise InputError(f"No figure '{name}'.{meant(name, drawings, 40)}")
         return resolve("inspector.show.figures:figure")(self, name, drawings[name])
+
+    def recipe(self) -> dict[str, Any]:
+        """What to spare when the model is made smaller, as data, with the measurements behind it; see docs/recipe.md.
+
+        Raises:
+            InputError: nothing of that was tried in this run.
+        """
+        found: dict[str, Any] = {}
+        for part in self.parts:
+            found |= part.ask("recipe", {})
+        if not found:
+            raise InputError("Nothing was tried in this run that a recipe could be made of. See inspector sensitivity.")
+        return {"version": RECIPE, "model": self.card["fingerprint"], **found}
 
     def __repr__(self) -> str:
         texts = self.settings.get("texts") or self.settings.get("study", {}).get("questions", 0)

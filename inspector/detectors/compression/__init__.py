@@ -1,0 +1,1 @@
+"""What a smaller model would break: quantised, with a cache that forgets, or without some of its parts."""
