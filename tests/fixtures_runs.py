@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from fixtures_cli import TEXT
 from fixtures_tiny import loaded
+from fixtures_tried import tried
 
 from inspector import Evidence, Report, examine, load_model, verify
 from inspector.hallucination.study import Study
@@ -53,9 +54,12 @@ def verified(planted: Model, scanned: Report) -> Report:
 def shelf(
     scanned: Report, verified: Report, unplanted: Model, tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Path]:
-    """Runs: planted and tested-study (verified), empty, nasty, two-layers, study, tiny (with a model), damaged."""
+    """Runs: planted and tested-study (verified), tried (of compression), empty, nasty, two-layers, study, tiny (with a
+    model), damaged.
+    """
     folder = tmp_path_factory.mktemp("shelf")
     verified.save(folder / "planted")
+    tried(scanned, folder / "tried")
     examine(unplanted, TEXTS[:8], ["massive", "sinks"]).save(folder / "empty")
     _nasty(scanned).save(folder / "nasty")
     examine(loaded("LlamaForCausalLM"), random_texts(4, 64, 70), ["massive", "sinks"]).save(folder / "two-layers")

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from fixtures_runs import made_up_study, tested
+from fixtures_tried import tried
 
 from inspector import Report, examine, verify
 from inspector.testing import PlantedSink, PlantedSpike, planted_model
@@ -34,6 +35,7 @@ def todays_study(scan: Report) -> Report:
 
 
 def every(folder: Path) -> list[Path]:
-    """Both runs of format 1, and of today a scan and a study."""
+    """Both runs of format 1, and of today a scan, a study, and a scan with what was tried of compression."""
     scan = todays()
-    return [*earlier(folder), scan.save(folder / "scan"), todays_study(scan).save(folder / "study")]
+    study = todays_study(scan).save(folder / "study")
+    return [*earlier(folder), scan.save(folder / "scan"), study, tried(scan, folder / "tried")]
