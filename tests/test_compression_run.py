@@ -6,9 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from documented import undocumented
 from fixtures_cli import Command
 
 from inspector import compare_models, examine, models, open_run
+from inspector.detectors.compression.schema import TABLES
 from inspector.errors import InputError, RunError
 from inspector.eviction.heads import windowable_heads
 from inspector.eviction.limits import Window
@@ -42,6 +44,7 @@ def test_everything_that_was_tried_is_in_one_run_and_says_and_draws_the_same(
         *("quantisation.a4-tensor", "remedies.a4-tensor", "heads", "windows", "evictions", "removals"),
         *("removed.neurons", "removed.weights", "layers"),
     }
+    assert {name: undocumented(name, report.frame(name)) for name in TABLES} == {name: [] for name in TABLES}
     np.testing.assert_allclose(report.frame("remedies")["kl"], scheme.remedies["kl"])
     assert report.frame("windowable_heads")["served"].tolist() == heads.heads["served"].tolist()
     both = {**scheme.recipe(), **heads.recipe()}

@@ -11,14 +11,19 @@ from transformers.pytorch_utils import Conv1D
 
 from inspector.batches import TokenSequence, batches
 from inspector.errors import InputError, ModelError
+from inspector.interventions.apply import intervene
+from inspector.interventions.values import zero_ablate
 from inspector.models import Model
 from inspector.models.attention_streamed import streamed_attention
+from inspector.models.beginnings import Beginnings
 from inspector.models.matrices import matrices_of, weight_of
 from inspector.models.observe import observe
 from inspector.quantisation.apply import Spared, quantised
+from inspector.quantisation.constants import constants_at, mean_inputs
 from inspector.quantisation.rounding import Rounding
 from inspector.quantisation.schemes import scheme
-from inspector.quantisation.sensitivity import sensitivity
+from inspector.quantisation.sensitivity import _Bench, sensitivity
+from inspector.sites import Site
 from inspector.testing import random_texts, tiny_hf
 from inspector.verification.text_bench import TextBench, rows_to_measure
 
@@ -139,6 +144,67 @@ def test_padding_is_in_no_texts_grid(llama: Model, side: str) -> None:
     together, alone = logits(100), logits(1)
     for text, expected in alone.items():
         torch.testing.assert_close(together[text], expected, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("architecture", architectures(KINDS))
+def test_a_pass_that_begins_at_a_later_block_gives_what_a_whole_one_does(architecture: str) -> None:
+    model = loaded(architecture)
+    rows = [TokenSequence(i, i, 0, tuple(ids)) for i, ids in enumerate(random_texts(4, 6, 20, 1))]
+    known = Beginnings(model)
+    run: list[int] = []
+    handles = [block.register_forward_hook(lambda m, args, out: run.append(1)) for block in _last_modules(model)]
+
+    def losses() -> np.ndarray:
+        return TextBench(model, rows, []).outcome((), ("loss",))["loss"]
+
+    try:
+        with known.kept():
+            whole = losses()
+        run.clear()
+        with known.begun_at(2):
+            assert (losses() == whole).all()
+        begun = len(run)
+        assert known.known and (losses() == whole).all()
+        assert begun < len(run) - begun  # blocks were left out, and are run again afterwards
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _last_modules(model: Model) -> list[nn.Module]:
+    return [module for matrix, module in matrices_of(model).items() if matrix.reads == "neurons"]
+
+
+def test_no_pass_begins_later_where_somebody_else_changes_the_model(llama: Model) -> None:
+    rows = [TokenSequence(0, 0, 0, tuple(random_texts(1, 20, 20, 1)[0]))]
+    known = Beginnings(llama)
+    with intervene(llama, zero_ablate(Site("mlp_out", 0), [3])):
+        with known.kept():
+            changed = TextBench(llama, rows, []).outcome((), ("loss",))["loss"]
+        with known.begun_at(2):
+            assert (TextBench(llama, rows, []).outcome((), ("loss",))["loss"] == changed).all()
+    assert not known.known
+
+
+def test_constants_and_prefixes_are_what_they_say(planted: Model) -> None:
+    rows = [TokenSequence(i, i, 0, (7, *ids)) for i, ids in enumerate(random_texts(4, 15, 15, 1))]
+    name = next(matrix.name for matrix in matrices_of(planted) if matrix.layer == 3 and matrix.reads == "stream")
+    ids = torch.tensor([row.ids for row in rows])
+    means = mean_inputs(planted, rows, 40)
+    torch.testing.assert_close(means[name], _inputs(planted, ids, name).mean(dim=0), rtol=1e-4, atol=1e-4)
+    with quantised(planted, "a4-tensor", only=[name], spared=Spared(constants=constants_at(means, (0, 2)))):
+        got = _inputs(planted, ids, name)
+    assert (got[:, [0, 2]] == means[name][[0, 2]]).all()  # the same in every text
+    with quantised(planted, "a4-tensor", only=[name], spared=Spared(tokens=(0, 2))):
+        kept = _inputs(planted, ids, name)
+    assert (got[:, 3:] == kept[:, 3:]).all()  # a constant is in no text's grid
+    bench = _Bench(planted, TextBench(planted, rows, []), scheme("a4-tensor"))
+    after = bench._after((5, 9))
+    assert [row.ids[:3] for row in after.rows] == [(5, 9, 7)] * 4 and after.start == 2
+    by_hand = planted.logits(torch.tensor([row.ids for row in after.rows]))[:, 2:-1].log_softmax(dim=-1)
+    before = planted.logits(ids)[:, :-1].log_softmax(dim=-1)
+    kl = (before.exp() * (before - by_hand)).sum(dim=-1).mean(dim=-1)
+    np.testing.assert_allclose(after.outcome((), ("kl",))["kl"], kl.numpy(), rtol=1e-3, atol=1e-6)
 
 
 def test_a_text_is_rounded_the_same_beside_any_other(llama: Model) -> None:
