@@ -98,7 +98,8 @@ def _halved(parts: pd.DataFrame, column: str, words: str, whole: float) -> Itera
     shown = (lambda x: f"{x:.0%}") if column == "sink_rate" else (lambda x: f"{x:,.0f}")
     few = zip(half["name"].head(3), half[column].head(3), strict=True)
     named = ", ".join(f"{name} ({shown(value)})" for name, value in few)
-    more = f", and without {len(half) - 3} others" if len(half) > 3 else ""
+    left = len(half) - len(half.head(3))
+    more = f", and without {left} other{'s' * (left > 1)}" if left else ""
     yield f"{words} falls to less than half without {named}{more}."
 
 
