@@ -44,6 +44,7 @@ WORDS: dict[str, dict[str, list[Any]]] = {
     "removed_sets": {"of": ["neurons", "weights"] * 4, "by": ["random", "magnitude"] * 4},
     "differing_layers": {"layer": list(range(ROWS)), "dim": [5] * ROWS},
     "differing_predictions": {"measure": ["kl", "changed", "loss"]},
+    "differing_findings": {"change": ["in both", "appeared", "gone", "moved"] * 2, "unit": [5] * ROWS},
 }
 
 

@@ -9,12 +9,13 @@ import torch
 from fixtures_cli import Command
 from fixtures_tiny import BEHAVIOURS, Words, loaded, with_words
 
-from inspector import ModelDifferences, Site, compare_models, examine, load_model, models
+from inspector import Finding, ModelDifferences, Site, compare_models, examine, load_model, models
+from inspector.analyses.found_in_two import _rows
 from inspector.errors import InputError
 from inspector.figures import error_over_depth
 from inspector.interventions.values import zero_ablate
 from inspector.models import Model
-from inspector.testing import planted_model, random_texts, tiny_hf, tiny_model
+from inspector.testing import PlantedSink, PlantedSpike, planted_model, random_texts, tiny_hf, tiny_model
 
 TEXTS = random_texts(9, 12, 40)
 
@@ -194,3 +195,43 @@ def test_the_command_compares_models_and_runs(
     assert told.code == 0 and "Numbers that both runs have" in told.out
     told = command("compare", str(runs[0]), "other")
     assert told.code == 2 and "is a run, and the other is none" in told.err
+
+
+def test_findings_of_either_model_are_set_side_by_side() -> None:
+    first = planted_model((PlantedSpike(layer=2, dim=5), PlantedSpike(layer=4, dim=9)), (PlantedSink(layer=1, head=2),))
+    second = planted_model(
+        (PlantedSpike(layer=2, dim=5), PlantedSpike(layer=4, dim=11)), (PlantedSink(layer=3, head=0),)
+    )
+    texts = random_texts(8, 64, 70, trigger=7)
+    found = compare_models(first, second, texts)
+    table = found.findings
+    for model, score, gone in (
+        (first, "first", ["in both", "gone", "moved"]),
+        (second, "second", ["in both", "appeared"]),
+    ):
+        scanned = {
+            (one.detector, one.kind, one.layer, one.unit, one.position): one.score
+            for one in examine(model, texts).findings
+        }
+        rows = table[table[score].notna()]
+        places = zip(rows["detector"], rows["kind"], rows["layer"], rows["unit"], rows["position"], strict=True)
+        assert dict(zip(places, rows[score], strict=True)) == pytest.approx(scanned)
+        assert set(rows["change"]) <= {*gone, "moved"}
+    by_unit = table[table["detector"] == "massive"].groupby("unit")["change"].agg(set).to_dict()
+    assert by_unit == {5: {"in both"}, 9: {"gone"}, 11: {"appeared"}}
+    sinks = table[table["detector"] == "sinks"].set_index(["layer", "unit"])["change"].to_dict()
+    assert sinks == {(1, 2): "gone", (3, 0): "appeared"}
+    assert "Massive activation: " in " ".join(found.sentences())
+    assert compare_models(first, second, texts[:2], detectors=[]).findings.empty
+
+
+def test_a_finding_at_another_token_has_moved() -> None:
+    def at(layer: int, unit: int, position: int) -> Finding:
+        return Finding("massive", "massive activation", layer, unit, position, None, 5.0, np.nan, np.nan, 1.0)
+
+    rows = _rows([at(1, 5, 0), at(1, 5, 3), at(2, 6, 0)], [at(1, 5, 4), at(1, 5, 3)])
+    assert [(row["change"], row["position"], row["from_position"]) for row in rows] == [
+        ("in both", 3, None),
+        ("moved", 4, 0),
+        ("gone", 0, None),
+    ]

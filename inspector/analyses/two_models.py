@@ -12,9 +12,11 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
+from inspector.analyses.found_in_two import FoundInTwo
 from inspector.analyses.two_models_reducer import Against, First
 from inspector.arguments import takes
 from inspector.batches import Batch, TokenSequence, batch_apart, batches, token_table, tokenise
+from inspector.detectors.base import Detector
 from inspector.detectors.compression.kept import NAME, tables_of
 from inspector.errors import InputError
 from inspector.interventions.apply import intervene
@@ -49,6 +51,9 @@ class ModelDifferences:
             finite in one of the models).
         by_dim: `[layer, dim]`: squared error.
         names: text of every token id in `top_first` and `top_second`.
+        findings: one row per finding of either model under the detectors' default thresholds: detector, kind, layer,
+            unit, position, change (in both, appeared, gone, or moved: the same unit of the layer elsewhere), first and
+            second (its scores), from_position (of what moved).
     """
 
     first: Mapping[str, Any]
@@ -58,6 +63,7 @@ class ModelDifferences:
     by_text: Mapping[str, Float[np.ndarray, "text layer"]]
     by_dim: Float[np.ndarray, "layer dim"]
     names: Mapping[int, str]
+    findings: pd.DataFrame
 
     @cached_property
     def layers(self) -> pd.DataFrame:
@@ -172,14 +178,23 @@ class ModelDifferences:
             f"The squared error is most uneven after layer {heavy['layer']:.0f}: {heavy['dim_share']:.0%} of it lies "
             f"in dim {heavy['dim']:.0f}, and {heavy['first_token']:.0%} at the texts' first tokens."
         )
-        return said
+        return [*said, *self._found()]
+
+    def _found(self) -> Iterator[str]:
+        """What detectors find in one model alone, or elsewhere."""
+        for kind, rows in self.findings.groupby("kind", sort=False):
+            counts = rows["change"].value_counts()
+            changed = [f"{counts[what]} {what}" for what in ("appeared", "gone", "moved") if what in counts]
+            named = f"{kind}: {counts.get('in both', 0)} in both models"
+            yield f"{named[0].upper()}{named[1:]}{', ' if changed else ''}{', '.join(changed)}."
 
     def measurements(self) -> Measurements:
-        """What is kept of it in a run: layers, predictions, the worst tokens."""
+        """What is kept of it in a run: layers, predictions, the worst tokens, findings of either model."""
         frames = {
             "differing_layers": self.layers,
             "differing_predictions": self.summary,
             "differing_tokens": self.worst(),
+            "differing_findings": self.findings,
         }
         facts = {"second": _named(self.second), "said": self.sentences()}
         inputs = {name: self.inputs[name].to_numpy() for name in ("text", "source", "position", "id", "token")}
@@ -221,6 +236,7 @@ def compare_models(
     interventions: Intervention | Sequence[Intervention] = (),
     bos: bool | None = None,
     window: int | None = None,
+    detectors: Sequence[str | Detector] | None = None,
     progress: Reported = None,
 ) -> ModelDifferences:
     """Run two models on the same tokens, in step, and say where they differ.
@@ -235,6 +251,7 @@ def compare_models(
         interventions: what the second model is run under.
         bos: True prepends one BOS to each text, False none, None does what the first model's tokenizer does.
         window: longer texts are cut into windows of this many tokens; 512 where None.
+        detectors: whose findings in both models are set side by side; all that are installed where None, or none.
         progress: hears of the task `comparing`, in tokens.
 
     Raises:
@@ -245,18 +262,21 @@ def compare_models(
     a_token = first.shape.layers * first.shape.d_model + 4 * first.shape.vocab
     task = progress_of(progress).task("comparing", sum(len(row.ids) for row in rows))
     kept, found = First(), Against(second)
+    seen = FoundInTwo(first, second, detectors)
     for batch in _apart(batches(rows, max(longest, ROOM // a_token), first.pad_id), first, second):
-        observe(first, [batch], [kept])
+        observe(first, [batch], [kept, *seen.first])
         found.first = kept.taken()
         with intervene(second, interventions) if interventions else nullcontext():
-            observe(second, [batch], [found], task=task)
+            observe(second, [batch], [found, *seen.second], task=task)
     by_token, by_row = found.arrays([row.text for row in rows])
     tops = {int(i) for name in ("top_first", "top_second") for i in np.unique(by_token[name])}
     tokenizer = first.tokenizer
     names = {i: f"#{i}" if tokenizer is None else tokenizer.decode([i]) for i in tops}
     table = pd.DataFrame(token_table(rows, tokenizer))[["text", "source", "position", "id", "token"]]
     card = second.current_card() | ({"changed": True} if interventions else {})
-    return ModelDifferences(first.current_card(), card, table, by_token, _by_source(by_row, rows), found.by_dim, names)
+    texts_of = dict(zip(table["id"].tolist(), table["token"].tolist(), strict=True))
+    by_text, findings = _by_source(by_row, rows), seen.table(texts_of)
+    return ModelDifferences(first.current_card(), card, table, by_token, by_text, found.by_dim, names, findings)
 
 
 def _rows(

@@ -71,7 +71,8 @@ def compare(
 
 def _as_json(found: "ModelDifferences") -> dict[str, object]:
     tables = {name: rows_of(getattr(found, name)) for name in ("summary", "layers", "dims")}
-    return {"first": dict(found.first), "second": dict(found.second), **tables, "worst": rows_of(found.worst())}
+    tables |= {"worst": rows_of(found.worst()), "findings": rows_of(found.findings)}
+    return {"first": dict(found.first), "second": dict(found.second), **tables}
 
 
 def _runs(first: Path, second: Path, as_json: bool) -> None:

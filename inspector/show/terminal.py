@@ -221,6 +221,19 @@ def print_differences(found: "ModelDifferences") -> None:
         place = (_text(row.text), _text(row.position), _words(row.before, slice(-30, None)), _token(row.token))
         worst.add_row(f"{row.kl:.3f}", *place, _token(row.top_first), _token(row.top_second))
     console.print(worst)
+    changed = found.findings[found.findings["change"] != "in both"]
+    if len(changed):
+        table = empty_table("Findings that only one of the models has, or has elsewhere", NEUTRAL)
+        for name in ("finding", "layer", "unit", "position", "what", "score in the first", "in the second"):
+            table.add_column(name, justify="left" if name in ("finding", "what") else "right")
+        for row in changed.head(20).itertuples():
+            where = (_text(row.kind), str(row.layer), _whole(row.unit), _whole(row.position), _text(row.change))
+            table.add_row(*where, *("" if pd.isna(score) else f"{score:,.4g}" for score in (row.first, row.second)))
+        console.print(table)
+
+
+def _whole(value: Any) -> str:
+    return "" if pd.isna(value) else str(value)
 
 
 def print_run_differences(numbers: pd.DataFrame, others: Sequence[str]) -> None:

@@ -80,6 +80,14 @@ TABLES: dict[str, dict[str, Column]] = {
         **{name: Column("text") for name in ("before", "token", "after", "top_first", "top_second")},
         "kl": Column("float"),
     },
+    "differing_findings": {
+        "detector": Column("text"),
+        "kind": Column("text"),
+        "layer": _COUNT,
+        **{name: Column("float", low=0) for name in ("unit", "position", "from_position")},
+        "change": Column("text", words=("in both", "appeared", "gone", "moved")),
+        **{name: Column("float") for name in ("first", "second")},
+    },
 }
 """Table → its columns."""
 
@@ -87,7 +95,7 @@ PARTS: dict[str, tuple[str, ...]] = {
     "quantisation": ("quantisation", "remedies"),
     "windows": ("windowable_heads", "window_tests", "evictions"),
     "removals": ("removals", "removed_sets"),
-    "comparison": ("differing_layers", "differing_predictions", "differing_tokens"),
+    "comparison": ("differing_layers", "differing_predictions", "differing_tokens", "differing_findings"),
 }
 """What is measured at once → the tables that are kept of it."""
 
