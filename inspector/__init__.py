@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from inspector.quantisation.apply import Spared, quantised
     from inspector.quantisation.sensitivity import Sensitivity, sensitivity
     from inspector.records import Effect, Evidence, Finding
+    from inspector.run.comparison import Comparison, compare
     from inspector.run.merging import merge
     from inspector.run.report import Report, open_run
     from inspector.scan import examine
@@ -71,6 +72,8 @@ _HOMES = {
     "compare_decoding": "inspector.hallucination.compare_decoding",
     "context_use": "inspector.hallucination.context_use",
     "ContextUse": "inspector.hallucination.context_use",
+    "compare": "inspector.run.comparison",
+    "Comparison": "inspector.run.comparison",
     "compare_models": "inspector.analyses.two_models",
     "ModelDifferences": "inspector.analyses.two_models",
     "Lens": "inspector.analyses.logit_lens",
@@ -81,6 +84,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "Comparison",
     "ContextUse",
     "Effect",
     "Entailment",
@@ -102,6 +106,7 @@ __all__ = [
     "Study",
     "Window",
     "WindowableHeads",
+    "compare",
     "compare_decoding",
     "compare_models",
     "context_use",

@@ -17,10 +17,11 @@ import torch
 from fixtures_tiny import Words, with_words
 
 import inspector
-from inspector import Report, examine, load_model, logit_lens, open_run, verify
+from inspector import Report, Site, compare, examine, intervene, load_model, logit_lens, open_run, verify
 from inspector.errors import InputError, ModelError
 from inspector.hallucination.questions.prompts import Form
 from inspector.hallucination.questions.sets import Question, as_questions
+from inspector.interventions.values import zero_ablate
 from inspector.models import Model
 from inspector.run.differences import unlike
 from inspector.testing import PlantedSpike, planted_model, random_texts, tiny_hf
@@ -392,3 +393,36 @@ def test_dropout_of_one_part_in_training_changes_no_number() -> None:
         part.train()
     assert dropouts and not hf.training and same(plain, examine(model, texts))
     assert all(part.training for part in dropouts)
+
+
+def test_a_report_s_arrays_have_a_name_for_each_axis_in_xarray(
+    scanned: tuple[Model, Report], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, report = scanned
+    tree = report.to_xarray()
+    for name, evidence in report.evidence.items():
+        node = tree[name].to_dataset()
+        assert node.attrs.keys() == evidence.facts.keys()
+        for key, values in evidence.arrays.items():
+            np.testing.assert_array_equal(node[key].to_numpy(), values)
+            named = zip(node[key].dims, evidence.axes[key], strict=True)
+            assert all(axis in (own, f"{own}_2") for axis, own in named)
+    monkeypatch.setitem(sys.modules, "xarray", None)
+    with pytest.raises(InputError, match="xarray is not installed"):
+        report.to_xarray()
+
+
+def test_two_reports_are_compared_in_words_numbers_and_figures(scanned: tuple[Model, Report]) -> None:
+    model, report = scanned
+    with intervene(model, zero_ablate(Site("mlp_out", 2), range(model.shape.d_model))):
+        other = examine(model, random_texts(8, 64, 70, trigger=7))
+    both = compare(report, other)
+    numbers = both.numbers.set_index("number")
+    assert numbers.loc["sink rate at key 0", "difference"] == pytest.approx(
+        numbers.loc["sink rate at key 0", "second"] - numbers.loc["sink rate at key 0", "first"]
+    )
+    assert len(both.sentences()) == 1 + len(numbers) + len(both.unlike) and "numbers" in repr(both)
+    assert both.figures() and all(both.figure(name).data for name in both.figures())
+    assert "<table" in both._repr_html_()
+    with pytest.raises(InputError, match="No figure 'x'"):
+        both.figure("x")

@@ -110,6 +110,34 @@ class Report(Record):
             raise InputError(f"No figure '{name}'.{meant(name, drawings, 40)}")
         return resolve("inspector.show.figures:figure")(self, name, drawings[name])
 
+    def to_xarray(self) -> Any:
+        """Every array with its axes, an `xarray.DataTree` with a node for each detector and control input.
+
+        Facts are the nodes' attributes. An axis name that stands for two lengths in one node gets a number.
+
+        Raises:
+            InputError: xarray isn't installed.
+        """
+        try:
+            import xarray
+        except ImportError as error:
+            raise InputError("xarray is not installed. pip install xarray, or use .evidence.") from error
+        nodes = {}
+        for name, evidence in self.evidence.items():
+            arrays: dict[str, Any] = {}
+            lengths: dict[str, list[int]] = {}
+            for key in sorted(evidence.arrays, key=lambda one: one != "text"):
+                values, axes = evidence.arrays[key], []
+                for axis, length in zip(evidence.axes[key], values.shape, strict=True):
+                    known = lengths.setdefault(axis, [])
+                    if length not in known:
+                        known.append(length)
+                    place = known.index(length)
+                    axes.append(f"{axis}_{place + 1}" if place else axis)
+                arrays[key] = (axes, values)
+            nodes[name] = xarray.Dataset(arrays, attrs=dict(evidence.facts))
+        return xarray.DataTree.from_dict(nodes)
+
     def recipe(self) -> dict[str, Any]:
         """What to spare when the model is made smaller, as data, with the measurements behind it; see docs/recipe.md.
 
