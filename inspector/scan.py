@@ -6,13 +6,11 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-import numpy as np
-
 from inspector.arguments import takes
 from inspector.batches import WINDOW, TokenSequence, batches, token_table, tokenise
 from inspector.detectors.apart import Apart, without_overwriting
 from inspector.detectors.base import Detector, Judge, attempt, bytes_kept, load_detectors, load_judges
-from inspector.detectors.measured import Measured
+from inspector.detectors.measured import Measured, with_sources
 from inspector.detectors.returned import check_returned
 from inspector.detectors.schema import check_evidence, schema_of
 from inspector.detectors.thresholds import in_force
@@ -266,20 +264,6 @@ def _whole(
     if schema is not None:
         check_evidence(schema, name, evidence, card)
     return evidence
-
-
-def with_sources(evidence: Evidence, rows: Sequence[TokenSequence], card: Mapping[str, Any]) -> Evidence:
-    """Evidence that also holds each input row's length and source, and the model it was measured on."""
-    row_of = {row.text: row for row in rows}
-    fed = [row_of[int(text)] for text in evidence["text"]]
-    more = {"source": [row.source for row in fed], "length": [len(row.ids) for row in fed]}
-    return replace(
-        evidence,
-        arrays={**evidence.arrays, **{name: np.array(values, dtype=np.int64) for name, values in more.items()}},
-        axes={**evidence.axes, **dict.fromkeys(more, ("text",))},
-        combine={**evidence.combine, **dict.fromkeys(more, "text")},
-        facts={**evidence.facts, "model": card["fingerprint"]},
-    )
 
 
 def _of_input(model: Model, rows: Sequence[TokenSequence], window: int) -> Iterator[str]:

@@ -23,7 +23,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 if "PYTEST_XDIST_WORKER" in os.environ:
     torch.set_num_threads(1)  # a worker a core; more threads would wait for each other
 
-k_curve.DRAWS = 4  # of 20: they are most of a small study's time; test_selection tries all
+k_curve.DRAWS = 3  # of 20: they are most of a small study's time; test_selection tries all
 
 TOGETHER = {
     "the real model": (

@@ -27,9 +27,9 @@ def questions() -> list[Question]:
 def study(smollm2: Model, questions: list[Question]) -> Study:
     """The real model asked these; fewer bootstraps, draws, shuffles and texts than a user's study has."""
     with pytest.MonkeyPatch.context() as fewer:
-        fewer.setattr(select, "BOOTSTRAPS", 20)
-        fewer.setattr(select, "SHUFFLES", 4)
-        fewer.setattr(select, "RANDOM_DRAWS", 5)
+        fewer.setattr(select, "BOOTSTRAPS", 10)
+        fewer.setattr(select, "SHUFFLES", 2)
+        fewer.setattr(select, "RANDOM_DRAWS", 3)
         fewer.setattr(neuron_states, "TEXTS", TEXTS)
         return study_hallucination(smollm2, questions, sampling=SAMPLING)
 

@@ -33,6 +33,7 @@ WORDS: dict[str, dict[str, list[Any]]] = {
         "scheme": ["w8a8-tensor"] * ROWS,
         "kind": ["", "dims", "neurons", "tokens", "constants", "prefix", "grid", "matrix"],
         "verdict": ["", *["helps, more than random ones"] * (ROWS - 1)],
+        "remedy": ["as it is", "<script>alert(1)</script>", "<a href='https://x.example'>x</a>", *["kept"] * 5],
     },
     "windowable_heads": {"layer": [0, 0, 1, 1, 2, 2, 3, 3], "head": [0, 1] * 4, "kv_head": [0, 0] * 4},
     "window_tests": {"heads": ["chosen", *["random"] * 5, "least elsewhere", "random share"]},

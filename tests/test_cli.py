@@ -52,7 +52,7 @@ def broken_model(tiny: Path, folder: Path, *, file: str = "", keep: int = 0) -> 
     [
         (["--text", ""], ["Text 0 is empty"]),
         (["--text", "w5", "--text", " \n\t"], ["Text 1 is empty"]),
-        (["--text", "w5", "--detectors", "sink"], ["'sink'", "There is: hneurons, massive, sinks"]),
+        (["--text", "w5", "--detectors", "sink"], ["'sink'", "There is: compression, hneurons, massive, sinks"]),
         (["--text", "w5", "--detectors", ","], ["No detector was named"]),
         (["--text", "w5", "--model", "/no/such/folder"], ["/no/such/folder"]),
         (["--text", "w5", "--model", "nothing.gguf"], ["nothing.gguf"]),

@@ -28,6 +28,7 @@ def test_each_built_in_question_has_a_right_a_wrong_and_an_irrelevant_passage() 
         passages(0)
 
 
+@pytest.mark.slow
 def test_a_real_model_follows_a_right_passage_and_a_wrong_one(smollm2: Model, study: Study) -> None:
     rows = passages(8)
     found = context_use(smollm2, rows, study=study)

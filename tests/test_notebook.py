@@ -198,7 +198,8 @@ def tried(what, function, *args, **kwargs):
 for f in functions:
     tried("wrong type", f, object())
     tried("none", f, None)
-    tried("swapped", f, report, report)
+    if f is not inspector.compare:  # which takes just that
+        tried("swapped", f, report, report)
     tried("swapped", f, [[1, 2]], model)
     tried("misspelt", f, model, nonsense=1)
 """

@@ -101,7 +101,7 @@ def _inputs(model: Model, ids: Tensor, name: str) -> Tensor:
     return seen[0]
 
 
-@pytest.mark.parametrize("architecture", architectures(["LlamaForCausalLM", "GPT2LMHeadModel"]))
+@pytest.mark.parametrize("architecture", architectures(["LlamaForCausalLM", "GPT2LMHeadModel", "OPTForCausalLM"]))
 @pytest.mark.parametrize("name", ["a8-tensor", "a4"])
 def test_what_a_matrix_is_given_is_rounded_but_for_what_is_spared(architecture: str, name: str) -> None:
     model, plan = loaded(architecture), scheme(name)
@@ -146,33 +146,33 @@ def test_padding_is_in_no_texts_grid(llama: Model, side: str) -> None:
         torch.testing.assert_close(together[text], expected, rtol=1e-3, atol=1e-3)
 
 
-@pytest.mark.parametrize("architecture", architectures(KINDS))
+@pytest.mark.parametrize(
+    "architecture", architectures([name for name in KINDS if name != "OPTForCausalLM"])
+)  # the bridge hooks its MLPs
 def test_a_pass_that_begins_at_a_later_block_gives_what_a_whole_one_does(architecture: str) -> None:
     model = loaded(architecture)
     rows = [TokenSequence(i, i, 0, tuple(ids)) for i, ids in enumerate(random_texts(4, 6, 20, 1))]
     known = Beginnings(model)
-    run: list[int] = []
-    handles = [block.register_forward_hook(lambda m, args, out: run.append(1)) for block in _last_modules(model)]
+    first = next(module for matrix, module in matrices_of(model).items() if matrix.layer == 0)
 
     def losses() -> np.ndarray:
         return TextBench(model, rows, []).outcome((), ("loss",))["loss"]
 
+    with known.kept():
+        whole = losses()
+    with known.begun_at(2):
+        assert (losses() == whole).all()
+    assert known.known and (losses() == whole).all()
+    with torch.no_grad():
+        kept = first.weight.clone()  # type: ignore[operator]
+        first.weight.zero_()  # type: ignore[operator]
     try:
-        with known.kept():
-            whole = losses()
-        run.clear()
         with known.begun_at(2):
-            assert (losses() == whole).all()
-        begun = len(run)
-        assert known.known and (losses() == whole).all()
-        assert begun < len(run) - begun  # blocks were left out, and are run again afterwards
+            assert (losses() == whole).all()  # its block isn't run
+        assert (losses() != whole).any()  # and is again
     finally:
-        for handle in handles:
-            handle.remove()
-
-
-def _last_modules(model: Model) -> list[nn.Module]:
-    return [module for matrix, module in matrices_of(model).items() if matrix.reads == "neurons"]
+        with torch.no_grad():
+            first.weight.copy_(kept)  # type: ignore[operator]
 
 
 def test_no_pass_begins_later_where_somebody_else_changes_the_model(llama: Model) -> None:
@@ -318,20 +318,25 @@ def test_what_a_scheme_costs_is_measured_whole_by_part_and_with_remedies(planted
     assert remedies.loc["dims", "kl"] == pytest.approx(spared.mean(), rel=1e-5)
     assert remedies.loc["dims", "gain"] == pytest.approx((whole - spared).mean(), rel=1e-4)
     assert remedies.loc["dims", "p"] >= 1 / 4 and remedies.loc["tokens", "gain"] > 0
-    assert found.recipe()["dims"]["spare"] == []  # three controls can't show that it is more than random ones
-    assert len(found.sentences()) == 3 + len(found.remedies) and "costs most" in str(found.figure().layout.title.text)
+    recipe = found.recipe()["schemes"]["a4-tensor"]
+    assert recipe["dims"]["spare"] == []  # three controls can't show that it is more than random ones
+    assert set(found.remedies.loc[found.remedies["controls"] == 3, "verdict"]) <= {
+        *("helps; too few random ones to tell", "no help shown", "makes it worse"),
+    }
+    assert len(found.sentences()) == 2 + len(found.remedies) and "costs most" in str(found.figure().layout.title.text)
     assert found.remedy_figure().data
 
 
+@pytest.mark.slow
 def test_a_remedy_that_beats_every_random_one_is_in_the_recipe(planted: Model) -> None:
     texts = [[7, *ids] for ids in random_texts(32, 70, 80, 0)]
     found = sensitivity(planted, "a4-tensor", texts, each="none", controls=25)
     helped = set(found.remedies.loc[found.remedies["verdict"] == "helps, more than random ones", "kind"])
-    recipe = found.recipe()
+    recipe = found.recipe()["schemes"]["a4-tensor"]
     spared = {kind for kind in ("dims", "neurons", "tokens") if recipe[kind]["spare"]}
     assert spared == helped & {"dims", "neurons", "tokens"} and "tokens" in spared
     assert all(recipe[kind]["p"] < 0.05 for kind in spared)
-    assert recipe["version"] == 1 and recipe["scheme"] == "a4-tensor"
+    assert found.recipe()["version"] == 1
 
 
 def test_a_scheme_that_breaks_the_model_is_a_finding() -> None:

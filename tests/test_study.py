@@ -482,6 +482,7 @@ def test_the_pipeline_reports_every_step_it_said_it_would(
     assert all(done == total for done, total in seen.values()), seen
 
 
+@pytest.mark.slow
 def test_a_set_with_false_premises_in_it_can_be_studied(
     tiny: Model, questions: list[Question], answered: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -187,7 +187,7 @@ def test_the_command_compares_models_and_runs(
     told = command("compare", "one", "other", "--texts", "9")
     assert told.code == 0 and "differs from" in told.out and "Tokens after which predictions differ most" in told.out
     as_json = json.loads(command("compare", "one", "other", "--texts", "9", "--json").out)
-    assert {"first", "second", "summary", "layers", "dims", "worst"} == set(as_json)
+    assert {"first", "second", "summary", "layers", "dims", "worst", "findings"} == set(as_json)
     runs = [tmp_path_factory.mktemp("runs") / name for name in ("a", "b")]
     for number, run in enumerate(runs):
         examine(planted_model(seed=number), TEXTS).save(run)

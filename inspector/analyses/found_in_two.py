@@ -5,7 +5,9 @@ from typing import Any
 
 import pandas as pd
 
+from inspector.batches import TokenSequence
 from inspector.detectors.base import Detector, Reducer, load_detectors
+from inspector.detectors.measured import with_sources
 from inspector.detectors.thresholds import judged
 from inspector.errors import DetectorError
 from inspector.models import Model
@@ -25,12 +27,15 @@ class FoundInTwo:
         self.first: list[Reducer] = [one.reducer(first) for one in self.detectors]
         self.second: list[Reducer] = [one.reducer(second) for one in self.detectors]
 
-    def table(self, names: Mapping[int, str]) -> pd.DataFrame:
+    def table(
+        self, names: Mapping[int, str], rows_read: Sequence[TokenSequence], card: Mapping[str, Any]
+    ) -> pd.DataFrame:
         """One row per finding of either model; see `ModelDifferences.findings`."""
         rows: list[dict[str, Any]] = []
         for one, mine, other in zip(self.detectors, self.first, self.second, strict=True):
             try:
-                before, after = (judged(one, reducer.evidence(), names, {}) for reducer in (mine, other))
+                whole = [with_sources(reducer.evidence(), rows_read, card) for reducer in (mine, other)]
+                before, after = (judged(one, evidence, names, {}) for evidence in whole)
             except DetectorError:
                 continue  # a plugin's own fault, which costs its part only
             rows += _rows(before, after)

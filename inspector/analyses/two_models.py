@@ -275,7 +275,7 @@ def compare_models(
     table = pd.DataFrame(token_table(rows, tokenizer))[["text", "source", "position", "id", "token"]]
     card = second.current_card() | ({"changed": True} if interventions else {})
     texts_of = dict(zip(table["id"].tolist(), table["token"].tolist(), strict=True))
-    by_text, findings = _by_source(by_row, rows), seen.table(texts_of)
+    by_text, findings = _by_source(by_row, rows), seen.table(texts_of, rows, first.card)
     return ModelDifferences(first.current_card(), card, table, by_token, by_text, found.by_dim, names, findings)
 
 

@@ -69,12 +69,14 @@ def write_data(data: Mapping[str, Any], path: Path) -> Path:
     Raises:
         InputError: the place can't be written.
     """
+    from inspector.run.disk import plain
+
     if path.suffix.lower() in (".yaml", ".yml"):
         import yaml
 
-        write_file(path, yaml.safe_dump(dict(data), sort_keys=False, allow_unicode=True))
+        write_file(path, yaml.safe_dump(plain(data), sort_keys=False, allow_unicode=True))
     else:
-        write_file(path, json.dumps(data, indent=2, ensure_ascii=False) + "\n")
+        write_file(path, json.dumps(plain(data), indent=2, ensure_ascii=False) + "\n")
     return path
 
 

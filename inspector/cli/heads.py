@@ -41,7 +41,7 @@ def heads(
     device: Device = None,
     revision: Revision = None,
     trust_remote_code: TrustRemoteCode = False,
-    seed: Annotated[int, typer.Option(help="Seed of the random heads.", min=0)] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the random heads.", min=0, max=2**32 - 1)] = 0,
     overwrite: Overwrite = False,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -54,6 +54,7 @@ def heads(
     from inspector.eviction.heads import windowable_heads
     from inspector.eviction.limits import Window
     from inspector.models import load_model
+    from inspector.run.disk import plain
     from inspector.run.measurements import refuse_other
 
     say(quiet, f"Loading {model} …")
@@ -71,7 +72,7 @@ def heads(
         write_data(found.recipe(), recipe)
     if as_json:
         tables = {name: rows_of(getattr(found, name)) for name in ("heads", "tests", "caches")}
-        print_json({**tables, "facts": dict(found.facts)})
+        print_json({**tables, "facts": plain(found.facts)})
         return
     for sentence in found.sentences():
         print_line(sentence)

@@ -35,7 +35,7 @@ def pruning(
     device: Device = None,
     revision: Revision = None,
     trust_remote_code: TrustRemoteCode = False,
-    seed: Annotated[int, typer.Option(help="Seed of the random sets.", min=0)] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the random sets.", min=0, max=2**32 - 1)] = 0,
     overwrite: Overwrite = False,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -45,6 +45,7 @@ def pruning(
         refuse_table(out, overwrite=overwrite)
     from inspector.models import load_model
     from inspector.pruning.removals import removals
+    from inspector.run.disk import plain
     from inspector.run.measurements import refuse_other
 
     say(quiet, f"Loading {model} …")
@@ -59,7 +60,7 @@ def pruning(
         found.save(run)
     if as_json:
         tables = {name: rows_of(getattr(found, name)) for name in ("parts", "neurons", "weights")}
-        print_json({**tables, "facts": dict(found.facts)})
+        print_json({**tables, "facts": plain(found.facts)})
         return
     for sentence in found.sentences():
         print_line(sentence)

@@ -39,7 +39,7 @@ def sensitivity(
     device: Device = None,
     revision: Revision = None,
     trust_remote_code: TrustRemoteCode = False,
-    seed: Annotated[int, typer.Option(help="Seed of the controls.", min=0)] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the controls.", min=0, max=2**32 - 1)] = 0,
     overwrite: Overwrite = False,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -54,6 +54,7 @@ def sensitivity(
         refuse_data(recipe, overwrite=overwrite)
     from inspector.models import load_model
     from inspector.quantisation.sensitivity import sensitivity as measure
+    from inspector.run.disk import plain
     from inspector.run.measurements import refuse_other
 
     say(quiet, f"Loading {model} …")
@@ -69,7 +70,7 @@ def sensitivity(
     if recipe is not None:
         write_data(found.recipe(), recipe)
     if as_json:
-        print_json({"parts": rows_of(found.parts), "remedies": rows_of(found.remedies), "facts": dict(found.facts)})
+        print_json({"parts": rows_of(found.parts), "remedies": rows_of(found.remedies), "facts": plain(found.facts)})
         return
     for sentence in found.sentences():
         print_line(sentence)

@@ -1,10 +1,11 @@
 """`Measured`: a detector's part of a record, with its evidence, thresholds, findings and frames."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from inspector.detectors.base import Judge, attempt
@@ -14,6 +15,9 @@ from inspector.detectors.thresholds import in_force, judged
 from inspector.errors import InputError
 from inspector.figures.palette import NEUTRAL
 from inspector.records import Effect, Evidence, Finding, Record
+
+if TYPE_CHECKING:
+    from inspector.batches import TokenSequence
 
 
 @dataclass(frozen=True)
@@ -166,3 +170,17 @@ def _whole(given: Any) -> Any:
 def token_names(record: Record) -> dict[int, str]:
     """Text of every token id in the run."""
     return dict(zip(record.tokens["id"].tolist(), record.tokens["token"].tolist(), strict=True))
+
+
+def with_sources(evidence: Evidence, rows: "Sequence[TokenSequence]", card: Mapping[str, Any]) -> Evidence:
+    """Evidence that also holds each input row's length and source, and the model it was measured on."""
+    row_of = {row.text: row for row in rows}
+    fed = [row_of[int(text)] for text in evidence["text"]]
+    more = {"source": [row.source for row in fed], "length": [len(row.ids) for row in fed]}
+    return replace(
+        evidence,
+        arrays={**evidence.arrays, **{name: np.array(values, dtype=np.int64) for name, values in more.items()}},
+        axes={**evidence.axes, **dict.fromkeys(more, ("text",))},
+        combine={**evidence.combine, **dict.fromkeys(more, "text")},
+        facts={**evidence.facts, "model": card["fingerprint"]},
+    )

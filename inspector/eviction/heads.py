@@ -16,7 +16,6 @@ from inspector.detectors.compression.figures import eviction_losses, head_reach,
 from inspector.detectors.compression.kept import NAME, tables_of
 from inspector.detectors.compression.recipe import recipe_of
 from inspector.detectors.compression.sentences import LESS, NO_LESS, UNTESTED, of_windows
-from inspector.detectors.trials import Outcome
 from inspector.errors import InputError, ModelError
 from inspector.eviction.limits import Heads, HeavyHitters, Window, evicted
 from inspector.eviction.reducer import SHARES, TOP, Reach
@@ -26,9 +25,8 @@ from inspector.models.observe import observe
 from inspector.progress import Reported, Task, progress_of
 from inspector.run.measurements import Measurements, keep
 from inspector.run.report import RECIPE
-from inspector.stats import mean_interval
 from inspector.texts import Given, built_in
-from inspector.verification.text_bench import BATCH_TOKENS, TextBench
+from inspector.verification.text_bench import BATCH_TOKENS, TextBench, over_texts
 
 TEXTS, LENGTH, LATER = 16, 256, 64
 """Texts, half of them to choose heads on; tokens of each; and tokens that must be left past the window."""
@@ -36,6 +34,8 @@ MOST = 0.05
 """A head whose attention to keys outside the window is at most this is said to be served by it."""
 CONTROLS, CURVE_CONTROLS = 20, 3
 """Sets of as many random heads beside the chosen ones, and beside each share of heads."""
+LEVEL = 0.05
+"""Of p beside random heads."""
 CURVE = (0.25, 0.5, 0.75, 0.9)
 """Shares of all heads, those that look least outside first."""
 
@@ -179,6 +179,7 @@ def windowable_heads(
     facts = {
         "texts": [len(chosen_on), len(tested_on)],
         "tokens": length,
+        "dtype": model.card["dtype"],
         "most": most,
         "seed": seed,
         "p": p,
@@ -213,6 +214,11 @@ def _rows(model: Model, texts: Given | None, length: int, bos: bool | None) -> l
     if texts is None:
         joined = -(-length // 80)
         parts = built_in(joined * TEXTS)
+        if len(parts) < joined * TEXTS:
+            longest = 80 * (len(parts) // TEXTS)
+            raise InputError(
+                f"Built-in texts make {TEXTS} of {longest} tokens, not of {length}. Give your own (texts=)."
+            )
         given = ["\n\n".join(parts[i * joined : (i + 1) * joined]) for i in range(TEXTS)]
     else:
         given = texts_for(model.tokenizer, texts)
@@ -292,18 +298,15 @@ def _outcome(
     with evicted(model, limit, heads):
         found = bench.outcome((), ("loss", "kl"))
     task.advance()
-    outcome: Outcome = {"loss": found["loss"] - before, "kl": found["kl"]}
-    ends: dict[str, float] = {}
-    for name, values in outcome.items():
-        low, high = mean_interval(values, share=False) if np.isfinite(values).all() else (np.nan, np.nan)
-        ends |= {name: float(values.mean()), f"{name}_low": float(low), f"{name}_high": float(high)}
-    return ends
+    return over_texts({"loss": found["loss"] - before, "kl": found["kl"]})
 
 
 def _verdict(tests: pd.DataFrame) -> tuple[float, str]:
     """Of as small a kl among random sets of heads as the chosen ones have."""
     chosen, random = (tests.loc[tests["heads"] == name, "kl"].to_numpy() for name in ("chosen", "random"))
-    if not len(chosen) or not len(random):
+    if not len(chosen) or not len(random) or not np.isfinite([*chosen, *random]).all():
         return float("nan"), UNTESTED
     p = float((1 + (random <= chosen[0]).sum()) / (1 + len(random)))
-    return p, LESS if p < 0.05 else NO_LESS
+    if p < LEVEL:
+        return p, LESS
+    return p, NO_LESS if 1 / (1 + len(random)) < LEVEL else UNTESTED

@@ -17,7 +17,7 @@ from inspector.arguments import takes
 from inspector.errors import InputError
 from inspector.models import Model
 from inspector.models.attention import AttentionInputs, whole_scores
-from inspector.models.limits import limited
+from inspector.models.attention_limits import limited
 
 Heads = Mapping[int, tuple[int, ...]]
 """Heads by layer."""
@@ -122,7 +122,9 @@ class _Some:
 @takes(model=Model)
 @contextmanager
 def evicted(model: Model, limit: Window | HeavyHitters, heads: Heads | None = None) -> Iterator[None]:
-    """Run the model as if these heads had a small cache, in passes over whole texts, while the context lasts.
+    """Run the model as if these heads had a small cache, while the context lasts.
+
+    Answers are generated without a cache meanwhile, every token computed again, so that what is seen is what is said.
 
     Args:
         model: from `load_model`.

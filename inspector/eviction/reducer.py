@@ -1,6 +1,5 @@
 """Where attention goes by distance, and how many keys hold most of it: what decides which keys a head can lose."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -67,18 +66,10 @@ class Reach:
             for name, values in {**found, **means}.items():
                 self.tally.put(name, site.layer, batch.text, values)
 
-    def merge(self, other: "Reach") -> None:
-        """Take in what another reducer measured on other texts."""
-        self.tally.merge(other.tally)
-
     def evidence(self) -> Evidence:
         """The measurements so far; NaN for texts that no window takes keys from."""
         facts = {"first": self.window.first, "last": self.window.last, "shares": list(SHARES), "top": list(TOP)}
         return self.tally.evidence("reach", AXES, facts)
-
-    def bytes_kept(self, lengths: Sequence[int]) -> int:
-        """Bytes of the rows of these texts."""
-        return 0
 
     def _mass(self, x: AttentionBlock, queries: Tensor) -> Float[Tensor, "batch head query part"]:
         """Attention to the first keys, to the last ones that aren't among the first, and to all others."""

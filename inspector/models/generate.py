@@ -17,7 +17,7 @@ from inspector.models import checks
 from inspector.models.attention import UnsupportedAttention
 from inspector.models.attention_prefix import Prefix, compute_prefix, shared_prefix
 from inspector.models.attention_swap import hooks_inside_attention, own_attention
-from inspector.models.changes import changes_in_force, state_of
+from inspector.models.changes import WHOLE_TEXTS, changes_in_force, state_of
 from inspector.models.evaluating import evaluating
 from inspector.models.model import Model
 from inspector.models.tokenizer_files import check_ids
@@ -107,7 +107,8 @@ class Decoder:
 
     def _usable(self, paths: tuple[ExecutionPath, ...], longest: int) -> tuple[ExecutionPath, ...]:
         """Of the paths those that give the model's own numbers for sequences that get this long."""
-        if hooks_inside_attention(self.model) or longest > (rotary_switch_of(self.model.bridge) or longest):
+        whole = WHOLE_TEXTS in changes_in_force(self.model)
+        if whole or hooks_inside_attention(self.model) or longest > (rotary_switch_of(self.model.bridge) or longest):
             return ("recomputed",)
         chunked = longest > (chunk_of(self.model.bridge) or longest)
         return tuple(path for path in paths if not (chunked and path == "shared"))
@@ -292,7 +293,7 @@ def _proven_paths(model: Model, state: tuple[object, ...]) -> tuple[ExecutionPat
 
 def _execution_paths(model: Model) -> tuple[ExecutionPath, ...]:
     """The execution paths whose logits after a prefix, a prompt and a token are the full forward's, fastest first."""
-    if hooks_inside_attention(model):
+    if hooks_inside_attention(model) or WHOLE_TEXTS in changes_in_force(model):
         return ("recomputed",)
     ids = check_ids(model.tokenizer, model.shape.vocab).to(model.device)[:, :16]
     with own_attention(model.bridge, None):

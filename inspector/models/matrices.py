@@ -14,7 +14,7 @@ from transformers.pytorch_utils import Conv1D
 
 from inspector.errors import ModelError
 from inspector.models.attention_streamed import CacheChange, cache_changed, streamed_attention
-from inspector.models.changes import in_force, known_hook
+from inspector.models.changes import WHOLE_TEXTS, in_force, known_hook
 from inspector.models.model import Model
 
 TensorChange = Callable[[Tensor], Tensor]
@@ -129,7 +129,7 @@ def multiplied(
             stack.enter_context(_multiplying(module, change))
         if cache:
             stack.enter_context(cache_changed(model.bridge, cache))
-        stack.enter_context(in_force(model, told))
+        stack.enter_context(in_force(model, (*told, WHOLE_TEXTS)))
         _refuse_unreached(model, changes)
         yield
 

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from html import escape
 from typing import Any, Literal, Protocol, runtime_checkable
@@ -17,6 +17,7 @@ from transformers.pytorch_utils import Conv1D
 from inspector.batches import TokenSequence
 from inspector.errors import InputError, ModelError
 from inspector.models.before import before
+from inspector.models.counting import counting, told
 from inspector.models.evaluating import evaluating
 from inspector.models.experts import matrix as matrix_of
 from inspector.models.experts import points_of, remove_points
@@ -198,7 +199,8 @@ class Model:
             kwargs |= {"attention_mask": mask.long(), "position_ids": (mask.long().cumsum(-1) - 1).clamp(min=0)}
             if not self.card["takes_position_ids"]:
                 del kwargs["position_ids"]
-        with self.lock:
+        real = torch.ones_like(ids, dtype=torch.bool) if mask is None else mask.bool()
+        with self.lock, told(real) if counting() is None else nullcontext():
             return run(self.bridge, module, **kwargs)
 
 

@@ -14,13 +14,12 @@ from inspector.models import Model
 from inspector.progress import Task
 from inspector.records import Evidence, Finding
 from inspector.sites import Site
-from inspector.stats import mean_interval
-from inspector.verification.text_bench import TextBench
+from inspector.verification.text_bench import TextBench, over_texts
 
 
 def largest_by_text(e: Evidence) -> dict[int, float]:
-    """The largest |x| after any layer, by text."""
-    return dict(zip(e["text"].tolist(), np.nanmax(e["largest"], axis=1).tolist(), strict=True))
+    """The largest |x| after any layer, by text; NaN where one is."""
+    return dict(zip(e["text"].tolist(), e["largest"].max(axis=1).tolist(), strict=True))
 
 
 class Largest:
@@ -82,10 +81,7 @@ class Bench:
             found = self.texts.outcome((), self.metrics)
         if self.task is not None:
             self.task.advance()
-        ends: dict[str, float] = {}
-        for name, values in (("loss", found["loss"] - self.before["loss"]), ("kl", found["kl"])):
-            low, high = mean_interval(values, share=False) if np.isfinite(values).all() else (np.nan, np.nan)
-            ends |= {name: float(values.mean()), f"{name}_low": float(low), f"{name}_high": float(high)}
+        ends = over_texts({"loss": found["loss"] - self.before["loss"], "kl": found["kl"]})
         return {**ends, **{name: self._mean(found, name) for name in ("largest", "sink_rate")}}
 
     @staticmethod

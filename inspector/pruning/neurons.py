@@ -16,13 +16,12 @@ Scores = Mapping[int, Float[np.ndarray, " neuron"]]
 
 
 class _Activity:
-    """Mean |activation| of every neuron, over all tokens."""
+    """Sums |activation| of every neuron over all tokens."""
 
     kinds: tuple[str, ...] = ("neuron",)
 
     def __init__(self) -> None:
         self.total: dict[int, Float[np.ndarray, " neuron"]] = {}
-        self.tokens = 0
 
     def update(self, batch: Batch, site: Site, x: Tensor) -> None:
         """Take in one layer's activations."""

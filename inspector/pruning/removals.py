@@ -78,12 +78,26 @@ class Removals:
         return part_costs(self.parts)
 
     def neurons_figure(self) -> go.Figure:
-        """The KL over the share of neurons taken out."""
-        return set_costs(self.sets.query("of == 'neurons'"))
+        """The KL over the share of neurons taken out.
+
+        Raises:
+            InputError: the model's neurons can't be taken out.
+        """
+        return set_costs(self._some(self.neurons, "neurons"))
 
     def weights_figure(self) -> go.Figure:
-        """The KL over the share of weights taken out."""
-        return set_costs(self.sets.query("of == 'weights'"))
+        """The KL over the share of weights taken out.
+
+        Raises:
+            InputError: the model's matrices can't be changed one by one.
+        """
+        return set_costs(self._some(self.weights, "weights"))
+
+    @staticmethod
+    def _some(rows: pd.DataFrame, of: str) -> pd.DataFrame:
+        if not len(rows):
+            raise InputError(f"No {of} of this model could be taken out, so there is nothing to draw.")
+        return rows.assign(of=of)
 
     def measurements(self) -> Measurements:
         """What is kept of it in a run."""
@@ -117,7 +131,7 @@ def removals(
 
     What is taken out writes 0 to the stream. Neurons are taken out of every layer alike: the least active ones (mean
     |activation| · ‖output weights‖), those with the smallest output weights, and random ones. Weights are taken out of
-    each output's row in all matrices of the blocks: the smallest, the smallest by Wanda's score, and random ones.
+    each output's row in all matrices of the blocks but experts': the smallest, those by Wanda's score, and random ones.
     What scores are measured on are other texts than those on which the cost is.
 
     Args:
@@ -136,6 +150,8 @@ def removals(
     rows = rows_to_measure(model, None if texts is None else texts_for(model.tokenizer, texts), bos)
     bench = Bench(model, rows.measured)
     parts = parts_of(model, heads=each == "head")
+    if not parts:
+        raise ModelError(f"{model.card['architecture']} has no attention and no MLP that can be taken out.")
     neurons = _neuron_sets(model, rows.reference, seed) if model.shape.d_mlp else []
     weights = _weight_sets(model, rows.reference, seed)
     whole = len(parts) + len(neurons) + len(weights)
@@ -143,6 +159,8 @@ def removals(
     facts = {
         "texts": [len(rows.measured), len(rows.reference)],
         "tokens": len(rows.measured[0].ids),
+        "dtype": model.card["dtype"],
+        "experts_apart": any(model.routed(layer) for layer in range(model.shape.layers)),
         "seed": seed,
         **bench.unmodified,
     }
@@ -188,7 +206,10 @@ def _weight_sets(model: Model, rows: Sequence[TokenSequence], seed: int) -> Sets
     """Ways to take out weights; none where the model's matrices can't be changed one by one."""
     if not model.shape.d_mlp or not _has_matrices(model):
         return []
-    norms = input_norms(model, rows, BATCH_TOKENS)
+    try:
+        norms = input_norms(model, rows, BATCH_TOKENS)
+    except ModelError:  # this bridge multiplies by copies of some weights
+        return []
     ways = [(way, draw) for way in WAYS for draw in (range(DRAWS) if way == "random" else [-1])]
     return [
         (

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -108,6 +109,7 @@ def sparse(
     changes: dict[nn.Module, Multiplied] = {}
     for i, (matrix, module) in enumerate(matrices_of(model).items()):
         mine = None if way != "wanda" or norms is None else norms.get(matrix)
-        changes[module] = Multiplied(weights=_Sparse(share, mine, seed * 100_003 + i if way == "random" else None))
+        own = int(np.random.SeedSequence([seed, i]).generate_state(1)[0]) if way == "random" else None
+        changes[module] = Multiplied(weights=_Sparse(share, mine, own))
     with multiplied(model, changes, ("sparse", share, way, seed)):
         yield

@@ -5,13 +5,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from inspector.arguments import takes
 from inspector.errors import InputError
 from inspector.models import Model
-from inspector.models.counting import counting
+from inspector.models.counting import by_text, positions
 from inspector.models.matrices import Matrix, Multiplied, TensorChange, matrices_of, multiplied
 from inspector.quantisation.rounding import Rounding
 from inspector.quantisation.schemes import Scheme, scheme
@@ -72,22 +72,22 @@ class _Inputs:
     constant: tuple[tuple[int, ...], Tensor] | None = None
 
     def __call__(self, x: Tensor) -> Tensor:
-        given = x if x.ndim == 3 else x.unsqueeze(0)
+        given = by_text(x)
         kept = torch.zeros(given.shape[-1], dtype=torch.bool, device=x.device)
         kept[list(self.spared)] = True
-        whole = torch.zeros(given.shape[1], dtype=torch.bool, device=x.device)
-        whole[[token for token in self.tokens if token < given.shape[1]]] = True
-        left = kept | whole.unsqueeze(-1)  # [token, dim]
-        real = counting()
-        if real is not None and real.shape == given.shape[:2]:
-            left = left | ~real.unsqueeze(-1)
+        place = positions(given.shape[0], given.shape[1], x.device)
+        whole = _among(place, self.tokens) | (place < 0)
+        left = kept | whole.unsqueeze(-1)  # [row, token, dim]
         rounded = self.rounding.activations(given.masked_fill(left, 0.0))
         found = torch.where(left, given, rounded)
         if self.constant is not None:
             for position, vector in zip(*self.constant, strict=True):
-                if position < found.shape[1]:
-                    found[:, position] = vector.to(found.dtype)
+                found[place == position] = vector.to(found.dtype)
         return found.reshape(x.shape)
+
+
+def _among(place: Int[Tensor, "row token"], wanted: tuple[int, ...]) -> Bool[Tensor, "row token"]:
+    return torch.isin(place, torch.tensor(wanted, dtype=place.dtype, device=place.device))
 
 
 @dataclass(frozen=True)
@@ -101,10 +101,8 @@ class _Cache:
         return self._rounded(key), self._rounded(value)
 
     def _rounded(self, x: Tensor) -> Tensor:
-        rounded = self.rounding.rows(x)
-        there = [token for token in self.tokens if token < x.shape[2]]
-        rounded[:, :, there] = x[:, :, there]
-        return rounded
+        kept = _among(positions(x.shape[0], x.shape[2], x.device), self.tokens)
+        return torch.where(kept[:, None, :, None], x, self.rounding.rows(x))
 
 
 @takes(model=Model)
@@ -119,8 +117,8 @@ def quantised(
     """Run the model as if its blocks' matrices were quantised, while the context lasts; no weight is touched.
 
     Rounded activations are multiplied by rounded weights: the numbers that a quantised model computes, but for the
-    order in which sums are rounded. Embedding and unembedding stay as they are. Passes over whole texts see all of it;
-    where answers are generated with a cache, keys and values are not rounded.
+    order in which sums are rounded. Embedding and unembedding stay as they are. Answers are generated without a cache
+    meanwhile, every token computed again, so that a grid per text is one.
 
     Args:
         model: from `load_model`.
@@ -179,5 +177,8 @@ def _refuse(model: Model, every: dict[Matrix, nn.Module], only: Collection[str] 
     layers = model.shape.layers_of("neuron")
     if any(layer not in layers or not 0 <= neuron < model.shape.d_mlp for layer, neuron in spared.neurons):
         raise InputError(f"Neurons {spared.neurons[:3]} are to be spared, and not all are there.")
-    if any(token < 0 for token in spared.tokens):
-        raise InputError(f"Positions {spared.tokens} are to be spared. They are counted from 0.")
+    constants = spared.constants
+    if constants is not None and (set(constants.by_matrix) < names or not constants.positions):
+        raise InputError("Constants are to be given for every matrix, at a position or more (constants_at).")
+    if any(token < 0 for token in spared.positions):
+        raise InputError(f"Positions {spared.positions} are to be spared. They are counted from 0.")

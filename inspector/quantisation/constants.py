@@ -8,6 +8,7 @@ from torch import Tensor
 
 from inspector.batches import TokenSequence, batches
 from inspector.models import Model
+from inspector.models.counting import by_text
 from inspector.models.matrices import Multiplied, matrices_of, multiplied
 from inspector.models.observe import observe
 from inspector.quantisation.apply import Constants
@@ -21,10 +22,11 @@ class _Mean:
         self.total: Tensor | None = None
 
     def __call__(self, x: Tensor) -> Tensor:
-        if x.ndim == 3 and x.shape[1] == self.length:
-            here = x.float().sum(dim=0)
+        given = by_text(x)
+        if given.shape[1] == self.length:
+            here = given.float().sum(dim=0)
             self.total = here if self.total is None else self.total + here
-            self.rows += len(x)
+            self.rows += len(given)
         return x
 
 

@@ -92,7 +92,9 @@ def remedies_for(model: Model, plan: Scheme, found: Found, controls: int, rng: n
     if tokens and (plan.activations is not None or plan.cache is not None):
         yield from _of_tokens(model, plan, found, controls, rng)
     if dims and tokens and rounds:
-        yield Remedy("all", "all of these kept", "dims, neurons and positions", Way(found.spikes))
+        kinds = {"dims": dims, "neurons": neurons, "positions": tokens}
+        words = ", ".join(name for name, some in kinds.items() if some)
+        yield Remedy("all", "all of these kept", words, Way(found.spikes))
     if plan.activations is not None and plan.activations.per == "tensor":
         finer = replace(plan, activations=replace(plan.activations, per="row"))
         yield Remedy("grid", "a grid per token", "nothing", Way(plan=finer))
@@ -111,8 +113,10 @@ def _of_tokens(model: Model, plan: Scheme, found: Found, controls: int, rng: np.
     yield Remedy("tokens", "spike tokens kept", words, Way(Spared(tokens=tokens)), random)
     if plan.activations is not None:
         means = mean_inputs(model, found.rows, found.batch)
-        fixed, *others = (Way(Spared(constants=constants_at(means, one))) for one in (tokens, *drawn))
-        yield Remedy("constants", "spike tokens made constant", words, fixed, others)
+        # No random ones: a constant at an ordinary token takes that token away, which can't help.
+        yield Remedy(
+            "constants", "spike tokens made constant", words, Way(Spared(constants=constants_at(means, tokens)))
+        )
     prefix = _prefix(model, found)
     if prefix and max(tokens) < len(prefix):
         random = [Way(prefix=tuple(rng.choice(model.ordinary_ids, len(prefix)).tolist())) for _ in range(controls)]
@@ -161,11 +165,9 @@ def _others(
 
 def _neurons(mine: Sequence[tuple[int, int]], width: int, rng: np.random.Generator) -> tuple[tuple[int, int], ...]:
     """As many other neurons of the same layers."""
-    taken, found = set(mine), list[tuple[int, int]]()
-    for layer, _ in mine:
-        one = (layer, int(rng.integers(width)))
-        while one in taken:
-            one = (layer, int(rng.integers(width)))
-        taken.add(one)
-        found.append(one)
+    found = list[tuple[int, int]]()
+    for layer in dict.fromkeys(layer for layer, _ in mine):
+        here = [neuron for at, neuron in mine if at == layer]
+        left = np.setdiff1d(np.arange(width), here)
+        found += [(layer, int(one)) for one in rng.choice(left, min(len(here), len(left)), replace=False)]
     return tuple(found)

@@ -27,6 +27,10 @@ class Scheme:
     activations: Rounding | None = None
     cache: Rounding | None = None
 
+    def __post_init__(self) -> None:
+        if not re.fullmatch("[a-z0-9-]{1,40}", self.name):
+            raise InputError(f"A scheme named '{printable(self.name)[:40]}'. Use small letters, digits and '-'.")
+
     @property
     def words(self) -> str:
         """What it does, in words."""

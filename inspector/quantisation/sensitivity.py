@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -31,11 +32,13 @@ from inspector.run.report import RECIPE
 from inspector.scan import examine
 from inspector.stats import mean_interval
 from inspector.texts import Given
-from inspector.verification.text_bench import BATCH_TOKENS, TextBench, rows_to_measure
+from inspector.verification.text_bench import BATCH_TOKENS, TextBench, over_texts, rows_to_measure
 
 EACH = ("matrix", "layer", "none")
 CONTROLS = 20
 """Random dims, neurons, tokens, layers or matrices beside each remedy: p can be 1/21 at least."""
+LEVEL = 0.05
+"""Of p beside random ones."""
 WRITES = 0.1
 """Share of a jump that a neuron writes, or cancels, to be called a spike's neuron."""
 
@@ -154,6 +157,8 @@ def sensitivity(
     bench, other = (_Bench(model, TextBench(model, some, []), plan) for some in (rows.measured, rows.reference))
     every = list(matrices_of(model))
     layers = sorted({matrix.layer for matrix in every})
+    if plan.weights is None and plan.activations is None:
+        layers = [layer for layer in layers if layer in model.shape.layers_of("attention")]
     alone: list[tuple[str, Sequence[Matrix]]] = []
     if each != "none":
         alone += [("layer", [m for m in every if m.layer == layer]) for layer in layers]
@@ -178,6 +183,8 @@ def sensitivity(
         "tokens": len(rows.measured[0].ids),
         "seed": seed,
         "controls": controls,
+        "dtype": model.card["dtype"],
+        "blocks": {str(layer): _block([m.name for m in every if m.layer == layer]) for layer in layers},
         "spikes": {
             "dims": list(spikes.dims),
             "neurons": [list(one) for one in spikes.neurons],
@@ -185,10 +192,10 @@ def sensitivity(
             "prefix": [token for one in remedies if one.kind == "prefix" for token in one.way.prefix],
         },
     }
-    as_is = {"kind": "", "remedy": AS_IS, "spares": "nothing", "controls": 0, "verdict": "", **_ends(whole)}
-    every = pd.DataFrame([as_is, *found], columns=COLUMNS).assign(scheme=plan.name)
+    as_is = {"kind": "", "remedy": AS_IS, "spares": "nothing", "controls": 0, "verdict": "", **over_texts(whole)}
+    tried = pd.DataFrame([as_is, *found], columns=COLUMNS).assign(scheme=plan.name)
     inputs = token_table(rows.measured, model.tokenizer)
-    return Sensitivity(plan, table.assign(scheme=plan.name), every, facts, model.current_card(), inputs)
+    return Sensitivity(plan, table.assign(scheme=plan.name), tried, facts, model.current_card(), inputs)
 
 
 COLUMNS = [
@@ -209,7 +216,7 @@ class _Bench:
         """Keep the unmodified streams, so that a part alone is tried from its layer on, where that gives the same."""
         with self.beginnings.kept():
             self.texts.outcome((), ("loss",))
-        with self.beginnings.begun_at(len(self.model.bridge.blocks) // 2):
+        with self.beginnings.begun_at(self.model.shape.layers // 2):
             again = self.texts.outcome((), ("loss",))["loss"]
         if not np.allclose(again, self.before, rtol=0, atol=1e-6):
             self.beginnings.forget()
@@ -248,15 +255,7 @@ def _row(what: str, those: Sequence[Matrix] | None, outcome: Outcome, bench: _Be
     if one is not None:
         place["layer"], place["name"] = one.layer, f"layer {one.layer}" if what == "layer" else one.name
         place["part"] = "" if what == "layer" else one.part
-    return {**place, **_ends(outcome), "n": len(bench.before)}
-
-
-def _ends(outcome: Outcome) -> dict[str, float]:
-    found: dict[str, float] = {}
-    for name, values in outcome.items():
-        low, high = mean_interval(values) if np.isfinite(values).all() else (np.nan, np.nan)
-        found |= {name: float(values.mean()), f"{name}_low": float(low), f"{name}_high": float(high)}
-    return found
+    return {**place, **over_texts(outcome), "n": len(bench.before)}
 
 
 def _tried(remedy: Remedy, whole: Outcome, bench: _Bench, task: Task) -> dict[str, Any]:
@@ -264,21 +263,21 @@ def _tried(remedy: Remedy, whole: Outcome, bench: _Bench, task: Task) -> dict[st
     outcome = bench.outcome(task, remedy.way)
     gain = whole["kl"] - outcome["kl"]
     others = np.array([(whole["kl"] - bench.outcome(task, one)["kl"]).mean() for one in remedy.controls])
-    known = bool(np.isfinite(gain).all())
-    low, high = mean_interval(gain) if known else (np.nan, np.nan)
-    p = float((1 + (others >= gain.mean()).sum()) / (1 + len(others))) if len(others) else float("nan")
+    known = bool(np.isfinite(gain).all() and np.isfinite(others).all())
+    low, high = mean_interval(gain, share=False) if known else (np.nan, np.nan)
+    p = float((1 + (others >= gain.mean()).sum()) / (1 + len(others))) if len(others) and known else float("nan")
     return {
         "kind": remedy.kind,
         "remedy": remedy.name,
         "spares": remedy.words,
-        **_ends(outcome),
+        **over_texts(outcome),
         "gain": float(gain.mean()),
         "gain_low": float(low),
         "gain_high": float(high),
         "controls": len(others),
         "control_gain": float(others.mean()) if len(others) else float("nan"),
         "p": p,
-        "verdict": _verdict(float(low), float(high), p) if known else _unknown(outcome),
+        "verdict": _verdict(float(low), float(high), p, len(others)) if known else _unknown(outcome),
     }
 
 
@@ -288,14 +287,23 @@ def _unknown(outcome: Outcome) -> str:
     return "finite, which the scheme alone is not" if finite else "not finite"
 
 
-def _verdict(low: float, high: float, p: float) -> str:
+def _verdict(low: float, high: float, p: float, controls: int) -> str:
     if high < 0:
         return "makes it worse"
     if low <= 0:
         return "no help shown"
-    if np.isnan(p):
+    if not controls:
         return "helps"
-    return HELPS if p < 0.05 else "helps, but no more than random ones"
+    if p < LEVEL:
+        return HELPS
+    return "helps, but no more than random ones" if 1 / (1 + controls) < LEVEL else "helps; too few random ones to tell"
+
+
+def _block(names: Sequence[str]) -> str:
+    """What a block's matrices are all named by: "model.layers.1."."""
+    parts = [name.split(".") for name in names]
+    same = takewhile(lambda at: len(set(at)) == 1, zip(*parts, strict=False))
+    return "".join(f"{at[0]}." for at in same)
 
 
 def _spikes(model: Model, rows: Sequence[TokenSequence]) -> Spared:
@@ -307,6 +315,9 @@ def _spikes(model: Model, rows: Sequence[TokenSequence]) -> Spared:
     neurons: tuple[tuple[int, int], ...] = ()
     if dims and "massive.writers" in report.frames():
         table = report.frame("massive.writers").dropna(subset=["neuron"])
-        mostly = table[table["share"] >= WRITES]
+        routed = [
+            layer for layer in range(model.shape.layers) if model.routed(layer)
+        ]  # no matrix reads experts' neurons
+        mostly = table[(table["share"] >= WRITES) & ~table["layer"].isin(routed)]
         neurons = tuple(sorted({(int(row.layer), int(row.neuron)) for row in mostly.itertuples()}))
     return Spared(dims, neurons, tokens)

@@ -82,7 +82,7 @@ def _write(record: Record, folder: Path) -> None:
         arrays = {key: np.asarray(array, order="C") for key, array in evidence.arrays.items()}
         path = folder / "evidence" / f"{name}.safetensors"
         # One key: several are written in an order that changes from run to run.
-        save_file(arrays, path, metadata={"about": json.dumps(_plain(about))})
+        save_file(arrays, path, metadata={"about": json.dumps(plain(about))})
         path.chmod((folder / "evidence").stat().st_mode & 0o666)
     tokens = {**record.tokens, "token": [_writable(token) for token in record.tokens["token"]]}
     pd.DataFrame(tokens).to_parquet(folder / "tokens.parquet", index=False)
@@ -111,7 +111,7 @@ def _write(record: Record, folder: Path) -> None:
             for path in files
         },
     }
-    (folder / "run.json").write_text(json.dumps(_plain(about_run), indent=1, ensure_ascii=False), encoding="utf-8")
+    (folder / "run.json").write_text(json.dumps(plain(about_run), indent=1, ensure_ascii=False), encoding="utf-8")
 
 
 def read(folder: str | Path) -> Record:
@@ -178,12 +178,12 @@ def _hash_tokens(tokens: Mapping[str, np.ndarray]) -> str:
     return digest.hexdigest()
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """For JSON: NaN and infinity become null, paths and numpy numbers plain values."""
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, float) and not math.isfinite(value):

@@ -1,5 +1,6 @@
 """What a command measured of a model beside a scan, kept in a run: a new one, or one that is there."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -8,9 +9,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from inspector.errors import RunError
+from inspector.errors import InputError, RunError
 from inspector.records import Evidence, Record
 from inspector.run import disk
+from inspector.run import tables as tables_
+from inspector.run.json_text import parsed
+from inspector.run.refusal import one_line
+from inspector.run.replacing import claim, put_back
 from inspector.run.report import open_run
 
 BY_SCHEME = "scheme"
@@ -44,8 +49,7 @@ def keep(found: Measurements, folder: str | Path) -> Path:
     Raises:
         RunError: the run is of another model or can't be opened or written.
     """
-    path = Path(folder).expanduser()
-    there = (path / "run.json").exists()
+    path, there = _claimed(folder)
     before = _added_to(open_run(path), found, folder) if there else _new(found)
     tables = {
         name: {str(key): table[key].to_numpy() for key in table} for name, table in _merged(before, found).items()
@@ -59,7 +63,26 @@ def keep(found: Measurements, folder: str | Path) -> Path:
             "detectors": list(dict.fromkeys([*before.settings["detectors"], found.detector])),
         },
     )
+    _refuse_unfit(record, found)
     return disk.save(record, path, overwrite=there)
+
+
+def _claimed(folder: str | Path) -> tuple[Path, bool]:
+    """The place, which can be written, and whether a run is there; one whose last save was killed is put back."""
+    put_back(Path(folder).expanduser().absolute())
+    there = (Path(folder).expanduser() / "run.json").exists()
+    return claim(folder, overwrite=there), there
+
+
+def _refuse_unfit(record: Record, found: Measurements) -> None:
+    """Check what would be saved as it will be when it is opened, so that no good run is replaced by one that isn't."""
+    try:
+        parsed(json.dumps(disk.plain(record.evidence[found.detector].facts)))
+        for part in tables_.parts(record):
+            if part.name == found.detector:
+                part.check()
+    except Exception as error:
+        raise InputError(f"What was measured can't be kept: {one_line(error)}. The run is as it was.") from error
 
 
 def refuse_other(folder: str | Path, card: Mapping[str, Any]) -> None:
@@ -68,15 +91,18 @@ def refuse_other(folder: str | Path, card: Mapping[str, Any]) -> None:
     Raises:
         RunError: it is of another model, or can't be opened.
     """
-    if (Path(folder).expanduser() / "run.json").exists():
-        _refuse_other(open_run(folder), card, folder)
+    path, there = _claimed(folder)
+    if there:
+        _refuse_other(open_run(path), card, folder)
 
 
 def _refuse_other(record: Record, card: Mapping[str, Any], folder: str | Path) -> None:
-    if record.card["fingerprint"] != card["fingerprint"]:
-        raise RunError(
-            f"Run '{folder}' is of {record.card['name']}, with other weights than this model's. Choose another place."
-        )
+    for what, name in (("weights", "fingerprint"), ("numbers (dtype)", "dtype")):
+        if record.card[name] != card[name]:
+            raise RunError(
+                f"Run '{folder}' is of {record.card['name']}, with other {what} than this model's. "
+                "Choose another place."
+            )
 
 
 def _new(found: Measurements) -> Record:

@@ -58,6 +58,11 @@ def _refuse(parts: Sequence[Report]) -> None:
     first = parts[0]
     if any("study" in one.settings or one.effects for one in parts):
         raise InputError("Hallucination studies and verified runs can't be merged. Merge scans, then verify.")
+    for one in parts:
+        if apart := [name for name, e in one.evidence.items() if "text" not in e.arrays]:
+            raise InputError(
+                f"A run that keeps other measurements ('{apart[0]}') can't be merged. Merge scans, then measure."
+            )
     for one in parts[1:]:
         for what, mine, other in (
             ("weights", first.card["fingerprint"], one.card["fingerprint"]),

@@ -17,6 +17,7 @@ from inspector.models import Model
 from inspector.models.observe import Observer, observe
 from inspector.resume import digest
 from inspector.sites import Site
+from inspector.stats import mean_interval
 from inspector.texts import Text, built_in
 
 TEXTS, LENGTH = 16, 64
@@ -92,6 +93,15 @@ class TextBench:
 
     def _watch(self, observers: Sequence[Observer]) -> None:
         observe(self.model, batches(self.rows, BATCH_TOKENS, self.model.pad_id), observers)
+
+
+def over_texts(outcome: Outcome) -> dict[str, float]:
+    """Each metric's mean over texts, and its 95 % interval (NAME_low, NAME_high); NaN where a text's isn't finite."""
+    found: dict[str, float] = {}
+    for name, values in outcome.items():
+        low, high = mean_interval(values, share=False) if np.isfinite(values).all() else (np.nan, np.nan)
+        found |= {name: float(values.mean()), f"{name}_low": float(low), f"{name}_high": float(high)}
+    return found
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,13 @@
 """Figures of what compression breaks, and which of them a record has."""
 
+import html
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from inspector.detectors.compression.sentences import HELPS
 from inspector.detectors.measured import Measured
 from inspector.figures.drawing import Drawing, Source
 from inspector.figures.palette import BLUE, NEUTRAL, ORANGE, VIOLET
@@ -27,6 +30,11 @@ LEAST = 1e-9
 WHAT = {"layer": VIOLET, "attention": BLUE, "mlp": ORANGE, "head": NEUTRAL}
 
 
+def _escaped(words: pd.Series) -> list[str]:
+    """A run's own words, as text in a figure."""
+    return [html.escape(str(one)) for one in words]
+
+
 def _error(rows: pd.DataFrame, name: str) -> dict[str, Any]:
     return {
         "type": "data",
@@ -46,7 +54,7 @@ def quantised_parts(parts: pd.DataFrame) -> go.Figure:
             x=mine["layer"],
             y=mine["kl"].clip(lower=LEAST),
             mode="lines+markers",
-            name=str(part or "layer"),
+            name=html.escape(str(part or "layer")),
             hovertemplate="layer %{x}: KL %{y:.4g}<extra>%{fullData.name}</extra>",
         )
     figure.update_yaxes(type="log", title="KL alone, nats a token (log)")
@@ -54,26 +62,27 @@ def quantised_parts(parts: pd.DataFrame) -> go.Figure:
     if not rows["kl"].notna().any():
         return finish(figure, "No part's cost is finite")
     first = rows.loc[rows["kl"].idxmax()]
-    return finish(figure, f"{first['scheme']}: {first['name']} costs most alone, KL {first['kl']:.3g}")
+    named = html.escape(str(first["name"]))
+    return finish(figure, f"{html.escape(str(first['scheme']))}: {named} costs most alone, KL {first['kl']:.3g}")
 
 
 def remedy_gains(remedies: pd.DataFrame) -> go.Figure:
     """The KL under each remedy, beside the scheme as it is on the same texts."""
-    helps = remedies["verdict"].str.startswith("helps, more")
+    helps = remedies["verdict"] == HELPS
     figure = go.Figure(
         go.Bar(
-            y=remedies["remedy"],
+            y=_escaped(remedies["remedy"]),
             x=remedies["kl"],
             orientation="h",
             marker={"color": [VIOLET if one else NEUTRAL for one in helps]},
             error_x=_error(remedies, "kl"),
-            customdata=remedies[["spares", "verdict"]],
+            customdata=remedies[["spares", "verdict"]].map(html.escape),
             hovertemplate="%{y} (%{customdata[0]}): KL %{x:.4g}; %{customdata[1]}<extra></extra>",
         )
     )
     figure.update_yaxes(autorange="reversed", automargin=True)
     figure.update_xaxes(title="KL from the unmodified model, nats a token")
-    scheme = remedies["scheme"].iloc[0]
+    scheme = html.escape(str(remedies["scheme"].iloc[0]))
     return finish(figure, f"{scheme}: what a remedy leaves of the cost (coloured: more than random ones)")
 
 
@@ -132,7 +141,7 @@ def eviction_losses(caches: pd.DataFrame) -> go.Figure:
     """The change of loss with every head under one rule, caches of one size."""
     figure = go.Figure(
         go.Bar(
-            y=caches["rule"],
+            y=_escaped(caches["rule"]),
             x=caches["loss"],
             orientation="h",
             marker={"color": VIOLET},
@@ -154,16 +163,16 @@ def part_costs(parts: pd.DataFrame) -> go.Figure:
             x=rows["layer"],
             y=rows["kl"].clip(lower=LEAST),
             mode="markers" if what == "head" else "lines+markers",
-            name=str(what),
+            name=html.escape(str(what)),
             marker={"color": WHAT[str(what)], "opacity": 0.6 if what == "head" else 1},
-            customdata=rows[["name", "loss"]],
+            customdata=np.stack([_escaped(rows["name"]), rows["loss"]], axis=-1),
             hovertemplate="%{customdata[0]}: KL %{y:.4g}, loss %{customdata[1]:+.4f}<extra></extra>",
         )
     figure.update_yaxes(type="log", title="KL without it, nats a token (log)")
     figure.update_xaxes(title="layer")
     if not parts["kl"].notna().any():
         return finish(figure, "No part's cost is finite")
-    return finish(figure, f"What each part is worth: {parts.loc[parts['kl'].idxmax(), 'name']} most")
+    return finish(figure, f"What each part is worth: {html.escape(str(parts.loc[parts['kl'].idxmax(), 'name']))} most")
 
 
 def set_costs(sets: pd.DataFrame) -> go.Figure:
@@ -174,7 +183,7 @@ def set_costs(sets: pd.DataFrame) -> go.Figure:
             x=rows["share"],
             y=rows["kl"].clip(lower=LEAST),
             mode="markers" if by == "random" else "lines+markers",
-            name=str(by),
+            name=html.escape(str(by)),
             marker={"color": NEUTRAL} if by == "random" else {},
             customdata=rows["loss"],
             hovertemplate="without %{x:.0%}: KL %{y:.4g}, loss %{customdata:+.3f}<extra>%{fullData.name}</extra>",

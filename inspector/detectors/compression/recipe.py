@@ -1,5 +1,6 @@
 """What to spare, as data, from the tables of a run; each entry with the measurement behind it."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,29 +20,31 @@ def recipe_of(tables: Mapping[str, pd.DataFrame], facts: Mapping[str, Any]) -> d
     if parts is not None and remedies is not None:
         found["schemes"] = {}
         for scheme, rows in parts.groupby("scheme", sort=False):
-            spikes = facts["quantisation"][str(scheme)]["spikes"]
-            found["schemes"][str(scheme)] = _spared(rows, remedies[remedies["scheme"] == scheme], spikes)
+            mine = remedies[remedies["scheme"] == scheme]
+            found["schemes"][str(scheme)] = _spared(rows, mine, facts["quantisation"][str(scheme)])
     if "windowable_heads" in tables:
         found["windows"] = _windows(tables["windowable_heads"], tables["window_tests"], facts["windows"])
     return found
 
 
-def _spared(parts: pd.DataFrame, remedies: pd.DataFrame, spikes: Mapping[str, Any]) -> dict[str, Any]:
+def _spared(parts: pd.DataFrame, remedies: pd.DataFrame, facts: Mapping[str, Any]) -> dict[str, Any]:
     """Dims, neurons, tokens, a prefix, and modules as llm-compressor's `ignore` takes them."""
-    helped = remedies[remedies["verdict"] == HELPS].set_index("kind")
+    helped = remedies[remedies["verdict"] == HELPS].drop_duplicates("kind").set_index("kind")
+    spikes = facts["spikes"]
     found: dict[str, Any] = {}
     for kind in ("dims", "neurons", "tokens"):
         found[kind] = {"spare": spikes[kind], **_measured(helped.loc[kind])} if kind in helped.index else {"spare": []}
     if "prefix" in helped.index:
-        found["prefix"] = {"ids": spikes["prefix"], **_measured(helped.loc["prefix"])}
+        found["prefix"] = {"ids": spikes.get("prefix", []), **_measured(helped.loc["prefix"])}
     names: list[str] = []
     measured: dict[str, float] = {}
-    worst = worst_first(parts)
-    if "matrix" in helped.index and len(worst) and worst["what"].iloc[0] == "matrix":
-        names, measured = [str(worst["name"].iloc[0])], _measured(helped.loc["matrix"])
-    elif "layer" in helped.index:
-        layer = parts[parts["what"] == "layer"].sort_values("kl").iloc[-1]["layer"]
-        names, measured = [f"re:.*\\.{int(layer)}\\..*"], _measured(helped.loc["layer"])
+    worst = {what: worst_first(parts[parts["what"] == what]) for what in ("matrix", "layer")}
+    if "matrix" in helped.index and len(worst["matrix"]):
+        names, measured = [str(worst["matrix"]["name"].iloc[0])], _measured(helped.loc["matrix"])
+    elif "layer" in helped.index and len(worst["layer"]):
+        block = facts.get("blocks", {}).get(str(int(worst["layer"]["layer"].iloc[0])), "")
+        if block:
+            names, measured = [f"re:^{re.escape(block)}.*"], _measured(helped.loc["layer"])
     return {**found, "ignore": {"modules": names, **measured}}
 
 

@@ -118,6 +118,7 @@ class Tried(_Facts):
 
     words: str
     spikes: Spikes
+    blocks: dict[str, str] = {}
 
 
 class Windows(_Facts):
@@ -133,9 +134,10 @@ class Windows(_Facts):
 class Removed(_Facts):
     """The unmodified model's numbers."""
 
-    loss: float
-    largest: float
+    loss: float | None
+    largest: float | None
     sink_rate: float | None
+    experts_apart: bool = False
 
 
 class Compared(_Facts):

@@ -11,7 +11,7 @@ from inspector.detectors.shown import TextTable
 AS_IS = "as it is"
 """The remedy that is none."""
 HELPS = "helps, more than random ones"
-LESS, NO_LESS, UNTESTED = "less than random heads", "no less than random heads", "not tested beside random heads"
+LESS, NO_LESS, UNTESTED = "less than random heads", "no less than random heads", "too few random sets to tell"
 PLURAL = {"layer": "layers", "attention": "layers' attention", "mlp": "MLPs", "head": "heads"}
 
 
@@ -70,6 +70,9 @@ def of_windows(
 def of_removals(parts: pd.DataFrame, sets: pd.DataFrame, facts: Mapping[str, Any]) -> Iterator[str]:
     """What costs most and least, and what makes spikes and sinks go."""
     sinks = facts["sink_rate"]
+    if _missing(facts["loss"]) or _missing(facts["largest"]):
+        yield "The unmodified model's loss or streams are not finite, so nothing can be told of its parts."
+        return
     yield (
         f"The unmodified model: loss {facts['loss']:.3f} nats a token, largest |x| {facts['largest']:,.0f}"
         + ("." if _missing(sinks) else f", sink rate {sinks:.0%}.")
@@ -86,7 +89,8 @@ def of_removals(parts: pd.DataFrame, sets: pd.DataFrame, facts: Mapping[str, Any
             yield from _halved(alone, column, words, facts[column])
     for (of, share), rows in sets.groupby(["of", "share"], sort=False):
         costs = ", ".join(f"{by} KL {kl:.3g}" for by, kl in rows.groupby("by", sort=False)["kl"].mean().items())
-        where = "neurons of each layer" if of == "neurons" else "weights of each row"
+        matrices = " outside experts" if facts.get("experts_apart") else ""
+        where = "neurons of each layer" if of == "neurons" else f"weights of each row{matrices}"
         yield f"Without {share:.0%} of the {where}: {costs}."
 
 
@@ -105,7 +109,7 @@ def _halved(parts: pd.DataFrame, column: str, words: str, whole: float) -> Itera
 
 def _missing(value: Any) -> bool:
     """Whether a fact isn't known; NaN is saved as null."""
-    return value is None or bool(np.isnan(value))
+    return value is None or not np.isfinite(value)
 
 
 def _cost(row: pd.Series) -> str:

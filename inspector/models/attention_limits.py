@@ -5,13 +5,13 @@ from contextlib import contextmanager
 
 from inspector.errors import InputError, ModelError
 from inspector.models.attention_streamed import Allowed, attention_limited, streamed_attention
-from inspector.models.changes import in_force
+from inspector.models.changes import WHOLE_TEXTS, in_force
 from inspector.models.model import Model
 
 
 @contextmanager
 def limited(model: Model, limits: Mapping[int, Allowed], told: tuple[object, ...]) -> Iterator[None]:
-    """Have these layers' queries see only the keys that are allowed, in passes over whole texts.
+    """Have these layers' queries see only the keys that are allowed; whoever generates computes every token again.
 
     Args:
         model: from `load_model`.
@@ -30,6 +30,6 @@ def limited(model: Model, limits: Mapping[int, Allowed], told: tuple[object, ...
         model.lock,
         streamed_attention(model.bridge, lambda *seen: None),
         attention_limited(model.bridge, limits),
-        in_force(model, told),
+        in_force(model, (*told, WHOLE_TEXTS)),
     ):
         yield
