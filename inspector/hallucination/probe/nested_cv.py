@@ -176,14 +176,15 @@ def ridge(
 ) -> Float[np.ndarray, " row"]:
     """Log-odds of all rows by an L2 logistic regression on standardised features, fitted on some rows.
 
-    The rows' kinds weigh the same; the penalty is relative to the summed loss, as scikit-learn has it.
+    The rows' kinds weigh the same; the penalty is relative to the summed loss, as scikit-learn has it. Newton's method
+    needs six steps where L-BFGS needs up to hundreds, on neurons that say nearly the same.
     """
     from sklearn.linear_model import LogisticRegression
 
     mean, spread = features[rows].mean(axis=0), features[rows].std(axis=0)
     values = (features - mean) / np.where(spread > 0, spread, 1.0)
     weights = balanced(made_up, rows)[rows] * rows.sum()
-    model = LogisticRegression(C=inverse_penalty, max_iter=500, tol=1e-4)
+    model = LogisticRegression(C=inverse_penalty, solver="newton-cholesky", max_iter=100, tol=1e-4)
     return np.asarray(model.fit(values[rows], made_up[rows], sample_weight=weights).decision_function(values))
 
 
