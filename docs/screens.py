@@ -23,6 +23,7 @@ SCREENS = {
     "sinks": f"/sinks?run=demo&{HEAD}",
     "neurons": "/neurons?run=demo-answers",
     "interventions": "/interventions?run=demo&kind=resid_post&layer=11&unit=507&at=0&op=zero",
+    "compression": "/compression?run=demo",
     "compare": "/compare?run=demo",
     "runs": "/runs",
     "first-visit": "/?run=demo&tour=1",

@@ -14,6 +14,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 import torch
+import transformers
 from fixtures_tiny import Words, with_words
 
 import inspector
@@ -360,6 +361,15 @@ def test_a_released_model_is_the_one_that_was_given_to_the_key(architecture: str
         examine(model, [[1, 2, 3]])
     with pytest.raises(ModelError, match="nothing to give back"):
         model.release()
+
+
+def test_a_model_loaded_from_a_folder_can_be_released_and_saved(tiny_folder: Path, tmp_path: Path) -> None:
+    plain = transformers.AutoModelForCausalLM.from_pretrained(tiny_folder)
+    net = load_model(str(tiny_folder), device="cpu").release()
+    assert list(net.state_dict()) == list(plain.state_dict())
+    net.save_pretrained(tmp_path)
+    again, told = transformers.AutoModelForCausalLM.from_pretrained(tmp_path, output_loading_info=True)
+    assert not told["unexpected_keys"] and list(again.state_dict()) == list(plain.state_dict())
 
 
 def test_a_model_that_can_not_be_loaded_is_left_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:

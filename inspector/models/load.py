@@ -71,7 +71,7 @@ def load_model(
         hf, tokenizer, facts = fetch(
             str(model), tokenizer, _dtype(dtype, backend), backend, revision=revision, own_code=trust_remote_code
         )
-        return _finish(*_bridged(hf.eval(), tokenizer, facts, backend, trust_remote_code), facts)
+        return _first(hf.eval(), tokenizer, facts, backend, trust_remote_code)
 
 
 def asking_dtype(device: str | None = None) -> str:
@@ -100,7 +100,7 @@ def _of_object(
 def _first(
     hf: PreTrainedModel, tokenizer: Any, facts: dict[str, Any], backend: Backend, trust_remote_code: bool
 ) -> Model:
-    """A model that is handed over; it is left as it was where it can't be loaded."""
+    """A model that no bridge is in; it is left as it was where it can't be loaded."""
     try:
         model = _finish(*_bridged(hf, tokenizer, facts, backend, trust_remote_code), facts)
     except BaseException:
