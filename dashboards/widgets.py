@@ -49,11 +49,11 @@ def banner(view: View) -> None:
     where = f"run {view.name}" if view.saved else "this session, not saved"
     revision = card.get("revision") or f"weights {card['fingerprint'][:12]}"
     limits = ", ".join(f"{name} {value:g}" for name, value in state.in_force(view.report).items())
-    facts = [where, card["name"], card["dtype"], revision, view.created, f"thresholds: {limits}"]
+    facts = [where, card["name"], card["dtype"], revision, view.created, f"thresholds: {limits}" if limits else ""]
     said = [html.escape(str(fact)) for fact in facts]
     said[1] = f"<b>{said[1]}</b>"
     chip = "Saved run" if view.saved else "Live run"
-    st.html(f"<div class=banner><span class=chip>{chip}</span>{''.join(f'<span>{one}</span>' for one in said)}</div>")
+    st.html(f"<div class=banner><span class=chip>{chip}</span>{''.join(f'<span>{one}</span>' for one in said if one)}</div>")
 
 
 def open_view() -> View | None:

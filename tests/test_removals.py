@@ -134,7 +134,7 @@ def _every_part_has_its_row(planted: Model, found: Removals) -> None:
     assert len(parts_of(planted, heads=False)) == 3 * layers
     largest = parts[parts["what"] == "mlp"].set_index("layer")["largest"]
     assert largest.drop(index=2).min() > 0.9 * found.facts["largest"] > 2 * largest[2]
-    assert "The largest |x| falls to less than half without the mlp of layer 2" in " ".join(found.sentences())
+    assert "The largest |x| falls to less than half without the MLP of layer 2" in " ".join(found.sentences())
     sinks = parts[(parts["what"] == "attention")].set_index("layer")["sink_rate"]
     assert sinks.notna().all() and (parts["kl"] >= -1e-6).all()
 

@@ -35,7 +35,8 @@ class Part:
         """In words."""
         if self.head is not None:
             return f"head {self.head} of layer {self.layer}"
-        return f"layer {self.layer}" if self.what == "layer" else f"the {self.what} of layer {self.layer}"
+        named = {"layer": f"layer {self.layer}", "mlp": f"the MLP of layer {self.layer}"}
+        return named.get(self.what, f"the {self.what} of layer {self.layer}")
 
     def removed(self, model: Model) -> AbstractContextManager[None]:
         """The model without it, while the context lasts: what it writes to the stream is 0."""
