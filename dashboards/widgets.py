@@ -53,7 +53,8 @@ def banner(view: View) -> None:
     said = [html.escape(str(fact)) for fact in facts]
     said[1] = f"<b>{said[1]}</b>"
     chip = "Saved run" if view.saved else "Live run"
-    st.html(f"<div class=banner><span class=chip>{chip}</span>{''.join(f'<span>{one}</span>' for one in said if one)}</div>")
+    spans = "".join(f"<span>{one}</span>" for one in said if one)
+    st.html(f"<div class=banner><span class=chip>{chip}</span>{spans}</div>")
 
 
 def open_view() -> View | None:
