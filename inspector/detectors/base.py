@@ -80,6 +80,7 @@ class Judge(Protocol):
         sentences(m): `Sentence`s.
         notes(m): what to know before trusting a number; asked for once, after a scan.
         text_tables(m): `TextTable`s, for a terminal.
+        spares(m): `Spares`, what of the model it would keep in full precision when that is quantised.
         recipe(m): plain values, what to do about it when the model is made smaller.
         tiles(m): `Tile`s, at most two.
         headlines(m): `Headline`s, numbers that two runs are compared by.

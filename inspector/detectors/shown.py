@@ -137,6 +137,21 @@ class Screen:
 
 
 @dataclass(frozen=True)
+class Spares:
+    """What a detector would keep in full precision when a model is quantised; whether that helps is then tried.
+
+    Args:
+        dims: of the residual stream.
+        neurons: (layer, neuron).
+        tokens: positions.
+    """
+
+    dims: frozenset[int] = frozenset()
+    neurons: frozenset[tuple[int, int]] = frozenset()
+    tokens: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True)
 class Suggestion:
     """A change that is worth trying first: of what kind of site, in which layer, of which unit, at which token, how."""
 

@@ -13,12 +13,15 @@ import plotly.graph_objects as go
 
 from inspector.arguments import meant, takes
 from inspector.batches import TokenSequence, token_table
+from inspector.detectors.base import Detector, attempt, load_detectors
 from inspector.detectors.compression.figures import quantised_parts, remedy_gains
 from inspector.detectors.compression.kept import NAME, tables_of
 from inspector.detectors.compression.recipe import recipe_of
 from inspector.detectors.compression.sentences import AS_IS, HELPS, of_quantisation, worst_first
+from inspector.detectors.measured import Measured
+from inspector.detectors.shown import Spares
 from inspector.detectors.trials import Outcome
-from inspector.errors import InputError
+from inspector.errors import DetectorError, InputError
 from inspector.models import Model
 from inspector.models.beginnings import Beginnings
 from inspector.models.conversations import texts_for
@@ -39,8 +42,6 @@ CONTROLS = 20
 """Random dims, neurons, tokens, layers or matrices beside each remedy: p can be 1/21 at least."""
 LEVEL = 0.05
 """Of p beside random ones."""
-WRITES = 0.1
-"""Share of a jump that a neuron writes, or cancels, to be called a spike's neuron."""
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -307,17 +308,21 @@ def _block(names: Sequence[str]) -> str:
 
 
 def _spikes(model: Model, rows: Sequence[TokenSequence]) -> Spared:
-    """What a scan calls massive: its dims, the neurons that write most of it, and the positions where it is."""
-    report = examine(model, [row.ids for row in rows], detectors=["massive"], bos=False)
-    found = [one for one in report.findings if one.detector == "massive"]
-    dims = tuple(sorted({one.unit for one in found if one.unit is not None}))
-    tokens = tuple(sorted({one.position for one in found if one.position is not None}))
-    neurons: tuple[tuple[int, int], ...] = ()
-    if dims and "massive.writers" in report.frames():
-        table = report.frame("massive.writers").dropna(subset=["neuron"])
-        routed = [
-            layer for layer in range(model.shape.layers) if model.routed(layer)
-        ]  # no matrix reads experts' neurons
-        mostly = table[(table["share"] >= WRITES) & ~table["layer"].isin(routed)]
-        neurons = tuple(sorted({(int(row.layer), int(row.neuron)) for row in mostly.itertuples()}))
-    return Spared(dims, neurons, tokens)
+    """What detectors would spare after a scan of these texts; experts' neurons, which no matrix reads, are left out."""
+    asked = [one for one in load_detectors() if hasattr(one, "spares")]
+    if not asked:
+        return Spared()
+    report = examine(model, [row.ids for row in rows], asked, bos=False)
+    spares = [Spares() if (part := report.part(one.name)) is None else _spared(one, part) for one in asked]
+    neurons = {(layer, neuron) for one in spares for layer, neuron in one.neurons if not model.routed(layer)}
+    dims, tokens = ({unit for one in spares for unit in getattr(one, name)} for name in ("dims", "tokens"))
+    return Spared(tuple(sorted(dims)), tuple(sorted(neurons)), tuple(sorted(tokens)))
+
+
+def _spared(detector: Detector, part: Measured) -> Spares:
+    """What one detector would spare; nothing where it fails, which costs its part only."""
+    try:
+        found: Spares = attempt(detector, "spares", lambda: detector.spares(part))  # type: ignore[attr-defined]
+        return found
+    except DetectorError:
+        return Spares()

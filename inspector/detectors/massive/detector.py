@@ -20,7 +20,7 @@ from inspector.detectors.massive.schema import SCHEMA
 from inspector.detectors.massive.terms import TERMS
 from inspector.detectors.massive.thresholds import DEFAULTS, SCALE_FREE, Thresholds, medians
 from inspector.detectors.measured import Measured
-from inspector.detectors.shown import Headline, Screen, Suggestion, TextTable, Tile
+from inspector.detectors.shown import Headline, Screen, Spares, Suggestion, TextTable, Tile
 from inspector.figures.drawing import Drawing
 from inspector.figures.palette import ORANGE
 from inspector.records import Evidence, Finding, Sentence
@@ -28,6 +28,9 @@ from inspector.stats import mean_known
 
 if TYPE_CHECKING:
     from inspector.models import Model
+
+WRITES = 0.1
+"""Share of a jump that a neuron writes, or cancels, to be called a spike's neuron."""
 
 
 class Massive:
@@ -121,6 +124,16 @@ class Massive:
         top = plateaus.iloc[0]
         position = None if pd.isna(top["position"]) else int(top["position"])
         return Suggestion("resid_post", int(top["first"]), int(top["dim"]), position, "zero")
+
+    def spares(self, m: Measured) -> Spares:
+        """Dims and tokens of what is flagged, and the neurons that write a tenth of a spike or more, or cancel it."""
+        dims = frozenset(one.unit for one in m.findings if one.unit is not None)
+        tokens = frozenset(one.position for one in m.findings if one.position is not None)
+        if not dims or not m.has("writers"):
+            return Spares(dims, tokens=tokens)
+        table = m.frame("writers").dropna(subset=["neuron"])
+        mostly = table.loc[table["share"] >= WRITES, ["layer", "neuron"]].astype(int)
+        return Spares(dims, frozenset(mostly.itertuples(index=False, name=None)), tokens)
 
     def sizes(self, m: Measured, kind: str, layer: int) -> Sequence[float] | None:
         """The largest |x| of each dim of the stream."""
