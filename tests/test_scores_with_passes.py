@@ -148,6 +148,9 @@ def test_what_cannot_be_known_of_these_answers_is_left_out(llama: Model) -> None
     found, notes = measure_all(passes_of(model, form, [long, *ANSWERS[1:]]), Task("scoring"))
     assert "predictive entropy" not in found and "RAUQ" in found
     assert len(notes) == 1 and "predictive entropy was left out. Answer '0' (a sample of it)" in notes[0]
+    silent = replace(ANSWERS[0], ids=ANSWERS[0].ids[:1], texts=ANSWERS[0].texts[:1])
+    found, notes = measure_all(passes_of(model, form, [silent, *ANSWERS[1:]]), Task("scoring"))
+    assert notes == [f"predictive entropy was left out. 1 of {len(ANSWERS)} answers have no sample with tokens."]
 
 
 def test_an_answer_that_is_certain_at_each_token_has_no_uncertainty_and_one_without_chance_a_finite_one() -> None:

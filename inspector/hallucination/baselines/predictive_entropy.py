@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from inspector.errors import InputError
 from inspector.hallucination.answers.cett import Uncertainty
 from inspector.hallucination.answers.samples import samples_of
 from inspector.hallucination.baselines.contract import MeasuredScore, Passes
@@ -10,10 +11,16 @@ from inspector.printable import printable
 
 
 def measure(passes: Passes) -> np.ndarray | None:
-    """Entropy in nats; None where an answer has fewer than two samples with tokens."""
+    """Entropy in nats; None where no answer has samples.
+
+    Raises:
+        InputError: an answer has no sample with tokens, and others have.
+    """
     samples = samples_of(passes.meter, passes.answers)
-    if any(len(row) < 2 for row in samples):
+    if not any(samples):
         return None
+    if lacking := sum(not row for row in samples):
+        raise InputError(f"{lacking} of {len(samples)} answers have no sample with tokens.")
     pairs = [(number, ids) for number, row in enumerate(samples) for ids in dict.fromkeys(row)]
     own = [passes.answers[number] for number, _ in pairs]
     names = [f"'{printable(one.question.id)}' (a sample of it)" for one in own]
