@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ import torch
 from fixtures_cli import Command
 from fixtures_tiny import BEHAVIOURS, Words, loaded, with_words
 
-from inspector import Finding, ModelDifferences, Site, compare_models, examine, load_model, models
+from inspector import Evidence, Finding, ModelDifferences, Site, compare_models, examine, load_model, models
 from inspector.analyses.found_in_two import _rows
 from inspector.errors import InputError
 from inspector.figures import error_over_depth
@@ -223,6 +224,45 @@ def test_findings_of_either_model_are_set_side_by_side() -> None:
     assert sinks == {(1, 2): "gone", (3, 0): "appeared"}
     assert "Massive activation: " in " ".join(found.sentences())
     assert compare_models(first, second, texts[:2], detectors=[]).findings.empty
+
+
+class Failing:
+    """A detector that fails where it is asked to."""
+
+    kinds: tuple[str, ...] = ("resid_post",)
+
+    def __init__(self, where: str) -> None:
+        self.name, self.where = f"fails_in_{where}", where
+
+    def reducer(self, model: Model) -> "Failing":
+        if self.where == "reducer":
+            raise ValueError("no reducer")
+        return self
+
+    def update(self, batch: Any, site: Site, x: torch.Tensor) -> None:
+        if self.where == "update":
+            raise ValueError("no update")
+        if self.where == "overwriting":
+            x.zero_()
+
+    def merge(self, other: "Failing") -> None:
+        raise NotImplementedError
+
+    def evidence(self) -> Evidence:
+        arrays = {"text": np.arange(2)} if self.where == "judge" else {"rows": np.arange(2)}
+        return Evidence(self.name, arrays, dict.fromkeys(arrays, ("text",)), dict.fromkeys(arrays, "text"), {})
+
+    def judge(self, evidence: Evidence, names: Any) -> list[Finding]:
+        raise ValueError("no judgement")
+
+
+@pytest.mark.parametrize("where", ["reducer", "update", "overwriting", "evidence", "judge"])
+def test_a_detector_that_fails_costs_its_own_part_only(where: str) -> None:
+    first, second = loaded("LlamaForCausalLM"), other("LlamaForCausalLM")
+    plain = compare_models(first, second, TEXTS[:2], detectors=[])
+    found = compare_models(first, second, TEXTS[:2], detectors=[Failing(where), "massive"])
+    assert found.summary["value"].tolist() == plain.summary["value"].tolist()
+    assert len(found.notes) == 1 and f"fails_in_{where}" in found.notes[0] and found.notes[0] in found.sentences()
 
 
 def test_a_finding_at_another_token_has_moved() -> None:

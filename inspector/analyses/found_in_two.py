@@ -1,12 +1,14 @@
 """What detectors find in two models on the same tokens: what both have, what appeared, went, or moved."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import pandas as pd
 
 from inspector.batches import TokenSequence
-from inspector.detectors.base import Detector, Reducer, load_detectors
+from inspector.detectors.apart import Apart
+from inspector.detectors.base import Detector, attempt
 from inspector.detectors.measured import with_sources
 from inspector.detectors.thresholds import judged
 from inspector.errors import DetectorError
@@ -17,30 +19,65 @@ COLUMNS = ["detector", "kind", "layer", "unit", "position", "change", "first", "
 
 
 class FoundInTwo:
-    """Two models' reducers of every installed detector that both have the sites for."""
+    """Two models' reducers of each detector that both have the sites for; one that fails costs its own part only.
 
-    def __init__(self, first: Model, second: Model, wanted: Sequence[str | Detector] | None) -> None:
-        every = load_detectors() if wanted is None else load_detectors(wanted) if wanted else []
-        self.detectors = [
-            one for one in every if all(model.shape.has(kind) for model in (first, second) for kind in one.kinds)
-        ]
-        self.first: list[Reducer] = [one.reducer(first) for one in self.detectors]
-        self.second: list[Reducer] = [one.reducer(second) for one in self.detectors]
+    Args:
+        first, second: the models.
+        detectors: whose findings are wanted.
+    """
 
-    def table(
-        self, names: Mapping[int, str], rows_read: Sequence[TokenSequence], card: Mapping[str, Any]
-    ) -> pd.DataFrame:
+    def __init__(self, first: Model, second: Model, detectors: Sequence[Detector]) -> None:
+        self.faults: list[str] = []
+        self.pairs: list[tuple[Apart, Apart]] = []
+        for one in detectors:
+            if lacking := [kind for kind in one.kinds if not (first.shape.has(kind) and second.shape.has(kind))]:
+                self.faults.append(f"{one.name} was left out: one of the models has no {lacking[0]} that can be read.")
+                continue
+            try:
+                made = [attempt(one, "reducer", partial(one.reducer, model)) for model in (first, second)]
+            except DetectorError as error:
+                self.faults.append(str(error))
+            else:
+                self.pairs.append((Apart(one, made[0]), Apart(one, made[1])))
+
+    @property
+    def first(self) -> list[Apart]:
+        """What watches the first model."""
+        return [mine for mine, _ in self.pairs]
+
+    @property
+    def second(self) -> list[Apart]:
+        """What watches the second."""
+        return [other for _, other in self.pairs]
+
+    def table(self, names: Mapping[int, str], read: Sequence[TokenSequence], card: Mapping[str, Any]) -> pd.DataFrame:
         """One row per finding of either model; see `ModelDifferences.findings`."""
         rows: list[dict[str, Any]] = []
-        for one, mine, other in zip(self.detectors, self.first, self.second, strict=True):
+        for pair in self.pairs:
             try:
-                whole = [with_sources(reducer.evidence(), rows_read, card) for reducer in (mine, other)]
-                before, after = (judged(one, evidence, names, {}) for evidence in whole)
-            except DetectorError:
-                continue  # a plugin's own fault, which costs its part only
-            rows += _rows(before, after)
+                before, after = (_judged(one, names, read, card) for one in pair)
+            except DetectorError as error:
+                self.faults.append(str(error))
+            else:
+                rows += _rows(before, after)
         table = pd.DataFrame(rows, columns=COLUMNS)
         return table.astype({"unit": "Int64", "position": "Int64", "from_position": "Int64"})
+
+
+def _judged(
+    one: Apart, names: Mapping[int, str], read: Sequence[TokenSequence], card: Mapping[str, Any]
+) -> Sequence[Finding]:
+    """What was found in one model.
+
+    Raises:
+        DetectorError: the detector failed somewhere.
+    """
+    if one.fault:
+        raise DetectorError(one.fault)
+    evidence = attempt(one.detector, "evidence", one.reducer.evidence)
+    whole = attempt(one.detector, "evidence", partial(with_sources, evidence, read, card))
+    found: Sequence[Finding] = attempt(one.detector, "judge", partial(judged, one.detector, whole, names, {}))
+    return found
 
 
 def _rows(before: Sequence[Finding], after: Sequence[Finding]) -> list[dict[str, Any]]:

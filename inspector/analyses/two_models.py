@@ -1,6 +1,6 @@
 """`compare_models`: two models on the same tokens, layer by layer and token by token."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,7 +16,8 @@ from inspector.analyses.found_in_two import FoundInTwo
 from inspector.analyses.two_models_reducer import Against, First
 from inspector.arguments import takes
 from inspector.batches import Batch, TokenSequence, batch_apart, batches, token_table, tokenise
-from inspector.detectors.base import Detector
+from inspector.detectors.apart import without_overwriting
+from inspector.detectors.base import Detector, load_detectors
 from inspector.detectors.compression.kept import NAME, tables_of
 from inspector.errors import InputError
 from inspector.interventions.apply import intervene
@@ -54,6 +55,7 @@ class ModelDifferences:
         findings: one row per finding of either model under the detectors' default thresholds: detector, kind, layer,
             unit, position, change (in both, appeared, gone, or moved: the same unit of the layer elsewhere), first and
             second (its scores), from_position (of what moved).
+        notes: detectors that were left out, and why.
     """
 
     first: Mapping[str, Any]
@@ -64,6 +66,7 @@ class ModelDifferences:
     by_dim: Float[np.ndarray, "layer dim"]
     names: Mapping[int, str]
     findings: pd.DataFrame
+    notes: tuple[str, ...] = ()
 
     @cached_property
     def layers(self) -> pd.DataFrame:
@@ -167,7 +170,7 @@ class ModelDifferences:
                 f"{layers['lost'].max():,.0f} tokens, which no number here counts."
             )
         if not (layers["relative_error"] > 0).any():
-            return [*said, "No layer's stream differs."]
+            return [*said, "No layer's stream differs.", *self.notes]
         most = layers.loc[layers["relative_error"].idxmax()]
         said.append(
             f"A token's stream is off by {layers['relative_error'].iloc[-1]:.1%} of its size after the last layer; "
@@ -178,7 +181,7 @@ class ModelDifferences:
             f"The squared error is most uneven after layer {heavy['layer']:.0f}: {heavy['dim_share']:.0%} of it lies "
             f"in dim {heavy['dim']:.0f}, and {heavy['first_token']:.0%} at the texts' first tokens."
         )
-        return [*said, *self._found()]
+        return [*said, *self._found(), *self.notes]
 
     def _found(self) -> Iterator[str]:
         """What detectors find in one model alone, or elsewhere."""
@@ -261,13 +264,20 @@ def compare_models(
     longest = max(len(row.ids) for row in rows)
     a_token = first.shape.layers * first.shape.d_model + 4 * first.shape.vocab
     task = progress_of(progress).task("comparing", sum(len(row.ids) for row in rows))
-    kept, found = First(), Against(second)
-    seen = FoundInTwo(first, second, detectors)
-    for batch in _apart(batches(rows, max(longest, ROOM // a_token), first.pad_id), first, second):
-        observe(first, [batch], [kept, *seen.first])
-        found.first = kept.taken()
-        with intervene(second, interventions) if interventions else nullcontext():
-            observe(second, [batch], [found, *seen.second], task=task)
+    every = load_detectors() if detectors is None else load_detectors(detectors) if detectors else []
+    faults: list[str] = []
+
+    def run(left_out: Collection[Detector]) -> tuple[Against, FoundInTwo]:
+        kept, found = First(), Against(second)
+        seen = FoundInTwo(first, second, [one for one in every if one not in left_out])
+        for batch in _apart(batches(rows, max(longest, ROOM // a_token), first.pad_id), first, second):
+            observe(first, [batch], [kept, *seen.first])
+            found.first = kept.taken()
+            with intervene(second, interventions) if interventions else nullcontext():
+                observe(second, [batch], [found, *seen.second], task=task)
+        return found, seen
+
+    found, seen = without_overwriting(run, faults.append)
     by_token, by_row = found.arrays([row.text for row in rows])
     tops = {int(i) for name in ("top_first", "top_second") for i in np.unique(by_token[name])}
     tokenizer = first.tokenizer
@@ -276,7 +286,8 @@ def compare_models(
     card = second.current_card() | ({"changed": True} if interventions else {})
     texts_of = dict(zip(table["id"].tolist(), table["token"].tolist(), strict=True))
     by_text, findings = _by_source(by_row, rows), seen.table(texts_of, rows, first.card)
-    return ModelDifferences(first.current_card(), card, table, by_token, by_text, found.by_dim, names, findings)
+    notes = tuple(dict.fromkeys([*faults, *seen.faults]))
+    return ModelDifferences(first.current_card(), card, table, by_token, by_text, found.by_dim, names, findings, notes)
 
 
 def _rows(

@@ -59,14 +59,14 @@ def compare(
         refuse_other(run, one.current_card())
     with bars(quiet) as progress:
         found = compare_models(one, other, given, progress=progress)
-    if run is not None:
-        found.save(run)
     if as_json:
         print_json(_as_json(found))
     else:
         from inspector.show.terminal import print_differences
 
         print_differences(found)
+    if run is not None:
+        found.save(run)
 
 
 def _as_json(found: "ModelDifferences") -> dict[str, object]:

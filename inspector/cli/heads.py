@@ -66,13 +66,13 @@ def heads(
         found = windowable_heads(loaded, progress=progress, **asked)  # type: ignore[arg-type]
     if out is not None:
         write_table(found.heads, out)
-    if run is not None:
-        found.save(run)
     if recipe is not None:
         write_data(found.recipe(), recipe)
     if as_json:
         tables = {name: rows_of(getattr(found, name)) for name in ("heads", "tests", "caches")}
         print_json({**tables, "facts": plain(found.facts)})
-        return
-    for sentence in found.sentences():
-        print_line(sentence)
+    else:
+        for sentence in found.sentences():
+            print_line(sentence)
+    if run is not None:
+        found.save(run)

@@ -56,11 +56,11 @@ def pruning(
         found = removals(loaded, each=each, seed=seed, progress=progress)
     if out is not None:
         write_table(found.parts, out)
-    if run is not None:
-        found.save(run)
     if as_json:
         tables = {name: rows_of(getattr(found, name)) for name in ("parts", "neurons", "weights")}
         print_json({**tables, "facts": plain(found.facts)})
-        return
-    for sentence in found.sentences():
-        print_line(sentence)
+    else:
+        for sentence in found.sentences():
+            print_line(sentence)
+    if run is not None:
+        found.save(run)

@@ -65,12 +65,12 @@ def sensitivity(
         found = measure(loaded, plan, each=each, controls=controls, seed=seed, progress=progress)
     if out is not None:
         write_table(found.parts, out)
-    if run is not None:
-        found.save(run)
     if recipe is not None:
         write_data(found.recipe(), recipe)
     if as_json:
         print_json({"parts": rows_of(found.parts), "remedies": rows_of(found.remedies), "facts": plain(found.facts)})
-        return
-    for sentence in found.sentences():
-        print_line(sentence)
+    else:
+        for sentence in found.sentences():
+            print_line(sentence)
+    if run is not None:
+        found.save(run)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from inspector.detectors.shown import Frame, TextTable, Tile
+from inspector.detectors.shown import Frame, Spares, TextTable, Tile
 from inspector.figures.drawing import Drawing
 from inspector.records import Evidence, Finding, Sentence
 
@@ -36,6 +36,11 @@ def _figures(given: Any) -> None:
     for name, drawing in given.items():
         if not isinstance(name, str) or not isinstance(drawing, Drawing):
             raise TypeError(f"it gave {_said(drawing)} for {str(name)[:40]!r}, not a Drawing")
+
+
+def _spares(given: Any) -> None:
+    if not isinstance(given, Spares):
+        raise TypeError(f"it gave {_said(given)}, not Spares")
 
 
 def _all(of: type) -> Callable[[Any], None]:
@@ -89,6 +94,7 @@ _CHECKS: Mapping[str, Callable[[Any], None]] = {
     "frames": _frames,
     "text_tables": _all(TextTable),
     "tiles": _all(Tile),
+    "spares": _spares,
 }
 """By the part's name; parts that aren't here are checked where they are used."""
 

@@ -15,7 +15,7 @@ from inspector.batches import TokenSequence, batches, token_table, tokenise
 from inspector.detectors.compression.figures import eviction_losses, head_reach, window_costs
 from inspector.detectors.compression.kept import NAME, tables_of
 from inspector.detectors.compression.recipe import recipe_of
-from inspector.detectors.compression.sentences import LESS, NO_LESS, UNTESTED, of_windows
+from inspector.detectors.compression.sentences import LESS, NO_LESS, NOT_FINITE, UNTESTED, of_windows
 from inspector.errors import InputError, ModelError
 from inspector.eviction.limits import Heads, HeavyHitters, Window, evicted
 from inspector.eviction.reducer import SHARES, TOP, Reach
@@ -304,8 +304,10 @@ def _outcome(
 def _verdict(tests: pd.DataFrame) -> tuple[float, str]:
     """Of as small a kl among random sets of heads as the chosen ones have."""
     chosen, random = (tests.loc[tests["heads"] == name, "kl"].to_numpy() for name in ("chosen", "random"))
-    if not len(chosen) or not len(random) or not np.isfinite([*chosen, *random]).all():
+    if not len(chosen) or not len(random):
         return float("nan"), UNTESTED
+    if not np.isfinite([*chosen, *random]).all():
+        return float("nan"), NOT_FINITE
     p = float((1 + (random <= chosen[0]).sum()) / (1 + len(random)))
     if p < LEVEL:
         return p, LESS

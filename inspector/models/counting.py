@@ -29,6 +29,7 @@ def positions(rows: int, tokens: int, device: torch.device) -> Int[Tensor, "row 
     real = counting()
     if real is None or real.shape != (rows, tokens):
         return torch.arange(tokens, device=device).expand(rows, -1)
+    real = real.to(device)  # a model on several devices has its layers where they are
     return (real.long().cumsum(dim=1) - 1).masked_fill(~real, -1)
 
 

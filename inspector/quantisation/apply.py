@@ -178,7 +178,8 @@ def _refuse(model: Model, every: dict[Matrix, nn.Module], only: Collection[str] 
     if any(layer not in layers or not 0 <= neuron < model.shape.d_mlp for layer, neuron in spared.neurons):
         raise InputError(f"Neurons {spared.neurons[:3]} are to be spared, and not all are there.")
     constants = spared.constants
-    if constants is not None and (set(constants.by_matrix) < names or not constants.positions):
-        raise InputError("Constants are to be given for every matrix, at a position or more (constants_at).")
+    used = (names if only is None else set(only)) - spared.matrices
+    if constants is not None and not (used <= set(constants.by_matrix) and constants.positions):
+        raise InputError("Constants are to be given for every matrix that is quantised, at a position or more.")
     if any(token < 0 for token in spared.positions):
         raise InputError(f"Positions {spared.positions} are to be spared. They are counted from 0.")

@@ -1,6 +1,6 @@
 """What a scheme costs: everything at once, each layer and each matrix alone, and what sparing some of it is worth."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import takewhile
@@ -13,7 +13,7 @@ import plotly.graph_objects as go
 
 from inspector.arguments import meant, takes
 from inspector.batches import TokenSequence, token_table
-from inspector.detectors.base import Detector, attempt, load_detectors
+from inspector.detectors.base import attempt, load_detectors
 from inspector.detectors.compression.figures import quantised_parts, remedy_gains
 from inspector.detectors.compression.kept import NAME, tables_of
 from inspector.detectors.compression.recipe import recipe_of
@@ -309,20 +309,28 @@ def _block(names: Sequence[str]) -> str:
 
 def _spikes(model: Model, rows: Sequence[TokenSequence]) -> Spared:
     """What detectors would spare after a scan of these texts; experts' neurons, which no matrix reads, are left out."""
-    asked = [one for one in load_detectors() if hasattr(one, "spares")]
-    if not asked:
-        return Spared()
-    report = examine(model, [row.ids for row in rows], asked, bos=False)
-    spares = [Spares() if (part := report.part(one.name)) is None else _spared(one, part) for one in asked]
-    neurons = {(layer, neuron) for one in spares for layer, neuron in one.neurons if not model.routed(layer)}
-    dims, tokens = ({unit for one in spares for unit in getattr(one, name)} for name in ("dims", "tokens"))
+    asked = [one for one in load_detectors() if hasattr(one, "spares") and all(map(model.shape.has, one.kinds))]
+    try:
+        report = examine(model, [row.ids for row in rows], asked, bos=False) if asked else None
+    except DetectorError:  # none of them measured anything
+        report = None
+    parts = [] if report is None else [part for one in asked if (part := report.part(one.name)) is not None]
+    spares = [_spared(part) for part in parts]
+    sizes = {"dims": model.shape.d_model, "tokens": len(rows[0].ids)}
+    dims, tokens = (
+        {int(unit) for one in spares for unit in getattr(one, name) if 0 <= unit < sizes[name]} for name in sizes
+    )
+    layers = [layer for layer in model.shape.layers_of("neuron") if not model.routed(layer)]
+    neurons = {(int(layer), int(neuron)) for one in spares for layer, neuron in one.neurons if layer in layers}
+    neurons = {one for one in neurons if 0 <= one[1] < model.shape.d_mlp}
     return Spared(tuple(sorted(dims)), tuple(sorted(neurons)), tuple(sorted(tokens)))
 
 
-def _spared(detector: Detector, part: Measured) -> Spares:
+def _spared(part: Measured) -> Spares:
     """What one detector would spare; nothing where it fails, which costs its part only."""
+    spares: Callable[[Measured], Spares] = part.detector.spares  # type: ignore[attr-defined]
     try:
-        found: Spares = attempt(detector, "spares", lambda: detector.spares(part))  # type: ignore[attr-defined]
+        found: Spares = attempt(part.detector, "spares", lambda: spares(part))
         return found
     except DetectorError:
         return Spares()

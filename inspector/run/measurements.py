@@ -63,8 +63,7 @@ def keep(found: Measurements, folder: str | Path) -> Path:
             "detectors": list(dict.fromkeys([*before.settings["detectors"], found.detector])),
         },
     )
-    _refuse_unfit(record, found)
-    return disk.save(record, path, overwrite=there)
+    return disk.save(_checked(record, found.detector), path, overwrite=there)
 
 
 def _claimed(folder: str | Path) -> tuple[Path, bool]:
@@ -74,15 +73,22 @@ def _claimed(folder: str | Path) -> tuple[Path, bool]:
     return claim(folder, overwrite=there), there
 
 
-def _refuse_unfit(record: Record, found: Measurements) -> None:
-    """Check what would be saved as it will be when it is opened, so that no good run is replaced by one that isn't."""
+def _checked(record: Record, detector: str) -> Record:
+    """What is saved, checked as it will be when it is opened: no good run is replaced by one that can't be.
+
+    Raises:
+        InputError: it can't be kept.
+    """
+    evidence = record.evidence[detector]
     try:
-        parsed(json.dumps(disk.plain(record.evidence[found.detector].facts)))
+        facts = parsed(json.dumps(disk.plain(evidence.facts)))
+        record = replace(record, evidence={**record.evidence, detector: replace(evidence, facts=facts)})
         for part in tables_.parts(record):
-            if part.name == found.detector:
+            if part.name == detector:
                 part.check()
     except Exception as error:
         raise InputError(f"What was measured can't be kept: {one_line(error)}. The run is as it was.") from error
+    return record
 
 
 def refuse_other(folder: str | Path, card: Mapping[str, Any]) -> None:

@@ -12,6 +12,7 @@ AS_IS = "as it is"
 """The remedy that is none."""
 HELPS = "helps, more than random ones"
 LESS, NO_LESS, UNTESTED = "less than random heads", "no less than random heads", "too few random sets to tell"
+NOT_FINITE = "not finite, so nothing can be told"
 PLURAL = {"layer": "layers", "attention": "layers' attention", "mlp": "MLPs", "head": "heads"}
 
 
@@ -50,6 +51,7 @@ def of_windows(
         f"outside the first {facts['first']} and the last {facts['last']} keys; {freed:.0%} of the key-value heads "
         "serve such heads alone."
     )
+    p = "" if _missing(facts["p"]) else f" (p = {facts['p']:.2g})"
     chosen, random = (tests[tests["heads"] == name] for name in ("chosen", "random"))
     if len(chosen):
         row = chosen.iloc[0]
@@ -61,7 +63,7 @@ def of_windows(
         yield (
             f"With as many random heads, {len(random)} times: {random['loss'].mean():+.4f} "
             f"({random['loss'].min():+.4f} to {random['loss'].max():+.4f}); KL {random['kl'].mean():.3g}: "
-            f"{facts['verdict']} (p = {facts['p']:.2g})."
+            f"{facts['verdict']}{p}."
         )
     for cache in caches.itertuples():
         yield f"All heads, {cache.rule}: the loss changes by {cache.loss:+.3f}, KL {cache.kl:.3g}."
