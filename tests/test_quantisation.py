@@ -16,6 +16,7 @@ from inspector.interventions.values import zero_ablate
 from inspector.models import Model
 from inspector.models.attention_streamed import streamed_attention
 from inspector.models.beginnings import Beginnings
+from inspector.models.changes import hooks_of_others
 from inspector.models.matrices import matrices_of, weight_of
 from inspector.models.observe import observe
 from inspector.quantisation.apply import Spared, quantised
@@ -146,9 +147,7 @@ def test_padding_is_in_no_texts_grid(llama: Model, side: str) -> None:
         torch.testing.assert_close(together[text], expected, rtol=1e-3, atol=1e-3)
 
 
-@pytest.mark.parametrize(
-    "architecture", architectures([name for name in KINDS if name != "OPTForCausalLM"])
-)  # the bridge hooks its MLPs
+@pytest.mark.parametrize("architecture", architectures(KINDS))
 def test_a_pass_that_begins_at_a_later_block_gives_what_a_whole_one_does(architecture: str) -> None:
     model = loaded(architecture)
     rows = [TokenSequence(i, i, 0, tuple(ids)) for i, ids in enumerate(random_texts(4, 6, 20, 1))]
@@ -162,7 +161,10 @@ def test_a_pass_that_begins_at_a_later_block_gives_what_a_whole_one_does(archite
         whole = losses()
     with known.begun_at(2):
         assert (losses() == whole).all()
-    assert known.known and (losses() == whole).all()
+    assert (losses() == whole).all()
+    assert known.known == (not hooks_of_others(model))  # bridges of some architectures hook their own parts
+    if not known.known:
+        return
     with torch.no_grad():
         kept = first.weight.clone()  # type: ignore[operator]
         first.weight.zero_()  # type: ignore[operator]
