@@ -20,6 +20,7 @@ from inspector.models.changes import hooks_of_others
 from inspector.models.matrices import matrices_of, weight_of
 from inspector.models.observe import observe
 from inspector.quantisation.apply import Spared, quantised
+from inspector.quantisation.bits import bits_spent
 from inspector.quantisation.constants import constants_at, mean_inputs
 from inspector.quantisation.rounding import Rounding
 from inspector.quantisation.schemes import scheme
@@ -356,3 +357,23 @@ def test_a_scheme_that_breaks_the_model_is_a_finding() -> None:
     assert found.sentences()
     with pytest.raises(InputError, match="No layer and no matrix"):
         found.figure()
+
+
+def test_bits_are_counted_as_by_hand(llama: Model) -> None:
+    matrices = matrices_of(llama)
+    spared = Spared(dims=(1, 2), neurons=((0, 3),), tokens=(0,), matrices=frozenset({next(iter(matrices)).name}))
+    inputs = weights = given = held = 0.0
+    for matrix, module in matrices.items():
+        out, width = weight_of(module).shape
+        kept = {"stream": 2, "neurons": 1 if matrix.layer == 0 else 0}.get(matrix.reads, 0)
+        kept = width if matrix.name in spared.matrices else kept
+        for position in range(10):
+            inputs += sum(16 if position == 0 or unit < kept else 8 for unit in range(width))
+            given += width
+        weights += out * (16 * kept + 4 * (width - kept))
+        held += out * width
+    found = bits_spent(scheme("w4a8-kv4"), spared, 0, matrices, 10)
+    assert found.activations == pytest.approx(inputs / given) and found.weights == pytest.approx(weights / held)
+    assert found.cache == pytest.approx((16 + 9 * 4) / 10)
+    assert bits_spent(scheme("kv4"), Spared(), 2, matrices, 8).cache == pytest.approx((2 * 16 + 8 * 4) / 10)
+    assert np.isnan(bits_spent(scheme("w4"), Spared(), 0, matrices, 8).activations)

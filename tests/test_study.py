@@ -159,6 +159,7 @@ def test_tokens_log_odds_have_the_answers_as_their_mean(study: Study, smollm2: M
     odds = np.log(told.tokens["risk"] / (1 - told.tokens["risk"]))
     assert len(told.tokens) > 1
     assert odds.mean() == pytest.approx(logit(told.probe), abs=0.02)
+    assert told.neurons["stability"].between(0, 1).all()
     assert told.neurons["term"].sum() + study.probe.fit.bias == pytest.approx(odds.mean(), abs=1e-6)
     assert "".join(told.tokens["token"]).strip() == told.answer == "Leonardo da Vinci"
 

@@ -9,7 +9,6 @@ from inspector.cli.options import (
     Device,
     Dtype,
     Json,
-    KeptIn,
     Quiet,
     TrustRemoteCode,
     bars,
@@ -28,7 +27,9 @@ def compare(
     second: Annotated[str, typer.Argument(help="Another of the same kind.")],
     file: Annotated[list[Path] | None, typer.Option("--file", help="A UTF-8 file: one text, or .jsonl.")] = None,
     texts: Annotated[int, typer.Option(help="How many built-in texts, where no file is given.", min=1)] = 16,
-    run: KeptIn = None,
+    run: Annotated[
+        Path | None, typer.Option("--run", "--out", help="Keep it in this run, made where it isn't there.")
+    ] = None,
     dtype: Dtype = "auto",
     second_dtype: Annotated[str | None, typer.Option(help="The second model's, where it is another.")] = None,
     device: Device = None,

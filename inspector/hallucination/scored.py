@@ -26,7 +26,8 @@ class Scored:
         risk: probability in [0, 1] that the answer is incorrect: the headline's, at the study's base rate or the one
             that was named; in studies without one the probe's.
         tokens: one row per token: token, risk by the probe, and the neurons that raise it most.
-        neurons: one row per neuron of the probe: layer, neuron, weight, value, term (what it adds to the log-odds).
+        neurons: one row per neuron of the probe: layer, neuron, weight, stability (share of bootstraps that choose it),
+            value, term (what it adds to the log-odds).
         probe: risk by the probe alone, where incorrect and correct answers are equally many.
         scores: one row per score: score, value, percentile (of risk, among the study's answers), term (what it adds to
             the headline's log-odds), in_headline; None in studies without a headline.

@@ -284,6 +284,7 @@ class Study(Report):
         tokens["neurons"] = [self._speaking(row) for row in terms]
         layer, neuron = probe.neurons.T
         neurons = pd.DataFrame({"layer": layer, "neuron": neuron, "weight": probe.fit.weight})
+        neurons["stability"] = self._stability(neurons)
         neurons["value"], neurons["term"] = by_token.mean(axis=0), terms.mean(axis=0)
         text = answer if isinstance(answer, str) else model.tokenizer.decode(list(ids)).strip()
         neurons = neurons.sort_values("term", ascending=False, ignore_index=True)
@@ -292,6 +293,11 @@ class Study(Report):
         table = self.frame("hneurons.reliability")
         reliable = said_of(table, round(risk, 2)) if base_rate is None else ""
         return Scored(question, text, risk, tokens, neurons, alone, risks.beside(scores[0]), reliable)
+
+    def _stability(self, neurons: pd.DataFrame) -> list[float]:
+        """Share of bootstraps that choose each of the probe's neurons with its sign."""
+        known = self.frame("hneurons.candidates").set_index(["layer", "neuron"])["stability"].to_dict()
+        return [known.get(place, float("nan")) for place in zip(neurons["layer"], neurons["neuron"], strict=True)]
 
     def _speaking(self, terms: np.ndarray) -> str:
         """The neurons that raise a token's risk most, in words."""

@@ -28,6 +28,7 @@ from inspector.models.conversations import texts_for
 from inspector.models.matrices import Matrix, matrices_of
 from inspector.progress import Reported, Task, progress_of
 from inspector.quantisation.apply import Spared, quantised
+from inspector.quantisation.bits import bits_spent
 from inspector.quantisation.remedies import Found, Remedy, Way, remedies_for
 from inspector.quantisation.schemes import Scheme, scheme
 from inspector.run.measurements import Measurements, keep
@@ -55,8 +56,9 @@ class Sensitivity:
         remedies: one row per remedy, and first the scheme as it is on the same texts: kind, remedy, spares (in words),
             loss and kl as above under the scheme with the remedy; gain (how much less the kl is than without it,
             paired), gain_low, gain_high; controls (how many random ones were tried), control_gain (their mean), p (of
-            as large a gain among them), verdict. What is spared was chosen on the texts of `parts`; gains are measured
-            on as many others.
+            as large a gain among them), verdict; activation_bits, weight_bits, cache_bits (bits a number on average,
+            scales not counted). What is spared was chosen on the texts of `parts`; gains are measured on as many
+            others.
         facts: the texts, the seed, and what the spikes are that remedies spare.
         card: the model's.
         inputs: the input tokens of `parts`.
@@ -178,7 +180,8 @@ def sensitivity(
     remedies = list(remedies_for(model, plan, made_from, controls, rng))
     task = progress_of(progress).task("sparing", 1 + sum(1 + len(one.controls) for one in remedies))
     whole = other.outcome(task)
-    found = [_tried(remedy, whole, other, task) for remedy in remedies]
+    spent = _Spent(model, plan, len(rows.measured[0].ids))
+    found = [{**_tried(remedy, whole, other, task), **spent.by(remedy.way)} for remedy in remedies]
     facts = {
         "texts": [len(rows.measured), len(rows.reference)],
         "tokens": len(rows.measured[0].ids),
@@ -193,7 +196,8 @@ def sensitivity(
             "prefix": [token for one in remedies if one.kind == "prefix" for token in one.way.prefix],
         },
     }
-    as_is = {"kind": "", "remedy": AS_IS, "spares": "nothing", "controls": 0, "verdict": "", **over_texts(whole)}
+    as_is = {"kind": "", "remedy": AS_IS, "spares": "nothing", "controls": 0, "verdict": ""}
+    as_is |= {**over_texts(whole), **spent.by(Way())}
     tried = pd.DataFrame([as_is, *found], columns=COLUMNS).assign(scheme=plan.name)
     inputs = token_table(rows.measured, model.tokenizer)
     return Sensitivity(plan, table.assign(scheme=plan.name), tried, facts, model.current_card(), inputs)
@@ -202,7 +206,20 @@ def sensitivity(
 COLUMNS = [
     *("kind", "remedy", "spares", "loss", "loss_low", "loss_high", "kl", "kl_low", "kl_high"),
     *("gain", "gain_low", "gain_high", "controls", "control_gain", "p", "verdict"),
+    *("activation_bits", "weight_bits", "cache_bits"),
 ]
+
+
+class _Spent:
+    """Bits a number under the ways to run a scheme."""
+
+    def __init__(self, model: Model, plan: Scheme, tokens: int) -> None:
+        self.plan, self.tokens, self.matrices = plan, tokens, matrices_of(model)
+
+    def by(self, way: Way) -> dict[str, float]:
+        """As columns of a table."""
+        bits = bits_spent(way.plan or self.plan, way.spared, len(way.prefix), self.matrices, self.tokens)
+        return {"activation_bits": bits.activations, "weight_bits": bits.weights, "cache_bits": bits.cache}
 
 
 class _Bench:

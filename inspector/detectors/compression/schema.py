@@ -32,6 +32,7 @@ TABLES: dict[str, dict[str, Column]] = {
         **{name: Column("float") for name in ("gain", "gain_low", "gain_high", "control_gain", "p")},
         "controls": _COUNT,
         "verdict": Column("text"),
+        **{name: Column("float", low=0, optional=True) for name in ("activation_bits", "weight_bits", "cache_bits")},
     },
     "windowable_heads": {
         **dict.fromkeys(("layer", "head", "kv_head"), _COUNT),

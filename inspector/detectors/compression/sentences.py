@@ -118,6 +118,12 @@ def _cost(row: pd.Series) -> str:
     return f"loss {row['loss']:+.3f}, KL {row['kl']:.3g}"
 
 
+def _bits(row: Any) -> str:
+    """Bits of activations, weights and cache, as far as they are rounded; runs of earlier versions don't say."""
+    values = (getattr(row, name, float("nan")) for name in ("activation_bits", "weight_bits", "cache_bits"))
+    return " / ".join(f"{value:.2f}" for value in values if np.isfinite(value))
+
+
 def tables(m: Any) -> Iterator[TextTable]:
     """For a terminal: what costs most under each scheme, remedies, sets of heads, parts."""
     if m.has("quantisation"):
@@ -132,7 +138,14 @@ def tables(m: Any) -> Iterator[TextTable]:
         yield TextTable(
             "Remedies",
             m.frame("remedies"),
-            {"scheme": "{scheme}", "remedy": "{remedy}", "loss": "{loss:+.4f}", "KL": "{kl:.3g}", "says": "{verdict}"},
+            {
+                "scheme": "{scheme}",
+                "remedy": "{remedy}",
+                "bits": _bits,
+                "loss": "{loss:+.4f}",
+                "KL": "{kl:.3g}",
+                "says": "{verdict}",
+            },
             left=("scheme", "remedy", "says"),
         )
     if m.has("window_tests"):

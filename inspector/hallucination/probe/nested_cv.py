@@ -5,6 +5,7 @@ neurons, weights, how to combine) comes from the other folds alone, less the row
 or a subject with it.
 """
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -181,6 +182,7 @@ def ridge(
     The rows' kinds weigh the same; the penalty is relative to the summed loss, as scikit-learn has it. Newton's method
     needs six steps where L-BFGS, for many columns, needs up to hundreds on neurons that say nearly the same.
     """
+    from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
 
     mean, spread = features[rows].mean(axis=0), features[rows].std(axis=0)
@@ -188,7 +190,12 @@ def ridge(
     weights = balanced(made_up, rows)[rows] * rows.sum()
     solver = "newton-cholesky" if values.shape[1] <= NEWTON else "lbfgs"
     model = LogisticRegression(C=inverse_penalty, solver=solver, max_iter=500, tol=1e-4)
-    return np.asarray(model.fit(values[rows], made_up[rows], sample_weight=weights).decision_function(values))
+    with warnings.catch_warnings():
+        warnings.simplefilter(
+            "ignore", ConvergenceWarning
+        )  # of a step that float32 can't better: L-BFGS goes on from it
+        model.fit(values[rows], made_up[rows], sample_weight=weights)
+    return np.asarray(model.decision_function(values))
 
 
 def out_of_fold(
