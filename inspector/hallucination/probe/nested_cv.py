@@ -191,9 +191,8 @@ def ridge(
     solver = "newton-cholesky" if values.shape[1] <= NEWTON else "lbfgs"
     model = LogisticRegression(C=inverse_penalty, solver=solver, max_iter=500, tol=1e-4)
     with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore", ConvergenceWarning
-        )  # of a step that float32 can't better: L-BFGS goes on from it
+        # Of a step that float32 can't better: L-BFGS goes on from it.
+        warnings.simplefilter("ignore", ConvergenceWarning)
         model.fit(values[rows], made_up[rows], sample_weight=weights)
     return np.asarray(model.decision_function(values))
 
