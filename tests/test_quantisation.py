@@ -20,11 +20,12 @@ from inspector.models.changes import hooks_of_others
 from inspector.models.matrices import matrices_of, weight_of
 from inspector.models.observe import observe
 from inspector.quantisation.apply import Spared, quantised
+from inspector.quantisation.bench import Bench
 from inspector.quantisation.bits import bits_spent
 from inspector.quantisation.constants import constants_at, mean_inputs
 from inspector.quantisation.rounding import Rounding
 from inspector.quantisation.schemes import scheme
-from inspector.quantisation.sensitivity import _Bench, sensitivity
+from inspector.quantisation.sensitivity import sensitivity
 from inspector.sites import Site
 from inspector.testing import random_texts, tiny_hf
 from inspector.verification.text_bench import TextBench, rows_to_measure
@@ -201,8 +202,8 @@ def test_constants_and_prefixes_are_what_they_say(planted: Model) -> None:
     with quantised(planted, "a4-tensor", only=[name], spared=Spared(tokens=(0, 2))):
         kept = _inputs(planted, ids, name)
     assert (got[:, 3:] == kept[:, 3:]).all()  # a constant is in no text's grid
-    bench = _Bench(planted, TextBench(planted, rows, []), scheme("a4-tensor"))
-    after = bench._after((5, 9))
+    bench = Bench(planted, TextBench(planted, rows, []), scheme("a4-tensor"))
+    after = bench.after((5, 9))
     assert [row.ids[:3] for row in after.rows] == [(5, 9, 7)] * 4 and after.start == 2
     by_hand = planted.logits(torch.tensor([row.ids for row in after.rows]))[:, 2:-1].log_softmax(dim=-1)
     before = planted.logits(ids)[:, :-1].log_softmax(dim=-1)

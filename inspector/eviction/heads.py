@@ -15,7 +15,7 @@ from inspector.batches import TokenSequence, batches, token_table, tokenise
 from inspector.detectors.compression.figures import eviction_losses, head_reach, window_costs
 from inspector.detectors.compression.kept import NAME, tables_of
 from inspector.detectors.compression.recipe import recipe_of
-from inspector.detectors.compression.sentences import LESS, NO_LESS, NOT_FINITE, UNTESTED, of_windows
+from inspector.detectors.compression.sentences import LESS, NO_LESS, NOT_FINITE, UNTESTED, freed, of_windows
 from inspector.errors import InputError, ModelError
 from inspector.eviction.limits import Heads, HeavyHitters, Window, evicted
 from inspector.eviction.reducer import SHARES, TOP, Reach
@@ -27,6 +27,8 @@ from inspector.run.measurements import Measurements, keep
 from inspector.run.report import RECIPE
 from inspector.texts import Given, built_in
 from inspector.verification.text_bench import BATCH_TOKENS, TextBench, over_texts
+from inspector.verification.trials import p_value
+from inspector.verification.verdicts import LEVEL
 
 TEXTS, LENGTH, LATER = 16, 256, 64
 """Texts, half of them to choose heads on; tokens of each; and tokens that must be left past the window."""
@@ -34,8 +36,6 @@ MOST = 0.05
 """A head whose attention to keys outside the window is at most this is said to be served by it."""
 CONTROLS, CURVE_CONTROLS = 20, 3
 """Sets of as many random heads beside the chosen ones, and beside each share of heads."""
-LEVEL = 0.05
-"""Of p beside random heads."""
 CURVE = (0.25, 0.5, 0.75, 0.9)
 """Shares of all heads, those that look least outside first."""
 
@@ -76,7 +76,7 @@ class WindowableHeads:
     @cached_property
     def freed(self) -> float:
         """Share of the model's key-value heads all of whose query heads are chosen: what of a cache can be small."""
-        return float(self.heads.groupby(["layer", "kv_head"])["served"].all().mean())
+        return freed(self.heads)
 
     def sentences(self) -> list[str]:
         """Which heads, what the test says, and how whole caches do, in words."""
@@ -306,9 +306,9 @@ def _verdict(tests: pd.DataFrame) -> tuple[float, str]:
     chosen, random = (tests.loc[tests["heads"] == name, "kl"].to_numpy() for name in ("chosen", "random"))
     if not len(chosen) or not len(random):
         return float("nan"), UNTESTED
-    if not np.isfinite([*chosen, *random]).all():
+    if not np.isfinite(chosen).all():
         return float("nan"), NOT_FINITE
-    p = float((1 + (random <= chosen[0]).sum()) / (1 + len(random)))
+    p = p_value("fall", chosen[0], random)
     if p < LEVEL:
         return p, LESS
     return p, NO_LESS if 1 / (1 + len(random)) < LEVEL else UNTESTED

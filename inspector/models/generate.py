@@ -107,8 +107,7 @@ class Decoder:
 
     def _usable(self, paths: tuple[ExecutionPath, ...], longest: int) -> tuple[ExecutionPath, ...]:
         """Of the paths those that give the model's own numbers for sequences that get this long."""
-        whole = WHOLE_TEXTS in changes_in_force(self.model)
-        if whole or hooks_inside_attention(self.model) or longest > (rotary_switch_of(self.model.bridge) or longest):
+        if hooks_inside_attention(self.model) or longest > (rotary_switch_of(self.model.bridge) or longest):
             return ("recomputed",)
         chunked = longest > (chunk_of(self.model.bridge) or longest)
         return tuple(path for path in paths if not (chunked and path == "shared"))

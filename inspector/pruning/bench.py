@@ -59,10 +59,6 @@ class LargestReducer:
         """The measurements so far."""
         return self.tally.evidence(Largest.name, {}, {})
 
-    def bytes_kept(self, lengths: Sequence[int]) -> int:
-        """Bytes of the rows of these texts."""
-        return 4 * len(lengths) * self.tally.layers
-
 
 class Bench:
     """Loss, KL, the largest activation and the sink rate on texts, with something taken out."""

@@ -7,7 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from inspector.batches import Batch, TokenSequence, batches
-from inspector.models import Model
+from inspector.models import Backend, Model
 from inspector.models.observe import observe
 from inspector.sites import Site
 
@@ -25,7 +25,7 @@ class _Activity:
 
     def update(self, batch: Batch, site: Site, x: Tensor) -> None:
         """Take in one layer's activations."""
-        here = x[batch.real].abs().double() if x.device.type == "cpu" else x[batch.real].abs().float()
+        here = Backend.of(x.device).widened(x[batch.real].abs())
         self.total[site.layer] = self.total.get(site.layer, 0) + here.sum(dim=0).cpu().numpy()
 
 

@@ -21,7 +21,6 @@ from inspector.interventions.apply import intervene
 from inspector.interventions.values import zero_ablate
 from inspector.models import Model
 from inspector.models.conversations import texts_for
-from inspector.models.matrices import matrices_of
 from inspector.progress import Reported, progress_of
 from inspector.pruning.bench import Bench
 from inspector.pruning.neurons import least_first, neuron_scores
@@ -148,10 +147,10 @@ def removals(
     if each not in EACH:
         raise InputError(f"each is '{each}'.{meant(each, EACH)}")
     rows = rows_to_measure(model, None if texts is None else texts_for(model.tokenizer, texts), bos)
-    bench = Bench(model, rows.measured)
     parts = parts_of(model, heads=each == "head")
     if not parts:
         raise ModelError(f"{model.card['architecture']} has no attention and no MLP that can be taken out.")
+    bench = Bench(model, rows.measured)
     neurons = _neuron_sets(model, rows.reference, seed) if model.shape.d_mlp else []
     weights = _weight_sets(model, rows.reference, seed)
     whole = len(parts) + len(neurons) + len(weights)
@@ -204,11 +203,9 @@ def _neuron_sets(model: Model, rows: Sequence[TokenSequence], seed: int) -> Sets
 
 def _weight_sets(model: Model, rows: Sequence[TokenSequence], seed: int) -> Sets:
     """Ways to take out weights; none where the model's matrices can't be changed one by one."""
-    if not model.shape.d_mlp or not _has_matrices(model):
-        return []
     try:
         norms = input_norms(model, rows, BATCH_TOKENS)
-    except ModelError:  # this bridge multiplies by copies of some weights
+    except ModelError:  # it has none, or its bridge multiplies by copies of some
         return []
     ways = [(way, draw) for way in WAYS for draw in (range(DRAWS) if way == "random" else [-1])]
     return [
@@ -219,10 +216,3 @@ def _weight_sets(model: Model, rows: Sequence[TokenSequence], seed: int) -> Sets
         for share in WEIGHTS
         for way, draw in ways
     ]
-
-
-def _has_matrices(model: Model) -> bool:
-    try:
-        return bool(matrices_of(model))
-    except ModelError:
-        return False

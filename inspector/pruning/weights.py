@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from inspector.batches import TokenSequence, batches
 from inspector.errors import InputError
-from inspector.models import Model
+from inspector.models import Backend, Model
 from inspector.models.counting import counting
 from inspector.models.matrices import Matrix, Multiplied, matrices_of, multiplied
 from inspector.models.observe import observe
@@ -54,7 +54,7 @@ class _Norms:
         self.squared: Tensor | None = None
 
     def __call__(self, x: Tensor) -> Tensor:
-        given = x.reshape(-1, x.shape[-1]).double() if x.device.type == "cpu" else x.reshape(-1, x.shape[-1]).float()
+        given = Backend.of(x.device).widened(x.reshape(-1, x.shape[-1]))
         real = counting()
         if real is not None and real.numel() == len(given):
             given = given[real.reshape(-1)]

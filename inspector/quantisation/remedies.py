@@ -14,6 +14,7 @@ from inspector.printable import printable
 from inspector.quantisation.apply import Spared
 from inspector.quantisation.constants import constants_at, mean_inputs
 from inspector.quantisation.schemes import Scheme
+from inspector.verification.text_bench import BATCH_TOKENS
 
 
 @dataclass(frozen=True)
@@ -59,14 +60,12 @@ class Found:
         parts: what parts of the scheme cost alone.
         every: the model's matrices.
         rows: the texts that all this was found on.
-        batch: tokens of a batch.
     """
 
     spikes: Spared
     parts: pd.DataFrame
     every: Sequence[Matrix]
     rows: Sequence[TokenSequence]
-    batch: int
 
 
 def remedies_for(model: Model, plan: Scheme, found: Found, controls: int, rng: np.random.Generator) -> Iterator[Remedy]:
@@ -112,7 +111,7 @@ def _of_tokens(model: Model, plan: Scheme, found: Found, controls: int, rng: np.
     random = [Way(Spared(tokens=one)) for one in drawn]
     yield Remedy("tokens", "spike tokens kept", words, Way(Spared(tokens=tokens)), random)
     if plan.activations is not None:
-        means = mean_inputs(model, found.rows, found.batch)
+        means = mean_inputs(model, found.rows, BATCH_TOKENS)
         # No random ones: a constant at an ordinary token takes that token away, which can't help.
         yield Remedy(
             "constants", "spike tokens made constant", words, Way(Spared(constants=constants_at(means, tokens)))
@@ -127,7 +126,7 @@ def _of_tokens(model: Model, plan: Scheme, found: Found, controls: int, rng: np.
 def _prefix(model: Model, found: Found) -> tuple[int, ...]:
     """As many tokens as there are spikes at a text's beginning: BOS, or what stands there most often.
 
-    None where every text begins with BOS: there it would stand twice.
+    Empty where every text begins with BOS: there it would stand twice.
     """
     bos = getattr(model.tokenizer, "bos_token_id", None)
     if bos is not None and all(row.ids[0] == bos for row in found.rows):

@@ -1,7 +1,7 @@
 """What a scheme costs: everything at once, each layer and each matrix alone, and what sparing some of it is worth."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import takewhile
 from pathlib import Path
@@ -12,37 +12,33 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from inspector.arguments import meant, takes
-from inspector.batches import TokenSequence, token_table
-from inspector.detectors.base import attempt, load_detectors
+from inspector.batches import token_table
 from inspector.detectors.compression.figures import quantised_parts, remedy_gains
 from inspector.detectors.compression.kept import NAME, tables_of
 from inspector.detectors.compression.recipe import recipe_of
 from inspector.detectors.compression.sentences import AS_IS, HELPS, of_quantisation, worst_first
-from inspector.detectors.measured import Measured
-from inspector.detectors.shown import Spares
 from inspector.detectors.trials import Outcome
-from inspector.errors import DetectorError, InputError
+from inspector.errors import InputError
 from inspector.models import Model
-from inspector.models.beginnings import Beginnings
 from inspector.models.conversations import texts_for
 from inspector.models.matrices import Matrix, matrices_of
 from inspector.progress import Reported, Task, progress_of
-from inspector.quantisation.apply import Spared, quantised
+from inspector.quantisation.bench import AS_IT_IS, Bench
 from inspector.quantisation.bits import bits_spent
 from inspector.quantisation.remedies import Found, Remedy, Way, remedies_for
 from inspector.quantisation.schemes import Scheme, scheme
+from inspector.quantisation.spikes import spikes_of
 from inspector.run.measurements import Measurements, keep
 from inspector.run.report import RECIPE
-from inspector.scan import examine
 from inspector.stats import mean_interval
 from inspector.texts import Given
-from inspector.verification.text_bench import BATCH_TOKENS, TextBench, over_texts, rows_to_measure
+from inspector.verification.text_bench import TextBench, over_texts, rows_to_measure
+from inspector.verification.trials import p_value
+from inspector.verification.verdicts import LEVEL
 
 EACH = ("matrix", "layer", "none")
 CONTROLS = 20
 """Random dims, neurons, tokens, layers or matrices beside each remedy: p can be 1/21 at least."""
-LEVEL = 0.05
-"""Of p beside random ones."""
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -157,7 +153,7 @@ def sensitivity(
         raise InputError(f"controls is {controls}. Use {CONTROLS} or more for a p below 0.05, or 0 for none.")
     plan = scheme(how) if isinstance(how, str) else how
     rows = rows_to_measure(model, None if texts is None else texts_for(model.tokenizer, texts), bos)
-    bench, other = (_Bench(model, TextBench(model, some, []), plan) for some in (rows.measured, rows.reference))
+    bench, other = (Bench(model, TextBench(model, some, []), plan) for some in (rows.measured, rows.reference))
     every = list(matrices_of(model))
     layers = sorted({matrix.layer for matrix in every})
     if plan.weights is None and plan.activations is None:
@@ -168,15 +164,16 @@ def sensitivity(
     by_matrix = each == "matrix" and (plan.weights is not None or plan.activations is not None)
     if by_matrix:
         alone += [("matrix", [matrix]) for matrix in every]
-    spikes = _spikes(model, rows.measured)
+    spikes = spikes_of(model, rows.measured)
     task = progress_of(progress).task("quantising", 1 + len(alone))
     parts = [_row("all", None, bench.outcome(task), bench)]
-    bench.know_beginnings()
+    if alone:
+        bench.know_beginnings()
     parts += [_row(what, those, bench.alone(task, those), bench) for what, those in alone]
     bench.beginnings.forget()
     table = pd.DataFrame(parts)
     rng = np.random.default_rng(seed)
-    made_from = Found(spikes, table, every, rows.measured, BATCH_TOKENS)
+    made_from = Found(spikes, table, every, rows.measured)
     remedies = list(remedies_for(model, plan, made_from, controls, rng))
     task = progress_of(progress).task("sparing", 1 + sum(1 + len(one.controls) for one in remedies))
     whole = other.outcome(task)
@@ -197,7 +194,7 @@ def sensitivity(
         },
     }
     as_is = {"kind": "", "remedy": AS_IS, "spares": "nothing", "controls": 0, "verdict": ""}
-    as_is |= {**over_texts(whole), **spent.by(Way())}
+    as_is |= {**over_texts(whole), **spent.by(AS_IT_IS)}
     tried = pd.DataFrame([as_is, *found], columns=COLUMNS).assign(scheme=plan.name)
     inputs = token_table(rows.measured, model.tokenizer)
     return Sensitivity(plan, table.assign(scheme=plan.name), tried, facts, model.current_card(), inputs)
@@ -222,52 +219,7 @@ class _Spent:
         return {"activation_bits": bits.activations, "weight_bits": bits.weights, "cache_bits": bits.cache}
 
 
-class _Bench:
-    """Outcomes under a scheme, less those of the unmodified model."""
-
-    def __init__(self, model: Model, texts: TextBench, plan: Scheme) -> None:
-        self.model, self.texts, self.plan = model, texts, plan
-        self.before = texts.outcome((), ("loss", "kl"))["loss"]  # with the reference that a kl is from
-        self.beginnings = Beginnings(model)
-
-    def know_beginnings(self) -> None:
-        """Keep the unmodified streams, so that a part alone is tried from its layer on, where that gives the same."""
-        with self.beginnings.kept():
-            self.texts.outcome((), ("loss",))
-        with self.beginnings.begun_at(self.model.shape.layers // 2):
-            again = self.texts.outcome((), ("loss",))["loss"]
-        if not np.allclose(again, self.before, rtol=0, atol=1e-6):
-            self.beginnings.forget()
-
-    def alone(self, task: Task, those: Sequence[Matrix]) -> Outcome:
-        """As `outcome`, with only these matrices under the scheme."""
-        only = [matrix.name for matrix in those]
-        first = min(matrix.layer for matrix in those)
-        with quantised(self.model, self.plan, only=only), self.beginnings.begun_at(first):
-            found = self.texts.outcome((), ("loss", "kl"))
-        task.advance()
-        return {"loss": found["loss"] - self.before, "kl": found["kl"]}
-
-    def outcome(self, task: Task, way: Way | None = None) -> Outcome:
-        """Each text's change of loss, and its kl."""
-        way = Way() if way is None else way
-        texts = self._after(way.prefix) if way.prefix else self.texts
-        kept = tuple(range(len(way.prefix)))
-        spared = replace(way.spared, tokens=(*way.spared.tokens, *kept)) if kept else way.spared
-        with quantised(self.model, way.plan or self.plan, spared=spared):
-            found = texts.outcome((), ("loss", "kl"))
-        task.advance()
-        return {"loss": found["loss"] - self.before, "kl": found["kl"]}
-
-    def _after(self, prefix: tuple[int, ...]) -> TextBench:
-        """The texts after a prefix: the same predictions, beside those of the unmodified model without it."""
-        rows = [replace(row, ids=(*prefix, *row.ids)) for row in self.texts.rows]
-        after = TextBench(self.model, rows, [], start=len(prefix))
-        after.reference = self.texts.reference
-        return after
-
-
-def _row(what: str, those: Sequence[Matrix] | None, outcome: Outcome, bench: _Bench) -> dict[str, Any]:
+def _row(what: str, those: Sequence[Matrix] | None, outcome: Outcome, bench: Bench) -> dict[str, Any]:
     one = those[0] if those else None
     place: dict[str, Any] = {"what": what, "layer": None, "part": "", "name": "all matrices"}
     if one is not None:
@@ -276,14 +228,14 @@ def _row(what: str, those: Sequence[Matrix] | None, outcome: Outcome, bench: _Be
     return {**place, **over_texts(outcome), "n": len(bench.before)}
 
 
-def _tried(remedy: Remedy, whole: Outcome, bench: _Bench, task: Task) -> dict[str, Any]:
+def _tried(remedy: Remedy, whole: Outcome, bench: Bench, task: Task) -> dict[str, Any]:
     """The scheme with a remedy, beside the same on random ones."""
     outcome = bench.outcome(task, remedy.way)
     gain = whole["kl"] - outcome["kl"]
     others = np.array([(whole["kl"] - bench.outcome(task, one)["kl"]).mean() for one in remedy.controls])
-    known = bool(np.isfinite(gain).all() and np.isfinite(others).all())
+    known = bool(np.isfinite(gain).all())
     low, high = mean_interval(gain, share=False) if known else (np.nan, np.nan)
-    p = float((1 + (others >= gain.mean()).sum()) / (1 + len(others))) if len(others) and known else float("nan")
+    p = p_value("rise", float(gain.mean()), others) if known else float("nan")
     return {
         "kind": remedy.kind,
         "remedy": remedy.name,
@@ -322,32 +274,3 @@ def _block(names: Sequence[str]) -> str:
     parts = [name.split(".") for name in names]
     same = takewhile(lambda at: len(set(at)) == 1, zip(*parts, strict=False))
     return "".join(f"{at[0]}." for at in same)
-
-
-def _spikes(model: Model, rows: Sequence[TokenSequence]) -> Spared:
-    """What detectors would spare after a scan of these texts; experts' neurons, which no matrix reads, are left out."""
-    asked = [one for one in load_detectors() if hasattr(one, "spares") and all(map(model.shape.has, one.kinds))]
-    try:
-        report = examine(model, [row.ids for row in rows], asked, bos=False) if asked else None
-    except DetectorError:  # none of them measured anything
-        report = None
-    parts = [] if report is None else [part for one in asked if (part := report.part(one.name)) is not None]
-    spares = [_spared(part) for part in parts]
-    sizes = {"dims": model.shape.d_model, "tokens": len(rows[0].ids)}
-    dims, tokens = (
-        {int(unit) for one in spares for unit in getattr(one, name) if 0 <= unit < sizes[name]} for name in sizes
-    )
-    layers = [layer for layer in model.shape.layers_of("neuron") if not model.routed(layer)]
-    neurons = {(int(layer), int(neuron)) for one in spares for layer, neuron in one.neurons if layer in layers}
-    neurons = {one for one in neurons if 0 <= one[1] < model.shape.d_mlp}
-    return Spared(tuple(sorted(dims)), tuple(sorted(neurons)), tuple(sorted(tokens)))
-
-
-def _spared(part: Measured) -> Spares:
-    """What one detector would spare; nothing where it fails, which costs its part only."""
-    spares: Callable[[Measured], Spares] = part.detector.spares  # type: ignore[attr-defined]
-    try:
-        found: Spares = attempt(part.detector, "spares", lambda: spares(part))
-        return found
-    except DetectorError:
-        return Spares()

@@ -198,7 +198,7 @@ def _effect(
         twin_change=float(finite.mean()) if len(finite) else nothing,
         twin_low=float(ends[0]),
         twin_high=float(ends[1]),
-        p=_p(trial.claims[metric], float(measured["change"]), others),
+        p=p_value(trial.claims[metric], float(measured["change"]), others),
         q=nothing,
         twins=len(others),
         claim=trial.claims[metric],
@@ -229,7 +229,7 @@ def _measured(
     return {**ends, "n": n, "worst": float("inf") if lost else float(np.abs(change).max())}
 
 
-def _p(claim: Claim, change: float, twins: Float[np.ndarray, " _twin"]) -> float:
+def p_value(claim: Claim, change: float, twins: Float[np.ndarray, " _twin"]) -> float:
     """Share of controls, the target among them, that change as much, or as much in the claimed direction.
 
     A control whose change isn't known, a model that gives NaN for example, counts as one that changes as much.

@@ -41,15 +41,19 @@ def of_quantisation(parts: pd.DataFrame, remedies: pd.DataFrame, words: str) -> 
         yield f"{row.remedy} ({row.spares}): KL {row.kl:.3g}; {row.verdict}."
 
 
+def freed(heads: pd.DataFrame) -> float:
+    """Share of the key-value heads all of whose query heads are chosen: what of a cache can be small."""
+    return float(heads.groupby(["layer", "kv_head"])["served"].all().mean())
+
+
 def of_windows(
     heads: pd.DataFrame, tests: pd.DataFrame, caches: pd.DataFrame, facts: Mapping[str, Any]
 ) -> Iterator[str]:
     """Which heads a window would serve, what the test says, and how whole caches do."""
-    freed = float(heads.groupby(["layer", "kv_head"])["served"].all().mean())
     yield (
         f"{int(heads['served'].sum())} of {len(heads)} heads place at most {facts['most']:.0%} of their attention "
-        f"outside the first {facts['first']} and the last {facts['last']} keys; {freed:.0%} of the key-value heads "
-        "serve such heads alone."
+        f"outside the first {facts['first']} and the last {facts['last']} keys; {freed(heads):.0%} of the key-value "
+        "heads serve such heads alone."
     )
     p = "" if _missing(facts["p"]) else f" (p = {facts['p']:.2g})"
     chosen, random = (tests[tests["heads"] == name] for name in ("chosen", "random"))
