@@ -5,7 +5,6 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from html import escape
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,7 +26,7 @@ from inspector.models.conversations import texts_for
 from inspector.models.observe import observe
 from inspector.printable import printable
 from inspector.progress import Reported, progress_of
-from inspector.run.measurements import Measurements, keep
+from inspector.run.measurements import Keepable, Measurements
 from inspector.stats import mean_interval
 from inspector.texts import Given, built_in
 
@@ -38,7 +37,7 @@ ROOM = 1 << 27
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class ModelDifferences:
+class ModelDifferences(Keepable):
     """What `compare_models` found. The first model is what the second is measured by.
 
     Args:
@@ -202,14 +201,6 @@ class ModelDifferences:
         facts = {"second": _named(self.second), "said": self.sentences()}
         inputs = {name: self.inputs[name].to_numpy() for name in ("text", "source", "position", "id", "token")}
         return Measurements(NAME, "comparison", self.first, inputs, tables_of("comparison", frames), facts)
-
-    def save(self, folder: str | Path) -> Path:
-        """Keep it in a run of the first model, beside what else is there; the run is made where it isn't there.
-
-        Raises:
-            RunError: the run is of another model, or can't be opened or written.
-        """
-        return keep(self.measurements(), folder)
 
     def __repr__(self) -> str:
         kl = self.summary["value"].iloc[0]

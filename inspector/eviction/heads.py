@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,7 +22,7 @@ from inspector.models import Model
 from inspector.models.conversations import texts_for
 from inspector.models.observe import observe
 from inspector.progress import Reported, Task, progress_of
-from inspector.run.measurements import Measurements, keep
+from inspector.run.measurements import Keepable, Measurements
 from inspector.run.report import RECIPE
 from inspector.texts import Given, built_in
 from inspector.verification.text_bench import BATCH_TOKENS, TextBench, over_texts
@@ -41,7 +40,7 @@ CURVE = (0.25, 0.5, 0.75, 0.9)
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class WindowableHeads:
+class WindowableHeads(Keepable):
     """Which heads a window over the cache with some first keys would serve, and what it costs to give it them.
 
     Args:
@@ -108,14 +107,6 @@ class WindowableHeads:
         """What is kept of it in a run."""
         frames = {"windowable_heads": self.heads, "window_tests": self.tests, "evictions": self.caches}
         return Measurements(NAME, "windows", self.card, self.inputs, tables_of("windows", frames), self._facts)
-
-    def save(self, folder: str | Path) -> Path:
-        """Keep it in a run, beside what else is there; the run is made where it isn't there.
-
-        Raises:
-            RunError: the run is of another model, or can't be opened or written.
-        """
-        return keep(self.measurements(), folder)
 
     def __repr__(self) -> str:
         chosen = int(self.heads["served"].sum())

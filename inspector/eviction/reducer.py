@@ -68,8 +68,7 @@ class Reach:
 
     def evidence(self) -> Evidence:
         """The measurements so far; NaN for texts that no window takes keys from."""
-        facts = {"first": self.window.first, "last": self.window.last, "shares": list(SHARES), "top": list(TOP)}
-        return self.tally.evidence("reach", AXES, facts)
+        return self.tally.evidence("reach", AXES, {})
 
     def _mass(self, x: AttentionBlock, queries: Tensor) -> Float[Tensor, "batch head query part"]:
         """Attention to the first keys, to the last ones that aren't among the first, and to all others."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from inspector.models.changes import changes_in_force, hooks_of_others
+from inspector.models.changes import changes_in_force, hooks_of_others, running
 from inspector.models.model import Model
 
 LARGEST = 1 << 30
@@ -51,7 +51,7 @@ class Beginnings:
             if not changes_in_force(self.model) and not hooks_of_others(self.model):
                 self.by_block = [[] for _ in blocks]
                 for block, given in zip(blocks, self.by_block, strict=True):
-                    stack.enter_context(_running(block, self._keeping(block.forward, given)))
+                    stack.enter_context(running(block, self._keeping(block.forward, given)))
             yield
         if not self.known:
             self.forget()
@@ -74,23 +74,9 @@ class Beginnings:
             if self.known and layer > 0:
                 for block in self._blocks[:layer]:
                     # Each gives what the last of them gave: the next one doesn't look at it.
-                    stack.enter_context(_running(block, _giving(iter(self.by_block[layer - 1]))))
+                    stack.enter_context(running(block, _giving(iter(self.by_block[layer - 1]))))
             yield
 
 
 def _giving(outputs: Iterator[Any]) -> Callable[..., Any]:
     return lambda *args, **kwargs: next(outputs)
-
-
-@contextmanager
-def _running(block: Any, forward: Callable[..., Any]) -> Iterator[None]:
-    """A block that runs another forward."""
-    own = vars(block).get("forward")
-    block.forward = forward
-    try:
-        yield
-    finally:
-        if own is not None:
-            block.forward = own
-        else:
-            vars(block).pop("forward", None)

@@ -141,6 +141,20 @@ def _hooked(point: Any, change: Change) -> Iterator[None]:
 
 
 @contextmanager
+def running(module: Any, forward: Callable[..., Any]) -> Iterator[None]:
+    """A module that runs another forward while the context lasts; hooks on it fire as before."""
+    own = vars(module).get("forward")
+    module.forward = forward
+    try:
+        yield
+    finally:
+        if own is not None:
+            module.forward = own
+        else:
+            vars(module).pop("forward", None)
+
+
+@contextmanager
 def known_hook(hook: int) -> Iterator[None]:
     """A hook of this package's own, which is nobody else's, while the context lasts."""
     _own_hooks.add(hook)

@@ -1,7 +1,7 @@
 """A model's matrices: what they are given and what they give, changed for a while without touching a weight."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -14,7 +14,7 @@ from transformers.pytorch_utils import Conv1D
 
 from inspector.errors import ModelError
 from inspector.models.attention_streamed import CacheChange, cache_changed, streamed_attention
-from inspector.models.changes import WHOLE_TEXTS, in_force, known_hook
+from inspector.models.changes import WHOLE_TEXTS, in_force, known_hook, running
 from inspector.models.model import Model
 
 TensorChange = Callable[[Tensor], Tensor]
@@ -169,18 +169,12 @@ def _multiplying(module: Any, change: Multiplied) -> Iterator[None]:
         assert change.weights is not None
         return functional.linear(x, change.weights(weight_of(module)), module.bias)
 
-    handle, own = module.register_forward_pre_hook(before), vars(module).get("forward")
-    if change.weights is not None:
-        module.forward = forward
+    handle = module.register_forward_pre_hook(before)
     try:
-        with known_hook(handle.id):
+        with known_hook(handle.id), nullcontext() if change.weights is None else running(module, forward):
             yield
     finally:
         handle.remove()
-        if own is not None:
-            module.forward = own
-        else:
-            vars(module).pop("forward", None)
 
 
 def weight_of(module: Any) -> Float[Tensor, "out in"]:

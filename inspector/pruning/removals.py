@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property, partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,7 +25,7 @@ from inspector.pruning.bench import Bench
 from inspector.pruning.neurons import least_first, neuron_scores
 from inspector.pruning.parts import Part, parts_of
 from inspector.pruning.weights import WAYS, input_norms, sparse
-from inspector.run.measurements import Measurements, keep
+from inspector.run.measurements import Keepable, Measurements
 from inspector.sites import Site
 from inspector.texts import Given
 from inspector.verification.text_bench import BATCH_TOKENS, rows_to_measure
@@ -40,7 +39,7 @@ COLUMNS = ["loss", "loss_low", "loss_high", "kl", "kl_low", "kl_high", "largest"
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class Removals:
+class Removals(Keepable):
     """What taking something out costs, on texts, without touching a weight.
 
     `loss` is its change and `kl` the divergence from the unmodified model, both in nats a token, with intervals over
@@ -102,14 +101,6 @@ class Removals:
         """What is kept of it in a run."""
         tables = tables_of("removals", {"removals": self.parts, "removed_sets": self.sets})
         return Measurements(NAME, "removals", self.card, self.inputs, tables, self.facts)
-
-    def save(self, folder: str | Path) -> Path:
-        """Keep it in a run, beside what else is there; the run is made where it isn't there.
-
-        Raises:
-            RunError: the run is of another model, or can't be opened or written.
-        """
-        return keep(self.measurements(), folder)
 
     def __repr__(self) -> str:
         sets = f"{len(self.neurons)} sets of neurons, {len(self.weights)} of weights"

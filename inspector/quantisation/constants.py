@@ -38,8 +38,9 @@ def mean_inputs(model: Model, rows: Sequence[TokenSequence], tokens: int) -> Map
         rows: texts of one length.
         tokens: per batch.
     """
-    seen = {matrix.name: _Mean(len(rows[0].ids)) for matrix in matrices_of(model)}
-    changes = {module: Multiplied(seen[matrix.name]) for matrix, module in matrices_of(model).items()}
+    every = matrices_of(model)
+    seen = {matrix.name: _Mean(len(rows[0].ids)) for matrix in every}
+    changes = {module: Multiplied(seen[matrix.name]) for matrix, module in every.items()}
     with multiplied(model, changes, ("mean inputs",)):
         observe(model, batches(rows, tokens, model.pad_id), [])
     return {name: one.total / one.rows for name, one in seen.items() if one.total is not None}

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import takewhile
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,7 +27,7 @@ from inspector.quantisation.bits import bits_spent
 from inspector.quantisation.remedies import Found, Remedy, Way, remedies_for
 from inspector.quantisation.schemes import Scheme, scheme
 from inspector.quantisation.spikes import spikes_of
-from inspector.run.measurements import Measurements, keep
+from inspector.run.measurements import Keepable, Measurements
 from inspector.run.report import RECIPE
 from inspector.stats import mean_interval
 from inspector.texts import Given
@@ -42,7 +41,7 @@ CONTROLS = 20
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class Sensitivity:
+class Sensitivity(Keepable):
     """What quantisation costs, measured on texts without touching a weight.
 
     Args:
@@ -104,14 +103,6 @@ class Sensitivity:
         tables = tables_of("quantisation", {"quantisation": self.parts, "remedies": self.remedies})
         facts = {self.scheme.name: {"words": self.scheme.words, **self.facts}}
         return Measurements(NAME, "quantisation", self.card, self.inputs, tables, facts)
-
-    def save(self, folder: str | Path) -> Path:
-        """Keep it in a run, beside other schemes and what else is there; the run is made where it isn't there.
-
-        Raises:
-            RunError: the run is of another model, or can't be opened or written.
-        """
-        return keep(self.measurements(), folder)
 
     def __repr__(self) -> str:
         whole = self.parts["kl"].iloc[0]

@@ -43,6 +43,22 @@ class Measurements:
     facts: Mapping[str, Any]
 
 
+class Keepable:
+    """The answer of a measurement, which can be kept in a run."""
+
+    def measurements(self) -> Measurements:
+        """What is kept of it."""
+        raise NotImplementedError
+
+    def save(self, folder: str | Path) -> Path:
+        """Keep it in a run, beside what else is there; the run is made where it isn't there.
+
+        Raises:
+            RunError: the run is of another model, or can't be opened or written.
+        """
+        return keep(self.measurements(), folder)
+
+
 def keep(found: Measurements, folder: str | Path) -> Path:
     """Keep these measurements in a run, beside what it holds already; it is made where it isn't there.
 
