@@ -10,8 +10,9 @@ from inspector import moved
 
 if TYPE_CHECKING:
     from inspector.analyses.logit_lens import Lens, logit_lens
+    from inspector.analyses.model_differences import ModelDifferences
     from inspector.analyses.neurons import NeuronStates, describe_neurons
-    from inspector.analyses.two_models import ModelDifferences, compare_models
+    from inspector.analyses.two_models import compare_models
     from inspector.errors import InspectorError
     from inspector.eviction.heads import WindowableHeads, windowable_heads
     from inspector.eviction.limits import HeavyHitters, Window, evicted
@@ -75,7 +76,7 @@ _HOMES = {
     "compare": "inspector.run.comparison",
     "Comparison": "inspector.run.comparison",
     "compare_models": "inspector.analyses.two_models",
-    "ModelDifferences": "inspector.analyses.two_models",
+    "ModelDifferences": "inspector.analyses.model_differences",
     "Lens": "inspector.analyses.logit_lens",
     "NeuronStates": "inspector.analyses.neurons",
     "intervene": "inspector.interventions.apply",

@@ -19,7 +19,7 @@ from inspector.cli.options import (
 from inspector.errors import InputError
 
 if TYPE_CHECKING:
-    from inspector.analyses.two_models import ModelDifferences
+    from inspector.analyses.model_differences import ModelDifferences
 
 
 def compare(

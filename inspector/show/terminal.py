@@ -20,7 +20,7 @@ from inspector.run.report import Report
 from inspector.show.sentences import of_part, paragraphs
 
 if TYPE_CHECKING:
-    from inspector.analyses.two_models import ModelDifferences
+    from inspector.analyses.model_differences import ModelDifferences
     from inspector.hallucination.guard import Guarded
     from inspector.hallucination.scored import Scored
 
