@@ -16,6 +16,7 @@ from inspector.errors import InputError
 from inspector.figures import error_over_depth
 from inspector.interventions.values import zero_ablate
 from inspector.models import Model
+from inspector.quantisation.apply import quantised
 from inspector.testing import PlantedSink, PlantedSpike, planted_model, random_texts, tiny_hf, tiny_model
 
 TEXTS = random_texts(9, 12, 40)
@@ -275,3 +276,14 @@ def test_a_finding_at_another_token_has_moved() -> None:
         ("moved", 4, 0),
         ("gone", 0, None),
     ]
+
+
+def test_a_copy_under_a_scheme_is_compared_with_the_model(llama: Model) -> None:
+    copy = tiny_model("LlamaForCausalLM")
+    assert compare_models(llama, copy, TEXTS[:2], detectors=[]).summary["value"].abs().max() < 1e-6
+    with quantised(copy, "w4"):
+        found = compare_models(llama, copy, TEXTS[:2], detectors=[])
+        by_hand = [copy.logits(torch.tensor([ids])).log_softmax(dim=-1)[0] for ids in TEXTS[:2]]
+    before = [llama.logits(torch.tensor([ids])).log_softmax(dim=-1)[0] for ids in TEXTS[:2]]
+    kls = [float((a.exp() * (a - b)).sum(dim=-1).mean()) for a, b in zip(before, by_hand, strict=True)]
+    assert found.summary["value"].iloc[0] == pytest.approx(np.mean(kls), rel=1e-3) and kls[0] > 1e-4

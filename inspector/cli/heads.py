@@ -17,10 +17,10 @@ from inspector.cli.options import (
     Revision,
     TrustRemoteCode,
     bars,
+    load_named,
     print_json,
     print_line,
     rows_of,
-    say,
 )
 from inspector.models.catalogue import BUILT_IN
 
@@ -53,12 +53,10 @@ def heads(
         refuse_data(recipe, overwrite=overwrite)
     from inspector.eviction.heads import windowable_heads
     from inspector.eviction.limits import Window
-    from inspector.models import load_model
     from inspector.run.disk import plain
     from inspector.run.measurements import refuse_other
 
-    say(quiet, f"Loading {model} …")
-    loaded = load_model(model, dtype=dtype, device=device, revision=revision, trust_remote_code=trust_remote_code)
+    loaded = load_named(model, dtype, device, revision, trust_remote_code, quiet)
     asked = {"window": Window(first, last), "most": most, "length": length, "controls": controls, "seed": seed}
     if run is not None:
         refuse_other(run, loaded.current_card())

@@ -13,9 +13,9 @@ from inspector.cli.options import (
     TrustRemoteCode,
     bars,
     forecast_said,
+    load_named,
     print_json,
     rows_of,
-    say,
 )
 from inspector.models.catalogue import BUILT_IN
 
@@ -50,11 +50,9 @@ def lens(
 ) -> None:
     """Logit lens: what each layer predicts, where predictions settle, and the deep-thinking ratio."""
     from inspector.analyses.logit_lens import logit_lens, refuse
-    from inspector.models import load_model
 
     refuse(g, rho)
-    say(quiet, f"Loading {model} …")
-    loaded = load_model(model, dtype=dtype, device=device, revision=revision, trust_remote_code=trust_remote_code)
+    loaded = load_named(model, dtype, device, revision, trust_remote_code, quiet)
     refuse(g, rho, None if calibrate is None else loaded.shape.layers)
     with bars(quiet) as progress:
         read = logit_lens(loaded, [text], g=g, rho=rho, progress=progress, on_forecast=forecast_said(quiet))

@@ -61,20 +61,24 @@ def load_again(
     )
 
 
+def load_named(
+    model: str, dtype: str, device: str | None, revision: str | None, trust_remote_code: bool, quiet: bool
+) -> "Model":
+    """The model that an option names, said while it loads."""
+    say(quiet, f"Loading {model} …")
+    from inspector.models import load_model
+
+    return load_model(model, dtype=dtype, device=device, revision=revision, trust_remote_code=trust_remote_code)
+
+
 def load_to_ask(
     model: str, dtype: str, device: str | None, revision: str | None, trust_remote_code: bool, quiet: bool
 ) -> "Model":
     """A model that is to answer questions: by default in the precision that it answers fastest in."""
-    say(quiet, f"Loading {model} …")
-    from inspector.models import asking_dtype, load_model
+    from inspector.models import asking_dtype
 
-    return load_model(
-        model,
-        dtype=asking_dtype(device) if dtype == "auto" else dtype,
-        device=device,
-        revision=revision,
-        trust_remote_code=trust_remote_code,
-    )
+    fastest = asking_dtype(device) if dtype == "auto" else dtype
+    return load_named(model, fastest, device, revision, trust_remote_code, quiet)
 
 
 def as_study(report: Any, path: Path) -> "Study":

@@ -17,10 +17,10 @@ from inspector.cli.options import (
     Revision,
     TrustRemoteCode,
     bars,
+    load_named,
     print_json,
     print_line,
     rows_of,
-    say,
 )
 from inspector.models.catalogue import BUILT_IN
 
@@ -52,13 +52,11 @@ def sensitivity(
         refuse_table(out, overwrite=overwrite)
     if recipe is not None:
         refuse_data(recipe, overwrite=overwrite)
-    from inspector.models import load_model
     from inspector.quantisation.sensitivity import sensitivity as measure
     from inspector.run.disk import plain
     from inspector.run.measurements import refuse_other
 
-    say(quiet, f"Loading {model} …")
-    loaded = load_model(model, dtype=dtype, device=device, revision=revision, trust_remote_code=trust_remote_code)
+    loaded = load_named(model, dtype, device, revision, trust_remote_code, quiet)
     if run is not None:
         refuse_other(run, loaded.current_card())
     with bars(quiet) as progress:
