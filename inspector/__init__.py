@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from inspector.errors import InspectorError
     from inspector.eviction.heads import WindowableHeads, windowable_heads
     from inspector.eviction.limits import HeavyHitters, Window, evicted
+    from inspector.generation.examine import Generated, examine_generated
+    from inspector.generation.watch import Watch, watch
     from inspector.hallucination.answers.own import own_answers
     from inspector.hallucination.compare_decoding import compare_decoding
     from inspector.hallucination.context_use import ContextUse, context_use
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from inspector.run.merging import merge
     from inspector.run.report import Report, open_run
     from inspector.scan import examine
+    from inspector.scans import Sweep, sweep
     from inspector.sites import Site
     from inspector.verification.one_claim import effect, loss
     from inspector.verification.verify import verify
@@ -43,6 +46,12 @@ _HOMES = {
     "Entailment": "inspector.models",
     "examine": "inspector.scan",
     "Report": "inspector.run.report",
+    "examine_generated": "inspector.generation.examine",
+    "Generated": "inspector.generation.examine",
+    "watch": "inspector.generation.watch",
+    "Watch": "inspector.generation.watch",
+    "sweep": "inspector.scans",
+    "Sweep": "inspector.scans",
     "open_run": "inspector.run.report",
     "merge": "inspector.run.merging",
     "study_hallucination": "inspector.hallucination.pipeline",
@@ -91,6 +100,7 @@ __all__ = [
     "Entailment",
     "Evidence",
     "Finding",
+    "Generated",
     "Guard",
     "HeavyHitters",
     "InspectorError",
@@ -105,6 +115,8 @@ __all__ = [
     "Site",
     "Spared",
     "Study",
+    "Sweep",
+    "Watch",
     "Window",
     "WindowableHeads",
     "compare",
@@ -115,6 +127,7 @@ __all__ = [
     "effect",
     "evicted",
     "examine",
+    "examine_generated",
     "guard",
     "intervene",
     "load_model",
@@ -127,7 +140,9 @@ __all__ = [
     "removals",
     "sensitivity",
     "study_hallucination",
+    "sweep",
     "verify",
+    "watch",
     "windowable_heads",
 ]
 

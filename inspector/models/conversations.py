@@ -7,19 +7,20 @@ from inspector.models.chat_template import rendered
 from inspector.texts import Conversation, Given, as_texts, is_conversation
 
 
-def texts_for(tokenizer: Any, given: Given, column: str | None = None) -> list[Any]:
-    """A list of strings and token ids; see `inspector.texts.as_texts`.
+def texts_for(tokenizer: Any, given: Given, column: str | None = None, *, answered: bool = True) -> list[Any]:
+    """A list of strings and token ids; see `inspector.texts.as_texts`. A conversation is whole where it is `answered`;
+    else the next turn, which the model is to write, is opened.
 
     Raises:
         InputError: nothing that holds texts, or a conversation whose tokenizer has no working chat template.
     """
     texts = as_texts(given, column)
-    return [_ids(tokenizer, text) if is_conversation(text) else text for text in texts]
+    return [_ids(tokenizer, text, answered) if is_conversation(text) else text for text in texts]
 
 
-def _ids(tokenizer: Any, turns: Conversation) -> tuple[int, ...]:
+def _ids(tokenizer: Any, turns: Conversation, answered: bool) -> tuple[int, ...]:
     """Token ids of the turns as the template writes them, with the BOS that it writes and no other."""
     if not getattr(tokenizer, "chat_template", None):
         raise InputError("A text is a conversation, and this model's tokenizer has no chat template. Pass strings.")
-    text = rendered(tokenizer, [dict(turn) for turn in turns], answered=True)
+    text = rendered(tokenizer, [dict(turn) for turn in turns], answered=answered)
     return tuple(tokenizer(text, add_special_tokens=False)["input_ids"])

@@ -23,6 +23,15 @@ def headlines(first: Report, second: Report) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["number", "first", "second", "second − first", "95 % from", "to"])
 
 
+def summary(report: Report) -> pd.DataFrame:
+    """See `Report.summary`; no interval where a number is no mean over texts, or there are too few."""
+    rows = []
+    for name, one in _numbers(report).items():
+        ends = (np.nan, np.nan) if one.per_text is None else mean_interval(one.per_text, seed=0)
+        rows.append((name, one.value, *map(float, ends)))
+    return pd.DataFrame(rows, columns=["number", "value", "low", "high"])
+
+
 def _numbers(report: Report) -> dict[str, Headline]:
     """What detectors compare runs by; nothing of one that fails to say."""
     found: dict[str, Headline] = {}

@@ -90,6 +90,11 @@ class Report(Record):
         """
         return disk.save(self, folder, overwrite=overwrite)
 
+    def summary(self) -> pd.DataFrame:
+        """The numbers that runs are compared by, a row each: number, value, low, high (a 95 % interval over texts)."""
+        found: pd.DataFrame = resolve("inspector.run.differences:summary")(self)
+        return found
+
     def sentences(self) -> list[Sentence]:
         """What was found, in words: the model, the texts, what to know about them, each detector, what was tested."""
         return list(resolve("inspector.show.sentences:sentences")(self))

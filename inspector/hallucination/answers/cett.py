@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from inspector.batches import Batch
@@ -120,20 +120,34 @@ class TokenContributions:
     kinds: tuple[str, ...] = ("neuron",)
 
     def __init__(self, model: Model, spans: Mapping[int, Span], neurons: Int[np.ndarray, "neuron 2"]) -> None:
-        self.spans, self.neurons = spans, neurons
-        self.matrices = _Matrices(model, tuple(np.unique(neurons[:, 0]).tolist()))
+        self.spans, self.chosen = spans, ChosenNeurons(model, neurons)
         self.by_text = {
             text: np.zeros((span.answer[1] - span.answer[0], len(neurons)), np.float32) for text, span in spans.items()
         }
 
     def update(self, batch: Batch, site: Site, x: Tensor) -> None:
         """Take in one layer's neurons."""
-        mine = self.neurons[:, 0] == site.layer
+        mine = self.chosen.of(site.layer)
         if not mine.any():
             return
         for row, text in enumerate(batch.text.tolist()):
-            values = self.matrices.cett(x[row, slice(*self.spans[text].answer)], site.layer)
-            self.by_text[text][:, mine] = values.cpu().numpy()[:, self.neurons[mine, 1]]
+            self.by_text[text][:, mine] = self.chosen.cett(x[row, slice(*self.spans[text].answer)], site.layer)
+
+
+class ChosenNeurons:
+    """CETT of chosen neurons, `(layer, neuron)` each, at single tokens."""
+
+    def __init__(self, model: Model, neurons: Int[np.ndarray, "neuron 2"]) -> None:
+        self.neurons = neurons
+        self.matrices = _Matrices(model, tuple(np.unique(neurons[:, 0]).tolist()))
+
+    def of(self, layer: int) -> Bool[np.ndarray, " neuron"]:
+        """Which of them are this layer's."""
+        return self.neurons[:, 0] == layer
+
+    def cett(self, z: Float[Tensor, "token d_mlp"], layer: int) -> Float[np.ndarray, "token chosen"]:
+        """Those of a layer's, in their order, from the input of its last matrix."""
+        return self.matrices.cett(z, layer).cpu().numpy()[:, self.neurons[self.of(layer), 1]]
 
 
 class _Matrices:

@@ -1,0 +1,1 @@
+"""Models that write: what their activations do in a prompt and in the tokens that follow it."""

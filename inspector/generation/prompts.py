@@ -1,0 +1,32 @@
+"""Prompts: token ids that a model continues."""
+
+from typing import Any
+
+from inspector.batches import tokenise
+from inspector.errors import InputError
+from inspector.models import Model, refuse_ids
+from inspector.models.conversations import texts_for
+from inspector.texts import Given
+
+
+def prompt_ids(model: Model, prompts: Given, longest: int, bos: bool | None) -> list[tuple[int, ...]]:
+    """Token ids of every prompt; a conversation's are the chat template's, up to where the answer begins.
+
+    Raises:
+        InputError: no prompts, one that leaves no room for an answer, an id that the model hasn't, or a model without
+            a tokenizer, for which nothing says where an answer ends.
+    """
+    if model.tokenizer is None:
+        raise InputError("This model came without a tokenizer, so nothing says where an answer ends. Load it with one.")
+    if longest < 1:
+        raise InputError(f"longest is {longest}. Use 1 or more tokens of an answer.")
+    given: list[Any] = texts_for(model.tokenizer, prompts, answered=False)
+    rows = tokenise(model.tokenizer, given, bos=bos, window=10**9)
+    refuse_ids(model, rows)
+    for row in rows:
+        if len(row.ids) + longest > model.shape.context:
+            raise InputError(
+                f"Prompt {row.source} has {len(row.ids)} tokens, which with {longest} new ones is more than the "
+                f"model's context of {model.shape.context}. Shorten it, or use a smaller longest."
+            )
+    return [row.ids for row in rows]
