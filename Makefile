@@ -7,7 +7,7 @@ TEXTS ?= 64
 QUESTIONS ?= 800
 SAMPLES ?= 4
 
-.PHONY: setup demo test test-all check bench dashboard screens picture clean
+.PHONY: setup demo test test-all check bench dashboard screens picture notebooks docs numbers clean
 .DEFAULT_GOAL := demo
 
 setup: $(VENV)/.done
@@ -55,9 +55,21 @@ bench: setup
 dashboard: $(RUNS)/demo/run.json $(RUNS)/demo-answers/run.json
 	$(BIN)/inspector dashboard $(RUNS)
 
-# The README's picture, drawn from the demo's run; needs Chromium.
-picture: $(RUNS)/demo/run.json
-	$(BIN)/python -m docs.picture $(RUNS)/demo docs/demo.png
+# The pictures of README and pages, drawn from the demo's runs; needs Chromium.
+picture: $(RUNS)/demo/run.json $(RUNS)/demo-answers/run.json
+	$(BIN)/python -m docs.picture $(RUNS)/demo $(RUNS)/demo-answers docs
+
+# Notebooks are executed where they or the package have changed; needs Chromium.
+notebooks: setup
+	$(BIN)/python -m docs.notebooks
+
+# The documentation, in build/site; a broken link or a notebook that fails is an error.
+docs: notebooks
+	PYTHONPATH=. $(BIN)/mkdocs build --quiet
+
+# What pages say of the demo's runs.
+numbers: $(RUNS)/demo/run.json $(RUNS)/demo-answers/run.json
+	$(BIN)/python -m docs.numbers --measure $(RUNS)/demo $(RUNS)/demo-answers
 
 # Every screen of the dashboard on the demo's runs, light and dark, wide and narrow; needs Chromium.
 screens: $(RUNS)/demo/run.json $(RUNS)/demo-answers/run.json

@@ -1,6 +1,7 @@
-"""Draw the README's picture from a run: python -m docs.picture RUN FILE (needs kaleido and Chromium)."""
+"""Draw the README's and the pages' pictures: python -m docs.picture RUN STUDY FOLDER (needs kaleido and Chromium)."""
 
 import sys
+from pathlib import Path
 
 from plotly.subplots import make_subplots
 
@@ -33,5 +34,20 @@ def draw(run: str, file: str) -> None:
     both.write_image(file, width=1300, height=430, scale=1.5)
 
 
+def draw_single(run: str, study: str, folder: Path) -> None:
+    """The figures of the page on phenomena."""
+    folder.mkdir(exist_ok=True)
+    scanned, asked = open_run(run), open_run(study)
+    drawn = {
+        "life_cycle": scanned.figure("massive.life_cycle"),
+        "sink_map": scanned.figure("sinks.map"),
+        "scores": asked.figure("hneurons.predictors"),
+    }
+    for name, figure in drawn.items():
+        figure.update_layout(template="plotly_white", font={"family": FONT, "size": 14}, paper_bgcolor="white")
+        figure.write_image(folder / f"{name}.png", width=1000, height=430, scale=1.5)
+
+
 if __name__ == "__main__":
-    draw(*sys.argv[1:3])
+    draw(sys.argv[1], str(Path(sys.argv[3]) / "demo.png"))
+    draw_single(sys.argv[1], sys.argv[2], Path(sys.argv[3]) / "pictures")

@@ -3,6 +3,7 @@
 The public names are imported when they are first used, so that `import inspector` stays cheap.
 """
 
+import warnings
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -150,7 +151,10 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'inspector' has no attribute '{name}'")
-    return getattr(import_module(_HOMES[name]), name)
+    with warnings.catch_warnings():
+        # Of a notebook without ipywidgets, whose progress bars are text then; it is of no use to say so on every import.
+        warnings.filterwarnings("ignore", "IProgress not found")
+        return getattr(import_module(_HOMES[name]), name)
 
 
 def __dir__() -> list[str]:

