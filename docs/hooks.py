@@ -2,8 +2,8 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
-import click
 import typer
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import PluginError
@@ -74,10 +74,9 @@ def notebook(name: str) -> str:
 
 def commands() -> str:
     """Every command with its options."""
-    program = typer.main.get_command(cli.app)
-    assert isinstance(program, click.Group)
+    program: Any = typer.main.get_command(cli.app)
     out = ["# Commands", "", "What `inspector COMMAND --help` says.", ""]
-    with click.Context(program, info_name="inspector") as context:
+    with program.make_context("inspector", [], resilient_parsing=True) as context:
         for name in program.list_commands(context):
             command = program.get_command(context, name)
             if command is None or command.hidden:
@@ -88,8 +87,9 @@ def commands() -> str:
     return "\n".join(out)
 
 
-def _option(one: click.Parameter) -> str:
-    names = f"`{one.human_readable_name}`" if isinstance(one, click.Argument) else ", ".join(f"`{o}`" for o in one.opts)
+def _option(one: Any) -> str:
+    argument = one.param_type_name == "argument"
+    names = f"`{one.name.upper()}`" if argument else ", ".join(f"`{name}`" for name in one.opts)
     told = _plain(getattr(one, "help", "") or "").replace("\n", " ").replace("|", r"\|")
     return f"| {names} | {told} |"
 
@@ -142,7 +142,8 @@ def api() -> str:
 def _reference(name: str, level: int) -> str:
     where = inspector._HOMES.get(name, "inspector")
     home = getattr(getattr(inspector, name), "__module__", where)
-    return f"::: {home}.{name}\n    options:\n      heading_level: {level}\n"
+    options = f"heading_level: {level}\n      heading: inspector.{name}\n      toc_label: {name}"
+    return f"::: {home}.{name}\n    options:\n      {options}\n"
 
 
 def plugin() -> str:

@@ -148,7 +148,13 @@ __all__ = [
 ]
 
 
+MODULES = ("figures", "interventions", "plugin", "sites", "testing", "texts")
+"""Public modules, found by tab completion beside the names."""
+
+
 def __getattr__(name: str) -> Any:
+    if name in MODULES:
+        return import_module(f"inspector.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'inspector' has no attribute '{name}'")
     with warnings.catch_warnings():
@@ -158,7 +164,7 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return __all__
+    return sorted((*__all__, *MODULES))
 
 
 moved.install()

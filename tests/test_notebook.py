@@ -240,6 +240,14 @@ def test_what_was_meant_is_said(
         call(*scanned)
 
 
+def test_tab_completion_finds_the_public_names_and_modules_and_nothing_else() -> None:
+    code = "import inspector\nfor name in dir(inspector): getattr(inspector, name)\nprint(*dir(inspector))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=Path(__file__).parents[1])
+    assert done.returncode == 0, done.stderr
+    assert set(done.stdout.split()) == {*inspector.__all__, *inspector.MODULES}
+    assert {"figures", "texts", "plugin"} <= set(inspector.MODULES)
+
+
 def test_objects_show_themselves_in_one_line_without_their_arrays(scanned: tuple[Model, Report]) -> None:
     model, report = scanned
     lens = logit_lens(model, [[1, 2, 3]])

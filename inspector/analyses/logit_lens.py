@@ -178,7 +178,8 @@ def logit_lens(
     Args:
         model: from `load_model`; under an intervention, its streams are those of the changed model.
         texts: strings or token ids.
-        g, rho: see `Lens`; `Lens.judge` changes them later.
+        g: see `Lens`; `Lens.judge` changes it later.
+        rho: likewise.
         bos: True prepends one BOS to each text, False none, None does what the tokenizer does.
         window: longer texts are cut into windows of this many tokens; the context, at most 2,048, where None.
         progress: hears of the task `reading`, in tokens.

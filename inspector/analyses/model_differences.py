@@ -24,7 +24,8 @@ class ModelDifferences(Keepable):
     """What `compare_models` found. The first model is what the second is measured by.
 
     Args:
-        first, second: the models' cards.
+        first: the first model's card.
+        second: the second's.
         inputs: the tokens, one row each: text (or window of a long one), source (the text's number), position, id,
             token.
         by_token: `[token]`: kl (nats), loss_first, loss_second (of the token; NaN at a text's first), top_first and

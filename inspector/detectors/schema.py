@@ -37,7 +37,8 @@ class Array:
         axes: a name for each axis, by its meaning: over a detector's arrays one name has one length. `text` is the
             evidence's texts, and `layer` the model's layers.
         kind: `float`, `int`, or `number`, which is either.
-        low, high: the smallest value, and the largest; or the axis whose indices the values are. NaN passes.
+        low: the smallest value. NaN passes.
+        high: the largest, or the axis whose indices the values are.
         finite: whether there is no NaN and no infinity.
         group: arrays of one group are there together, or, in runs that don't measure them, missing together; an empty
             group is never missing.
@@ -58,7 +59,8 @@ class Column:
     Args:
         kind: `text`, `int`, `float` (whole numbers are fine) or `bool`.
         null: whether cells can be empty; in `float` they always can.
-        low, high: the smallest and largest value.
+        low: the smallest value.
+        high: the largest.
         words: all that a text can be, where it is one of a few.
         holds: values that are in a row each, where the table has any rows.
         unique: whether no two rows have the same.

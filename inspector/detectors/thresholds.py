@@ -18,7 +18,8 @@ class Threshold:
         name: the field of the detector's thresholds.
         default: in force where nothing else is chosen.
         meaning: in a sentence, for help and documentation.
-        low, high: the smallest and largest value that it takes.
+        low: the smallest value that it takes.
+        high: the largest.
         label: beside a slider; the name where empty.
         steps: the values that a slider offers.
     """

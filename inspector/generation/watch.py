@@ -38,12 +38,14 @@ class Watched:
         risk: probability that the answer so far is incorrect, by the study's headline (by its probe, in a study
             without one); NaN without a study.
         token_risk: by the probe, of this token alone; NaN without a study.
-        id, position: of the token, in the vocabulary and in the text.
+        id: of the token, in the vocabulary.
+        position: in the text.
         entropy: of the distribution that it was taken from, in nats.
         logprob: its log-probability there.
         largest: the largest |x| of its residual stream, after any layer.
         ratio: `largest` over the median |x| of the prompt's stream after that layer.
-        layer, dim: where that is.
+        layer: where that is.
+        dim: likewise.
         on_first: share of its attention that heads place on the first token, their mean; NaN without attention.
         sink_heads: share of heads that place more than 30 % of it there.
     """

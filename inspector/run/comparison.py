@@ -22,7 +22,8 @@ class Comparison:
     """Two reports side by side.
 
     Args:
-        first, second: the reports; of studies too.
+        first: a report, of a study too.
+        second: the other one.
     """
 
     first: Report
