@@ -158,7 +158,7 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'inspector' has no attribute '{name}'")
     with warnings.catch_warnings():
-        # Of a notebook without ipywidgets, whose progress bars are text then; it is of no use to say so on every import.
+        # Of a notebook without ipywidgets, whose progress bars are text then; no use to say so on every import.
         warnings.filterwarnings("ignore", "IProgress not found")
         return getattr(import_module(_HOMES[name]), name)
 
