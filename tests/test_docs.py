@@ -72,6 +72,26 @@ def test_every_inspector_command_of_the_readme_and_each_of_its_options_is_there(
         command.make_context(name, rest, parent=whole).close()
 
 
+def test_every_option_that_a_page_names_is_one_of_a_command() -> None:
+    program = typer.main.get_command(cli.app)
+    with program.make_context("inspector", [], resilient_parsing=True) as whole:
+        commands = [program.get_command(whole, name) for name in program.list_commands(whole)]
+    known = {name for command in commands for one in command.params for name in (*one.opts, *one.secondary_opts)}
+    known |= {"--help", "--count", "--no-deps", "--measure", "--page"}  # of the program, of its test modules, of pip
+    pages = "".join(
+        (README, *PAGES.values(), *((ROOT / name).read_text() for name in ("CONTRIBUTING.md", "SECURITY.md")))
+    )
+    named = set(re.findall(r"[`\s(](--[a-z][a-z-]+)", pages))
+    assert len(named) > 30 and not named - known, named - known
+
+
+def test_every_table_that_a_page_names_is_one_of_the_format_s() -> None:
+    known = set(re.findall(r"`((?:massive|sinks|hneurons|compression)\.\w+)`", PAGES["run-format"]))
+    for name, page in (("README", README), *PAGES.items()):
+        named = set(re.findall(r"`((?:massive|sinks|hneurons|compression)\.\w+)`", page))
+        assert not named - known, f"{name}: {named - known}"
+
+
 def test_the_readmes_commands_work(
     smollm2: Model, saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: Command
 ) -> None:
