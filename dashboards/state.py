@@ -135,7 +135,7 @@ def view(name: str | None = None) -> View:
         return _live(str(name))
     if name is None and not found:
         raise RunError("No runs yet.")
-    run = shelf().find(name or next((one.name for one in found if not one.fault), found[0].name))
+    run = shelf().find(name or next((one.name for one in found if is_whole(one)), found[0].name))
     if run.fault:
         raise RunError(run.fault)
     key = (str(run.folder), run.changed)
@@ -167,6 +167,14 @@ def check(run: Shelved) -> str:
         said = str(error).replace(str(run.folder), run.name)
     _faults()[str(run.folder), run.changed] = said
     return said
+
+
+def is_whole(run: Shelved) -> bool:
+    """Whether a run can be opened; the first time, it is."""
+    if run.fault:
+        return False
+    known = fault_of(run)
+    return not (check(run) if known is None else known)
 
 
 def is_live(name: str | None) -> bool:

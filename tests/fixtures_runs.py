@@ -1,5 +1,6 @@
 """Runs for the dashboard's tests: one with all there is, and ones that something is wrong or odd with."""
 
+import os
 import shutil
 import sys
 from collections.abc import Iterator
@@ -84,6 +85,8 @@ def shelf(
         folder / "planted" / "evidence" / "massive.safetensors", folder / INVALID / "evidence" / "sinks.safetensors"
     )
     rehashed(folder / INVALID)
+    for name in (INVALID, *(f"hostile-{one}" for one in HOSTILE)):  # older than all others, so that no page opens them
+        os.utime(folder / name / "run.json", (0, 0))
     yield folder
     if "streamlit" in sys.modules:  # it keeps what it opened of these, from test to test
         sys.modules["streamlit"].cache_resource.clear()

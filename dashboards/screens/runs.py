@@ -1,13 +1,12 @@
 """Runs: open, rename, delete, bring in, take away."""
 
 from dataclasses import replace
-from datetime import datetime
 from html import escape
 
 import streamlit as st
 
 from dashboards import charts, state, widgets
-from dashboards.shelf import Shelved, size_of
+from dashboards.shelf import Shelved
 from inspector.show.html import render
 
 
@@ -15,15 +14,7 @@ def about(run: Shelved) -> str:
     """What is said of a run in the list, as HTML."""
     if run.fault:
         return f"<b>{escape(run.name)}</b><br><span class=verdict>✕ damaged</span> {escape(run.fault)}"
-    return f"<b>{escape(run.name)}</b><p class=reading>{escape(facts(run))}</p>"
-
-
-def facts(run: Shelved) -> str:
-    """Its model, detectors, time and size, in a line."""
-    model, settings = run.about["model"], run.about["settings"]
-    said = [str(model.get("name", "?")), str(model.get("dtype", "?")), ", ".join(settings["detectors"])]
-    made = datetime.fromisoformat(run.about["created"])
-    return " · ".join([*said, state.said_time(made), f"{size_of(run.folder) / 1e6:,.1f} MB"])
+    return f"<b>{escape(run.name)}</b><p class=reading>{escape(widgets.run_facts(run))}</p>"
 
 
 def row(run: Shelved) -> None:
@@ -83,7 +74,7 @@ def bring_in() -> None:
         name = st.text_input("Name", placeholder="the file's own")
         if st.form_submit_button("Bring in") and file is not None:
             run = state.shelf().bring_in(name.strip() or file.name.removesuffix(".zip"), file.getvalue())
-            st.session_state["came in"] = f"Came in as '{run.name}': {facts(run)}."
+            st.session_state["came in"] = f"Came in as '{run.name}': {widgets.run_facts(run)}."
             st.rerun()
 
 

@@ -9,7 +9,7 @@ from fixtures_browser import PATIENCE, Visit, Visitor, serving
 
 from inspector.models import embedded
 
-PROMPT = "Text (a blank line begins another)"
+PROMPT = "Text (a line of --- begins another)"
 SCREENS = ("", "massive", "sinks", "neurons", "interventions", "compare", "runs")
 
 CONTRAST = """() => {
