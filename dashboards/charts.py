@@ -16,6 +16,7 @@ from dashboards.glossary import terms as glossary
 from dashboards.state import View
 from dashboards.theme import themed
 from inspector.figures.drawing import Drawing, title_of
+from inspector.figures.markup import as_text
 
 ROWS_SHOWN = 2000
 
@@ -47,7 +48,7 @@ def chart(
     with st.container(border=True):
         st.html(f"<h2 class=figure>{html.escape(title)}</h2><p class=reading>{html.escape(means)}</p>")
         boxes = crop is not None and pick is None  # while boxes are drawn, Streamlit hears no clicks
-        drawn = themed(figure).update_layout(dragmode="select" if boxes else "zoom")
+        drawn = themed(as_text(figure)).update_layout(dragmode="select" if boxes else "zoom")
         form = "png" if st.query_params.get("picture") == "png" else "svg"
         options: dict[str, Any] = {}
         if pick is not None or crop is not None:

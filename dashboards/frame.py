@@ -5,7 +5,7 @@ import traceback
 
 import streamlit as st
 
-from dashboards import pages, state, tour, widgets
+from dashboards import doors, pages, state, tour, widgets
 from dashboards.theme import style
 from inspector.detectors.base import load_judges
 from inspector.errors import InspectorError
@@ -16,16 +16,19 @@ def show() -> None:
     style()
     every = pages.by_path()
     page = st.navigation([one.page for one in every.values()], position="hidden")
+    here = page.url_path or next(iter(every))
+    st.set_page_config(page_title=f"{_title(every[here])} · inspector")
     with st.sidebar:
+        st.html('<a class=skip href="#content">Skip to content</a>')
         st.html("<p class=brand>inspector<small>What goes on inside a language model</small></p>")
+        widgets.link("overview", "Start", run=None, tour=None)
         for path, one in every.items():
-            widgets.link(path, one.title)
+            widgets.link(path, one.title, **_named(path))
         _choose_run()
         for fault in load_judges()[1]:
             widgets.trouble(fault)
-    path = page.url_path or next(iter(every))
-    tour.show(path)
-    st.session_state["page"] = path
+    tour.show(here)
+    st.session_state["page"] = here
     try:
         page.run()
     except InspectorError as error:
@@ -35,6 +38,17 @@ def show() -> None:
         widgets.trouble(
             f"This page failed ({type(error).__name__}). The server's output says more; other pages still work."
         )
+
+
+def _title(page: pages.Page) -> str:
+    """What a browser's tab says."""
+    return "Start" if page.path == "overview" and doors.is_wanted() else page.title
+
+
+def _named(path: str) -> dict[str, str]:
+    """The run that the overview shows, named in its address: without one that is the start page."""
+    runs = [run.name for run in state.shelf().all() if not run.fault] if path == "overview" else []
+    return {"run": runs[0]} if runs and "run" not in st.query_params else {}
 
 
 def _choose_run() -> None:

@@ -1,5 +1,6 @@
 """A live scan: prompts or a file, the model and how it reads, and the job that does it."""
 
+import re
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ EXAMPLE = (
     "mother watched from the kitchen window. She had grown up on the same shore, and she knew that the sea gives back "
     "most of what it takes."
 )
+BETWEEN = "---"
+"""A line that parts two texts of the box."""
 LONGEST = 200_000
 """Characters of all texts together."""
 
@@ -26,11 +29,11 @@ BOS = {"As the tokenizer does": None, "Exactly one": True, "None": False}
 
 def form() -> None:
     """The form, and the progress of what was asked for."""
+    st.session_state.setdefault("prompt", st.session_state.get("prompt before", EXAMPLE))
     with st.form("live", border=True):
         st.html("<h2 class=figure>Inspect a text</h2>")
         st.text_area(
-            "Text (a blank line begins another)",
-            value=EXAMPLE,
+            f"Text (a line of {BETWEEN} begins another)",
             height=120,
             key="prompt",
             help="Sink rates need 64 tokens or more; shorter texts are described, but not rated.",
@@ -77,16 +80,24 @@ def _texts() -> list[str]:
     Raises:
         InputError: there are none, or too much of them.
     """
-    file = st.session_state.file
+    file, typed = st.session_state.file, st.session_state.prompt
+    st.session_state["prompt before"] = typed  # a widget forgets its text when another page is opened
+    if file is not None and typed.strip() not in ("", EXAMPLE):
+        raise InputError("There are a file and a text. Empty the box, or take the file away.")
     if file is not None:
         texts = from_uploaded(Path(file.name).name, file.getvalue())
     else:
-        texts = [part.strip() for part in st.session_state.prompt.split("\n\n") if part.strip()]
+        texts = [part.strip("\n") for part in _between(typed) if part.strip()]
     if not texts:
         raise InputError("There is no text. Type a sentence or two.")
     if sum(map(len, texts)) > LONGEST:
         raise InputError(f"More than {LONGEST:,} characters. Scan so much on the command line: inspector examine.")
     return texts
+
+
+def _between(typed: str) -> list[str]:
+    """The texts of the box; blank lines are part of them, as in code."""
+    return re.split(rf"(?m)^{re.escape(BETWEEN)}[ \t]*$", typed)
 
 
 def save(view: state.View) -> None:

@@ -4,6 +4,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboards import charts, widgets
+from dashboards.answer import WORDS
 from dashboards.state import View
 from inspector.detectors.hneurons.figures import neuron_state
 from inspector.figures.drawing import Drawing
@@ -44,7 +45,8 @@ def neuron(view: View, row: pd.Series) -> None:
         st.html("<h2 class=figure>Answers in which it activates most</h2>")
         found = of(view, "hneurons.fires_on", layer, number)
         if len(found):
-            widgets.plain_table(found[["question", "answer", "label", "cett"]].rename(columns={"cett": "CETT"}))
+            said = found[["question", "answer", "label", "cett"]].rename(columns={"cett": "CETT"})
+            widgets.plain_table(said.assign(label=said["label"].map(WORDS)))
         else:
             widgets.note("This run doesn't keep the neurons' contributions.")
     _state(view, layer, number)

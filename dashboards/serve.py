@@ -1,4 +1,4 @@
-"""Start Streamlit with its options from the command line alone: no file of the folder it is started in is obeyed.
+"""Start Streamlit, protected, with its options from the command line alone: no file of this folder is obeyed.
 
 Run as a file by Python with `-P`, so that no module is taken from that folder either.
 """
@@ -20,6 +20,12 @@ def main() -> None:
     if not callable(getattr(config, "get_config_files", None)):
         sys.exit("inspector: this Streamlit would read options from files. Install another: pip install -U streamlit")
     config.get_config_files = _no_files
+    from dashboards.protection import protect
+
+    try:
+        protect()
+    except (AttributeError, ImportError) as error:
+        sys.exit(f"inspector: this Streamlit can't be kept safe ({error}). Install another: pip install -U streamlit")
     cli.main(prog_name="streamlit")
 
 

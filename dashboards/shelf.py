@@ -10,16 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dashboards.archive import unpack
 from inspector.errors import InspectorError, RunError
 from inspector.printable import printable
 from inspector.run import disk as runs
 
 LONGEST_NAME = 255
 """Bytes of a name that disks take."""
-LARGEST_RUN = 2 << 30
-"""Bytes that an uploaded run may unpack to."""
-LARGEST_LIST = 64 << 20
-"""Bytes of an uploaded `run.json`."""
 
 
 @dataclass(frozen=True)
@@ -100,8 +97,11 @@ class Shelf:
                     packed.write(folder / file, file)
         return out.getvalue()
 
-    def bring_in(self, name: str, content: bytes) -> None:
-        """Unpack a zip file that `packed` made, after checking every name in it; the run must be whole.
+    def bring_in(self, name: str, content: bytes) -> Shelved:
+        """Unpack a zip file that `packed` made, or of a run's folder, after checking every name in it.
+
+        Returns:
+            The run that came in; it is whole.
 
         Raises:
             RunError: it isn't a run, is damaged, or the name is taken.
@@ -112,12 +112,13 @@ class Shelf:
             scratch = tempfile.TemporaryDirectory(prefix=".bringing-", dir=self.root)
         with scratch, _changing(self.root):
             made = Path(scratch.name) / "new"
-            _unpack(content, made)
+            unpack(content, made)
             try:
                 runs.read(made)
             except RunError as error:
                 raise RunError(str(error).replace(str(made), name)) from error
             made.rename(target)
+        return _described(target)
 
     def _inside(self, name: str, *, there: bool) -> Path:
         """The folder of this name, which is directly in the root.
@@ -166,61 +167,6 @@ def _described(folder: Path) -> Shelved:
         return Shelved(folder.name, folder, changed, about, wrong and f"Run '{folder.name}': {wrong}")
     except InspectorError as error:
         return Shelved(folder.name, folder, changed, {}, str(error).replace(str(folder), folder.name))
-
-
-def _unpack(content: bytes, target: Path) -> None:
-    """Unpack a run's `run.json`, then the files that it lists, and nothing else.
-
-    Raises:
-        RunError: it is no zip file, is damaged, or holds anything else.
-    """
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as packed:
-            infos = _named(packed)
-            _extract(packed, infos.pop("run.json"), target, LARGEST_LIST)
-            listed = runs.describe(target)["files"]
-            if unlisted := sorted(infos.keys() - listed.keys()):
-                raise RunError(f"This zip file holds '{unlisted[0]}', which its run.json doesn't list.")
-            for name, info in infos.items():
-                _extract(packed, info, target, int(listed[name]["bytes"]))
-    except RunError as error:
-        raise RunError(str(error).replace(str(target), "in this zip file")) from error
-    except Exception as error:  # each way to compress raises of its own family, and each means the same
-        raise RunError(
-            f"This is not a zip file that can be read ({printable(error)[:80] or type(error).__name__}). "
-            "Export the run again."
-        ) from error
-
-
-def _named(packed: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
-    """The archive's files by name, before any is read.
-
-    Raises:
-        RunError: one is no file of a run or is there twice, there is no `run.json`, or they are too large.
-    """
-    infos = [info for info in packed.infolist() if not info.is_dir()]
-    if sum(info.file_size for info in infos) > LARGEST_RUN:
-        raise RunError("This zip file unpacks to more than 2 GB. Copy the run's folder instead.")
-    named = {info.filename: info for info in infos}
-    strange = next((name for name in named if not runs.INSIDE.fullmatch(name)), None)
-    if strange is not None:
-        raise RunError(f"This zip file holds '{printable(strange[:60])}', which is no file of a run.")
-    if len(named) < len(infos) or "run.json" not in named:
-        raise RunError("This zip file is no run: it has no run.json, or a file twice. Export the run again.")
-    return named
-
-
-def _extract(packed: zipfile.ZipFile, info: zipfile.ZipInfo, target: Path, most: int) -> None:
-    """Unpack one file, which must not be larger than it is listed."""
-    path = target / info.filename
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with packed.open(info) as source, path.open("wb") as out:
-        left = most
-        while block := source.read(1 << 20):
-            left -= len(block)
-            if left < 0:
-                raise RunError(f"This zip file's '{info.filename}' is larger than its run.json says. Export it again.")
-            out.write(block)
 
 
 def size_of(folder: Path) -> int:

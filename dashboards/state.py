@@ -15,7 +15,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboards.jobs import Job, Jobs
-from dashboards.shelf import Shelf
+from dashboards.shelf import Shelf, Shelved
 from dashboards.work import Scanned
 from inspector.detectors.base import load_judges
 from inspector.detectors.thresholds import Threshold, thresholds_of
@@ -135,7 +135,7 @@ def view(name: str | None = None) -> View:
         return _live(str(name))
     if name is None and not found:
         raise RunError("No runs yet.")
-    run = shelf().find(name or next((one.name for one in found if not one.fault), found[0].name))
+    run = shelf().find(name or next((one.name for one in found if is_whole(one)), found[0].name))
     if run.fault:
         raise RunError(run.fault)
     key = (str(run.folder), run.changed)
@@ -145,6 +145,36 @@ def view(name: str | None = None) -> View:
         raise RunError(str(error).replace(str(run.folder), run.name)) from error
     made = said_time(datetime.fromisoformat(run.about["created"]))
     return View(run.name, key, _under(key, report), True, made, st.query_params.get("model"))
+
+
+@st.cache_resource
+def _faults() -> dict[tuple[str, float], str]:
+    """What was wrong with each run that was opened to see, by its place and time; empty where nothing was."""
+    return {}
+
+
+def fault_of(run: Shelved) -> str | None:
+    """What is wrong with a run that was opened since it was written; None where nobody has."""
+    return _faults().get((str(run.folder), run.changed))
+
+
+def check(run: Shelved) -> str:
+    """Open a run to see what is wrong with it; empty where nothing is."""
+    try:
+        open_run(run.folder)
+        said = ""
+    except RunError as error:
+        said = str(error).replace(str(run.folder), run.name)
+    _faults()[str(run.folder), run.changed] = said
+    return said
+
+
+def is_whole(run: Shelved) -> bool:
+    """Whether a run can be opened; the first time, it is."""
+    if run.fault:
+        return False
+    known = fault_of(run)
+    return not (check(run) if known is None else known)
 
 
 def is_live(name: str | None) -> bool:

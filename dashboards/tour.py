@@ -1,4 +1,4 @@
-"""The first visit's walk-through: four stops on the built-in model, one line each."""
+"""The first visit's walk-through: five stops on the built-in model, one line each."""
 
 import streamlit as st
 
@@ -15,6 +15,11 @@ STOPS = (
         "sinks",
         "Each square is an attention head. A dark one places its attention on one token. Click one to see where it "
         "looks. It is no sign that the token matters.",
+    ),
+    (
+        "neurons",
+        "A study of the model's own answers (choose demo-answers under Run) says how often an answer with such a risk "
+        "was incorrect, and which neurons stand behind it. Click an answer of the table to open it.",
     ),
     (
         "interventions",

@@ -4,6 +4,7 @@ import html
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboards import pages, state
+from dashboards.shelf import Shelved, size_of
 from dashboards.state import View
 from dashboards.theme import css_name
 from inspector.detectors.shown import TextTable
@@ -40,7 +42,7 @@ def link(page: str, label: str, **choices: Any) -> None:
 
 def head(title: str, lede: str) -> None:
     """A page's heading, and what it is for."""
-    st.html(f"<h1>{html.escape(title)}</h1><p class=lede>{html.escape(lede)}</p>")
+    st.html(f"<h1 id=content tabindex=-1>{html.escape(title)}</h1><p class=lede>{html.escape(lede)}</p>")
 
 
 def banner(view: View) -> None:
@@ -55,6 +57,14 @@ def banner(view: View) -> None:
     chip = "Saved run" if view.saved else "Live run"
     spans = "".join(f"<span>{one}</span>" for one in said if one)
     st.html(f"<div class=banner><span class=chip>{chip}</span>{spans}</div>")
+
+
+def run_facts(run: Shelved) -> str:
+    """A saved run's model, detectors, time and size, in a line."""
+    model, settings = run.about["model"], run.about["settings"]
+    said = [str(model.get("name", "?")), str(model.get("dtype", "?")), ", ".join(settings["detectors"])]
+    made = datetime.fromisoformat(run.about["created"])
+    return " · ".join([*said, state.said_time(made), f"{size_of(run.folder) / 1e6:,.1f} MB"])
 
 
 def open_view() -> View | None:
@@ -72,10 +82,10 @@ def open_view() -> View | None:
 
 def finding(text: str, detector: str = "") -> None:
     """A plain sentence about what a detector found; its text is shown as it is."""
-    st.html(f'<p class=finding style="--accent: {_accent(detector)}">{html.escape(text)}</p>')
+    st.html(f'<p class=finding style="--accent: {accent(detector)}">{html.escape(text)}</p>')
 
 
-def _accent(detector: str) -> str:
+def accent(detector: str) -> str:
     """The colour of words about a detector's phenomenon; grey where there is none of this name."""
     return f"var(--{css_name(detector)}, var(--muted))"
 
@@ -138,7 +148,7 @@ def verdict(name: str, claim: str = "change") -> str:
 def tile(what: str, number: str, more: str, detector: str = "") -> None:
     """A number with what it is and what to know of it."""
     st.html(
-        f'<div class=tile style="--tile: {_accent(detector)}"><div class=what>{html.escape(what)}</div>'
+        f'<div class=tile style="--tile: {accent(detector)}"><div class=what>{html.escape(what)}</div>'
         f"<div class=number>{html.escape(number)}</div><div class=more>{html.escape(more)}</div></div>"
     )
 
@@ -148,7 +158,7 @@ def tokens(texts: Sequence[object], values: Sequence[float] | None = None, detec
     boxes = []
     for i, text in enumerate(texts):
         value = None if values is None else float(values[i])
-        colour = f"color-mix(in srgb, {_accent(detector)} {value:.0%}, #fff 0%)" if value is not None else ""
+        colour = f"color-mix(in srgb, {accent(detector)} {value:.0%}, #fff 0%)" if value is not None else ""
         shade = f' style="background: {colour}"' if colour else ""
         note = "" if value is None else f" <small>{value:.2f}</small>"
         boxes.append(f"<span{shade}>{token_label(text, 40)}{note}</span>")
@@ -244,6 +254,14 @@ def choice(
         on_change=lambda: write(**{name: st.session_state[key]}),
     )
     return st.session_state[key]
+
+
+def words(name: str, label: str, **more: Any) -> str:
+    """A field for text whose value is in the address."""
+    key = f"words {name}"
+    st.session_state[key] = str(st.query_params.get(name, ""))
+    st.text_input(label, key=key, on_change=lambda: state.choose(**{name: st.session_state[key] or None}), **more)
+    return str(st.session_state[key]).strip()
 
 
 def whole(name: str, label: str, most: int, now: int | None, write: Callable[..., None], **more: Any) -> None:

@@ -40,6 +40,10 @@ _models: OrderedDict[tuple[str, str, str | None], "Model"] = OrderedDict()
 """Loaded models, the latest used last; only the worker's thread looks here."""
 
 
+_controls: dict[tuple[str, str], dict[str, Any]] = {}
+"""Evidence of control inputs, by a model's weights and dtype: it is the same in every scan, and takes longest."""
+
+
 def model_of(job: Job, name: str, dtype: str = "auto", revision: str | None = None) -> "Model":
     """The model of this name, loaded unless it was used lately."""
     key = (name, dtype, revision)
@@ -115,6 +119,7 @@ def scan(
     from inspector.scan import examine
 
     model = model_of(job, name, dtype)
+    known = (model.card["fingerprint"], model.card["dtype"])
     with model.lock, stoppable(job, model):
         job.step("Reading the texts")
         report = examine(
@@ -124,8 +129,11 @@ def scan(
             bos=bos,
             window=window,
             batch_tokens=BATCH_TOKENS,
+            controls=_controls.get(known),
             progress=job.progress,
         )
+    measured = {key: one for key, one in report.evidence.items() if key != one.detector}
+    _controls[known] = _controls.get(known, {}) | measured
     return Scanned(report, name)
 
 
@@ -142,6 +150,16 @@ def pattern(
 
 
 @dataclass(frozen=True)
+class Query:
+    """A question, an answer to it if one is given, and the factor that candidates are scaled by in a second answer."""
+
+    question: str
+    answer: str | None = None
+    factor: float | None = None
+    neurons: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True)
 class Asked:
     """A question, the factor on the candidates, and the answers explained: unmodified, and under the factor."""
 
@@ -150,24 +168,35 @@ class Asked:
     answers: list[Any]
 
 
-def ask(
-    job: Job, study: Any, where: str | None, question: str, factor: float | None, neurons: Sequence[tuple[int, int]]
-) -> Asked:
-    """The model's answer explained; with a `factor`, the answer with these neurons scaled by it as well."""
+def ask(job: Job, study: Any, where: str | None, query: Query) -> Asked:
+    """The given answer or the model's own explained; with a factor, also the answer with the neurons scaled by it."""
     from inspector.hallucination.answers.resume import greedy_answer
     from inspector.interventions.apply import intervene
 
     model = model_of_run(job, study.card, where)
-    changes = scaled(neurons, factor) if factor is not None else ()
+    changes = scaled(query.neurons, query.factor) if query.factor is not None else ()
     found = []
     with model.lock, stoppable(job, model):
+        if query.answer is not None:
+            job.step("Reading the answer")
+            return Asked(query.question, None, [study.explain(model, query.question, query.answer)])
         for what, interventions in (("unmodified", ()), ("changed", changes))[: 1 + bool(changes)]:
             job.step(f"Answering, {what}")
             with intervene(model, interventions):
-                ids = greedy_answer(model, question, study.form)
+                ids = greedy_answer(model, query.question, study.form)
             job.step(f"Reading the answer, {what}")
-            found.append(study.explain(model, question, ids))  # both judged by the model as it is
-    return Asked(question, factor, found)
+            found.append(study.explain(model, query.question, ids))  # both judged by the model as it is
+    return Asked(query.question, query.factor, found)
+
+
+def explained(job: Job, study: Any, where: str | None, row: Mapping[str, Any]) -> Any:
+    """One of the study's own answers, token by token."""
+    from inspector.hallucination.questions.prompts import with_context
+
+    model = model_of_run(job, study.card, where)
+    with model.lock, stoppable(job, model):
+        job.step("Reading the answer")
+        return study.explain(model, with_context(row["question"], row.get("context") or ""), row["answer"])
 
 
 def scaled(neurons: Sequence[tuple[int, int]], factor: float) -> tuple[Intervention, ...]:

@@ -8,6 +8,7 @@ import typer
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
 
 import inspector
 from docs import notebooks
@@ -36,6 +37,11 @@ def pages() -> dict[str, str]:
     made = {name: _moved((ROOT / file).read_text(encoding="utf-8")) for name, file in COPIED.items()}
     made |= {"commands.md": commands(), "formulas.md": formulas(), "api.md": api(), "plugin.md": plugin()}
     return made | {f"notebooks/{name}.md": notebook(name) for name in notebooks.names()}
+
+
+def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Links to files of the root lead to their pages."""
+    return re.sub(r"\]\(\.\./(CHANGELOG|SECURITY|CONTRIBUTING)\.md", lambda m: f"]({_page(m[1])}.md", markdown)
 
 
 def on_post_build(config: MkDocsConfig) -> None:

@@ -74,7 +74,7 @@ def _series(browser: Any, address: str, out: Path, scheme: str, width: int) -> N
         page.set_viewport_size({"width": width, "height": 900})
         page.goto(address + path)
         page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]", timeout=120_000)
-        page.wait_for_function("!document.querySelector('[data-testid=stSkeleton]')")
+        page.wait_for_selector("[data-testid=stSkeleton]", state="detached")
         page.wait_for_timeout(1500)
         if name == "interventions":
             page.get_by_role("button", name="Run beside a control").click()

@@ -41,6 +41,7 @@ def examine(
     first_text: int = 0,
     shard: tuple[int, int] | None = None,
     seed: int = 0,
+    controls: Mapping[str, Evidence] | None = None,
     progress: Reported = None,
     on_forecast: Callable[[Forecast], None] | None = None,
 ) -> Report:
@@ -60,6 +61,8 @@ def examine(
         first_text: number of the first text, where a corpus is cut by hand.
         shard: (3, 16) scans the third of 16 shards, each with every sixteenth text; `inspector.merge` makes them one.
         seed: of the control inputs.
+        controls: evidence of control inputs, by its name, that another scan of this model with this seed measured
+            (`report.evidence`); it is taken as it is, and those inputs are not measured again.
         progress: hears of the task `tokens`.
         on_forecast: called once, before the pass, with what it will take.
 
@@ -77,17 +80,19 @@ def examine(
         rows = _of_shard(rows, shard, first_text)
     refuse_ids(model, rows)
     scan = _Scan(model, model.current_card(), chosen, faults)
-    controls = scan.controls(seed)
-    passes = [(rows, detector) for detector in chosen] + [(control, detector) for _, detector, control in controls]
-    every = rows + [row for _, _, control in controls for row in control]
+    asked, known = scan.controls(seed), dict(controls or {})
+    new = [one for one in asked if one[0] not in known]
+    passes = [(rows, detector) for detector in chosen] + [(control, detector) for _, detector, control in new]
+    every = rows + [row for _, _, control in new for row in control]
     plan = forecast(model, every, batch_tokens, kept=sum(scan.kept(fed, detector) for fed, detector in passes))
     if on_forecast is not None:
         on_forecast(plan)
     task = progress_of(progress).task("tokens", plan.tokens)
     evidence = scan.measured(rows, {detector.name: detector for detector in chosen}, plan, task)
-    for name, detector, control in controls:
+    for name, detector, control in asked:
         if detector.name in evidence:
-            evidence |= scan.measured(control, {name: detector}, plan, task)
+            before = {name: known[name]} if name in known else None
+            evidence |= before or scan.measured(control, {name: detector}, plan, task)
     if not evidence:
         raise DetectorError(scan.faults[0] if scan.faults else "No detector measured anything.")
     measured = [detector for detector in chosen if detector.name in evidence]

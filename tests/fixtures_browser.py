@@ -83,7 +83,7 @@ class Visitor:
         """Wait until the script has run and nothing is a placeholder any more."""
         self.page.wait_for_selector("[data-testid=stApp][data-test-connection-state=CONNECTED]", timeout=PATIENCE)
         self.page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]", timeout=PATIENCE)
-        self.page.wait_for_function("!document.querySelector('[data-testid=stSkeleton]')", timeout=PATIENCE)
+        self.page.wait_for_selector("[data-testid=stSkeleton]", state="detached", timeout=PATIENCE)
 
     def point(self, key: str, x: float, y: float) -> tuple[float, float]:
         """Where a figure's coordinates are in the window, after it was scrolled into view."""

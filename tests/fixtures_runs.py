@@ -1,5 +1,7 @@
 """Runs for the dashboard's tests: one with all there is, and ones that something is wrong or odd with."""
 
+import os
+import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -9,8 +11,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from fixtures_cli import TEXT
+from fixtures_hostile import hostile
 from fixtures_tiny import loaded
 from fixtures_tried import tried
+from fuzz.damage import rehashed
 
 from inspector import Evidence, Report, examine, load_model, verify
 from inspector.hallucination.study import Study
@@ -32,6 +36,9 @@ NASTY = [
 """Token texts that would break a page that took them for markup."""
 
 DAMAGED = "damaged"
+INVALID = "invalid"
+"""A run whose files are whole, but hold what no scan writes: that is seen only when it is opened."""
+HOSTILE = ("planted", "tried", "tested-study")
 QUESTIONS, NEURONS = 60, 8
 
 
@@ -54,8 +61,8 @@ def verified(planted: Model, scanned: Report) -> Report:
 def shelf(
     scanned: Report, verified: Report, unplanted: Model, tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Path]:
-    """Runs: planted and tested-study (verified), tried (of compression), empty, nasty, two-layers, study, tiny (with a
-    model), damaged.
+    """Runs: planted and tested-study (verified), tried (of compression), each also hostile, empty, nasty, two-layers,
+    study, tiny (with a model), damaged, invalid.
     """
     folder = tmp_path_factory.mktemp("shelf")
     verified.save(folder / "planted")
@@ -69,6 +76,17 @@ def shelf(
     examine(load_model(tiny_folder, device="cpu"), [TEXT], ["massive", "sinks"]).save(folder / "tiny")
     _nasty(scanned).save(folder / DAMAGED)
     (folder / DAMAGED / "findings.parquet").write_bytes(b"")
+    for name in HOSTILE:
+        shutil.copytree(folder / name, folder / f"hostile-{name}")
+        hostile(folder / f"hostile-{name}")
+    shutil.copytree(folder / "empty", folder / INVALID)
+    (folder / INVALID / "evidence" / "sinks.safetensors").unlink()
+    shutil.copy(
+        folder / "planted" / "evidence" / "massive.safetensors", folder / INVALID / "evidence" / "sinks.safetensors"
+    )
+    rehashed(folder / INVALID)
+    for name in (INVALID, *(f"hostile-{one}" for one in HOSTILE)):  # older than all others, so that no page opens them
+        os.utime(folder / name / "run.json", (0, 0))
     yield folder
     if "streamlit" in sys.modules:  # it keeps what it opened of these, from test to test
         sys.modules["streamlit"].cache_resource.clear()

@@ -71,6 +71,7 @@ def hostile(tmp_path: Path) -> Path:
     (folder / ".streamlit" / "config.toml").write_text(
         '[client]\nallowedOrigins = ["https://evil.example"]\n[server]\nenableCORS = false\n'
         'corsAllowedOrigins = ["https://evil.example"]\nbaseUrlPath = "evil"\nenableStaticServing = true\n'
+        "enableAgentApi = true\nenableXsrfProtection = false\n"
         '[theme]\nbase = "https://evil.example/theme.toml"\n[[theme.fontFaces]]\nfamily = "x"\n'
         'url = "https://evil.example/font.woff2"\n'
     )

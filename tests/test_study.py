@@ -28,7 +28,7 @@ from inspector.hallucination.answers.ask import Sampling
 from inspector.hallucination.compare_guards import compare_policies, verdict
 from inspector.hallucination.grading.graders import Mark, WholeWords
 from inspector.hallucination.grading.labels import Label, label, label_all
-from inspector.hallucination.guard import held_out
+from inspector.hallucination.held_out import held_out
 from inspector.hallucination.probe import select as selecting
 from inspector.hallucination.probe.nested_cv import Answers
 from inspector.hallucination.probe.probe import risk_of

@@ -43,13 +43,13 @@ def _of(part: Measured, other: Measured | None) -> Mapping[str, Drawing]:
 def other(view: View) -> View | None:
     """The run to compare with: the one that is pinned, else the latest other one with the same detectors."""
     mine = set(view.report.settings["detectors"])
-    others = [run for run in state.shelf().all() if run.name != view.name and not run.fault]
+    others = [run for run in state.shelf().all() if run.name != view.name and not run.fault and not state.fault_of(run)]
     if not others:
         widgets.note("There is only one run here. Make another, then compare.")
         return None
     names, pinned = [run.name for run in others], st.query_params.get("pin")
-    alike = [run.name for run in others if set(run.about["settings"]["detectors"]) == mine]
-    name = next(iter(alike), names[0]) if pinned is None else pinned
+    alike = (run.name for run in others if set(run.about["settings"]["detectors"]) == mine and state.is_whole(run))
+    name = next(alike, names[0]) if pinned is None else pinned
     st.session_state["choice pin"] = name if name in names else None
     st.selectbox(
         "Compare with",

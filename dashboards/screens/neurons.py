@@ -3,7 +3,7 @@
 import plotly.graph_objects as go
 import streamlit as st
 
-from dashboards import asking, charts, detector, neuron, state
+from dashboards import answer, answers, asking, charts, detector, neuron, state
 from dashboards.state import View
 from inspector.detectors.hneurons.figures import drawings
 from inspector.figures.drawing import Drawing
@@ -55,8 +55,8 @@ def show(view: View) -> None:
     assert part is not None
     known = drawings(part)
     table = view.frame("hneurons.candidates")
-    chosen = table[table["verdict"] != ""]
-    asking.ask(view, list(zip(chosen["layer"].tolist(), chosen["neuron"].tolist(), strict=True)))
+    asking.ask(view)
+    answers.section(view)
     if len(table):
         scatter(view, known["hneurons.neurons"])
     left, right = st.columns(2)
@@ -69,4 +69,10 @@ def show(view: View) -> None:
             charts.draw(view, key, known[name])
 
 
-detector.page(show)
+opened = state.number("answer")
+if opened is not None:
+    answer.page(opened)
+elif "asked" in st.query_params:
+    asking.page()
+else:
+    detector.page(show)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import streamlit as st
 
-from dashboards import live, pages, state, widgets
+from dashboards import doors, live, pages, state, widgets
 from dashboards.state import View
 from inspector.detectors.shown import Tile
 from inspector.errors import DetectorError
@@ -57,14 +57,15 @@ def input_tokens(view: View) -> None:
 
 
 def page() -> None:
-    """Draw the page."""
+    """Draw the page: the three doors, until the address names a run or the tour."""
+    if doors.is_wanted():
+        doors.page()
+        return
     widgets.head("Overview", "What stands out inside the model on these texts, and where to look closer.")
-    if "tour" not in st.query_params:
-        st.button("New here? Take the two-minute tour", on_click=state.choose, kwargs={"tour": 1})
     touring = state.number("tour") == 1  # its first stop is the form
     if touring:
         live.form()
-    fresh = "run" not in st.query_params and not state.shelf().all()
+    fresh = "run" not in st.query_params
     view = None if fresh else widgets.open_view()
     if view is not None:
         found(view)

@@ -1,12 +1,12 @@
 """Runs: open, rename, delete, bring in, take away."""
 
-from datetime import datetime
+from dataclasses import replace
 from html import escape
 
 import streamlit as st
 
 from dashboards import charts, state, widgets
-from dashboards.shelf import Shelved, size_of
+from dashboards.shelf import Shelved
 from inspector.show.html import render
 
 
@@ -14,11 +14,7 @@ def about(run: Shelved) -> str:
     """What is said of a run in the list, as HTML."""
     if run.fault:
         return f"<b>{escape(run.name)}</b><br><span class=verdict>✕ damaged</span> {escape(run.fault)}"
-    model, settings = run.about["model"], run.about["settings"]
-    facts = [str(model.get("name", "?")), str(model.get("dtype", "?")), ", ".join(settings["detectors"])]
-    made = datetime.fromisoformat(run.about["created"])
-    facts += [state.said_time(made), f"{size_of(run.folder) / 1e6:,.1f} MB"]
-    return f"<b>{escape(run.name)}</b><p class=reading>{escape(' · '.join(facts))}</p>"
+    return f"<b>{escape(run.name)}</b><p class=reading>{escape(widgets.run_facts(run))}</p>"
 
 
 def row(run: Shelved) -> None:
@@ -69,14 +65,25 @@ def _now_open(old: str, new: str | None) -> None:
 
 
 def bring_in() -> None:
-    """Unpack a run that was taken away elsewhere."""
+    """Unpack a run that was taken away elsewhere, and say what it is."""
+    if said := st.session_state.pop("came in", ""):
+        widgets.note(said)
     with st.form("bring in", border=True):
         st.html("<h2 class=figure>Bring in a run</h2>")
-        file = st.file_uploader("A zip file from “The run as a zip file”", ["zip"])
+        file = st.file_uploader("A zip file: of “The run as a zip file”, or of a run's folder", ["zip"])
         name = st.text_input("Name", placeholder="the file's own")
         if st.form_submit_button("Bring in") and file is not None:
-            state.shelf().bring_in(name.strip() or file.name.removesuffix(".zip"), file.getvalue())
+            run = state.shelf().bring_in(name.strip() or file.name.removesuffix(".zip"), file.getvalue())
+            st.session_state["came in"] = f"Came in as '{run.name}': {widgets.run_facts(run)}."
             st.rerun()
+
+
+@st.fragment(run_every=0.5)
+def check(found: list[Shelved]) -> None:
+    """Open those runs that nobody has opened yet, one at each look; one that doesn't validate is named in its row."""
+    unknown = next((run for run in found if not run.fault and state.fault_of(run) is None), None)
+    if unknown is None or state.check(unknown):
+        st.rerun()
 
 
 def page() -> None:
@@ -86,9 +93,11 @@ def page() -> None:
     if not found:
         widgets.note("No runs yet. Inspect a text on the overview and save it, or: inspector examine --out RUNS/first")
     for run in found:
-        row(run)
+        row(replace(run, fault=run.fault or state.fault_of(run) or ""))
     with widgets.told():
         bring_in()
+    if any(not run.fault and state.fault_of(run) is None for run in found):
+        check(found)
 
 
 page()

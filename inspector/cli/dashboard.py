@@ -87,6 +87,7 @@ def command(runs: Path, port: int, host: str, allow: list[str]) -> list[str]:
         "server.enableXsrfProtection": "true",
         "server.enableCORS": "true",
         "server.enableStaticServing": "false",
+        "server.enableAgentApi": "false",
         "server.baseUrlPath": "",
         "global.developmentMode": "false",
         "browser.gatherUsageStats": "false",

@@ -117,6 +117,28 @@ class Term:
 
 
 @dataclass(frozen=True)
+class Door:
+    """A question of the dashboard's start page that leads to a detector's screen, with one field and one button.
+
+    Args:
+        asks: the question, as a title.
+        label: of the field.
+        example: what is in it at first.
+        button: what it says.
+        of_run: whether it is put to a run that has this detector, as a question that the model answers; else the
+            field's text is scanned.
+        order: doors with lower numbers come first.
+    """
+
+    asks: str
+    label: str
+    example: str
+    button: str = "Look"
+    of_run: bool = False
+    order: int = 100
+
+
+@dataclass(frozen=True)
 class Screen:
     """A detector's own screen of the dashboard.
 
@@ -127,6 +149,7 @@ class Screen:
         path: its address; the detector's name where empty.
         absent: what to do where a run didn't measure this.
         order: screens with lower numbers come first.
+        door: its question on the start page, if it has one.
     """
 
     lede: str = ""
@@ -134,6 +157,7 @@ class Screen:
     path: str = ""
     absent: str = ""
     order: int = 100
+    door: Door | None = None
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,8 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
+from inspector.figures.markup import as_text
+
 
 @dataclass(frozen=True)
 class Source:
@@ -60,8 +62,9 @@ class Drawing:
         return tuple(Source(one) if isinstance(one, str) else one for one in self.frames)
 
     def figure(self, frame_of: FrameOf) -> go.Figure:
-        """The picture."""
-        return self.function(*(_rows(frame_of(one), one.query) for one in self.sources), **self.arguments)
+        """The picture, in which texts are text."""
+        drawn = self.function(*(_rows(frame_of(one), one.query) for one in self.sources), **self.arguments)
+        return as_text(drawn) if isinstance(drawn, go.Figure) else drawn
 
     def table(self, frame_of: FrameOf) -> pd.DataFrame:
         """The numbers behind the picture."""

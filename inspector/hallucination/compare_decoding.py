@@ -17,7 +17,8 @@ from inspector.hallucination.answers.measure import Meter
 from inspector.hallucination.answers.samplers import GREEDY, SOFTMAX, SPARSEMAX, Member
 from inspector.hallucination.grading.graders import Judge, Mark
 from inspector.hallucination.grading.recorded import judge_of
-from inspector.hallucination.guard import held_out, questions_of, sampling_of
+from inspector.hallucination.guard import questions_of, sampling_of
+from inspector.hallucination.held_out import held_out
 from inspector.hallucination.questions.sets import Question
 from inspector.hallucination.study import Study
 from inspector.models import Model

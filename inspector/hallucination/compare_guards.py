@@ -11,7 +11,8 @@ from inspector.hallucination.answers.cett import Uncertainty
 from inspector.hallucination.answers.measure import Meter
 from inspector.hallucination.grading.graders import Judge
 from inspector.hallucination.grading.recorded import judge_of
-from inspector.hallucination.guard import Guard, guard, held_out, questions_of
+from inspector.hallucination.guard import Guard, guard, questions_of
+from inspector.hallucination.held_out import held_out
 from inspector.hallucination.questions.sets import Question, subjects
 from inspector.hallucination.risk_coverage import Selective, answered_crosswise, best_threshold, curve
 from inspector.hallucination.study import Study

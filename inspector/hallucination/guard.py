@@ -1,6 +1,5 @@
 """`guard`: answers at test time, with an eye on the risk that they are incorrect."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, cast, get_args
@@ -11,10 +10,9 @@ import pandas as pd
 from inspector.arguments import takes
 from inspector.errors import InputError
 from inspector.hallucination.answers.ask import Asker, Sampling
-from inspector.hallucination.probe.splits import apart, keys_of
+from inspector.hallucination.held_out import accepted_of, held_out_threshold
 from inspector.hallucination.questions.prompts import with_context
 from inspector.hallucination.questions.sets import Question
-from inspector.hallucination.risk_coverage import best_threshold
 from inspector.hallucination.study import Study
 from inspector.interventions.apply import intervene
 from inspector.interventions.values import Intervention, scale
@@ -181,39 +179,6 @@ def sampling_of(study: Study, samples: int, seed: int) -> Sampling:
     return Sampling(samples=samples, seed=as_asked["seed"] + 1 + seed, **chosen)
 
 
-def held_out_threshold(study: Study) -> float:
-    """The risk that best parts wrong from other greedy answers, on those that the probe was not fitted on."""
-    rows = held_out(study, 0)
-    table = study.frame("hneurons.answers").iloc[rows]
-    return best_threshold(table["risk"].to_numpy(), (table["mark"] == "wrong").to_numpy())
-
-
-def held_out(study: Study, seed: int) -> np.ndarray:
-    """Rows of answers that share no subject and no answer with those that the probe was fitted on.
-
-    Of the answers that were correct or incorrect throughout, some were held out; of the others (inconsistent,
-    abstained) none was fitted on, so only the same share of them is taken, at random.
-
-    Raises:
-        InputError: there are none.
-    """
-    table = study.frame("hneurons.answers")
-    split = table["split"].to_numpy()
-    subjects = table["subject"] if "subject" in table else [None] * len(table)
-    keys = keys_of(table["question"].tolist(), list(subjects), _accepted(table), table["answer"].tolist())
-    apart_from_fitted = apart(split != "fit", keys)
-    kept = np.flatnonzero((split == "held out") & apart_from_fitted)
-    unused = np.flatnonzero((split == "not used") & apart_from_fitted)
-    share = (split == "held out").sum() / max(1, (split != "not used").sum())
-    drawn = np.random.default_rng(seed).permutation(unused)[: round(share * (split == "not used").sum())]
-    if not len(kept):
-        raise InputError(
-            "Every held-out question shares a subject or an answer with those that the probe was fitted on. Make the "
-            "study with more questions, on more subjects."
-        )
-    return np.sort(np.concatenate([kept, drawn]))
-
-
 def questions_of(table: pd.DataFrame) -> list[Question]:
     """The questions of these rows of `hneurons.answers`, as they were put: after the passage they are about, if any."""
     columns = ["id", "question", "subject", "relation", "context"]
@@ -222,15 +187,8 @@ def questions_of(table: pd.DataFrame) -> list[Question]:
         Question(
             str(row.id), with_context(row.question, row.context), accepted, row.subject or None, row.relation or None
         )
-        for row, accepted in zip(rows, _accepted(table), strict=True)
+        for row, accepted in zip(rows, accepted_of(table), strict=True)
     ]
-
-
-def _accepted(table: pd.DataFrame) -> list[tuple[str, ...]]:
-    """Each row's accepted answers; of a run made before they were kept one by one, what lies between semicolons."""
-    if "aliases" in table:
-        return [tuple(json.loads(aliases)) for aliases in table["aliases"]]
-    return [tuple(alias for alias in accepted.split("; ") if alias) for accepted in table["accepted"]]
 
 
 def scaled(study: Study, factor: float) -> list[Intervention]:

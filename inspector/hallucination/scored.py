@@ -31,6 +31,8 @@ class Scored:
         probe: risk by the probe alone, where incorrect and correct answers are equally many.
         scores: one row per score: score, value, percentile (of risk, among the study's answers), term (what it adds to
             the headline's log-odds), in_headline; None in studies without a headline.
+        by_token: what each neuron adds to the probe's log-odds at each token, `[token, neuron]`, in the order of
+            `neurons`.
         reliability: how many of the study's answers with such a risk were incorrect; empty without a headline, and
             at another base rate than the study's.
     """
@@ -43,6 +45,7 @@ class Scored:
     probe: float = float("nan")
     scores: pd.DataFrame | None = None
     reliability: str = ""
+    by_token: np.ndarray | None = None
 
     def pull(self) -> list[str]:
         """The probe's neurons that raise and lower its risk most, in words."""

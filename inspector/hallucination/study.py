@@ -287,12 +287,13 @@ class Study(Report):
         neurons["stability"] = self._stability(neurons)
         neurons["value"], neurons["term"] = by_token.mean(axis=0), terms.mean(axis=0)
         text = answer if isinstance(answer, str) else model.tokenizer.decode(list(ids)).strip()
-        neurons = neurons.sort_values("term", ascending=False, ignore_index=True)
+        neurons = neurons.sort_values("term", ascending=False)
+        terms, neurons = terms[:, neurons.index], neurons.reset_index(drop=True)
         if risks is None:
-            return Scored(question, text, risk, tokens, neurons, alone)
+            return Scored(question, text, risk, tokens, neurons, alone, by_token=terms)
         table = self.frame("hneurons.reliability")
         reliable = said_of(table, round(risk, 2)) if base_rate is None else ""
-        return Scored(question, text, risk, tokens, neurons, alone, risks.beside(scores[0]), reliable)
+        return Scored(question, text, risk, tokens, neurons, alone, risks.beside(scores[0]), reliable, terms)
 
     def _stability(self, neurons: pd.DataFrame) -> list[float]:
         """Share of bootstraps that choose each of the probe's neurons with its sign."""

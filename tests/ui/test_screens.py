@@ -238,7 +238,7 @@ def test_an_answer_says_what_was_asked_and_a_factor_of_nothing_is_nothing(draw: 
     key = (str(shelf / "study"), (shelf / "study" / "run.json").stat().st_mtime)
     of, asked = (key, None, ((1, 3),)), work.Asked("Who <b>was</b> it?", 0.0, [scored, earlier])
     at = outcome_of(draw("neurons", "study"), "ask", of, asked)
-    at.text_input(key="question").set_value("Something else").run()
+    at.text_area(key="question").set_value("Something else").run()
     assert "Asked: Who <b>was</b> it?" in said(at) and "Candidates × 0<" in said(at)
     assert "<b>was" not in markup(at) and "<b>31" not in markup(at)
     assert "Risk 0.71" in said(at) and "Of the study's 40 answers" in said(at) and "0.5 is undecided" in said(at)
@@ -321,14 +321,14 @@ def test_every_chart_has_words_for_those_who_do_not_see_it(draw: Open) -> None:
         assert all(len(chart.proto.alt) > 60 for chart in charts)
 
 
-def test_an_empty_folder_offers_the_tour_and_the_form(
+def test_an_empty_folder_offers_the_doors_and_the_tour_with_its_form(
     draw: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["app.py", str(tmp_path / "none")])
     at = testing.AppTest.from_file(str(APP), default_timeout=60).run()
-    assert "Inspect a text" in said(at)
-    at.button[0].click().run()
-    assert "Tour, 1 of 4" in said(at)
+    assert "What is massive in my model?" in said(at) and "This needs a study" in said(at)
+    next(one for one in at.button if "tour" in one.label).click().run()
+    assert "Tour, 1 of 5" in said(at) and "Inspect a text" in said(at)
 
 
 def test_deleting_asks_twice(draw: Open, shelf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -52,6 +52,24 @@ def test_an_archive_that_reaches_outside_is_refused(mine: Shelf, name: str) -> N
     assert not (mine.root.parent / "evil").exists()
 
 
+def test_an_archive_of_too_many_files_is_refused_before_its_list_is_read(
+    mine: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    many = zipped(**{f"{i:0100}": b"" for i in range(8000)})
+    monkeypatch.setattr(zipfile.ZipFile, "_RealGetContents", lambda self: pytest.fail("the list was read"))
+    with pytest.raises(RunError, match="more files than a run has"):
+        mine.bring_in("many", many)
+
+
+def test_a_runs_folder_that_a_file_manager_packed_comes_in_too(mine: Shelf) -> None:
+    with zipfile.ZipFile(io.BytesIO(mine.packed("first"))) as packed:
+        files = {f"first run/{name}": packed.read(name) for name in packed.namelist()}
+    extra = ("__MACOSX/first run/._run.json", "first run/.DS_Store", "first run/evidence/._massive.safetensors")
+    run = mine.bring_in("again", zipped(**files, **dict.fromkeys(extra, b"x")))
+    assert run.name == "again" and "massive" in run.about["settings"]["detectors"]
+    assert repr(open_run(run.folder).findings) == repr(open_run(mine.find("first").folder).findings)
+
+
 @pytest.mark.parametrize("content", [b"", b"not a zip", zipped(**{"run.json": b"{}"})])
 def test_what_is_no_run_is_not_brought_in(mine: Shelf, content: bytes) -> None:
     with pytest.raises(RunError):

@@ -16,7 +16,7 @@ from inspector.detectors.hneurons.schema import SCHEMA
 from inspector.detectors.hneurons.terms import TERMS
 from inspector.detectors.hneurons.thresholds import DEFAULTS, Thresholds
 from inspector.detectors.measured import Measured
-from inspector.detectors.shown import Headline, Screen, Suggestion, TextTable, Tile
+from inspector.detectors.shown import Door, Headline, Screen, Suggestion, TextTable, Tile
 from inspector.figures.drawing import Drawing
 from inspector.figures.palette import VIOLET
 from inspector.records import Evidence, Finding, Sentence
@@ -44,6 +44,14 @@ class HNeurons:
         path="neurons",
         absent="This run asked no questions. Studies are made by: inspector hallucinate --out RUN.",
         order=3,
+        door=Door(
+            "Why did it make this up?",
+            "A question; an answer to it on the next line, if you have one",
+            "What is the capital of Mongolia?",
+            "Ask",
+            of_run=True,
+            order=1,
+        ),
     )
     report = "inspector.hallucination.study:Study"
     operations = ("scale", "scale alone")

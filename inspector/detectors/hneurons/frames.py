@@ -21,6 +21,7 @@ from inspector.detectors.hneurons.arrays import (
     Transfer,
     transfers_of,
 )
+from inspector.detectors.hneurons.frames_answers import answer_scores
 from inspector.detectors.hneurons.schema import BaselineFact
 from inspector.detectors.hneurons.thresholds import Thresholds
 from inspector.detectors.measured import Measured
@@ -291,6 +292,7 @@ FRAMES: Mapping[str, Frame] = {
     "transfers": Frame(lambda m: transfers(m.evidence)),
     "roc": Frame(lambda m: roc(m.evidence)),
     "answers": Frame(lambda m: answers(m.evidence, m.record.tables["answers"])),
+    "answer_scores": Frame(lambda m: answer_scores(m.evidence, m.record.tables["answers"])),
     "fires_on": Frame(
         lambda m: fires_on(m.evidence, m.controls["contributions"], m.record.tables["answers"]),
         present=lambda m: "contributions" in m.controls,

@@ -20,7 +20,7 @@ from inspector.detectors.massive.schema import SCHEMA
 from inspector.detectors.massive.terms import TERMS
 from inspector.detectors.massive.thresholds import DEFAULTS, SCALE_FREE, Thresholds, medians
 from inspector.detectors.measured import Measured
-from inspector.detectors.shown import Headline, Screen, Spares, Suggestion, TextTable, Tile
+from inspector.detectors.shown import Door, Headline, Screen, Spares, Suggestion, TextTable, Tile
 from inspector.figures.drawing import Drawing
 from inspector.figures.palette import ORANGE
 from inspector.records import Evidence, Finding, Sentence
@@ -54,6 +54,9 @@ class Massive:
     screen = Screen(
         "A few numbers inside the model are thousands of times larger than the rest.",
         order=1,
+        door=Door(
+            "What is massive in my model?", "A text", "The capital of France is Paris.", "Find what is massive", order=2
+        ),
     )
     operations = ("zero", "zero, as far", "mean", "drop")
     trials = "inspector.detectors.massive.trials:MassiveTrials"

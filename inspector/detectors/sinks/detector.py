@@ -13,7 +13,7 @@ import numpy as np
 
 from inspector.detectors.base import Names, Reducer
 from inspector.detectors.measured import Measured
-from inspector.detectors.shown import Headline, Screen, TextTable, Tile
+from inspector.detectors.shown import Door, Headline, Screen, TextTable, Tile
 from inspector.detectors.sinks import sentences
 from inspector.detectors.sinks.findings import findings
 from inspector.detectors.sinks.frames import FRAMES, enough, rate_by_text, rates, sink_rate
@@ -48,6 +48,9 @@ class Sinks:
     screen = Screen(
         "Heads that place their attention on a token that says little, mostly the first.",
         order=2,
+        door=Door(
+            "Where does attention go?", "A text", "The children ran down to the sea.", "Find where it goes", order=3
+        ),
     )
     metrics: Mapping[str, Callable[[Evidence], Mapping[int, float]]] = {"sink_rate": rate_by_text}
     operations = ("hide", "hide all")
