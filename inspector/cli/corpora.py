@@ -1,6 +1,7 @@
 """Where `examine` takes its texts from, and who scans them."""
 
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -90,6 +91,8 @@ def ray_engine(name: str, loading: Loading, cluster: Cluster) -> "Engine":
     """
     if name != "ray":
         raise InputError(f"--engine {name} is none. Use local or ray.")
+    from inspector.models import load_model
     from inspector.scan.on_ray import OnRay, Workers
 
-    return OnRay(asdict(loading), Workers(cluster.workers, cluster.cpus, cluster.gpus), cluster.address)
+    load = partial(load_model, **asdict(loading))
+    return OnRay(load, Workers(cluster.workers, cluster.cpus, cluster.gpus), cluster.address)

@@ -37,6 +37,7 @@ __all__ = [
     "damage",
     "describe",
     "is_led_out",
+    "libraries",
     "plain",
     "put_back_all",
     "read",
@@ -98,7 +99,7 @@ def _write(record: Record, folder: Path) -> None:
         "settings": dict(record.settings),
         "notes": list(record.notes),
         "verdicts": [asdict(one) for one in record.verdicts],
-        "libraries": {name: _version(name) for name in LIBRARIES},
+        "libraries": libraries(),
         "input_sha256": _hash_tokens(record.tokens),
         "files": {
             path.relative_to(folder).as_posix(): {"bytes": path.stat().st_size, "sha256": _sha256(path)}
@@ -155,6 +156,11 @@ def read(folder: str | Path) -> Record:
 def _writable(value: Any) -> Any:
     """A text with what UTF-8 can't hold (half a surrogate pair) as a question mark; else the value."""
     return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
+
+
+def libraries() -> dict[str, str]:
+    """Versions of the libraries that numbers depend on."""
+    return {name: _version(name) for name in LIBRARIES}
 
 
 def _version(name: str) -> str:

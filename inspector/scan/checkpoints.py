@@ -170,15 +170,15 @@ def _write(folder: Path, progressed: Progressed) -> None:
 
 def _read(folder: Path) -> Progressed:
     about: dict[str, Any] = json.loads((folder / "about.json").read_text(encoding="utf-8"))
-    about |= {kind: {p.stem: _owned(read_evidence(p)) for p in sorted((folder / kind).iterdir())} for kind in EVIDENCE}
+    about |= {kind: {p.stem: owned(read_evidence(p)) for p in sorted((folder / kind).iterdir())} for kind in EVIDENCE}
     rows = _from_arrays(load_file(folder / "rows.safetensors"))
     at = about.pop("at")
     counts = Counts(**about.pop("counts"))
     return Progressed(rows=rows, counts=counts, at=None if at is None else (at[0], at[1]), **about)
 
 
-def _owned(evidence: Evidence) -> Evidence:
-    """The evidence in memory: its file will be removed."""
+def owned(evidence: Evidence) -> Evidence:
+    """The evidence in this process's memory, whatever becomes of the file or the store that it lies in."""
     arrays = {name: np.array(array) for name, array in evidence.arrays.items()}
     return Evidence(evidence.detector, arrays, evidence.axes, evidence.combine, evidence.facts)
 
