@@ -6,6 +6,7 @@ RUNS ?= runs
 TEXTS ?= 64
 QUESTIONS ?= 800
 SAMPLES ?= 4
+ROUNDS ?= 5
 
 .PHONY: setup demo test test-all check bench dashboard screens picture notebooks docs numbers clean
 .DEFAULT_GOAL := demo
@@ -48,9 +49,12 @@ check: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# One table, a ratio and its spread in each row, written to benchmarks/results.json and from there to docs/speed.md.
+# For comparable numbers run it on a machine that does nothing else.
+bench: export OMP_NUM_THREADS ?= 1
 bench: setup
-	$(BIN)/python -m benchmarks.scan
-	$(BIN)/python -m benchmarks.asking
+	$(BIN)/python -m benchmarks --rounds $(ROUNDS)
+	$(BIN)/python -m benchmarks.results
 
 dashboard: $(RUNS)/demo/run.json $(RUNS)/demo-answers/run.json
 	$(BIN)/inspector dashboard $(RUNS)

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from inspector.run.merging import merge
     from inspector.run.report import Report, open_run
     from inspector.scan import examine
-    from inspector.scans import Sweep, sweep
+    from inspector.scan.sweep import Sweep, sweep
     from inspector.sites import Site
     from inspector.verification.one_claim import effect, loss
     from inspector.verification.verify import verify
@@ -51,8 +51,8 @@ _HOMES = {
     "Generated": "inspector.generation.examine",
     "watch": "inspector.generation.watch",
     "Watch": "inspector.generation.watch",
-    "sweep": "inspector.scans",
-    "Sweep": "inspector.scans",
+    "sweep": "inspector.scan.sweep",
+    "Sweep": "inspector.scan.sweep",
     "open_run": "inspector.run.report",
     "merge": "inspector.run.merging",
     "study_hallucination": "inspector.hallucination.pipeline",

@@ -73,13 +73,23 @@ def tokenise(
     """
     rows: list[TokenSequence] = []
     for source, text in enumerate(as_texts(texts)):
-        ids = _encode(tokenizer, text, bos, source)
-        for start in range(0, len(ids), window):
-            rows.append(TokenSequence(first_text + len(rows), first_text + source, start, ids[start : start + window]))
+        ids = text_ids(tokenizer, text, bos, source)
+        rows += windows(ids, window, first_text + len(rows), first_text + source)
     return rows
 
 
-def _encode(tokenizer: Any, text: Any, bos: bool | None, source: int) -> tuple[int, ...]:
+def windows(ids: tuple[int, ...], window: int, text: int, source: int) -> list[TokenSequence]:
+    """A text's tokens in windows, which are numbered from `text` on."""
+    starts = range(0, len(ids), window)
+    return [TokenSequence(text + i, source, start, ids[start : start + window]) for i, start in enumerate(starts)]
+
+
+def text_ids(tokenizer: Any, text: Any, bos: bool | None, source: int) -> tuple[int, ...]:
+    """Token ids of one text; see `tokenise`.
+
+    Raises:
+        InputError: it is empty, no text, or BOS is asked of a tokenizer that has none.
+    """
     if not isinstance(text, str):
         ids = _as_ids(text, source)
     elif half_pair(text):
@@ -137,13 +147,21 @@ def batches(rows: Sequence[TokenSequence], tokens_per_batch: int, pad: int = 0) 
     A row longer than the budget makes a batch of its own. The longest first: if memory is short,
     the run fails in its first second and not in its last.
     """
-    ordered = sorted(rows, key=lambda row: (-len(row.ids), row.text))
-    start = 0
+    ordered, start = longest_first(rows), 0
     while start < len(ordered):
-        longest = len(ordered[start].ids)
-        size = max(1, tokens_per_batch // longest)
-        yield pad_rows(ordered[start : start + size], pad)
-        start += size
+        chosen = next_rows(ordered, tokens_per_batch, start)
+        yield pad_rows(chosen, pad)
+        start += len(chosen)
+
+
+def longest_first(rows: Sequence[TokenSequence]) -> list[TokenSequence]:
+    """The rows in the order in which batches are filled."""
+    return sorted(rows, key=lambda row: (-len(row.ids), row.text))
+
+
+def next_rows(ordered: Sequence[TokenSequence], tokens_per_batch: int, start: int = 0) -> Sequence[TokenSequence]:
+    """The rows from `start` on, as many as fit in a batch when all are padded to the longest; at least one."""
+    return ordered[start : start + max(1, tokens_per_batch // len(ordered[start].ids))]
 
 
 def pad_rows(rows: Sequence[TokenSequence], pad: int = 0) -> Batch:

@@ -19,3 +19,14 @@ class RunError(InspectorError):
 
 class DetectorError(InspectorError):
     """A part of a detector that failed; the other parts and the other detectors go on."""
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether it is said that there isn't enough memory: by Python, an accelerator, or torch's allocator on a CPU.
+
+    Those of torch are told by name: nothing here may need torch.
+    """
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    said = str(error)
+    return isinstance(error, RuntimeError) and ("can't allocate memory" in said or "out of memory" in said.lower())

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
+from functools import reduce
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -68,24 +69,28 @@ class Evidence:
         arrays = {name: array[rows] if self.combine[name] == "text" else array for name, array in self.arrays.items()}
         return replace(self, arrays=arrays)
 
-    def merge(self, other: "Evidence") -> "Evidence":
-        """The evidence of both shards' texts together. The order of merging does not matter."""
-        if (self.detector, dict(self.facts)) != (other.detector, dict(other.facts)):
-            raise InspectorError(
-                f"Can't merge evidence of '{self.detector}' and '{other.detector}': detectors, "
-                "models or settings differ. Scan both shards with the same model and settings."
-            )
-        repeated = np.intersect1d(self["text"], other["text"])
+    def merge(self, *others: "Evidence") -> "Evidence":
+        """The evidence of all these shards' texts together. The order of merging does not matter."""
+        parts = (self, *others)
+        for other in others:
+            if (self.detector, dict(self.facts)) != (other.detector, dict(other.facts)):
+                raise InspectorError(
+                    f"Can't merge evidence of '{self.detector}' and '{other.detector}': detectors, "
+                    "models or settings differ. Scan both shards with the same model and settings."
+                )
+        texts = np.concatenate([one["text"] for one in parts])
+        order = np.argsort(texts, kind="stable")
+        repeated = texts[order][1:][np.diff(texts[order]) == 0]
         if len(repeated):
             raise InspectorError(
                 f"Can't merge: text {repeated[0]} is in both shards. Number the texts apart (first_text=…)."
             )
-        order = np.argsort(np.concatenate([self["text"], other["text"]]), kind="stable")
+        combine = {name: how for one in parts for name, how in one.combine.items()}
+        like = {name: one for one in reversed(parts) for name in one.arrays}
         merged = {
-            name: _combine(how, _of(self, name, other), _of(other, name, self), order)
-            for name, how in {**self.combine, **other.combine}.items()
+            name: _combine(how, [_of(one, name, like[name]) for one in parts], order) for name, how in combine.items()
         }
-        axes, combine = {**self.axes, **other.axes}, {**self.combine, **other.combine}
+        axes = {name: of for one in parts for name, of in one.axes.items()}
         return replace(self, arrays=merged, axes=axes, combine=combine)
 
 
@@ -99,13 +104,13 @@ def _of(evidence: Evidence, name: str, other: Evidence) -> np.ndarray:
     return np.full((len(evidence["text"]), *like.shape[1:]), np.nan if like.dtype.kind == "f" else -1, like.dtype)
 
 
-def _combine(how: Combine, a: np.ndarray, b: np.ndarray, order: np.ndarray) -> np.ndarray:
+def _combine(how: Combine, parts: Sequence[np.ndarray], order: np.ndarray) -> np.ndarray:
     if how == "sum":
-        return a + b
+        return np.asarray(reduce(np.add, parts))
     if how == "max":
-        return np.fmax(a, b)
-    widest = np.maximum(a.shape, b.shape)[1:]  # maps are as wide as their longest text
-    return np.concatenate([_padded(a, widest), _padded(b, widest)])[order]
+        return np.asarray(reduce(np.fmax, parts))
+    widest = np.max([part.shape[1:] for part in parts], axis=0)  # maps are as wide as their longest text
+    return np.concatenate([_padded(part, widest) for part in parts])[order]
 
 
 def _padded(array: np.ndarray, shape: np.ndarray) -> np.ndarray:

@@ -4,7 +4,6 @@ import errno
 import os
 import signal
 import sys
-from enum import StrEnum
 from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,6 +14,7 @@ from inspector.cli import compare as cli_compare
 from inspector.cli import context as cli_context
 from inspector.cli import dashboard as cli_dashboard
 from inspector.cli import decode as cli_decode
+from inspector.cli import examine as cli_examine
 from inspector.cli import hallucinate as cli_study
 from inspector.cli import heads as cli_heads
 from inspector.cli import lens as cli_lens
@@ -23,15 +23,13 @@ from inspector.cli import pruning as cli_pruning
 from inspector.cli import runs as cli_runs
 from inspector.cli import sensitivity as cli_sensitivity
 from inspector.cli import verify as cli_verify
-from inspector.cli.detectors import Thresholds, chosen_thresholds, parsed_thresholds
+from inspector.cli.detectors import Thresholds, parsed_thresholds
 from inspector.cli.files import refuse_data, write_data
 from inspector.cli.options import (
     Json,
     Overwrite,
     Quiet,
     Recipe,
-    bars,
-    forecast_said,
     print_csv,
     print_json,
     print_line,
@@ -39,7 +37,6 @@ from inspector.cli.options import (
     say,
 )
 from inspector.errors import InputError, InspectorError
-from inspector.models.catalogue import BUILT_IN
 from inspector.printable import printable
 from inspector.resume import KEPT
 
@@ -53,8 +50,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-DEFAULT_TEXTS = 100
-
+app.command()(cli_examine.examine)
 app.command()(cli_study.hallucinate)
 app.command()(cli_study.ask)
 app.command()(cli_study.score)
@@ -85,84 +81,6 @@ def inspector_command(
     ] = False,
 ) -> None:
     """Find massive activations, attention sinks and candidate hallucination neurons in a language model."""
-
-
-class Bos(StrEnum):
-    """Whether a BOS token is prepended to each text."""
-
-    tokenizer = "tokenizer"
-    one = "one"
-    none = "none"
-
-
-@app.command()
-def examine(
-    out: Annotated[Path, typer.Option("--out", help="Folder to write the run to.")],
-    model: Annotated[str, typer.Option(help="Built-in name, hub id, folder or .gguf file.")] = BUILT_IN,
-    text: Annotated[list[str] | None, typer.Option("--text", help="A text; may be repeated.")] = None,
-    file: Annotated[list[Path] | None, typer.Option("--file", help="A UTF-8 file: one text, or .jsonl.")] = None,
-    texts: Annotated[int, typer.Option(help="How many built-in texts, where none are given.", min=1)] = DEFAULT_TEXTS,
-    detectors: Annotated[str | None, typer.Option(help="Comma-separated names; all where not given.")] = None,
-    bos: Annotated[Bos, typer.Option(help="Prepend a BOS: as the tokenizer does, exactly one, none.")] = Bos.tokenizer,
-    window: Annotated[
-        int | None, typer.Option(help="Cut longer texts into windows of this many tokens.", min=2)
-    ] = None,
-    batch_tokens: Annotated[int | None, typer.Option(help="Tokens per batch.", min=1)] = None,
-    dtype: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
-    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, mps.")] = None,
-    revision: Annotated[str | None, typer.Option(help="Branch, tag or commit on the hub.")] = None,
-    trust_remote_code: Annotated[bool, typer.Option(help="Run code that comes with the model.")] = False,
-    threshold: Thresholds = None,
-    preset: Annotated[
-        list[str] | None,
-        typer.Option(help="Thresholds that have a name, 'scale-free' for example; `inspector detectors` lists them."),
-    ] = None,
-    scale_free: Annotated[bool, typer.Option(help="The same as --preset scale-free.")] = False,
-    seed: Annotated[int, typer.Option(help="Seed of the control inputs.", min=0)] = 0,
-    shard: Annotated[
-        str | None,
-        typer.Option(help="3/16: the third of 16 parts of the texts only; see `inspector merge`."),
-    ] = None,
-    overwrite: Overwrite = False,
-    quiet: Quiet = False,
-) -> None:
-    """Scan texts in one streaming pass and save what was found as a run."""
-    from inspector.run import disk as runs
-
-    runs.claim(out, overwrite=overwrite)
-    part = None if shard is None else _shard(shard)
-    chosen = _texts(text, file, texts)
-    names = None if detectors is None else [name.strip() for name in detectors.split(",") if name.strip()]
-    thresholds = chosen_thresholds(names, [*(preset or []), *(["scale-free"] if scale_free else [])], threshold or [])
-    say(quiet, f"Loading {model} …")
-    from inspector.models import load_model
-    from inspector.scan import examine as scan
-
-    loaded = load_model(model, dtype=dtype, device=device, revision=revision, trust_remote_code=trust_remote_code)
-    with bars(quiet) as progress:
-        report = scan(
-            loaded,
-            chosen,
-            names,
-            thresholds=thresholds,
-            bos={Bos.tokenizer: None, Bos.one: True, Bos.none: False}[bos],
-            window=window,
-            batch_tokens=batch_tokens,
-            shard=part,
-            seed=seed,
-            progress=progress,
-            on_forecast=forecast_said(quiet),
-        )
-    saved = report.save(out, overwrite=overwrite)
-    say(quiet, f"Saved. Look at it: inspector show {out}")
-    print_line(saved)
-
-
-def _shard(given: str) -> tuple[int, int]:
-    number, slash, of = given.partition("/")
-    if not (slash and number.strip().isdecimal() and of.strip().isdecimal()):
-        raise InputError(f"--shard {given} is not NUMBER/OF. Write --shard 3/16, for example.")
-    return int(number), int(of)
 
 
 @app.command()
@@ -321,16 +239,6 @@ def _usage(error: Any) -> int:
     else:
         print(f"inspector: {printable(error.format_message())} Try --help.", file=sys.stderr)
     return 2
-
-
-def _texts(text: list[str] | None, file: list[Path] | None, count: int) -> list[str]:
-    from inspector.texts import built_in, from_files
-
-    given = [*(text or []), *from_files(file or [])]
-    for number, one in enumerate(given):
-        if not one.strip():
-            raise InputError(f"Text {number} is empty. Leave it out or give it words.")
-    return given or built_in(count)
 
 
 def _as_json(report: "Report", frame: str | None) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 from inspector.arguments import meant
 from inspector.detectors.returned import check_returned
-from inspector.errors import DetectorError, InputError, InspectorError
+from inspector.errors import DetectorError, InputError, InspectorError, is_out_of_memory
 from inspector.records import Evidence, Finding
 from inspector.sites import Site
 
@@ -247,6 +247,8 @@ def attempt(judge: Judge, part: str, call: Callable[[], T]) -> T:
     except InspectorError:
         raise
     except Exception as error:
+        if is_out_of_memory(error):  # nobody's fault; whoever runs the pass may try less at once
+            raise
         raise failure(judge, part, _said(error)) from error
 
 

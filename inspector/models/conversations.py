@@ -14,8 +14,12 @@ def texts_for(tokenizer: Any, given: Given, column: str | None = None, *, answer
     Raises:
         InputError: nothing that holds texts, or a conversation whose tokenizer has no working chat template.
     """
-    texts = as_texts(given, column)
-    return [_ids(tokenizer, text, answered) if is_conversation(text) else text for text in texts]
+    return [one_text_for(tokenizer, text, answered=answered) for text in as_texts(given, column)]
+
+
+def one_text_for(tokenizer: Any, text: Any, *, answered: bool = True) -> Any:
+    """A string or token ids as they are; a conversation as the token ids that its template writes."""
+    return _ids(tokenizer, text, answered) if is_conversation(text) else text
 
 
 def _ids(tokenizer: Any, turns: Conversation, answered: bool) -> tuple[int, ...]:

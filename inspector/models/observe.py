@@ -1,7 +1,7 @@
 """The one streaming loop: hooked forward passes whose activations are reduced as they come."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
 from typing import Any, Protocol, runtime_checkable
@@ -38,7 +38,17 @@ class Observer(Protocol):
 
 @dataclass(frozen=True)
 class Forecast:
-    """What a pass will take, known before it starts; of `peak_bytes` of memory, `kept_bytes` grow with the texts."""
+    """What a pass will take, known before it starts; of `peak_bytes` of memory, `kept_bytes` grow with the texts.
+
+    Args:
+        tokens, batches: of the whole pass.
+        tokens_per_batch: with padding.
+        peak_bytes, free_bytes, kept_bytes: of memory.
+        exact: whether all texts have been read; else tokens and batches are estimated from the first ones, or, where
+            nobody knows how long the corpus is, those of the first ones.
+        of_texts: tokens of texts, the others being of control inputs.
+        seconds: of the whole pass, once it was measured for a while.
+    """
 
     tokens: int
     batches: int
@@ -46,13 +56,25 @@ class Forecast:
     peak_bytes: int
     free_bytes: int
     kept_bytes: int = 0
+    exact: bool = True
+    of_texts: int = 0
+    seconds: float | None = None
+
+    def of_corpus(self, read: int, share: float | None, *, last: bool) -> "Forecast":
+        """The forecast of a corpus of whose texts the first, so many tokens, are this share."""
+        if last or not share:
+            return replace(self, exact=last, of_texts=read)
+        longer = round(read / share)
+        batches = round(self.batches * longer / max(1, read))
+        return replace(self, tokens=self.tokens + longer - read, batches=batches, exact=False, of_texts=longer)
 
     def __str__(self) -> str:
         memory = f"about {self.peak_bytes / 1e9:.2f} GB beside the model, {self.free_bytes / 1e9:.1f} GB free"
         if self.kept_bytes >= 0.1 * self.peak_bytes:
             memory = f"{memory}; {self.kept_bytes / 1e9:.2f} GB of it for what is kept of the texts"
-        batched = f"{self.batches} batches of at most {self.tokens_per_batch:,}"
-        return f"{self.tokens:,} tokens in all, in {batched}; {memory}"
+        batched = f"{self.batches:,} batches of at most {self.tokens_per_batch:,}"
+        lasting = "" if self.seconds is None else f"; {self.seconds / 60:.1f} minutes in all, by those so far"
+        return f"{'' if self.exact else 'about '}{self.tokens:,} tokens in all, in {batched}; {memory}{lasting}"
 
 
 def observe(

@@ -1,13 +1,16 @@
 """An evidence file: what its header says is checked against its size before any array is read."""
 
+import json
 import math
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from safetensors.numpy import save_file
 
+from inspector.detectors.pooled import is_sampled
 from inspector.records import Evidence
-from inspector.run.json_text import parsed
+from inspector.run.json_text import parsed, plain
 from inspector.run.schema import About
 
 MAPPED_BYTES = 16 << 20
@@ -21,6 +24,34 @@ DTYPES = {
     **{"U8": "|u1", "U16": "<u2", "U32": "<u4", "U64": "<u8"},
 }
 """safetensors' names of the dtypes that evidence is made of."""
+
+
+def write_evidence(evidence: Evidence, path: Path) -> None:
+    """Write the evidence to a file.
+
+    Of a sample of texts an array's rows that say nothing aren't written: a map has eight of hundreds.
+
+    Raises:
+        OSError, SafetensorError: it can't be written.
+    """
+    about = {name: getattr(evidence, name) for name in ("detector", "axes", "combine", "facts")}
+    arrays = {name: np.asarray(array, order="C") for name, array in evidence.arrays.items()}
+    rows = _telling(evidence) if is_sampled(evidence) else {}
+    arrays |= {name: np.asarray(arrays[name][chosen], order="C") for name, chosen in rows.items()}
+    about |= {"rows": {name: chosen.tolist() for name, chosen in rows.items()}} if rows else {}
+    # One key: several are written in an order that changes from run to run.
+    save_file(arrays, path, metadata={"about": json.dumps(plain(about))})
+    path.chmod(path.parent.stat().st_mode & 0o666)
+
+
+def _telling(evidence: Evidence) -> dict[str, np.ndarray]:
+    """Of arrays with a row for each text, most of which say nothing, which rows do."""
+    found: dict[str, np.ndarray] = {}
+    for name, array in evidence.arrays.items():
+        if evidence.combine[name] == "text" and array.ndim > 1 and array.dtype.kind == "f":
+            says = np.flatnonzero(np.isfinite(array.reshape(len(array), -1)).any(axis=1))
+            found |= {name: says} if 2 * len(says) < len(array) else {}
+    return found
 
 
 def read_evidence(path: Path) -> Evidence:
@@ -42,6 +73,8 @@ def read_evidence(path: Path) -> Evidence:
     arrays = {name: _array(path, data, start + at, dtype, shape) for name, (dtype, shape, at) in sorted(places.items())}
     if set(about.axes) != set(arrays) or set(about.combine) != set(arrays):
         raise ValueError("its arrays are not those that it is about")
+    for name, rows in about.rows.items():
+        arrays[name] = _spread(name, arrays[name], rows, arrays.get("text"))
     for name, array in arrays.items():
         if "text" in about.axes[name]:
             _check_texts(name, array, about.axes[name], arrays.get("text"))
@@ -85,6 +118,18 @@ def _array(path: Path, data: bytes | None, at: int, dtype: np.dtype, shape: tupl
     if data is None:
         return np.memmap(path, dtype, "r", at, shape)
     return np.frombuffer(data, dtype, count, at).reshape(shape).copy()  # writable, and aligned
+
+
+def _spread(name: str, array: np.ndarray, rows: list[int], text: np.ndarray | None) -> np.ndarray:
+    """The array with a row for every text; those that weren't written say nothing."""
+    texts = 0 if text is None else len(text)
+    if not array.ndim or array.dtype.kind != "f" or len(rows) != len(array) or sorted({*rows}) != rows:
+        raise ValueError(f"array '{name[:40]}' doesn't have the rows that it says")
+    if (rows and rows[-1] >= texts) or texts * math.prod(array.shape[1:]) > LARGEST_EMPTY:
+        raise ValueError(f"array '{name[:40]}' has rows of other texts, or too many")
+    whole = np.full((texts, *array.shape[1:]), np.nan, array.dtype)
+    whole[rows] = array
+    return whole
 
 
 def _check_texts(name: str, array: np.ndarray, axes: list[str], text: np.ndarray | None) -> None:

@@ -6,8 +6,6 @@ and hash of every other file, so a folder that opens is whole.
 
 import hashlib
 import json
-import math
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, fields
 from datetime import UTC, datetime
@@ -19,15 +17,15 @@ import numpy as np
 import pandas as pd
 from pydantic import ValidationError
 from safetensors import SafetensorError
-from safetensors.numpy import save_file
 
 from inspector.detectors.schema import complaint
 from inspector.errors import RunError
 from inspector.records import Effect, Finding, Record
-from inspector.run.arrays import read_evidence
+from inspector.run.arrays import read_evidence, write_evidence
 from inspector.run.columns import read_columns, read_rows, read_tokens
 from inspector.run.contents import FORMAT, INSIDE, SAFE_NAME, TABLE, damage, describe, is_led_out
 from inspector.run.contents import sha256_of as _sha256
+from inspector.run.json_text import plain
 from inspector.run.refusal import refusal
 from inspector.run.replacing import claim, put_back, put_back_all, replaced
 from inspector.run.schema import VERDICTS
@@ -39,6 +37,8 @@ __all__ = [
     "damage",
     "describe",
     "is_led_out",
+    "libraries",
+    "plain",
     "put_back_all",
     "read",
     "save",
@@ -78,12 +78,7 @@ def _write(record: Record, folder: Path) -> None:
     for name, evidence in record.evidence.items():
         if not SAFE_NAME.fullmatch(name):
             raise RunError(f"Evidence can't be saved under the name '{name}'. Use letters, digits, '.', '_' and '-'.")
-        about = {name: getattr(evidence, name) for name in ("detector", "axes", "combine", "facts")}
-        arrays = {key: np.asarray(array, order="C") for key, array in evidence.arrays.items()}
-        path = folder / "evidence" / f"{name}.safetensors"
-        # One key: several are written in an order that changes from run to run.
-        save_file(arrays, path, metadata={"about": json.dumps(plain(about))})
-        path.chmod((folder / "evidence").stat().st_mode & 0o666)
+        write_evidence(evidence, folder / "evidence" / f"{name}.safetensors")
     tokens = {**record.tokens, "token": [_writable(token) for token in record.tokens["token"]]}
     pd.DataFrame(tokens).to_parquet(folder / "tokens.parquet", index=False)
     for name, rows, kind in (("findings", record.findings, Finding), ("effects", record.effects, Effect)):
@@ -104,7 +99,7 @@ def _write(record: Record, folder: Path) -> None:
         "settings": dict(record.settings),
         "notes": list(record.notes),
         "verdicts": [asdict(one) for one in record.verdicts],
-        "libraries": {name: _version(name) for name in LIBRARIES},
+        "libraries": libraries(),
         "input_sha256": _hash_tokens(record.tokens),
         "files": {
             path.relative_to(folder).as_posix(): {"bytes": path.stat().st_size, "sha256": _sha256(path)}
@@ -163,6 +158,11 @@ def _writable(value: Any) -> Any:
     return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
 
 
+def libraries() -> dict[str, str]:
+    """Versions of the libraries that numbers depend on."""
+    return {name: _version(name) for name in LIBRARIES}
+
+
 def _version(name: str) -> str:
     try:
         return metadata.version(name)
@@ -176,16 +176,3 @@ def _hash_tokens(tokens: Mapping[str, np.ndarray]) -> str:
     for name in ("text", "position", "id"):
         digest.update(np.ascontiguousarray(tokens[name], dtype=np.int64).tobytes())
     return digest.hexdigest()
-
-
-def plain(value: Any) -> Any:
-    """For JSON: NaN and infinity become null, paths and numpy numbers plain values."""
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return [plain(item) for item in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return os.fspath(value) if isinstance(value, os.PathLike) else value

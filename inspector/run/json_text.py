@@ -2,7 +2,11 @@
 
 import json
 import math
+import os
+from collections.abc import Mapping
 from typing import Any, NoReturn
+
+import numpy as np
 
 DEEPEST = 32
 LARGEST = 2**63
@@ -45,3 +49,16 @@ def _inside(value: Any) -> list[Any]:
 
 def _refused(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON")
+
+
+def plain(value: Any) -> Any:
+    """For JSON: NaN and infinity become null, paths and numpy numbers plain values."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [plain(item) for item in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return os.fspath(value) if isinstance(value, os.PathLike) else value

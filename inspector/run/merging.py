@@ -2,17 +2,17 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import reduce
 
 import numpy as np
 
 from inspector.arguments import takes
+from inspector.detectors.pooled import in_sample, joined
 from inspector.errors import DetectorError, InputError, InspectorError
 from inspector.printable import listed
 from inspector.records import Evidence
 from inspector.run.report import Report, judged
 
-COUNTED = ("texts", "begin_with_bos")
+COUNTED = ("texts", "sequences", "begin_with_bos")
 """Settings that are numbers of texts, which add up."""
 OF_MODEL = ("Not measured", "Attention was read", "Scanned under", "Scanned with")
 """What notes begin with that are of the model, and the same in all shards."""
@@ -39,8 +39,8 @@ def merge(reports: Iterable[Report]) -> Report:
         raise InputError(f"merge got {listed(kinds)}. Pass two Reports or more, from examine or open_run.")
     _refuse(parts)
     first = parts[0]
-    tokens = _tokens(parts)
-    evidence = {name: _merged(name, [one.evidence[name] for one in parts]) for name in first.evidence}
+    tokens = _tokens(parts, first.settings.get("sample"))
+    evidence = {name: _merged(name, parts) for name in first.evidence}
     settings = {name: value for name, value in first.settings.items() if name not in PLAIN}
     settings |= {name: sum(one.settings[name] for one in parts) for name in COUNTED if _all_have(parts, name)}
     whole = Report(first.card, settings, evidence, (), tokens)
@@ -88,10 +88,18 @@ def _settings(parts: Sequence[Report]) -> list[str]:
     return sorted({name for one in parts for name in one.settings} - {*COUNTED, *PLAIN})
 
 
-def _merged(name: str, shards: Sequence[Evidence]) -> Evidence:
+def _merged(name: str, parts: Sequence[Report]) -> Evidence:
     """All shards' evidence; a control input is the same in each, and counts once."""
+    first = parts[0]
+    if "." in name:
+        return first.evidence[name]
+    part, every = first.part(name), [one.evidence[name] for one in parts]
+    sample: int | None = first.settings.get("sample")  # runs of earlier versions keep every row
+    rows = sum(len(one["text"]) for one in every)
+    if part is None and sample is not None and rows > sample:
+        raise InputError(f"Detector '{name}' is not installed here, and its texts have to be pooled. Install it.")
     try:
-        return shards[0] if "." in name else reduce(lambda one, other: one.merge(other), shards)
+        return every[0].merge(*every[1:]) if part is None else joined(part.detector, every, sample)
     except InspectorError as error:
         raise InputError(str(error)) from error
 
@@ -118,7 +126,10 @@ def _brought(report: Report) -> list[str]:
     return found
 
 
-def _tokens(parts: Sequence[Report]) -> Mapping[str, np.ndarray]:
-    joined = {name: np.concatenate([one.tokens[name] for one in parts]) for name in parts[0].tokens}
-    order = np.lexsort((joined["position"], joined["text"]))
-    return {name: column[order] for name, column in joined.items()}
+def _tokens(parts: Sequence[Report], sample: int | None) -> Mapping[str, np.ndarray]:
+    joined_up = {name: np.concatenate([one.tokens[name] for one in parts]) for name in parts[0].tokens}
+    texts = np.unique(joined_up["text"])
+    chosen = texts if sample is None else texts[in_sample(texts, sample)]
+    order = np.lexsort((joined_up["position"], joined_up["text"]))
+    order = order[np.isin(joined_up["text"][order], chosen)]
+    return {name: column[order] for name, column in joined_up.items()}

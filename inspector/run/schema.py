@@ -92,6 +92,8 @@ class Settings(Typed):
     begin_with_bos: Count | None = None
     hooks: list[Name] = []
     shard: Annotated[list[Count], Field(min_length=2, max_length=2)] | None = None
+    sample: Annotated[Count, Field(ge=1)] | None = None
+    sequences: Count | None = None
     window: Count = 0
     attention: Name = ""
     verified: list[Any] = []
@@ -134,6 +136,7 @@ class About(Typed):
     axes: dict[str, list[Annotated[str, Field(min_length=1, max_length=100)]]]
     combine: dict[str, Combine]
     facts: dict[str, Any]
+    rows: dict[str, list[Count]] = {}
 
 
 VERDICTS = TypeAdapter(list[Verdict])

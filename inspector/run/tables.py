@@ -68,7 +68,7 @@ def _unknown(record: Record, of: tuple[Measured, ...], name: str) -> str:
 
 def _long(evidence: Evidence, array: str) -> pd.DataFrame:
     values = evidence[array]
-    index = np.indices(values.shape).reshape(values.ndim, -1)
+    index = np.indices(values.shape).reshape(values.ndim, values.size)
     table = {axis: index[i] for i, axis in enumerate(evidence.axes[array])}
     if "text" in table and array != "text":
         table["text"] = evidence["text"][table["text"]]

@@ -81,6 +81,8 @@ def header(record: Record) -> Iterator[Sentence]:
     sources = len(set(record.tokens["source"].tolist()))
     cut = "" if sources == texts else f" in {texts} windows"
     given = f"{_count(sources, 'text')}{cut}, {_count(tokens, 'token')}{window}"
+    if (every := settings.get("sequences") or 0) > texts:
+        given = f"{every:,} sequences{window}; rows are kept of {_count(texts, 'sequence')}, {_count(tokens, 'token')}"
     yield Sentence("input", f"{given}; BOS {settings['bos']}; attention {settings['attention']}.")
 
 

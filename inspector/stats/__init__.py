@@ -32,12 +32,14 @@ from inspector.stats.intervals import (
     numbered,
     weighted_interval,
 )
+from inspector.stats.poisson import REPLICATES, hashed, poisson_weights, pooled_interval
 
 __all__ = [
     "BINS_PER_OCTAVE",
     "FEWEST_CLUSTERS",
     "HISTOGRAM_BINS",
     "LOWEST_EXPONENT",
+    "REPLICATES",
     "association",
     "auroc",
     "auroc_difference",
@@ -51,6 +53,7 @@ __all__ = [
     "error_by_coverage",
     "excess_kurtosis",
     "flexible",
+    "hashed",
     "histogram_quantile",
     "histogram_share",
     "interval",
@@ -58,6 +61,8 @@ __all__ = [
     "mean_known",
     "mean_square",
     "numbered",
+    "poisson_weights",
+    "pooled_interval",
     "prediction_rejection",
     "quantisation_error",
     "stratified_auroc",

@@ -138,7 +138,12 @@ def _share_ends(
         usual = stdtrit(texts - 1, tail) if binary else ndtri(tail)
         effective *= (usual / stdtrit(clusters - 1, tail)) ** 2
         effective = min(effective, texts) if binary else effective
-    hits = p * effective
+    return exact_share_ends(p, effective, level)
+
+
+def exact_share_ends(p: float, effective: float, level: float) -> tuple[float, float]:
+    """Clopper and Pearson's interval of a share that was seen on so many texts, which need not be a whole number."""
+    hits, tail = p * effective, (1 - level) / 2
     low = 0.0 if p <= 0 else float(betaincinv(hits, effective - hits + 1, tail))
     high = 1.0 if p >= 1 else float(betaincinv(hits + 1, effective - hits, 1 - tail))
     return low, high

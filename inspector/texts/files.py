@@ -1,7 +1,7 @@
 """Texts in files."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from inspector.errors import InputError
@@ -12,7 +12,7 @@ STRUCTURED = frozenset(
     f".{name}"
     for names in (
         "csv|tsv|psv|xml|html|htm|xhtml|yaml|yml|json5|jsonc|geojson|parquet|arrow|feather|orc|avro|xls|xlsx|ods|sqlite|db",
-        "pkl|pickle|npy|npz|pt|safetensors|gz|bz2|xz|zst|zip|tar|7z|pdf|doc|docx|odt|rtf|epub",
+        "pkl|pickle|npy|npz|pt|safetensors|gz|bz2|xz|zst|zstd|zip|tar|7z|pdf|doc|docx|odt|rtf|epub",
     )
     for name in names.split("|")
 )
@@ -40,23 +40,8 @@ def suffix_of(name: str | Path) -> str:
     return Path(name).suffix.strip().lower()
 
 
-def from_files(paths: Sequence[Path]) -> list[str]:
-    """The texts of files: JSON Lines have one a line under "text", `.json` a list of them; other files are one text.
-
-    Raises:
-        InputError: a file that is missing, isn't UTF-8, is empty, lacks "text", or is structured otherwise.
-    """
-    texts: list[str] = []
-    for path in paths:
-        try:
-            texts += from_uploaded(str(path), path.read_bytes())
-        except OSError as error:
-            raise InputError(f"'{path}' can't be read: {error.strerror}. Give a text file.") from error
-    return texts
-
-
-def from_uploaded(name: str, content: bytes) -> list[str]:
-    """The texts of a file's content, as `from_files` reads them.
+def from_uploaded(name: str, content: bytes, column: str = "text") -> list[str]:
+    """The texts of a file's content: JSON Lines have one a line under "text", `.json` a list; others are one text.
 
     Raises:
         InputError: it isn't UTF-8, is empty, lacks "text", or is structured otherwise.
@@ -79,10 +64,40 @@ def from_uploaded(name: str, content: bytes) -> list[str]:
     if not text.strip():
         raise InputError(f"'{name}' is empty. Leave it out or give it words.")
     if suffix == ".json":
-        return _entries(name, text)
+        return _entries(name, text, column)
     if suffix not in LINES and suffix != ".txt" and _is_lines(text):
         raise InputError(f"'{name}' holds JSON, a line each. Name it .jsonl, or .txt if it is one text as it stands.")
-    return _lines(name, text) if suffix in LINES else [text]
+    return list(_of_lines(name, enumerate(text.split("\n"), start=1), column)) if suffix in LINES else [text]
+
+
+def json_lines(name: str, stream: Iterable[bytes], column: str = "text") -> Iterator[str]:
+    """The texts of JSON Lines, read a line at a time.
+
+    Raises:
+        InputError: it isn't UTF-8, is empty, or a line lacks the text.
+    """
+    texts = _of_lines(name, _numbered(name, stream), column)
+    first = next(texts, None)
+    if first is None:
+        raise InputError(f"'{name}' is empty. Leave it out or give it words.")
+    yield first
+    yield from texts
+
+
+def _numbered(name: str, stream: Iterable[bytes]) -> Iterator[tuple[int, str]]:
+    """Lines with their numbers, by whatever ends a line there."""
+    number = at = 0
+    for part in stream:
+        if not at and (kind := next((kind for begin, kind in BYTES.items() if part.startswith(begin)), "")):
+            raise InputError(f"'{name}' {kind}, not text in UTF-8. Give its text so, in .txt or .jsonl.")
+        try:
+            text = part.decode("utf-8" if at else "utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise InputError(f"'{name}' is not UTF-8 (byte {at + error.start}). Convert it to UTF-8.") from error
+        at += len(part)
+        for line in text.removesuffix("\n").removesuffix("\r").split("\r"):
+            number += 1
+            yield number, line
 
 
 def _is_lines(text: str) -> bool:
@@ -96,33 +111,35 @@ def _is_lines(text: str) -> bool:
         return False
 
 
-def _entries(path: str, content: str) -> list[str]:
+def _entries(path: str, content: str, column: str) -> list[str]:
     """The texts of a JSON list, of strings or of objects with a "text"."""
     try:
         entries = json.loads(content)
     except (ValueError, RecursionError) as error:
         raise InputError(f"'{path}' is not JSON ({error}). Fix it, or use .jsonl with one object per line.") from error
     if not isinstance(entries, list) or not entries:
-        raise InputError(f"'{path}' holds no list of texts. Write a list of strings, or of objects with a \"text\".")
+        raise InputError(
+            f"'{path}' holds no list of texts. Write a list of strings, or of objects with a \"{column}\"."
+        )
     texts = []
     for number, entry in enumerate(entries, start=1):
-        text = entry.get("text") if isinstance(entry, dict) else entry
+        text = entry.get(column) if isinstance(entry, dict) else entry
         if not isinstance(text, str):
-            raise InputError(f"'{path}' entry {number} is neither a string nor an object with a \"text\". Fix it.")
+            raise InputError(f"'{path}' entry {number} is neither a string nor an object with a \"{column}\". Fix it.")
         texts.append(text)
     return texts
 
 
-def _lines(path: str, content: str) -> list[str]:
-    texts = []
-    for number, line in enumerate(content.split("\n"), start=1):
+def _of_lines(path: str, lines: Iterable[tuple[int, str]], column: str) -> Iterator[str]:
+    for number, line in lines:
         if not line.strip():
             continue
         try:
-            text = json.loads(line)["text"]
+            text = json.loads(line)[column]
             if not isinstance(text, str):
                 raise TypeError("not a string")
         except (ValueError, KeyError, TypeError, RecursionError) as error:
-            raise InputError(f"'{path}' line {number} is not a JSON object with a \"text\". Fix the line.") from error
-        texts.append(text)
-    return texts
+            raise InputError(
+                f"'{path}' line {number} is not a JSON object with a \"{column}\". Fix the line."
+            ) from error
+        yield text

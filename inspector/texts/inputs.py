@@ -1,12 +1,12 @@
 """Texts as people have them: lists, columns, data sets, token ids, what a tokenizer gave, conversations, files."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeGuard
 
 from inspector.errors import InputError
 from inspector.printable import listed
-from inspector.texts.files import from_files
+from inspector.texts.corpora import Corpus, Entry
 
 Conversation = Sequence[Mapping[str, str]]
 """The turns of a chat: `[{"role": "user", "content": "Hello"}, …]`."""
@@ -31,7 +31,7 @@ def as_texts(given: Any, column: str | None = None) -> list[Any]:
     if isinstance(given, str):
         raise InputError("Got one string where a list of texts is needed. Pass [text].")
     if isinstance(given, Path):
-        return list(from_files([given]))
+        return from_files([given], column)
     if isinstance(given, Mapping) and "input_ids" in given and column is None:
         return _without_padding(given["input_ids"], given.get("attention_mask"))
     if isinstance(given, set | frozenset):
@@ -46,7 +46,7 @@ def as_texts(given: Any, column: str | None = None) -> list[Any]:
     if not texts:
         raise InputError("No texts were given. Pass at least one.")
     if all(isinstance(one, Path) for one in texts):
-        return list(from_files(texts))
+        return from_files(texts, column)
     if is_conversation(texts):
         return [texts]
     if all(isinstance(one, Mapping) for one in texts):
@@ -54,6 +54,58 @@ def as_texts(given: Any, column: str | None = None) -> list[Any]:
     if column is not None and names is None:
         raise InputError(f"column='{column}' was given, and the texts are no table. Leave it out, or pass the table.")
     return texts
+
+
+def from_files(paths: Sequence[Path], column: str | None = None) -> list[Any]:
+    """The texts of files, as `inspector.texts.Corpus` reads them, all at once; rows without one are left out.
+
+    Raises:
+        InputError: a file that is missing, isn't what its name says, is empty, or lacks the column.
+    """
+    return [entry.text for entry in Corpus(tuple(paths), column) if entry.text is not None]
+
+
+def entries(given: Any, column: str | None = None) -> Iterable[Entry]:
+    """Texts one after another, read as they are needed where what holds them allows it; see `as_texts`.
+
+    Files, columns and data sets are read as they go by, and so is a generator. Rows of files and of data sets that
+    hold no text come as None.
+
+    Raises:
+        InputError: as `as_texts`, some of it only where a text is reached.
+    """
+    if isinstance(given, Corpus):
+        return given
+    if isinstance(given, Path):
+        return Corpus((given,), column)
+    if isinstance(given, list | tuple) and given and all(isinstance(one, Path) for one in given):
+        return Corpus(tuple(given), column)
+    names = None if isinstance(given, Mapping | list | tuple | str) else _columns(given)
+    if names is not None:
+        return _of_column(_column(given, names, column), len(given) if hasattr(given, "__len__") else None)
+    if isinstance(given, Iterator):
+        return _as_they_come(given, column)
+    texts = as_texts(given, column)
+    return (Entry(text, number / len(texts)) for number, text in enumerate(texts, start=1))
+
+
+def _of_column(values: Iterable[Any], size: int | None) -> Iterator[Entry]:
+    """The cells of a column; what stands for no text (None, NaN) is none."""
+    for number, value in enumerate(values, start=1):
+        text = None if isinstance(value, float) and value != value else value
+        yield Entry(text, None if size is None else number / size)
+
+
+def _as_they_come(given: Iterator[Any], column: str | None) -> Iterator[Entry]:
+    """What a generator yields: texts, or rows with one."""
+    number = -1
+    for number, one in enumerate(given):
+        if isinstance(one, Path):
+            yield from (Entry(entry.text) for entry in Corpus((one,), column))
+        else:
+            yield Entry(_of_row(one, number, column or "text") if isinstance(one, Mapping) else one)
+    if number < 0:
+        raise InputError("No texts were given. Pass at least one.")
 
 
 def is_conversation(text: object) -> TypeGuard[Conversation]:

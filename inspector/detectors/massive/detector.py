@@ -14,12 +14,14 @@ import pandas as pd
 
 from inspector.detectors.base import Names, Reducer
 from inspector.detectors.massive import sentences
-from inspector.detectors.massive.frames import FRAMES, findings
+from inspector.detectors.massive.findings import findings
+from inspector.detectors.massive.frames import FRAMES
 from inspector.detectors.massive.neurons import COLUMNS
 from inspector.detectors.massive.schema import SCHEMA
 from inspector.detectors.massive.terms import TERMS
 from inspector.detectors.massive.thresholds import DEFAULTS, SCALE_FREE, Thresholds, medians
 from inspector.detectors.measured import Measured
+from inspector.detectors.pooled import PerText, is_sampled, mean_of, texts_in
 from inspector.detectors.shown import Door, Headline, Screen, Spares, Suggestion, TextTable, Tile
 from inspector.figures.drawing import Drawing
 from inspector.figures.palette import ORANGE
@@ -71,6 +73,10 @@ class Massive:
         """Findings of this evidence under these thresholds."""
         return findings(evidence, names, thresholds)
 
+    def pooled(self, evidence: Evidence) -> Mapping[str, PerText]:
+        """Each text's largest |x|."""
+        return {"peak": PerText(_peaks(evidence), step=2.0**-8)}
+
     def notes(self, m: Measured) -> Iterator[str]:
         """Layers with NaN or infinity."""
         lost = m.evidence["nonfinite"]
@@ -105,12 +111,13 @@ class Massive:
 
     def headlines(self, m: Measured) -> Mapping[str, Headline]:
         """The numbers that two runs are compared by."""
-        largest = np.fmax.reduce(np.abs(m.evidence["value"]), axis=(1, 2))  # NaN where nothing is finite
+        largest = _peaks(m.evidence)
+        mean = float(mean_of(m.evidence, "peak")) if is_sampled(m.evidence) else mean_known(largest.astype(np.float64))
         layers = m.frame("layers")
         return {
-            "largest |x|, mean over texts": Headline(mean_known(largest.astype(np.float64)), largest),
+            "largest |x|, mean over texts": Headline(mean, largest),
             "largest ratio to the median": Headline(float(layers["ratio"].max())),
-            "massive entries per text": Headline(float(layers["n_flagged"].sum()) / max(1, len(m.evidence["text"]))),
+            "massive entries per text": Headline(float(layers["n_flagged"].sum()) / max(1, texts_in(m.evidence))),
         }
 
     def comparison(self, first: Measured, second: Measured) -> Mapping[str, Drawing]:
@@ -142,3 +149,8 @@ class Massive:
         """The largest |x| of each dim of the stream."""
         sizes: Sequence[float] = m.evidence["dim_max"][layer].tolist()
         return sizes if kind == "resid_post" else None
+
+
+def _peaks(e: Evidence) -> np.ndarray:
+    """Each text's largest |x| over all layers; NaN where nothing is finite."""
+    return np.asarray(np.fmax.reduce(np.abs(e["value"]), axis=(1, 2)))

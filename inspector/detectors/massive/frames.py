@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from inspector.detectors.agreement import agreed
 from inspector.detectors.base import Names
 from inspector.detectors.massive.plateaus import magnitude, plateaus
 from inspector.detectors.massive.thresholds import (
@@ -24,6 +23,7 @@ from inspector.detectors.massive.thresholds import (
 )
 from inspector.detectors.massive.writers import writers
 from inspector.detectors.measured import Measured
+from inspector.detectors.pooled import is_sampled
 from inspector.detectors.shown import Frame
 from inspector.records import Evidence, Finding
 from inspector.stats import (
@@ -31,7 +31,6 @@ from inspector.stats import (
     bin_edges,
     excess_kurtosis,
     histogram_quantile,
-    mean_interval,
     mean_square,
     quantisation_error,
 )
@@ -78,6 +77,12 @@ def layers(e: Evidence, names: Names, t: Thresholds) -> pd.DataFrame:
     top, all_layers = size.argmax(axis=0), np.arange(size.shape[1])
     median, largest = medians(e), np.abs(e["value"][top, all_layers, 0])
     cut, seen = cutoffs(e, t), e["moments"][:, 0]
+    position, token, dim = (e[name][top, all_layers, 0] for name in ("position", "token", "dim"))
+    beyond = _beyond_sample(e, largest)
+    largest, dim = (
+        np.where(beyond, e["dim_max"].max(axis=1), largest),
+        np.where(beyond, e["dim_max"].argmax(axis=1), dim),
+    )
     with np.errstate(invalid="ignore", divide="ignore"):  # a layer of zeros has no ratios
         ratio, dim_ratio = over_median(largest, median), largest / typical_dim_max(e)
         with_spikes, without = _int8_errors(e, cut)
@@ -85,9 +90,9 @@ def layers(e: Evidence, names: Names, t: Thresholds) -> pd.DataFrame:
         {
             "layer": all_layers,
             "max": largest,
-            "position": e["position"][top, all_layers, 0],
-            "token": named(e["token"][top, all_layers, 0], names),
-            "dim": e["dim"][top, all_layers, 0],
+            "position": np.where(beyond, -1, position),
+            "token": [name if not other else "" for name, other in zip(named(token, names), beyond, strict=True)],
+            "dim": dim,
             "median": median,
             "ratio": ratio,
             "dim_ratio": dim_ratio,
@@ -101,11 +106,17 @@ def layers(e: Evidence, names: Names, t: Thresholds) -> pd.DataFrame:
     )
 
 
+def _beyond_sample(e: Evidence, largest: np.ndarray) -> np.ndarray:
+    """In which layers a text without a row has a larger entry than all that have one."""
+    return np.asarray(is_sampled(e) & (e["dim_max"].max(axis=1) > np.nan_to_num(largest, nan=-1.0)))
+
+
 def _flagged_counts(e: Evidence, t: Thresholds) -> np.ndarray:
     """Flagged entries per layer: exact, unless a text has more than were kept; then from the histogram."""
     _row, layer, entry = flagged(e, t)
     counts = np.bincount(layer, minlength=e["value"].shape[1])
-    full = np.unique(layer[entry == e["value"].shape[2] - 1])
+    every = np.arange(len(counts)) if is_sampled(e) else layer[entry == e["value"].shape[2] - 1]
+    full = np.unique(every)
     above = smallest_of_bins(e)
     for index in full:
         counts[index] = max(counts[index], e["histogram"][index][above[index] >= cutoffs(e, t)[index]].sum())
@@ -204,62 +215,6 @@ def directions(e: Evidence) -> pd.DataFrame:
         effective = e["effective_dims"] / n
     values = [np.arange(len(n)), n.astype(int), *cosines, effective]
     return pd.DataFrame(dict(zip(columns, values, strict=True)))[lambda f: f["n"] > 0].reset_index(drop=True)
-
-
-def findings(e: Evidence, names: Names, t: Thresholds) -> list[Finding]:
-    """NaN and infinity first; then a finding for every layer and dim with a massive entry.
-
-    The score is the ratio: the mean over the texts that have it of their largest |x| in that dim,
-    over the layer's median.
-    """
-    found = _nonfinite(e)
-    row, layer, _ = where = flagged(e, t)
-    median, dim = medians(e), e["dim"][where]
-    for at_layer, at_dim in sorted(set(zip(layer.tolist(), dim.tolist(), strict=True))):
-        chosen = (layer == at_layer) & (dim == at_dim)
-        first = np.unique(row[chosen], return_index=True)[1]  # the largest of each text comes first
-        texts = row[chosen][first]
-        size = np.abs(e["value"][where][chosen][first])
-        ratios = over_median(size, np.full(len(size), median[at_layer]))
-        low, high = mean_interval(ratios, e["source"][texts])
-        token = agreed(e["token"][where][chosen][first])
-        found.append(
-            Finding(
-                detector="massive",
-                kind="massive activation",
-                layer=at_layer,
-                unit=at_dim,
-                position=agreed(e["position"][where][chosen][first]),
-                token=None if token is None else names.get(token, f"#{token}"),
-                score=float(ratios.mean()),
-                low=float(low),
-                high=float(high),
-                threshold=t.ratio,
-            )
-        )
-    return found
-
-
-def _nonfinite(e: Evidence) -> list[Finding]:
-    bad = np.nonzero(e["nonfinite"])[0]
-    first = e.arrays.get("nonfinite_position")
-    nan = float("nan")
-    return [
-        Finding(
-            detector="massive",
-            kind="nonfinite",
-            layer=int(layer),
-            unit=None,
-            position=None if first is None else agreed(first[:, layer][first[:, layer] >= 0]),
-            token=None,
-            score=float(e["nonfinite"][layer]),
-            low=nan,
-            high=nan,
-            threshold=0.0,
-            verdict="observed",
-        )
-        for layer in bad
-    ]
 
 
 def size_map(m: Measured) -> pd.DataFrame:

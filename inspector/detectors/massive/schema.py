@@ -1,5 +1,6 @@
 """What the evidence of massive activations and its table hold."""
 
+from inspector.detectors.pooled import arrays_of
 from inspector.detectors.schema import COUNTED, NUMBERED, Array, Column, Schema
 from inspector.stats import HISTOGRAM_BINS
 
@@ -31,6 +32,7 @@ SCHEMA = Schema(
             for name in ("input_position", "input_token")
         },
         "map": Array(("text", "layer", "pos"), group="map"),
+        **arrays_of("peak", ()),
     },
     sizes={"bin": HISTOGRAM_BINS, "power": 5},
     tables={

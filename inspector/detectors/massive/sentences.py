@@ -44,12 +44,17 @@ def found(m: Measured) -> Iterator[Sentence]:
             m.name,
             f"Massive activations: {_counted(int(flagged['n_flagged'].sum()), 'entry', 'entries')} in "
             f"{_counted(len(flagged), 'layer', 'layers')}; the largest "
-            f"is {_number(float(top['max']), 1)} in dim {int(top['dim'])} at position {int(top['position'])}, layer "
+            f"is {_number(float(top['max']), 1)} in dim {int(top['dim'])} {_where(top)}, layer "
             f"{int(top['layer'])}, {ratio_words(top['ratio'])}.",
         )
     for plateau in plateaus[plateaus["main"]].head(PLATEAUS_SHOWN).to_dict("records"):
         yield Sentence(m.name, _plateau(m, plateau))
     yield from _quantised(m)
+
+
+def _where(top: "pd.Series[Any]") -> str:
+    """At which position a layer's largest entry is; it isn't known of a text without a row."""
+    return "of a text outside the sample" if top["position"] < 0 else f"at position {int(top['position'])}"
 
 
 def ratio_words(ratio: float) -> str:

@@ -13,10 +13,11 @@ import numpy as np
 
 from inspector.detectors.base import Names, Reducer
 from inspector.detectors.measured import Measured
+from inspector.detectors.pooled import PerText, texts_in
 from inspector.detectors.shown import Door, Headline, Screen, TextTable, Tile
 from inspector.detectors.sinks import sentences
 from inspector.detectors.sinks.findings import findings
-from inspector.detectors.sinks.frames import FRAMES, enough, rate_by_text, rates, sink_rate
+from inspector.detectors.sinks.frames import FRAMES, in_rates, pooled_values, rate_by_text, rates, sink_rate
 from inspector.detectors.sinks.neurons import COLUMNS
 from inspector.detectors.sinks.schema import SCHEMA
 from inspector.detectors.sinks.terms import TERMS
@@ -66,6 +67,10 @@ class Sinks:
         """Findings of this evidence under these thresholds."""
         return findings(evidence, names, thresholds)
 
+    def pooled(self, evidence: Evidence) -> Mapping[str, PerText]:
+        """Received attention and what goes with it, of texts that are long enough."""
+        return pooled_values(evidence)
+
     def controls(self, model: "Model", seed: int) -> Mapping[str, list[list[int]]]:
         """Two inputs without meaning: random tokens, where sinks stay, and one token repeated.
 
@@ -88,9 +93,9 @@ class Sinks:
                     f"{name}: attention was not finite in {np.count_nonzero(lost)} of {len(lost)} layers, in up to "
                     f"{lost.max()} texts; these texts are in no rate at all, and rates are over what remains."
                 )
-        if short := int((~enough(m.evidence)).sum()):
+        if short := texts_in(m.evidence) - in_rates(m.evidence):
             yield (
-                f"sinks: {short} of {len(m.evidence['text'])} sequences have fewer than "
+                f"sinks: {short} of {texts_in(m.evidence)} sequences have fewer than "
                 f"{m.evidence.facts['shortest']} tokens (or no finite attention) and are in no rate: received "
                 "attention grows as texts get shorter."
             )

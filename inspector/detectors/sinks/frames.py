@@ -8,8 +8,10 @@ import pandas as pd
 from inspector.detectors.agreement import agreed
 from inspector.detectors.base import Names
 from inspector.detectors.measured import Measured
+from inspector.detectors.pooled import PerText, interval_of, is_sampled, mean_of
 from inspector.detectors.shown import Frame
 from inspector.detectors.sinks.kinds import active_texts, head_verdicts, kinds
+from inspector.detectors.sinks.pooled import heads_of_all, per_text
 from inspector.detectors.sinks.thresholds import DEFAULTS, Thresholds
 from inspector.records import Evidence
 from inspector.stats import mean_interval
@@ -47,7 +49,10 @@ def _early_rows(e: Evidence) -> np.ndarray | None:
     """α of the first keys [text, layer, head, key] in the texts that are in rates, if the sums are over others too.
 
     Sums were taken layer by layer, and a text can be finite in some. Then the rates of the first keys come from rows.
+    A sample's rows say less than the sums do.
     """
+    if is_sampled(e):
+        return None
     chosen = enough(e)
     same = (e["seen"][_attending(e), 0] == chosen.sum()).all()
     return None if same or not chosen.any() else e["received"][chosen]
@@ -127,6 +132,9 @@ def heads(e: Evidence, names: Names, t: Thresholds) -> pd.DataFrame:
     }
     if "sink_mass" in e.arrays:
         columns["sink_mass"] = _nanmean(e["sink_mass"][:, seen])
+    if is_sampled(e) and rated:
+        all_texts = heads_of_all(e, seen, early, moving, _at(e, t.epsilon))
+        columns |= {name: np.where(np.isfinite(values), values, columns[name]) for name, values in all_texts.items()}
     columns |= active_texts(e, t, seen, rated=bool(rated))
     frame = pd.DataFrame({name: values.reshape(-1) for name, values in columns.items()})
     frame["key"] = frame["key"].astype("Int64").mask(frame["key"] < 0)
@@ -159,7 +167,7 @@ def received(e: Evidence) -> pd.DataFrame:
 
 def _early_keys(e: Evidence, seen: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Each head's strongest early key [layer, head], and each text's α of it over 64 queries and over all."""
-    means = _nanmean(e["received"][:, seen])
+    means = mean_of(e, "received")[seen] if is_sampled(e) else _nanmean(e["received"][:, seen])
     early = np.where(np.isfinite(means), means, -1.0).argmax(axis=-1)
     at = early[None, :, :, None]
     alphas = [np.take_along_axis(e[name][:, seen], at, axis=-1)[..., 0] for name in ("received", "received_full")]
@@ -206,6 +214,10 @@ def rate_by_text(e: Evidence) -> dict[int, float]:
 
 def sink_rate(e: Evidence, t: Thresholds) -> tuple[float, float, float]:
     """The sink rate at key 0 with its interval over texts; NaN if all are too short."""
+    if is_sampled(e):
+        at = _at(e, t.epsilon)
+        low, high = interval_of(e, "first", at, share=True)
+        return float(mean_of(e, "first")[at]), float(low), float(high)
     e = e.of_texts(enough(e))
     if not len(e["text"]):
         return np.nan, np.nan, np.nan
@@ -219,7 +231,17 @@ def sink_rate(e: Evidence, t: Thresholds) -> tuple[float, float, float]:
 def control_row(name: str, e: Evidence, t: Thresholds) -> dict[str, object]:
     """A row of the controls' table: the sink rate at key 0 on one kind of input."""
     rate, low, high = sink_rate(e, t)
-    return {"input": name, "sink_rate": rate, "low": low, "high": high, "n": int(enough(e).sum())}
+    return {"input": name, "sink_rate": rate, "low": low, "high": high, "n": in_rates(e)}
+
+
+def in_rates(e: Evidence) -> int:
+    """How many texts are in rates."""
+    return int(e["pooled_first_count"].max()) if is_sampled(e) else int(enough(e).sum())
+
+
+def pooled_values(e: Evidence) -> Mapping[str, PerText]:
+    """What is kept of all texts where some have no row."""
+    return per_text(e, enough(e), _attending(e))
 
 
 def _nanmean(values: np.ndarray, axis: int = 0) -> np.ndarray:

@@ -7,6 +7,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from inspector.detectors.measured import Measured
+from inspector.detectors.pooled import arrays_of
 from inspector.detectors.schema import COUNTED, NUMBERED, Array, Column, Schema
 
 EPSILONS = tuple(round(0.05 * i, 2) for i in range(1, 20))
@@ -16,6 +17,7 @@ WINDOW = 64
 EARLY = 4
 """First keys whose received attention is kept for every text."""
 _HEADS = ("text", "layer", "head")
+_POOLED = ("entropy", "entropy_rest", "self_share", "self_rest")
 
 
 class Facts(BaseModel):
@@ -58,6 +60,12 @@ _EVIDENCE = Schema(
         **{name: Array(_HEADS) for name in ("entropy", "entropy_rest", "self_share", "self_rest")},
         **{name: Array(_HEADS) for name in ("value_ratio", "best_value_ratio")},
         "sink_mass": Array(_HEADS, low=0, high=1.01, group="sink_mass"),
+        **arrays_of("first", ("epsilon",)),
+        **arrays_of("received", ("layer", "head", "early")),
+        **arrays_of("best", ("layer", "head")),
+        **arrays_of("above", ("layer", "head", "early", "epsilon"), drawn=False),
+        **arrays_of("received_full", ("layer", "head", "early"), drawn=False),
+        **{k: v for name in _POOLED for k, v in arrays_of(name, ("layer", "head"), drawn=False).items()},
     },
     facts=Facts,
     sizes={"epsilon": len(EPSILONS), "key": WINDOW, "early": EARLY},

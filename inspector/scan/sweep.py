@@ -17,18 +17,20 @@ from inspector.models import Model, load_model
 from inspector.printable import printable
 from inspector.progress import Progress, Reported, progress_of
 from inspector.run.report import Report
-from inspector.scan import examine
+from inspector.scan.examine import examine
 from inspector.texts import Given, as_texts, built_in
 
 Source = str | Path | Model | Callable[[], Any]
 """A model, what `load_model` takes, or a function that makes one of them when its turn comes."""
 
 BUILT_IN = 16
+OF_ONE_SCAN = {"column", "first_text", "controls", "checkpoints", "progress", "on_forecast", "on_message"}
+"""Options of `examine` that a sweep gives itself or that mean nothing for several."""
 OF_LOADING = ("dtype", "device", "revision", "trust_remote_code")
 OF_SCANNING = tuple(
     name
     for name, one in inspect.signature(examine).parameters.items()
-    if one.kind is one.KEYWORD_ONLY and name not in ("progress", "on_forecast", "column", "first_text")
+    if one.kind is one.KEYWORD_ONLY and name not in OF_ONE_SCAN
 )
 
 
