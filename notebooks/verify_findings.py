@@ -39,6 +39,4 @@ tested.frame("effects")[columns].round(3).head(12)
 tested.figure("effects.loss")
 
 # %%
-for sentence in tested.sentences():
-    if sentence.section == "tested":
-        print(sentence)
+tested.frame("findings").groupby(["kind", "verdict"]).size()

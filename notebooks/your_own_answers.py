@@ -50,7 +50,7 @@ study
 # The first question is not how good the probe is, but whether it is better than what costs nothing:
 
 # %%
-study.frame("hneurons.scores")[["name", "auroc", "auroc_low", "auroc_high", "n"]].round(3)
+study.frame("hneurons.scores")[["name", "auroc", "low", "high", "n"]].round(3)
 
 # %%
 study.figure("hneurons.predictors")
