@@ -23,7 +23,7 @@ MOST_RUNS = 12
 
 def is_wanted() -> bool:
     """Whether the address names nothing that another page would show."""
-    return not {"run", "tour"} & set(st.query_params)
+    return not {"run", "tour", "form"} & set(st.query_params)
 
 
 def page() -> None:
@@ -39,6 +39,7 @@ def page() -> None:
             _door(judge, door)
     with st.container(horizontal=True):
         st.button("New here? Take the tour", on_click=state.choose, kwargs={"tour": 1})
+        st.button("A file, several texts, or another model", on_click=state.choose, kwargs={"form": 1})
     _runs()
 
 

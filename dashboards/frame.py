@@ -19,9 +19,8 @@ def show() -> None:
     here = page.url_path or next(iter(every))
     st.set_page_config(page_title=f"{_title(every[here])} · inspector")
     with st.sidebar:
-        st.html('<a class=skip href="#content">Skip to content</a>')
         st.html("<p class=brand>inspector<small>What goes on inside a language model</small></p>")
-        widgets.link("overview", "Start", run=None, tour=None)
+        widgets.link("overview", "Start", run=None, tour=None, form=None)
         for path, one in every.items():
             widgets.link(path, one.title, **_named(path))
         _choose_run()
@@ -46,9 +45,11 @@ def _title(page: pages.Page) -> str:
 
 
 def _named(path: str) -> dict[str, str]:
-    """The run that the overview shows, named in its address: without one that is the start page."""
-    runs = [run.name for run in state.shelf().all() if not run.fault] if path == "overview" else []
-    return {"run": runs[0]} if runs and "run" not in st.query_params else {}
+    """What the overview's address names where no run is chosen: without that it would be the start page's."""
+    if path != "overview" or "run" in st.query_params:
+        return {}
+    run = next((run.name for run in state.shelf().all() if not run.fault), None)
+    return {"form": "1"} if run is None else {"run": run}
 
 
 def _choose_run() -> None:

@@ -49,12 +49,10 @@ SHEET = """
 :root { %(accents)s --muted: %(muted)s; --line: %(line)s; --warning: %(warning)s; --on-primary: %(on_primary)s; }
 [data-testid^=stBaseButton-primary], [data-testid^=stBaseButton-primary] p, [data-tag],
 [data-tag] * { color: var(--on-primary) !important; }
-[data-testid=stMainBlockContainer] { max-width: 1240px; padding: 2.2rem 2rem 4rem; }
+[data-testid=stMainBlockContainer] { max-width: 1640px; padding: 2.2rem 2rem 4rem; }
 [data-testid=stSidebarHeader] { height: 2.5rem; min-height: 0; }
 [data-testid=stMain] { font-variant-numeric: tabular-nums; }
 h1 { font-size: 1.65rem !important; font-weight: 650 !important; letter-spacing: -.01em; padding: 0 !important; }
-.skip { position: absolute; left: -100vw; }
-.skip:focus { position: static; }
 .lede { color: var(--muted); margin: .1rem 0 0; max-width: 75ch; line-height: 1.5; }
 .brand { font-weight: 650; font-size: 1.15rem; letter-spacing: -.01em; margin: 0; }
 .brand small { display: block; font-weight: 400; font-size: .8rem; color: var(--muted); letter-spacing: 0; }

@@ -42,7 +42,7 @@ def link(page: str, label: str, **choices: Any) -> None:
 
 def head(title: str, lede: str) -> None:
     """A page's heading, and what it is for."""
-    st.html(f"<h1 id=content tabindex=-1>{html.escape(title)}</h1><p class=lede>{html.escape(lede)}</p>")
+    st.html(f"<h1>{html.escape(title)}</h1><p class=lede>{html.escape(lede)}</p>")
 
 
 def banner(view: View) -> None:

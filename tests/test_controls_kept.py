@@ -13,7 +13,7 @@ def test_controls_that_another_scan_measured_are_taken_and_change_nothing(plante
     texts, fed = random_texts(2, 16, 20), []
     first = examine(planted, texts[:1], DETECTORS)
     known = {name: one for name, one in first.evidence.items() if name != one.detector}
-    assert known.keys() == {"sinks.random", "sinks.repeated"}
+    assert set(known) == {"sinks.random", "sinks.repeated"}
     again = examine(planted, texts[1:], DETECTORS, controls=known, on_forecast=lambda plan: fed.append(plan.tokens))
     assert fed == [len(again.tokens["id"])]  # the text's own tokens, and no others
     anew = examine(planted, texts[1:], DETECTORS)

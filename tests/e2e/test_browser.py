@@ -199,6 +199,7 @@ def test_a_live_run_is_saved_renamed_and_deleted(
 ) -> None:
     with serving(tmp_path / "runs", tmp_path / "log.txt") as own:
         me = visit("/", address=own.address)
+        me.page.get_by_role("button", name="A file, several texts, or another model").click()
         inspect(me, tiny_folder, " ".join(f"w{i}" for i in range(5, 75)))
         expect(me.page.get_by_text("Live run")).to_be_visible()
         me.page.get_by_label("Save this run as").fill("../outside")
@@ -227,6 +228,28 @@ def test_fresh_servers_start_clean_on_a_deep_link(visit: Visit, shelf: Path, tmp
             assert me.page.get_by_role("link", name="Attention sinks", exact=True).is_visible()
             me.page.context.close()
         assert "Error" not in log.read_text() and "Traceback" not in log.read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(embedded.gguf_path() is None, reason=embedded.INSTALL)
+def test_a_door_opens_by_keyboard_alone_and_the_second_one_is_quick(visit: Visit) -> None:
+    import time
+
+    me, took = visit("/"), []
+    doors = {
+        "Find what is massive": re.compile(r"the largest \|x\| is 22,"),
+        "Find where it goes": "Colour the heads by",
+    }
+    for button, sees in doors.items():
+        me.open("/")
+        reach(me, "button", button)
+        started = time.monotonic()
+        me.page.keyboard.press("Enter")
+        expect(me.page.get_by_role("button", name="Cancel")).to_be_visible()
+        says(me, sees)
+        took.append(time.monotonic() - started)
+    assert took[1] < took[0]  # the model is loaded and its control inputs are measured
+    assert me.strangers == []
 
 
 @pytest.mark.skipif(embedded.gguf_path() is None, reason=embedded.INSTALL)
