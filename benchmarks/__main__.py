@@ -19,8 +19,8 @@ def measured(name: str, size: Size) -> list[Row]:
     try:
         return ROWS[name](size)
     except Exception as error:  # one row's failure is no reason to lose the others
-        said = " ".join(str(error).split())[:100] or type(error).__name__
-        return [Row(name, "—", (), note=f"not measured: {said}")]
+        print(f"  {type(error).__name__}: {error}", file=sys.stderr)
+        return [Row(name, "—", (), note=f"it failed: {type(error).__name__}")]
 
 
 def main() -> None:
@@ -36,7 +36,8 @@ def main() -> None:
     for name in ROWS:
         if options.only is None or options.only in name:
             fresh = measured(name, size)
-            known = [row for row in known if row.name not in {one.name for one in fresh}] + fresh
+            again = {name, *(row.name for row in fresh)}  # `name` is a group's that failed
+            known = [row for row in known if row.name not in again] + fresh
             save(known, about)  # what was measured stays, whatever comes next
     print(table(known, about))
 

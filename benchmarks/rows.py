@@ -103,12 +103,12 @@ def length_rows(size: Size) -> list[Row]:
         for tokens, mine in costs.items():
             texts, memory = _corpus(tokens), PeakMemory()
             spent = seconds(partial(examine, model, texts))
-            mine.append((spent / tokens, memory.bytes() or 0))
+            mine.append((spent / tokens, memory.before + (memory.bytes() or 0)))
     found = []
     for tokens in longer:
         pairs = [zip(*costs[n], strict=True) for n in (tokens, short)]
         (spent, peak), (spent_short, peak_short) = pairs
-        ratios = over(spent, spent_short), over(peak, [max(1, one) for one in peak_short])
+        ratios = over(spent, spent_short), over(peak, peak_short)
         last = tokens == longer[-1]
         name = f"{tokens:,} tokens"
         found += [

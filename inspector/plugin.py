@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from inspector.detectors.base import Detector, Judge, Names, Reducer
     from inspector.detectors.measured import Measured
     from inspector.detectors.neurons import Described, NeuronColumns
+    from inspector.detectors.pooled import PerText
     from inspector.detectors.schema import Array, Column, Schema
     from inspector.detectors.shown import (
         Frame,
@@ -53,6 +54,7 @@ _HOMES = {
     "inspector.detectors.base": ("Detector", "Judge", "Names", "Reducer"),
     "inspector.detectors.measured": ("Measured",),
     "inspector.detectors.neurons": ("Described", "NeuronColumns"),
+    "inspector.detectors.pooled": ("PerText",),
     "inspector.detectors.schema": ("Array", "Column", "Schema"),
     "inspector.detectors.shown": (
         "Frame",
@@ -109,6 +111,7 @@ __all__ = [
     "Measured",
     "Names",
     "NeuronColumns",
+    "PerText",
     "Planned",
     "Reducer",
     "Removal",

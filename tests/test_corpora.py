@@ -183,6 +183,7 @@ def test_evidence_grows_no_further_than_the_sample(model: Model, sampled: Report
 def test_merged_shards_have_the_sample_and_the_sums_of_the_whole(model: Model, sampled: Report) -> None:
     merged = merge([examine(model, TEXTS, shard=(number, 3), sample=SAMPLE, **HOW) for number in (3, 1, 2)])
     assert_alike(merged, sampled)
+    assert merged.notes[0] == sampled.notes[0] and sum("rows are kept" in note for note in merged.notes) == 1
     for name, evidence in sampled.evidence.items():
         for array, values in evidence.arrays.items():
             if array.startswith("pooled") or values.dtype.kind in "iu":

@@ -73,7 +73,7 @@ def examine(
     """Scan texts in one streaming pass and save what was found as a run."""
     from inspector.run import disk as runs
 
-    runs.claim(out, overwrite=overwrite)
+    target = runs.claim(out, overwrite=overwrite)
     part = None if shard is None else _shard(shard)
     corpus = scan_corpus(text, file, dataset, column, texts)
     names = None if detectors is None else [name.strip() for name in detectors.split(",") if name.strip()]
@@ -89,7 +89,7 @@ def examine(
     loaded = load_model(model, dtype=dtype, device=device, revision=revision, trust_remote_code=trust_remote_code)
     how = [names, bos, window, batch_tokens, part, sample, seed]
     what = [loaded.card["fingerprint"], loaded.card["dtype"], corpus.state, how]
-    with working_folder(out, what) as folder, bars(quiet) as progress:
+    with working_folder(target, what) as folder, bars(quiet) as progress:
         report = scan(
             loaded,
             corpus.texts,

@@ -91,6 +91,8 @@ class Judge(Protocol):
     Measuring, with a model:
         controls(model, seed): `{name: sequences of token ids}`, inputs on which the same is measured for comparison.
         command: the command that measures it, where that isn't a scan of texts.
+        pooled(evidence): `{name: PerText}`, values of each text whose means are to be known of all texts where a run
+            keeps rows of a sample.
         metrics: `{name: function(evidence) → {text: value}}`, what it measures on texts under an intervention.
         neurons: `NeuronColumns`, what it knows of single neurons, beside what `describe_neurons` says of them.
         trials: a class of `Trials`: how its findings are tested by intervening; or where it is, as "module:name".

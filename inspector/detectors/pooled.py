@@ -67,6 +67,15 @@ def texts_in(evidence: Evidence) -> int:
     return int(evidence[TEXTS]) if is_sampled(evidence) else len(evidence["text"])
 
 
+def note_of(sequences: int, sample: int) -> str:
+    """What a reader must know of a scan of more sequences than keep their rows."""
+    return f"{sequences:,} sequences were measured, and {OF_ALL}; rows are kept of {sample:,}, {OF_SAMPLE}"
+
+
+OF_ALL = "all are in sums, rates and their intervals"
+OF_SAMPLE = "chosen by a hash of their number, and what is said of single texts, tokens and entries is of these."
+
+
 def mean_of(evidence: Evidence, name: str) -> np.ndarray:
     """A pooled value's mean over all texts; NaN where none had it."""
     with np.errstate(invalid="ignore"):

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from inspector.arguments import takes
-from inspector.detectors.pooled import in_sample, joined
+from inspector.detectors.pooled import OF_SAMPLE, in_sample, joined, note_of
 from inspector.errors import DetectorError, InputError, InspectorError
 from inspector.printable import listed
 from inspector.records import Evidence
@@ -106,11 +106,14 @@ def _merged(name: str, parts: Sequence[Report]) -> Evidence:
 
 def _notes(whole: Report, parts: Sequence[Report]) -> Iterator[str]:
     """What was noted of a shard is said to be of that shard, but for what is of the model; detectors note all anew."""
+    sequences, sample = (whole.settings.get(name) or 0 for name in ("sequences", "sample"))
+    if sequences > sample > 0:
+        yield note_of(sequences, sample)
     for one in parts:
         where = f"Shard {one.settings['shard'][0]}/{one.settings['shard'][1]}: " if one.settings.get("shard") else ""
         brought = _brought(one)
         for note in one.notes:
-            if note not in brought:
+            if note not in brought and not note.endswith(OF_SAMPLE):
                 yield note if note.startswith(OF_MODEL) else f"{where}{note}"
     yield from _brought(whole)
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from inspector.detectors.pooled import note_of
 from inspector.interventions.apply import interventions_in_force
 from inspector.interventions.values import as_json
 from inspector.models import Model, hooks_inside_attention, hooks_of_others, route_now
@@ -22,11 +23,7 @@ def state_of(model: Model) -> dict[str, Any]:
 def of_input(counts: Counts, window: int, sample: int) -> Iterator[str]:
     """What a reader must know of the texts."""
     if counts.sequences > sample:
-        yield (
-            f"{counts.sequences:,} sequences were measured, and all are in sums, rates and their intervals; rows are "
-            f"kept of {sample:,}, chosen by a hash of their number, and what is said of single texts, tokens and "
-            "entries is of these."
-        )
+        yield note_of(counts.sequences, sample)
     if counts.empty:
         yield f"{counts.empty:,} rows without a text were left out."
     if counts.cut:

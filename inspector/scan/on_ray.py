@@ -213,13 +213,14 @@ class _Pool:
                     f"Two workers died at {_texts(one.block)}: {_cause(error)}. "
                     "Give them more memory, or use a smaller window."
                 ) from error
+            self.order.passes.budget.says(f"A worker died at {_texts(one.block)}; another one measures them again")
             self.seats[one.seat] = self._made()
             self._refuse_other(self.seats[one.seat])
             return [(one.block, one.tries + 1)]
         passes = self.order.passes
         passes.faults += [fault for fault in answer.faults if fault not in passes.faults]
         for said in answer.said:
-            passes.budget.on_halved(said)
+            passes.budget.says(said)
         self.back[one.block.number] = (one.block, {name: owned(e) for name, e in answer.evidence.items()})
         self.order.task.advance(one.block.counts.tokens)
         self.order.on_batch(one.block)

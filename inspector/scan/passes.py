@@ -32,11 +32,11 @@ class Budget:
 
     Args:
         tokens: of a batch, with padding.
-        on_halved: hears what happened, in words.
+        says: hears what happened, in words.
     """
 
     tokens: int = 0
-    on_halved: Callable[[str], object] = lambda said: None
+    says: Callable[[str], object] = lambda said: None
 
     def halve(self, rows: Sequence[TokenSequence], error: BaseException) -> None:
         """Make batches half as large as one that didn't fit.
@@ -50,7 +50,7 @@ class Budget:
                 f"A sequence of {longest:,} tokens doesn't fit in memory, alone in its batch. Use a smaller window."
             ) from error
         self.tokens = max(longest, len(rows) * longest // 2)
-        self.on_halved(f"Out of memory with a batch of {len(rows)} × {longest:,} tokens: now {self.tokens:,} at most")
+        self.says(f"Out of memory with a batch of {len(rows)} × {longest:,} tokens: now {self.tokens:,} at most")
 
 
 @dataclass

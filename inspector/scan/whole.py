@@ -90,7 +90,7 @@ def scanned(
     controls = [one for one in asked if one[0] not in work.known]
     plan = _planned(work, first, controls, at)
     on_forecast(plan)
-    passes.budget.tokens, passes.budget.on_halved = at.tokens or plan.tokens_per_batch, on_message
+    passes.budget.tokens, passes.budget.says = at.tokens or plan.tokens_per_batch, on_message
     task = work.progress.task("tokens", plan.tokens if plan.exact else None)
     task.advance(at.counts.tokens)
     meter = Meter(plan, at.counts.tokens, on_forecast)

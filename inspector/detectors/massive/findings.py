@@ -50,7 +50,7 @@ def _beyond(e: Evidence, t: Thresholds, known: set[tuple[int, int | None]]) -> l
     if not is_sampled(e):
         return []
     size, cut, median = e["dim_max"].astype(np.float64), cutoffs(e, t)[:, None], medians(e)
-    nan = float("nan")
+    ratio, nan = over_median(size, np.broadcast_to(median[:, None], size.shape)), float("nan")
     return [
         Finding(
             detector="massive",
@@ -59,7 +59,7 @@ def _beyond(e: Evidence, t: Thresholds, known: set[tuple[int, int | None]]) -> l
             unit=dim,
             position=None,
             token=None,
-            score=float(over_median(size[layer, dim], median[layer])),
+            score=float(ratio[layer, dim]),
             low=nan,
             high=nan,
             threshold=t.ratio,
