@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 PAGE = (Path(__file__).parents[1] / "docs" / "run-format.md").read_text(encoding="utf-8")
-NAME = re.compile(r"`([\w.]+)`")
+NAME = re.compile(r"`([\w.() -]+)`")
 
 
 def undocumented(name: str, table: pd.DataFrame) -> list[str]:

@@ -15,7 +15,7 @@ from fixtures_cli import TEXT, tree
 import inspector
 from inspector.errors import InputError, InspectorError, RunError
 from inspector.records import Effect, Evidence, Finding
-from inspector.run import columns
+from inspector.run import arrays, columns
 from inspector.run import disk as runs
 from inspector.run.report import Report, open_run
 
@@ -304,7 +304,7 @@ def test_a_save_that_fails_leaves_the_old_run_and_nothing_else(
         raise error
 
     before = tree(run.parent)
-    monkeypatch.setattr(runs, step, fail)
+    monkeypatch.setattr(arrays if step == "save_file" else runs, step, fail)
     with pytest.raises(RunError if isinstance(error, OSError) else type(error)):
         report.save(run, overwrite=True)
     with pytest.raises((RunError, type(error))):

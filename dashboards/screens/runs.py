@@ -13,8 +13,10 @@ from inspector.show.html import render
 def about(run: Shelved) -> str:
     """What is said of a run in the list, as HTML."""
     if run.fault:
-        return f"<b>{escape(run.name)}</b><br><span class=verdict>✕ damaged</span> {escape(run.fault)}"
-    return f"<b>{escape(run.name)}</b><p class=reading>{escape(widgets.run_facts(run))}</p>"
+        said = f"<br><span class=verdict>✕ damaged</span> {escape(run.fault)}"
+    else:
+        said = f"<p class=reading>{escape(widgets.run_facts(run))}</p>"
+    return f'<div style="overflow-wrap:anywhere"><b>{escape(run.name)}</b>{said}</div>'
 
 
 def row(run: Shelved) -> None:

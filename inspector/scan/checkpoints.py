@@ -40,7 +40,7 @@ class Checkpoints:
     """
 
     folder: Path
-    minutes: float = MINUTES
+    minutes: float | int = MINUTES
 
 
 @dataclass

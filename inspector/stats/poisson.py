@@ -36,7 +36,7 @@ def poisson_weights(numbers: Int[np.ndarray, " text"]) -> Float[np.ndarray, "dra
 
 
 def pooled_interval(
-    mean: Float[np.ndarray, "*columns"],
+    mean: Float[np.ndarray, "*columns"] | float,
     draws: Float[np.ndarray, "draw *columns"],
     texts: int,
     *,
@@ -55,6 +55,7 @@ def pooled_interval(
         share: whether the means are of shares, from 0 to 1.
         level: how often the interval is to hold the mean.
     """
+    mean = np.asarray(mean, np.float64)
     if texts < FEWEST_CLUSTERS:
         return np.full(mean.shape, np.nan), np.full(mean.shape, np.nan)
     error = np.sqrt(np.mean((draws - mean) ** 2, axis=0))

@@ -7,10 +7,6 @@ from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.csv as pc
-import pyarrow.parquet as pq
-
 from inspector.errors import InputError
 from inspector.printable import listed
 from inspector.texts.files import LINES, from_uploaded, json_lines, suffix_of
@@ -124,7 +120,7 @@ def _texts_of(path: Path, column: str | None) -> Iterator[tuple[Any, float]]:
             yield from _of_parquet(path, column or "text")
             return
         with path.open("rb") as raw:
-            stream: Any = raw if not packed else BufferedReader(pa.CompressedInputStream(raw, COMPRESSED[packed]))
+            stream: Any = _unpacked(raw, packed) if packed else raw
             size = max(1, path.stat().st_size)
             if suffix in LINES:
                 rows: Iterator[Any] = json_lines(str(path), stream, column or "text")
@@ -135,7 +131,9 @@ def _texts_of(path: Path, column: str | None) -> Iterator[tuple[Any, float]]:
                 rows = iter(from_uploaded(plain, stream.read(), column or "text"))
             for text in rows:
                 yield text, min(1.0, raw.tell() / size)
-    except pa.ArrowInvalid as error:
+    except InputError:
+        raise
+    except ValueError as error:  # Arrow's errors of content are values, too
         raise InputError(f"'{path}' can't be read: {_line(error)}. Look at the file, or convert it.") from error
     except OSError as error:
         why = error.strerror or _line(error)
@@ -146,7 +144,15 @@ def _line(error: Exception) -> str:
     return " ".join(str(error).split())[:120].rstrip(".")
 
 
+def _unpacked(raw: Any, suffix: str) -> Any:
+    import pyarrow as pa
+
+    return BufferedReader(pa.CompressedInputStream(raw, COMPRESSED[suffix]))
+
+
 def _of_parquet(path: Path, column: str) -> Iterator[tuple[Any, float]]:
+    import pyarrow.parquet as pq
+
     with pq.ParquetFile(path) as stored:
         _refuse_without(path, stored.schema_arrow.names, column)
         done, rows = 0, max(1, stored.metadata.num_rows)
@@ -158,6 +164,9 @@ def _of_parquet(path: Path, column: str) -> Iterator[tuple[Any, float]]:
 
 def _of_table(path: Path, stream: Any, column: str, delimiter: str) -> Iterator[Any]:
     """The texts of a CSV or TSV file, whose first line names its columns."""
+    import pyarrow as pa
+    import pyarrow.csv as pc
+
     reader = pc.open_csv(
         stream,
         pc.ReadOptions(block_size=BLOCK),

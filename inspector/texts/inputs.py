@@ -86,7 +86,18 @@ def entries(given: Any, column: str | None = None) -> Iterable[Entry]:
     if isinstance(given, Iterator):
         return _as_they_come(given, column)
     texts = as_texts(given, column)
-    return (Entry(text, number / len(texts)) for number, text in enumerate(texts, start=1))
+    return (Entry(_some(text, number), (number + 1) / len(texts)) for number, text in enumerate(texts))
+
+
+def _some(text: Any, number: int) -> Any:
+    """A text of a list or a generator, where nothing is no row without one but a mistake.
+
+    Raises:
+        InputError: it is None.
+    """
+    if text is None:
+        raise InputError(f"Text {number} (NoneType) is neither a string nor a sequence of token ids. Pass one of them.")
+    return text
 
 
 def _of_column(values: Iterable[Any], size: int | None) -> Iterator[Entry]:
@@ -103,7 +114,7 @@ def _as_they_come(given: Iterator[Any], column: str | None) -> Iterator[Entry]:
         if isinstance(one, Path):
             yield from (Entry(entry.text) for entry in Corpus((one,), column))
         else:
-            yield Entry(_of_row(one, number, column or "text") if isinstance(one, Mapping) else one)
+            yield Entry(_of_row(one, number, column or "text") if isinstance(one, Mapping) else _some(one, number))
     if number < 0:
         raise InputError("No texts were given. Pass at least one.")
 
