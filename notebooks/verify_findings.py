@@ -14,7 +14,7 @@
 # # Verify what a scan found
 #
 # `verify` tests every finding: the spike set to zero and to its mean, what writes it left out, sink heads without
-# their key, a cache with and without its first tokens; each beside matched random controls. Few controls and heads
+# their key, a cache with and without its first tokens; each beside matched random controls. One head
 # here, so that it takes two minutes: with fewer than 20 no p can be below 0.05, and the verdicts say so.
 
 # %%
@@ -31,7 +31,7 @@ import inspector
 
 model = inspector.load_model("smollm2-135m-instruct")
 report = inspector.examine(model, inspector.texts.built_in(8))
-tested = inspector.verify(report, model, twins=4, heads=2)
+tested = inspector.verify(report, model, twins=20, heads=1)
 columns = ["target", "op", "metric", "change", "low", "high", "twin_change", "p", "verdict"]
 tested.frame("effects")[columns].round(3).head(12)
 
