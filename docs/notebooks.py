@@ -52,7 +52,7 @@ def execute(name: str) -> float:
     Raises:
         nbclient.exceptions.CellExecutionError: a cell failed.
     """
-    began, folder = time.perf_counter(), PAGES / f"{name}-work"
+    began, folder, made_from = time.perf_counter(), PAGES / f"{name}-work", digest(name)
     folder.mkdir(parents=True, exist_ok=True)
     book = jupytext.read(SOURCES / f"{name}.py")
     NotebookClient(book, timeout=SECONDS, resources={"metadata": {"path": str(folder)}}).execute()
@@ -63,7 +63,7 @@ def execute(name: str) -> float:
         (PAGES / file).parent.mkdir(parents=True, exist_ok=True)
         (PAGES / file).write_bytes(content)
     (PAGES / f"{name}.md").write_text(_readable(text), encoding="utf-8")
-    (PAGES / f"{name}.sha256").write_text(digest(name))
+    (PAGES / f"{name}.sha256").write_text(made_from)
     return time.perf_counter() - began
 
 

@@ -14,8 +14,8 @@
 # # Verify what a scan found
 #
 # `verify` tests every finding: the spike set to zero and to its mean, what writes it left out, sink heads without
-# their key, a cache with and without its first tokens; each beside matched random controls. One head
-# here, so that it takes two minutes: with fewer than 20 no p can be below 0.05, and the verdicts say so.
+# their key, a cache with and without its first tokens; each beside matched random controls. Here it is one head and 20
+# controls each: with fewer no p could be below 0.05.
 
 # %%
 # In Colab run this cell first; elsewhere the packages are there already.
