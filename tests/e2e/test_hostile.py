@@ -51,6 +51,7 @@ def refusals(page: Any) -> list[str]:
     return said
 
 
+@pytest.mark.slow  # a minute; the exported page, where the same figures are, is looked at every time
 def test_no_string_of_a_run_is_obeyed_on_any_screen(visit: Visit) -> None:
     me = visit("/?run=hostile-planted")
     refused = refusals(me.page)
