@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[1]
 SOURCES, PAGES = ROOT / "notebooks", ROOT / "build" / "notebooks"
 AT_ONCE = 2
 """Notebooks that run side by side, each on one core."""
-SECONDS = 600
+SECONDS = 1800
 """A cell that takes longer is a fault."""
 SETTINGS = {"PLOTLY_RENDERER": "svg", "TQDM_DISABLE": "1"}
 
