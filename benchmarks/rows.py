@@ -121,13 +121,13 @@ def length_rows(size: Size) -> list[Row]:
 def ray_rows(size: Size) -> list[Row]:
     """Two workers beside one, with a thread each."""
     from inspector import examine, load_model
-    from inspector.scan.on_ray import OnRay, Workers, _cluster
+    from inspector.scan.on_ray import OnRay, Workers, cluster
     from inspector.testing import planted_model
 
-    load = partial(planted_model) if size.quick else partial(load_model, device="cpu")
+    load = planted_model if size.quick else partial(load_model, device="cpu")
     model = load()
     texts = _corpus(6_000 if size.quick else 600_000)
-    with _cluster(None, Workers(2)):
+    with cluster(None, Workers(2)):
         ones, twos = turns(
             size,
             partial(examine, model, texts, engine=OnRay(load, Workers(1))),

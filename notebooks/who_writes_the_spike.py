@@ -26,7 +26,7 @@ if importlib.util.find_spec("inspector") is None:
 
 # %%
 import inspector
-from inspector.interventions.values import scale, zero_ablate
+from inspector.interventions.values import scale, set_to, zero_ablate
 from inspector.sites import Site
 
 model = inspector.load_model("smollm2-135m-instruct")
@@ -43,17 +43,20 @@ without = inspector.effect(model, spike, claim="rise")
 without
 
 # %% [markdown]
-# Which says that the model needs *something* there. Is it the number that it needs, or what it says about the text?
-# The mean over other texts does as well if it is a constant:
+# Which says that the model needs *something* there. Is it the number that it needs, or what it says about the text? A
+# constant, the spike's mean over these texts, does as well:
 
 # %%
+(plateau,) = report.frame("massive.plateaus").query("flagged > 0").itertuples()
+constant = set_to(Site("resid_post", 11), (507,), plateau.value, positions=(0,))
 rows = inspector.loss(model)[["text", "loss"]]
-with inspector.intervene(model, [spike]):
-    rows["without the spike"] = inspector.loss(model)["loss"]
+for name, change in (("without the spike", spike), ("with its mean", constant)):
+    with inspector.intervene(model, [change]):
+        rows[name] = inspector.loss(model)["loss"]
 rows.round(2).head(6)
 
 # %% [markdown]
-# And the neurons that write it? Without them the spike is gone, and so is the sink that it makes:
+# And the neurons that write it? Without these two the spike is gone, and the sink rate falls from 0.73 to 0.27:
 
 # %%
 neurons = scale(Site("neuron", 11), (1229, 1487), 0.0)
@@ -62,5 +65,5 @@ with inspector.intervene(model, [neurons]):
 inspector.compare(report, changed).numbers.round(3)
 
 # %% [markdown]
-# Layers 1 and 2 write a smaller spike of their own, so the sinks don't vanish with these two neurons alone; `verify`
-# tests all three together, and every other finding.
+# Layers 1 and 2 write a smaller spike of their own; `verify` leaves out what all three layers write, and tests every
+# other finding.

@@ -16,7 +16,7 @@ from inspector.batches import Batch, pad_rows, tokenise
 from inspector.detectors.base import installed, load_detectors
 from inspector.detectors.massive import thresholds as massive_levels
 from inspector.detectors.massive.detector import Massive
-from inspector.detectors.measured import Measured
+from inspector.detectors.measured import Measured, with_sources
 from inspector.detectors.schema import Array, Schema
 from inspector.detectors.shown import TextTable
 from inspector.detectors.sinks import frames as sinks_judge
@@ -26,7 +26,6 @@ from inspector.figures.drawing import Drawing
 from inspector.models import Model
 from inspector.models.attention import WholeAttention
 from inspector.records import Finding
-from inspector.scan import with_sources
 from inspector.show.figures import drawings_of
 from inspector.show.terminal import text_tables
 from inspector.sites import Site

@@ -64,7 +64,7 @@ def cluster() -> Iterator[None]:
     """One for all tests: starting it takes seconds."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(blocks, "TOKENS", 400)
-        with on_ray._cluster(None, Workers(2)):
+        with on_ray.cluster(None, Workers(2)):
             yield
 
 

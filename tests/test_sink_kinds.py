@@ -12,13 +12,13 @@ from fixtures_tiny import loaded
 
 from inspector import Report, examine, verify
 from inspector.batches import pad_rows, tokenise
+from inspector.detectors.measured import with_sources
 from inspector.detectors.sinks.detector import Sinks
 from inspector.detectors.sinks.thresholds import Thresholds
 from inspector.detectors.sinks.trials import SinkTrials
 from inspector.detectors.trials import Case, Settings
 from inspector.models import Model
 from inspector.models.attention import AttentionBlock
-from inspector.scan import with_sources
 from inspector.sites import Site
 from inspector.testing import TRIGGER, PlantedSink, measure, planted_model, random_texts
 from inspector.verification.text_bench import TextBench

@@ -7,13 +7,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 
 from inspector.arguments import takes
 from inspector.batches import TokenSequence, batches, token_texts
 from inspector.detectors.base import Detector
 from inspector.generation.parts import PARTS, PartsReducer
-from inspector.generation.prompts import prompt_ids
+from inspector.generation.prompts import end_tokens, prompt_ids
 from inspector.models import Backend, Decoder, Model
 from inspector.models.observe import forecast, observe
 from inspector.progress import Reported, Task, progress_of
@@ -129,9 +128,7 @@ def examine_generated(
 
 def _continued(model: Model, prompts: Sequence[tuple[int, ...]], longest: int, task: Task) -> list[tuple[int, ...]]:
     """The greedy answer to each prompt; those of similar length are written together."""
-    stop = torch.zeros(model.shape.vocab, dtype=torch.bool, device=model.device)
-    stop[sorted(model.end_ids)] = True
-    decoder, size = Decoder(model), Backend.of(model.device).answer_rows
+    stop, decoder, size = end_tokens(model), Decoder(model), Backend.of(model.device).answer_rows
     order = sorted(range(len(prompts)), key=lambda number: -len(prompts[number]))
     found: dict[int, tuple[int, ...]] = {}
     for start in range(0, len(order), size):

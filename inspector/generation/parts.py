@@ -62,7 +62,9 @@ class PartsReducer:
 
     def _stream(self, batch: Batch, layer: int, x: Float[Tensor, "batch pos d"]) -> None:
         size = x.float().abs()
+        finite = size.isfinite().all(dim=-1)
         for part, tokens in enumerate(self._parts(batch)):
+            tokens = tokens & finite
             if not tokens.any():
                 continue
             counts = histogram(size[tokens]).cpu().numpy()

@@ -2,6 +2,10 @@
 
 from typing import Any
 
+import torch
+from jaxtyping import Bool
+from torch import Tensor
+
 from inspector.batches import tokenise
 from inspector.errors import InputError
 from inspector.models import Model, refuse_ids
@@ -30,3 +34,10 @@ def prompt_ids(model: Model, prompts: Given, longest: int, bos: bool | None) -> 
                 f"model's context of {model.shape.context}. Shorten it, or use a smaller longest."
             )
     return [row.ids for row in rows]
+
+
+def end_tokens(model: Model) -> Bool[Tensor, " vocab"]:
+    """True at the token ids that end what the model writes."""
+    ends = torch.zeros(model.shape.vocab, dtype=torch.bool, device=model.device)
+    ends[sorted(model.end_ids)] = True
+    return ends

@@ -17,7 +17,7 @@ from inspector.batches import token_texts
 from inspector.detectors.hneurons.arrays import headline_columns
 from inspector.errors import InputError
 from inspector.generation.examine import LONGEST, SINK
-from inspector.generation.prompts import prompt_ids
+from inspector.generation.prompts import end_tokens, prompt_ids
 from inspector.hallucination.answers.ask import stop_tokens
 from inspector.hallucination.answers.cett import ChosenNeurons
 from inspector.hallucination.study import Study
@@ -26,7 +26,8 @@ from inspector.models.token_stream import TokenStream
 from inspector.sites import Site
 from inspector.texts import is_conversation
 
-KINDS = ("resid_post", "neuron", "attention")
+KINDS = ("resid_post", "attention")
+"""What is read of every token; neurons only where a study asks for them."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,8 @@ class Watch(Iterator[Watched]):
         self.tokens: list[Watched] = []
         self._prompt, self._seen = tuple(prompt), _Seen(model)
         self._risk = None if study is None else _Risk(model, study)
-        self._stream = TokenStream(model, KINDS, self._read, len(prompt) + longest)
+        kinds = KINDS if study is None else (*KINDS, "neuron")
+        self._stream = TokenStream(model, kinds, self._read, len(prompt) + longest)
         self._logits: Tensor | None = None
 
     def _read(self, site: Site, x: Tensor) -> None:
@@ -225,12 +227,7 @@ def watch(
     if not isinstance(prompt, str) and not is_conversation(prompt) and not _is_ids(prompt):
         raise InputError("Give one prompt: a string, a list of token ids, or a conversation of roles and contents.")
     (ids,) = prompt_ids(model, [prompt], longest, None if own else bos)
-    if own:
-        stop = stop_tokens(model)
-    else:
-        stop = torch.zeros(model.shape.vocab, dtype=torch.bool, device=model.device)
-        stop[sorted(model.end_ids)] = True
-    return Watch(model, ids, stop, longest, study)
+    return Watch(model, ids, stop_tokens(model) if own else end_tokens(model), longest, study)
 
 
 def _is_ids(prompt: Any) -> bool:

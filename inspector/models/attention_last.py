@@ -13,9 +13,8 @@ from transformer_lens.model_bridge import TransformerBridge
 from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS, sdpa_mask
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
-from inspector.models.attention import UnsupportedAttention
-from inspector.models.attention_streamed import unknown_arguments
-from inspector.models.attention_swap import own_attention
+from inspector.models.attention_streamed import refuse_unknown
+from inspector.models.attention_swap import listening
 
 OnPattern = Callable[[int, Float[Tensor, "head key"]], None]
 """Called with layer and the last query's pattern over the keys that the layer still holds, the latest last."""
@@ -38,10 +37,7 @@ def _attention_function(
     **kwargs: Any,
 ) -> tuple[Tensor, None]:
     """The function registered with transformers: attends, and tells the last query's pattern."""
-    if unknown := unknown_arguments(kwargs):
-        raise UnsupportedAttention(f"attention with {', '.join(unknown)}")
-    if attention_mask is not None and attention_mask.dtype != torch.bool:
-        raise UnsupportedAttention("attention with an additive mask")
+    refuse_unknown(kwargs, attention_mask)
     scale, groups = query.shape[-1] ** -0.5 if scaling is None else scaling, query.shape[1] // key.shape[1]
     key, value = (repeat(x, "b kv k d -> b (kv group) k d", group=groups) for x in (key, value))
     plain = softcap is None and s_aux is None
@@ -93,10 +89,5 @@ def last_pattern(bridge: TransformerBridge, listen: OnPattern) -> Iterator[None]
     Raises:
         UnsupportedAttention: an attention module isn't where the bridge says it is.
     """
-    with own_attention(bridge, NAME) as layer_of:
-        try:
-            _listeners.update({module: (layer, listen) for module, layer in layer_of.items()})
-            yield
-        finally:
-            for module in layer_of:
-                _listeners.pop(module, None)
+    with listening(bridge, NAME, _listeners, listen):
+        yield

@@ -18,7 +18,7 @@ from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS, sdpa_mask
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from inspector.models.attention import AttentionInputs, UnsupportedAttention, attend
-from inspector.models.attention_swap import own_attention
+from inspector.models.attention_swap import listening
 
 OnAttention = Callable[[int, AttentionInputs, Tensor], None]
 """Called with layer, inputs and log-sum-exp `[batch, head, pos]` after a layer's attention."""
@@ -56,11 +56,9 @@ def _attention_function(
     **kwargs: Any,
 ) -> tuple[Tensor, None]:
     """The function registered with transformers: attends, and tells the pass's listener."""
-    unknown = unknown_arguments(kwargs)
-    if unknown or query.shape[2] != key.shape[2]:
-        raise UnsupportedAttention(f"attention with {', '.join(unknown) or 'a key-value cache'}")
-    if attention_mask is not None and attention_mask.dtype != torch.bool:
-        raise UnsupportedAttention("attention with an additive mask")
+    refuse_unknown(kwargs, attention_mask)
+    if query.shape[2] != key.shape[2]:
+        raise UnsupportedAttention("attention with a key-value cache")
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
     if (change := _cached.get(id(module))) is not None:
         key, value = change(key, value)
@@ -80,6 +78,18 @@ def _limited(inputs: AttentionInputs, allowed: Allowed) -> AttentionInputs:
     return replace(inputs, mask=(mask & allowed(inputs)) | own)
 
 
+def refuse_unknown(given: dict[str, Any], mask: Tensor | None) -> None:
+    """Refuse what might change attention in a way not known here.
+
+    Raises:
+        UnsupportedAttention: an unknown argument, or a mask that is added to scores.
+    """
+    if unknown := unknown_arguments(given):
+        raise UnsupportedAttention(f"attention with {', '.join(unknown)}")
+    if mask is not None and mask.dtype != torch.bool:
+        raise UnsupportedAttention("attention with an additive mask")
+
+
 def unknown_arguments(given: dict[str, Any]) -> list[str]:
     """Names of arguments that might change attention in a way not known here."""
     return [name for name, value in given.items() if value is not None and name not in IGNORED]
@@ -96,15 +106,8 @@ def streamed_attention(bridge: TransformerBridge, listen: OnAttention) -> Iterat
     Raises:
         UnsupportedAttention: an attention module isn't where the bridge says it is.
     """
-    with own_attention(bridge, NAME) as layer_of:
-        before = {module: _listeners[module] for module in layer_of if module in _listeners}  # an outer context's
-        try:
-            _listeners.update({module: (layer, listen) for module, layer in layer_of.items()})
-            yield
-        finally:
-            for module in layer_of:
-                _listeners.pop(module, None)
-            _listeners.update(before)
+    with listening(bridge, NAME, _listeners, listen):
+        yield
 
 
 @contextmanager

@@ -55,6 +55,32 @@ def own_attention(bridge: TransformerBridge, implementation: str | None) -> Iter
             handle.remove()
 
 
+@contextmanager
+def listening(
+    bridge: TransformerBridge, implementation: str, listeners: dict[int, tuple[int, Any]], listen: Any
+) -> Iterator[None]:
+    """Run the model's own attention modules with an attention function of ours, which looks its listener up by module.
+
+    Args:
+        bridge: the model.
+        implementation: the function's name in transformers' attention interface.
+        listeners: the function's table, attention module's `id` → (layer, listener); an outer context's come back.
+        listen: goes into it for every layer.
+
+    Raises:
+        UnsupportedAttention: an attention module isn't where the bridge says it is.
+    """
+    with own_attention(bridge, implementation) as layer_of:
+        before = {module: listeners[module] for module in layer_of if module in listeners}
+        try:
+            listeners.update({module: (layer, listen) for module, layer in layer_of.items()})
+            yield
+        finally:
+            for module in layer_of:
+                listeners.pop(module, None)
+            listeners.update(before)
+
+
 def hooks_inside_attention(model: Model) -> list[str]:
     """Names of hook points that only fire on the bridge's own attention, and that hold hooks."""
     return points_with_hooks(model.bridge)

@@ -1,7 +1,6 @@
 """Scanning texts with detectors: `examine`, block by block, here or on a cluster."""
 
-from inspector.detectors.measured import with_sources
 from inspector.scan.checkpoints import Checkpoints
 from inspector.scan.examine import examine
 
-__all__ = ["Checkpoints", "examine", "with_sources"]
+__all__ = ["Checkpoints", "examine"]

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 
 from inspector.batches import TokenSequence, longest_first, text_ids, windows
 from inspector.errors import InputError
@@ -163,9 +164,4 @@ def read_ahead(stream: Iterator[Block], cut: Cut) -> tuple[Block, Iterator[Block
         raise InputError(f"Shard {number}/{of} has no text: there are fewer texts than shards. Use fewer shards.")
     if first is None:
         raise InputError("No texts were given. Pass at least one.")
-    return first, _chained(first, stream)
-
-
-def _chained(first: Block, rest: Iterator[Block]) -> Iterator[Block]:
-    yield first
-    yield from rest
+    return first, chain([first], stream)

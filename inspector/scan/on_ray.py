@@ -58,7 +58,7 @@ class OnRay:
                 same texts.
             ModelError: a worker can't load the model, has another one or other versions of libraries, or fails.
         """
-        with _cluster(self.address, self.workers) as ray:
+        with cluster(self.address, self.workers) as ray:
             pool = _Pool(ray, self, order)
             try:
                 pool.check()
@@ -68,7 +68,7 @@ class OnRay:
 
 
 @contextmanager
-def _cluster(address: str | None, workers: Workers) -> Iterator[Any]:
+def cluster(address: str | None, workers: Workers) -> Iterator[Any]:
     """Ray, connected; a connection that was there stays."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nobody asked for reports to its makers
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")

@@ -24,7 +24,7 @@ def traits_of(model: Model) -> dict[str, Any]:
     """What must be the same in all processes of a scan: versions, weights, dtype, how attention is read."""
     card = model.card
     of_model = {"weights": card["fingerprint"], "dtype": card["dtype"], "attention": model.route}
-    return {**{f"{name}": version for name, version in libraries().items()}, **of_model}
+    return {**libraries(), **of_model}
 
 
 class Worker:

@@ -146,7 +146,9 @@ def _loaded(source: Source, loading: Mapping[str, Any]) -> Iterator[Model | str]
         return
     model: Any = None
     try:
-        model = source() if callable(source) and not hasattr(source, "config") else source
+        model = (
+            source() if callable(source) and not hasattr(source, "parameters") else source
+        )  # torch's are called, too
         if not isinstance(model, Model):
             model = load_model(model, **loading)
     except Exception as error:  # of code of the user's too; the other models go on

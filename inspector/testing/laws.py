@@ -9,13 +9,13 @@ import numpy as np
 
 from inspector.batches import Batch, batches, tokenise
 from inspector.detectors.base import Detector
+from inspector.detectors.measured import with_sources
 from inspector.detectors.schema import check_evidence, schema_of
 from inspector.detectors.thresholds import judged
 from inspector.models import Model
 from inspector.models.observe import observe
 from inspector.records import Evidence, Finding, Record
 from inspector.run import disk as runs
-from inspector.scan import with_sources
 from inspector.sites import Site
 
 Case = tuple[Model, Sequence[Sequence[int]]]
