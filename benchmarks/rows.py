@@ -126,7 +126,7 @@ def ray_rows(size: Size) -> list[Row]:
 
     load = planted_model if size.quick else partial(load_model, device="cpu")
     model = load()
-    texts = _corpus(6_000 if size.quick else 600_000)
+    texts = _corpus(6_000 if size.quick else 30_000)
     with cluster(None, Workers(2)):
         ones, twos = turns(
             size,

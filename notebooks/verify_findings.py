@@ -31,7 +31,8 @@ import inspector
 
 model = inspector.load_model("smollm2-135m-instruct")
 report = inspector.examine(model, inspector.texts.built_in(8))
-tested = inspector.verify(report, model, twins=20, heads=1)
+texts = inspector.texts.built_in(16)  # eight to measure on; the other eight give reference means
+tested = inspector.verify(report, model, texts, twins=20, heads=1)
 columns = ["target", "op", "metric", "change", "low", "high", "twin_change", "p", "verdict"]
 tested.frame("effects")[columns].round(3).head(12)
 
