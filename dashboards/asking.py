@@ -14,6 +14,13 @@ from inspector.figures import token_label
 
 EXAMPLE = "What is the capital of Mongolia?"
 LONGEST = 500
+POLICIES = {
+    "no guard": None,
+    "abstain": "abstain",
+    "answer again with the candidates scaled to 0": "again",
+    "take the least risky of five samples": "least",
+}
+"""What the guard may do, as the form says it."""
 
 
 def candidates(view: View) -> tuple[tuple[int, int], ...]:
@@ -28,7 +35,7 @@ def belongs_to(view: View) -> Hashable:
     return (view.key, view.place, candidates(view))
 
 
-def query_of(text: str, factor: float | None, view: View) -> work.Query:
+def query_of(text: str, factor: float | None, view: View, policy: str | None = None) -> work.Query:
     """The first line as the question, the others as an answer to it.
 
     Raises:
@@ -38,7 +45,7 @@ def query_of(text: str, factor: float | None, view: View) -> work.Query:
     if not question.strip():
         raise InputError("There is no question. Type one.")
     given = " ".join(answer.split())[:LONGEST] or None
-    return work.Query(question.strip()[:LONGEST], given, factor, candidates(view))
+    return work.Query(question.strip()[:LONGEST], given, factor, candidates(view), None if given else policy)
 
 
 def submit(view: View, query: work.Query) -> None:
@@ -72,11 +79,12 @@ def ask(view: View) -> None:
         label = f"α, for the {len(chosen)} candidate neuron{'s' * (len(chosen) != 1)} (1 changes nothing)"
         if chosen:
             st.slider(label, 0.0, 3.0, step=0.1, key="alpha")
+        policy = st.selectbox("If the guard finds it too risky", list(POLICIES), key="policy")
         asked = st.form_submit_button("Ask (loads the model)", type="primary")
     if asked:
         with widgets.told():
             factor = float(st.session_state.alpha) if chosen else None
-            submit(view, query_of(st.session_state.question, factor, view))
+            submit(view, query_of(st.session_state.question, factor, view, POLICIES[policy]))
             state.choose(question=st.session_state.question, alpha=None if factor is None else f"{factor:.1f}")
     job = progress.outcome("ask", belongs_to(view))
     if job is not None:
@@ -94,6 +102,10 @@ def _alpha() -> float:
 def answered(view: View, asked: work.Asked) -> None:
     """The answers to a question beside each other."""
     widgets.finding(f"Asked: {asked.question}", "hneurons")
+    if asked.guarded is not None:
+        said = asked.guarded
+        given = "nothing" if said.answer is None else f"“{said.answer}”"
+        widgets.note(f"The guard {said.did}: it gives {given} (risk by the probe {said.risk:.2f}).")
     names = ["Baseline"] if asked.factor is None else ["Baseline", f"Candidates × {asked.factor:g}"]
     for column, scored, name in zip(st.columns(len(names)), asked.answers, names, strict=True):
         with column, st.container(border=True):

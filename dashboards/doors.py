@@ -76,7 +76,9 @@ def _submit(kind: str, of: Hashable, text: str, view: View | None) -> None:
 
 def _go(judge: Judge, job: Job, view: View | None) -> None:
     """To the phenomenon's own page, with what was found."""
-    asked: dict[str, Any] = {"run": state.LIVE + job.id} if view is None else {"run": view.name, "asked": 1}
+    asked: dict[str, Any] = (
+        {"run": state.LIVE + job.id} if view is None else {"run": view.name, "asked": 1, "job": job.id}
+    )
     st.switch_page(pages.by_path()[pages.path_of(judge)].page, query_params=asked)
 
 

@@ -21,8 +21,8 @@ EXAMPLE = (
 )
 BETWEEN = "---"
 """A line that parts two texts of the box."""
-LONGEST = 200_000
-"""Characters of all texts together."""
+CHARACTERS = 20
+"""For each token that a job may have: texts of more are refused before they are cut into tokens."""
 
 BOS = {"As the tokenizer does": None, "Exactly one": True, "None": False}
 
@@ -50,13 +50,15 @@ def form() -> None:
                 ["txt", "jsonl", "ndjson", "json"],
                 key="file",
             )
+        widgets.reading(f"A job on this server may take {state.jobs().limits}.")
         asked = st.form_submit_button("Inspect", type="primary")
     if asked:
         _submit()
     done = progress.outcome("scan")
     if done is not None and st.session_state.get("shown scan") != done.id:
         st.session_state["shown scan"] = done.id
-        state.choose(**dict.fromkeys(("text", "layer", "position", "dim", "head", "neuron")), run=state.LIVE + done.id)
+        forgotten = dict.fromkeys(("job", "text", "layer", "position", "dim", "head", "neuron"))
+        state.choose(**forgotten, run=state.LIVE + done.id)
         st.rerun()
 
 
@@ -90,8 +92,9 @@ def _texts() -> list[str]:
         texts = [part.strip("\n") for part in _between(typed) if part.strip()]
     if not texts:
         raise InputError("There is no text. Type a sentence or two.")
-    if sum(map(len, texts)) > LONGEST:
-        raise InputError(f"More than {LONGEST:,} characters. Scan so much on the command line: inspector examine.")
+    most = CHARACTERS * state.jobs().limits.tokens
+    if sum(map(len, texts)) > most:
+        raise InputError(f"More than {most:,} characters. Scan so much on the command line: inspector examine --file")
     return texts
 
 

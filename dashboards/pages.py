@@ -13,7 +13,7 @@ HERE = Path(__file__).parent / "screens"
 """Not `pages`: a folder of that name beside app.py is served by Streamlit without app.py, on a fresh server."""
 
 BEFORE = {"overview": "Overview"}
-AFTER = {"interventions": "Interventions", "compare": "Compare", "runs": "Runs"}
+AFTER = {"interventions": "Interventions", "measure": "Measure", "compare": "Compare", "runs": "Runs"}
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import streamlit as st
 
 from dashboards import state
 from dashboards.jobs import Job
-from dashboards.widgets import note, plain, trouble
+from dashboards.widgets import note, plain, reading, trouble
 
 POLL = 1.0
 """Seconds between looks at a job. Each look runs a script, in the threads that the worker shares with them."""
@@ -26,7 +26,7 @@ def outcome(kind: str, of: Hashable = None) -> Job | None:
     if job.state == "failed":
         trouble(job.error)
     if job.state == "cancelled":
-        note("Cancelled. Nothing was kept.")
+        note(f"Cancelled. {job.error or 'Nothing was kept.'}")
     return job if job.state == "done" else None
 
 
@@ -43,3 +43,4 @@ def _progress(kind: str, of: Hashable) -> None:
         counted = f" {job.done:,} of {job.total:,}" if job.total else " …"
         st.progress(share, text=plain(f"{job.doing or job.label}{counted}"))
     st.button("Cancel", key=f"cancel {kind}", on_click=state.jobs().cancel, args=(job,))
+    reading("The address of this page leads back here. Work that nobody looks at ends after a minute.")

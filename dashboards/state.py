@@ -13,8 +13,12 @@ from typing import Any
 
 import pandas as pd
 import streamlit as st
+from streamlit.runtime import exists, get_instance
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from dashboards.jobs import Job, Jobs
+from dashboards import long_work, work
+from dashboards.jobs import Job, Jobs, Limits
+from dashboards.kept import Kept
 from dashboards.shelf import Shelf, Shelved
 from dashboards.work import Scanned
 from inspector.detectors.base import load_judges
@@ -33,8 +37,15 @@ def thresholds() -> dict[str, tuple[str, Threshold]]:
 
 @st.cache_resource
 def jobs() -> Jobs:
-    """The one queue of this server."""
-    return Jobs()
+    """The one queue of this server; results are kept in a folder beside the runs."""
+    minutes, tokens = sys.argv[2:4] if len(sys.argv) > 3 else (Limits.minutes, Limits.tokens)
+    results = (*work.RESULTS, *long_work.RESULTS)
+    return Jobs(Kept(shelf().root / ".jobs", results), Limits(float(minutes), int(tokens)), _is_here)
+
+
+def _is_here(visitor: str) -> bool:
+    """Whether a visitor's page is connected to this server."""
+    return not exists() or get_instance().is_active_session(visitor)
 
 
 def shelf() -> Shelf:
@@ -197,28 +208,38 @@ def _live(name: str) -> View:
 
 
 def mine(kind: str, of: Hashable = None) -> Job | None:
-    """The job of this kind that this visitor asked for last, if it was of this."""
-    return jobs().get(st.session_state.get(f"job {kind}")) if st.session_state.get(f"job {kind} of") == of else None
+    """The job of this kind that the address names, else the last that this visitor asked for, if it was of this."""
+    for identity in (st.query_params.get("job"), st.session_state.get(f"job {kind}")):
+        job = jobs().get(identity)
+        if job is not None and (job.kind, job.of) == (kind, repr(of)):
+            context = get_script_run_ctx()
+            if context is not None:
+                job.look(context.session_id)
+            return job
+    return None
 
 
-def submit(kind: str, label: str, work: Any, of: Hashable = None) -> Job | None:
-    """Ask for work; what was asked before of this kind is cancelled. A full queue is said on the page.
+def submit(kind: str, label: str, task: Any, of: Hashable = None) -> Job | None:
+    """Ask for work, and name it in the address; what this visitor asked before of this kind is cancelled.
+
+    A full queue is said on the page.
 
     Args:
         kind: a visitor has one job of a kind.
         label: what it is, until it says so itself.
-        work: takes the job.
+        task: takes the job.
         of: what its result belongs to, a run for example: only `mine` of the same finds it.
     """
     before = jobs().get(st.session_state.get(f"job {kind}"))
     if before is not None:
         jobs().cancel(before)
     try:
-        job = jobs().submit(label, work)
+        job = jobs().submit(label, task, kind, repr(of))
     except InspectorError as error:
         st.session_state[f"refused {kind}"] = str(error)
         return None
-    st.session_state[f"job {kind}"], st.session_state[f"job {kind} of"] = job.id, of
+    st.session_state[f"job {kind}"] = job.id
+    choose(job=job.id)
     return job
 
 

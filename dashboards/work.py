@@ -17,6 +17,8 @@ import pandas as pd
 
 from dashboards.jobs import Job
 from inspector.errors import InputError
+from inspector.hallucination.guarded import Guarded
+from inspector.hallucination.scored import Scored
 from inspector.interventions.change import Change, said_of, sizes_of, width
 from inspector.interventions.values import Intervention
 
@@ -120,6 +122,7 @@ def scan(
 
     model = model_of(job, name, dtype)
     known = (model.card["fingerprint"], model.card["dtype"])
+    refuse_long(job, model, texts)
     with model.lock, stoppable(job, model):
         job.step("Reading the texts")
         report = examine(
@@ -137,6 +140,23 @@ def scan(
     return Scanned(report, name)
 
 
+def refuse_long(job: Job, model: "Model", texts: Sequence[str]) -> None:
+    """Refuse texts that are longer together than a job's may be.
+
+    Raises:
+        InputError: they are.
+    """
+    counts = (
+        len(model.tokenizer(text, add_special_tokens=False)["input_ids"]) for text in texts if isinstance(text, str)
+    )
+    count = sum(counts)
+    if count > job.limits.tokens:
+        raise InputError(
+            f"The texts have {count:,} tokens, and a job here may have {job.limits.tokens:,}. Give fewer, or run them "
+            "on the command line: inspector examine --file"
+        )
+
+
 def pattern(
     job: Job, card: Mapping[str, Any], where: str | None, ids: Sequence[int], layer: int, head: int
 ) -> np.ndarray:
@@ -151,21 +171,26 @@ def pattern(
 
 @dataclass(frozen=True)
 class Query:
-    """A question, an answer to it if one is given, and the factor that candidates are scaled by in a second answer."""
+    """A question; an answer to it if one is given, a factor on the candidates for a second one, a guard's policy."""
 
     question: str
     answer: str | None = None
     factor: float | None = None
     neurons: tuple[tuple[int, int], ...] = ()
+    policy: str | None = None
 
 
 @dataclass(frozen=True)
 class Asked:
-    """A question, the factor on the candidates, and the answers explained: unmodified, and under the factor."""
+    """A question, the factor on the candidates, and the answers explained: unmodified, and under the factor.
+
+    `guarded` is what a guard did, where one was asked for.
+    """
 
     question: str
     factor: float | None
     answers: list[Any]
+    guarded: Guarded | None = None
 
 
 def ask(job: Job, study: Any, where: str | None, query: Query) -> Asked:
@@ -186,7 +211,17 @@ def ask(job: Job, study: Any, where: str | None, query: Query) -> Asked:
                 ids = greedy_answer(model, query.question, study.form)
             job.step(f"Reading the answer, {what}")
             found.append(study.explain(model, query.question, ids))  # both judged by the model as it is
-    return Asked(query.question, query.factor, found)
+        return Asked(query.question, query.factor, found, _guarded(job, model, study, query))
+
+
+def _guarded(job: Job, model: "Model", study: Any, query: Query) -> Guarded | None:
+    """What a guard of this policy does with the question."""
+    if query.policy is None:
+        return None
+    from inspector.hallucination.guard import guard
+
+    job.step("Asking under the guard")
+    return guard(model, study, policy=query.policy).answer(query.question)
 
 
 def explained(job: Job, study: Any, where: str | None, row: Mapping[str, Any]) -> Any:
@@ -261,6 +296,10 @@ def compare(
             tokens, text = _continued(model, row.ids, interventions)
             found.append(Way(name, tokens, text, **{metric: _mean(outcome[metric]) for metric in METRICS}))
     return Compared(prompt, found, said_of(change, control, sizes))
+
+
+RESULTS = (Scanned, Asked, Scored, Guarded, Way, Compared)
+"""What jobs end with, beside runs, tables and arrays; written to the disk."""
 
 
 def _rows(model: "Model") -> list[Any]:

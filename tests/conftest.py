@@ -30,10 +30,14 @@ TOGETHER = {
         "tests/test_study.py",
         "tests/test_own_answers.py",
         "tests/test_real_model.py",
+        "tests/test_long_answers.py",
+        "tests/test_generation.py",
         "tests/test_docs.py",
     ),
     "a verified scan": ("tests/test_verifying.py", "tests/ui/", "tests/e2e/"),
     "a comparison of decoders": ("tests/test_family.py",),
+    "a scan in shards": ("tests/test_merging.py",),
+    "a long corpus": ("tests/test_corpora.py",),
     "plugins on the path": ("tests/test_plugin_package.py",),
 }
 """Files whose tests share what takes seconds to make."""

@@ -25,6 +25,7 @@ from inspector.testing import random_texts
 TEXTS = [[7, *ids] for ids in random_texts(16, 79, 79, 5)]  # 7 is the planted trigger
 
 
+@pytest.mark.slow
 def test_everything_that_was_tried_is_in_one_run_and_says_and_draws_the_same(
     planted: Model, llama: Model, tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:

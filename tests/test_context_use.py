@@ -13,6 +13,7 @@ from inspector.hallucination.passages import as_passages, passages
 from inspector.models import Model
 
 
+@pytest.mark.slow
 def test_each_built_in_question_has_a_right_a_wrong_and_an_irrelevant_passage() -> None:
     rows = passages()
     assert len(rows) == 360 and len({one.question.id for one in rows}) == 120

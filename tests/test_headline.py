@@ -47,6 +47,7 @@ def test_the_score_that_says_most_is_chosen_alone_or_with_others() -> None:
     assert several.chosen == "all together"
 
 
+@pytest.mark.slow
 def test_labels_that_say_nothing_give_no_headline() -> None:
     areas = [float(auroc(found.odds, made_up)) for found, made_up in (fitted(seed) for seed in range(12))]
     assert abs(np.mean(areas) - 0.5) < 0.04

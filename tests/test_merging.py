@@ -103,6 +103,7 @@ def test_a_shard_without_a_text_is_refused(model: Model) -> None:
         examine(model, TEXTS[:2], shard=(3, 3))
 
 
+@pytest.mark.slow
 def test_the_commands_scan_shards_and_merge_them(
     command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -119,6 +119,7 @@ def test_the_least_active_neurons_are_those_that_write_least(llama: Model) -> No
     assert least_first(scores["least active"])[1].tolist() == expected.argsort().tolist()
 
 
+@pytest.mark.slow
 def test_a_spike_goes_with_its_mlp_and_sets_stand_beside_random_ones(planted: Model) -> None:
     found = removals(planted, [[7, *ids] for ids in random_texts(16, 63, 63, 5)], each="head")
     _every_part_has_its_row(planted, found)

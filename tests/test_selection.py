@@ -714,6 +714,7 @@ def over_k(seed: int, told: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return curve.k, curve.auroc, curve.random
 
 
+@pytest.mark.slow
 def test_where_ten_neurons_say_something_ten_chosen_ones_do_and_random_ones_do_not(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -347,6 +347,7 @@ def test_the_strictest_agreement_that_leaves_enough_is_taken() -> None:
         label_all(wrong, 2.0)
 
 
+@pytest.mark.slow
 def test_shuffled_labels_leave_no_candidate() -> None:
     """At most one seed of twenty may have a candidate, on features as correlated as real ones."""
     survivors = 0

@@ -80,6 +80,19 @@ def bring_in() -> None:
             st.rerun()
 
 
+def kept() -> None:
+    """What finished jobs left on the disk, and a way to be rid of it."""
+    found = state.jobs().kept
+    count, size = found.size() if found is not None else (0, 0)
+    if count:
+        with st.container(border=True, horizontal=True, vertical_alignment="center"):
+            what = f"{count:,} result{'s' * (count > 1)} of jobs, {size / 1e6:,.1f} MB"
+            st.html(
+                f"<b>{what}</b><p class=reading>Live runs and answers, each under its address.</p>", width="stretch"
+            )
+            st.button("Clear them", on_click=state.jobs().clear)
+
+
 @st.fragment(run_every=0.5)
 def check(found: list[Shelved]) -> None:
     """Open those runs that nobody has opened yet, one at each look; one that doesn't validate is named in its row."""
@@ -98,6 +111,7 @@ def page() -> None:
         row(replace(run, fault=run.fault or state.fault_of(run) or ""))
     with widgets.told():
         bring_in()
+    kept()
     if any(not run.fault and state.fault_of(run) is None for run in found):
         check(found)
 

@@ -52,6 +52,8 @@ def dashboard(
     allow: Annotated[
         list[str] | None, typer.Option("--allow", help="A host name that the browser may use; may be repeated.")
     ] = None,
+    job_minutes: Annotated[float, typer.Option(help="Minutes that one job of a visitor may take.", min=0.1)] = 60.0,
+    job_tokens: Annotated[int, typer.Option(help="Tokens that the texts of one job may have.", min=1)] = 50_000,
 ) -> None:
     """Serve the dashboard of a folder of runs in a browser."""
     if find_spec("streamlit") is None or not SERVE.is_file():
@@ -69,11 +71,13 @@ def dashboard(
         raise InputError(f"'{runs}' is not a folder. Give the folder that holds runs.")
     named = f"[{host}]" if ":" in host else host
     typer.echo(f"Dashboard of '{printable(runs)}' at http://{named}:{port} (Ctrl-C ends it)", err=True)
-    started = command(runs, port, host, allow or [])
+    started = command(runs, port, host, allow or [], job_minutes, job_tokens)
     os.execv(started[0], started)  # the server takes this process's place: what stops one stops all
 
 
-def command(runs: Path, port: int, host: str, allow: list[str]) -> list[str]:
+def command(
+    runs: Path, port: int, host: str, allow: list[str], job_minutes: float = 60.0, job_tokens: int = 50_000
+) -> list[str]:
     """What is run: Streamlit with its options on the command line; no file and no module of this folder has a say.
 
     `-P` keeps this folder out of Python's path, and `serve.py` keeps Streamlit from reading files of options.
@@ -99,4 +103,14 @@ def command(runs: Path, port: int, host: str, allow: list[str]) -> list[str]:
     app = SERVE.parent / "app.py"
     hosts = [f"--server.allowedHosts={name}" for name in dict.fromkeys([*LOCAL, host, *allow])]
     given = [f"--{name}={value}" for name, value in options.items()]
-    return [sys.executable, "-P", str(SERVE), "run", str(app), *given, *hosts, "--", str(runs)]
+    return [
+        sys.executable,
+        "-P",
+        str(SERVE),
+        "run",
+        str(app),
+        *given,
+        *hosts,
+        "--",
+        *map(str, (runs, job_minutes, job_tokens)),
+    ]

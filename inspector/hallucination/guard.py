@@ -10,6 +10,7 @@ import pandas as pd
 from inspector.arguments import takes
 from inspector.errors import InputError
 from inspector.hallucination.answers.ask import Asker, Sampling
+from inspector.hallucination.guarded import Did, Guarded
 from inspector.hallucination.held_out import accepted_of, held_out_threshold
 from inspector.hallucination.questions.prompts import with_context
 from inspector.hallucination.questions.sets import Question
@@ -23,31 +24,7 @@ Policy = Literal["abstain", "again", "least"]
 """What to do with a risky answer: say nothing; answer again with the candidates scaled down and keep the less risky
 answer; or take the least risky of several samples (done for every question, it needs no threshold)."""
 
-Did = Literal["answered", "abstained", "answered again", "took a sample", "kept the first answer"]
-"""What a guard did; the first answer is kept where no other is less risky."""
-
 SAMPLES = 5
-
-
-@dataclass(frozen=True)
-class Guarded:
-    """An answer that was given, or not.
-
-    Args:
-        question: as asked.
-        answer: its text; None where the guard abstained.
-        risk: of the answer that was given, or would have been.
-        did: what the guard did.
-        first: the greedy answer.
-        first_risk: and its risk.
-    """
-
-    question: str
-    answer: str | None
-    risk: float
-    did: Did
-    first: str
-    first_risk: float
 
 
 @dataclass(frozen=True, repr=False, eq=False)

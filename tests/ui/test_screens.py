@@ -194,10 +194,10 @@ def outcome_of(at: Any, kind: str, of: object, result: object) -> Any:
     """The screen once a job of this session ended with this result."""
     from dashboards import state
 
-    job = state.jobs().submit(kind, lambda _: result)
+    job = state.jobs().submit(kind, lambda _: result, kind, repr(of))
     while not job.over:
         time.sleep(0.01)
-    at.session_state[f"job {kind}"], at.session_state[f"job {kind} of"] = job.id, of
+    at.session_state[f"job {kind}"] = job.id
     return at.run()
 
 

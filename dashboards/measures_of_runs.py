@@ -1,0 +1,108 @@
+"""Measurements of a saved run: verify its findings, decode a study's questions again, and compress its model."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import streamlit as st
+
+from dashboards import long_work, state
+from dashboards.measuring import Measure, Work, new_name, refuse_live
+from dashboards.state import View
+from inspector.errors import InputError
+from inspector.quantisation.schemes import EXAMPLES
+
+CONTROLS = {"As many as a p below 0.05 needs": None, "8: a first look": 8, "20": 20, "70": 70}
+COMPRESSIONS = {
+    **{f"Quantise: {name}": name for name in EXAMPLES},
+    "Keep only the first and last keys of heads": "heads",
+    "Take out layers, neurons and weights": "removals",
+}
+
+
+def _verify(view: View | None) -> Callable[[], Work]:
+    left, middle, right = st.columns(3)
+    controls = left.selectbox("Matched random controls of each finding", list(CONTROLS))
+    heads = middle.number_input("Sink heads tested one by one", 0, 1000, 10)
+    samples = right.number_input("Sampled answers a question", 0, 20, 0, help="For studies: beside the greedy one.")
+    seed = left.number_input("Seed", 0, 10_000, 0)
+    place = new_name(view, "verified")
+
+    def work() -> Work:
+        from inspector.verification.verify import refuse
+
+        report, options = refuse_live(view).report, {"twins": CONTROLS[controls], "heads": int(heads)}
+        refuse(report, options["twins"])
+        options |= {"samples": int(samples), "seed": int(seed)}
+        return partial(long_work.verify, report=report, where=_where(view), target=place(), options=options)
+
+    return work
+
+
+def _decode(view: View | None) -> Callable[[], Work]:
+    left, right = st.columns(2)
+    samples = left.number_input("Answers drawn a question", 1, 50, 5)
+    seed = right.number_input("Seed", 0, 10_000, 0)
+    place = new_name(view, "decoded")
+
+    def work() -> Work:
+        study = long_work.study_of(refuse_live(view).report)
+        drawn = {"samples": int(samples), "seed": int(seed)}
+        return partial(long_work.decode, study=study, where=_where(view), target=place(), **drawn)
+
+    return work
+
+
+def _compress(view: View | None) -> Callable[[], Work]:
+    left, right = st.columns(2)
+    what = left.selectbox("What is tried", list(COMPRESSIONS))
+    each = right.selectbox("Alone, beside all at once (quantising)", ("none", "layer", "matrix"))
+    controls = left.number_input("Random controls", 0, 200, 20, help="Fewer than 20 can't give p < 0.05.")
+    seed = right.number_input("Seed", 0, 10_000, 0)
+
+    def work() -> Work:
+        run, name = refuse_live(view), COMPRESSIONS[what]
+        options: dict[str, Any] = {"seed": int(seed)}
+        if name != "removals":
+            options["controls"] = int(controls)
+        if name not in ("removals", "heads"):
+            options["each"] = each
+        target = state.shelf().find(run.name).folder
+        card = run.report.card
+        return partial(long_work.compress, card=card, where=run.place, what=name, target=target, options=options)
+
+    return work
+
+
+def _where(view: View | None) -> str | None:
+    if view is None:
+        raise InputError("No run was chosen. Choose one.")
+    return view.place
+
+
+MEASURES = (
+    Measure(
+        "verify",
+        "Verify a run's findings",
+        "Each finding is taken away beside matched random controls, and gets a verdict. On the built-in model this "
+        "takes from minutes to an hour, by the number of findings and controls. The verified run is a new one.",
+        _verify,
+        of_run=True,
+    ),
+    Measure(
+        "decoding",
+        "Compare ways to decode",
+        "A study's questions are answered greedily, by softmax, top-k, top-p, sparsemax and best of k. The study with "
+        "the table is a new run.",
+        _decode,
+        of_run=True,
+    ),
+    Measure(
+        "compression",
+        "Try a compression",
+        "Nothing of the model is changed for good: it is measured as if it were quantised, cached or pruned. The "
+        "result is kept in this run.",
+        _compress,
+        of_run=True,
+    ),
+)
