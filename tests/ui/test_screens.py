@@ -345,3 +345,22 @@ def test_deleting_asks_twice(draw: Open, shelf: Path, tmp_path: Path, monkeypatc
     at.button(key="delete doomed").click().run()
     assert (tmp_path / "doomed" / "run.json").exists()
     assert [button.label for button in at.button][-2:] == ["Delete it", "Keep it"]
+
+
+@pytest.mark.parametrize("what", ["verify", "decoding", "compression", "study", "lens", "neuron"])
+def test_every_measurement_has_a_form_with_one_button(draw: Open, what: str) -> None:
+    at = draw("measure", measure=what, run="planted")
+    assert not at.exception and "What takes a model and some time" in said(at)
+    assert [one.label for one in at.button if one.label.startswith("Measure")] == ["Measure (loads the model)"]
+
+
+def test_a_measurement_says_where_it_was_kept_and_a_neuron_is_drawn(draw: Open, shelf: Path) -> None:
+    from dashboards import long_work
+
+    kept = long_work.Saved("planted-verified", ("Two of three spikes matter.",))
+    key = (str(shelf / "planted"), (shelf / "planted" / "run.json").stat().st_mtime)
+    at = outcome_of(draw("measure", measure="verify", run="planted"), "measure verify", (key, None), kept)
+    assert "Kept in run 'planted-verified'." in said(at) and "Two of three spikes matter." in said(at)
+    found = pd.DataFrame({"layer": [1], "neuron": [2], "token": [" <b>Paris"], "logit": [3.5]})
+    at = outcome_of(draw("measure", measure="neuron"), "measure neuron", None, found)
+    assert "that promote ' <b>Paris' most" in html.unescape(said(at))
