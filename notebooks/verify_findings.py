@@ -13,10 +13,9 @@
 # %% [markdown]
 # # Verify what a scan found
 #
-# `verify` tests every finding beside matched random controls: spikes are set to zero and to their mean, what writes them
-# is left out, sink heads lose their key, and a window slides over the cache with and without its first tokens. All of it
-# takes a quarter of an hour on two cores; here it is the sinks alone, one head of them, on eight texts, and 20 controls
-# each: with fewer no p could be below 0.05.
+# `verify` tests every finding beside matched random controls: spikes are set to zero and to their mean, what writes
+# them is left out, sink heads lose their key, and a window slides over the cache with and without its first tokens.
+# Here it is the sinks alone, one head of them, on eight texts, and 20 controls each: with fewer no p could be below 0.05.
 
 # %%
 # In Colab run this cell first; elsewhere the packages are there already.
