@@ -15,7 +15,7 @@
 #
 # `verify` tests every finding beside matched random controls: spikes are set to zero and to their mean, what writes
 # them is left out, sink heads lose their key, and a window slides over the cache with and without its first tokens.
-# Here it is the sinks alone, one head of them, on eight texts, and 20 controls each: with fewer no p could be below 0.05.
+# Here it is the sinks alone, one head of them, eight texts and 20 controls each: with fewer no p could be below 0.05.
 
 # %%
 # In Colab run this cell first; elsewhere the packages are there already.
