@@ -8,7 +8,10 @@ import torch
 from attention_laws import CASES, Case, backend_as, check_kernel, check_scans, check_sums
 from fixtures_tiny import architectures
 from test_attention_sums import DTYPES, WITH_SUMS
+from test_precision import NAMES
 
+from benchmarks.precision import DTYPES as HALVES
+from benchmarks.precision import difference, tiny_report
 from inspector import examine
 from inspector.detectors.sinks.detector import Sinks
 from inspector.models import Backend, attention_tiles, load_model
@@ -55,6 +58,15 @@ def test_a_scan_on_cuda_finds_what_a_scan_on_a_cpu_finds(architecture: str) -> N
                 scale = np.nanmax(np.abs(values), initial=0.0)
                 got = there.evidence[name][array]
                 np.testing.assert_allclose(got, values, rtol=5e-3, atol=1e-4 * scale, err_msg=f"{name}.{array}")
+
+
+@pytest.mark.parametrize("name", architectures(NAMES))
+def test_a_16_bit_scan_on_cuda_has_the_findings_of_float32_on_a_cpu(name: str) -> None:
+    float32 = tiny_report(name)
+    for dtype in HALVES.values():
+        found = difference(float32, tiny_report(name, dtype, "cuda"))
+        assert found.kept == found.findings and not found.new
+        assert found.largest < 0.01 and found.received < 0.002 and found.entropy < 0.01
 
 
 def test_cuda_takes_its_sums_from_its_kernel_and_no_pattern_past_the_first_64_queries(
