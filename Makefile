@@ -8,7 +8,7 @@ QUESTIONS ?= 800
 SAMPLES ?= 4
 ROUNDS ?= 5
 
-.PHONY: setup demo test test-all check bench dashboard screens picture notebooks docs numbers clean
+.PHONY: setup demo test test-all test-gpu check bench dashboard screens picture notebooks docs numbers clean
 .DEFAULT_GOAL := demo
 
 setup: $(VENV)/.done
@@ -42,6 +42,11 @@ test: setup
 
 test-all: setup
 	$(BIN)/pytest -n 2
+
+# The laws that need a card; a CUDA build of torch must be in the environment. A card that is missing is a failure here.
+test-gpu: export INSPECTOR_GPU = 1
+test-gpu: setup
+	$(BIN)/pytest tests/gpu
 
 check: setup
 	$(BIN)/ruff check .

@@ -1,20 +1,24 @@
 """The streamed kernels against attention written out in full."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor
 
-from inspector.models import attention
+from inspector.models import Backend
 from inspector.models.attention import (
     AttentionInputs,
     StreamedAttention,
     WholeAttention,
     attend,
-    attend_by_flash,
     attend_by_fused,
+    attend_by_kernel,
     attend_part,
     attend_part_in_full,
 )
+from inspector.models.attention_kernels import cpu_kernel
+from inspector.models.attention_tiles import tile_rows
 
 
 def inputs_of(
@@ -87,16 +91,16 @@ PLAIN = [kind for kind in KINDS if not {"softcap", "sink"} & set(kind)]
 
 
 @pytest.mark.parametrize("kind", PLAIN, ids=str)
-def test_off_the_cpu_the_log_sum_exp_is_computed_and_the_output_is_the_same(kind: dict[str, object]) -> None:
+def test_without_a_kernel_the_log_sum_exp_is_computed_and_the_output_is_the_same(kind: dict[str, object]) -> None:
     inputs = inputs_of(**kind)  # type: ignore[arg-type]
-    out, lse = attend_by_flash(inputs)
+    out, lse = attend_by_kernel(inputs, cpu_kernel)
     again, lse_again = attend_by_fused(inputs)
     torch.testing.assert_close(again, out)
     torch.testing.assert_close(lse_again, lse)
 
 
 @pytest.mark.parametrize("causal", [False, True])
-def test_off_the_cpu_a_part_of_the_keys_gives_the_same(causal: bool) -> None:
+def test_without_a_kernel_a_part_of_the_keys_gives_the_same(causal: bool) -> None:
     inputs = inputs_of(length=20)
     part = (inputs.query, inputs.key, inputs.value, inputs.scale)
     for got, expected in zip(attend_part_in_full(*part, causal=causal), attend_part(*part, causal=causal), strict=True):
@@ -104,7 +108,8 @@ def test_off_the_cpu_a_part_of_the_keys_gives_the_same(causal: bool) -> None:
 
 
 def test_padding_has_no_probability_and_blocks_never_straddle_token_64(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(attention, "TILE_BYTES", 4 * 8 * 16 * 100)
+    small = replace(Backend.of("cpu"), tile_bytes=4 * 8 * 16 * 100)
+    monkeypatch.setattr(Backend, "of", lambda device: small)
     inputs = inputs_of()
     _, lse = attend(inputs)
     real = torch.ones(2, 100, dtype=torch.bool)
@@ -130,5 +135,5 @@ def test_a_whole_pattern_gives_the_same_blocks_as_the_streamed_one() -> None:
 
 
 def test_a_tile_never_holds_the_whole_pattern_of_a_long_text() -> None:
-    assert attention.tile_rows(matrices=32, length=4096) == 8
-    assert attention.tile_rows(matrices=9, length=64) == 64
+    assert tile_rows(32, 4096, Backend.of("cpu").tile_bytes) == 8
+    assert tile_rows(9, 64, Backend.of("cpu").tile_bytes) == 64

@@ -48,7 +48,8 @@ def without_float64(monkeypatch: pytest.MonkeyPatch, backend: Backend) -> Iterat
 
 
 POOR = replace(CPU, accumulate=torch.float32)
-ELSEWHERE = replace(POOR, flash_log_sum_exp=False, batch_tokens=16384)
+SUMMING = replace(POOR, sums=CPU.kernel)
+ELSEWHERE = replace(POOR, kernel=None, batch_tokens=16384)
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +57,11 @@ def planted() -> Model:
     return planted_model(seed=3)
 
 
-@pytest.mark.parametrize("backend", [POOR, ELSEWHERE], ids=["without float64", "and without the CPU's flash kernel"])
+@pytest.mark.parametrize(
+    "backend",
+    [POOR, SUMMING, ELSEWHERE],
+    ids=["without float64", "and with sums from a kernel", "and without a kernel that gives its log-sum-exp"],
+)
 def test_a_scan_without_float64_finds_the_same(
     planted: Model, monkeypatch: pytest.MonkeyPatch, backend: Backend
 ) -> None:

@@ -78,6 +78,15 @@ def test_a_model_inside_somebody_elses_bridge_is_refused() -> None:
     assert load_model(bridge).shape.layers == 3
 
 
+def test_a_model_that_accelerate_spread_by_a_map_is_measured_as_it_would_be_in_one_piece() -> None:
+    """On one device, which is all there is here: its hooks run every part."""
+    hf = tiny_hf("LlamaForCausalLM")
+    parts = ["embed_tokens", "layers.0", "layers.1", "layers.2", "norm", "rotary_emb"]
+    spread = {**{f"model.{part}": "cpu" for part in parts}, "lm_head": "cpu"}
+    dispatched = load_model(accelerate.dispatch_model(hf, spread, force_hooks=True), device="cpu")
+    same_evidence(load_model(tiny_hf("LlamaForCausalLM"), device="cpu"), dispatched)
+
+
 # -- what can't be inspected -------------------------------------------------------------------------------------------
 
 

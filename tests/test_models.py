@@ -6,6 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from transformers import PreTrainedTokenizerFast
 
 from inspector import examine
 from inspector.errors import ModelError
@@ -103,6 +106,13 @@ def test_a_bridge_and_a_hugging_face_model_give_the_same_evidence() -> None:
     assert again.card["source"] == "bridge"
     assert again.lock is model.lock
     assert again.card["logit_difference"] is None
+
+
+def test_a_tokenizer_that_makes_one_token_of_any_text_does_not_stop_the_check() -> None:
+    words = Tokenizer(WordLevel({"w0": 0, "w1": 1}, unk_token="w0"))
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=words, unk_token="w0")
+    model = load_model(tiny_hf("LlamaForCausalLM"), tokenizer=tokenizer, device="cpu")
+    assert model.card["logit_difference"] < 1e-4
 
 
 def test_the_fingerprint_tells_models_apart_and_knows_one_again() -> None:

@@ -61,9 +61,10 @@ def model() -> Model:
 
 @pytest.fixture(scope="module", autouse=True)
 def cluster() -> Iterator[None]:
-    """One for all tests: starting it takes seconds."""
+    """One for all tests: starting it takes seconds. Its workers find this file, however pytest was called."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(blocks, "TOKENS", 400)
+        patch.setenv("PYTHONPATH", os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]))
         with on_ray.cluster(None, Workers(2)):
             yield
 

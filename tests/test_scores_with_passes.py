@@ -84,7 +84,8 @@ def form(request: pytest.FixtureRequest) -> Form:
 def test_scores_are_the_definitions_on_the_plain_model(
     architecture: str, form: Form, rows: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("inspector.models.attention.tile_rows", lambda *sizes: rows)
+    for module in ("attention", "attention_tiles"):
+        monkeypatch.setattr(f"inspector.models.{module}.tile_rows", lambda *sizes: rows)
     model = with_words(loaded(architecture), "a template")
     found, notes = measure_all(passes_of(model, form, ANSWERS), Task("scoring"))
     assert not notes

@@ -111,7 +111,8 @@ def test_a_head_with_its_mass_on_a_learned_sink_is_said_and_is_no_sink_of_a_toke
     mass[:, 1] = 0.98
     log = even.log().clamp(min=-1e6)
     for layer in range(unplanted.shape.layers):
-        reducer.update(batch, Site("attention", layer), AttentionBlock(0, log, mass, torch.ones(10, 4, 64), last=True))
+        block = AttentionBlock(0, 64, lambda: log, mass, torch.ones(10, 4, 64), last=True)
+        reducer.update(batch, Site("attention", layer), block)
     evidence = with_sources(reducer.evidence(), rows, unplanted.card)
     found = Sinks().judge(evidence, {}, Thresholds())
     assert {(one.kind, one.layer, one.unit) for one in found} == {("learned sink", layer, 1) for layer in range(6)}

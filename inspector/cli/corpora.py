@@ -1,5 +1,6 @@
 """Where `examine` takes its texts from, and who scans them."""
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from inspector.errors import InputError
 
 if TYPE_CHECKING:
+    from inspector.hallucination.answers.engine import AnswerEngine
     from inspector.scan.engine import Engine
 
 
@@ -89,10 +91,38 @@ def ray_engine(name: str, loading: Loading, cluster: Cluster) -> "Engine":
     Raises:
         InputError: there is none of this name, or Ray isn't installed.
     """
-    if name != "ray":
-        raise InputError(f"--engine {name} is none. Use local or ray.")
+    refuse_engine(name)
     from inspector.models import load_model
     from inspector.scan.on_ray import OnRay, Workers
 
     load = partial(load_model, **asdict(loading))
     return OnRay(load, Workers(cluster.workers, cluster.cpus, cluster.gpus), cluster.address)
+
+
+def answers_engine(
+    name: str, loading: Loading, cluster: Cluster, says: Callable[[str], object]
+) -> "AnswerEngine | None":
+    """The engine of a study that `--engine` names, None for this process; `says` hears of workers that died.
+
+    Raises:
+        InputError: there is none of this name, or Ray isn't installed.
+    """
+    if name == "local":
+        return None
+    refuse_engine(name)
+    from inspector.cluster import Workers
+    from inspector.hallucination.answers.engine import AnswersOnRay
+    from inspector.models import load_model
+
+    load = partial(load_model, **asdict(loading))
+    return AnswersOnRay(load, Workers(cluster.workers, cluster.cpus, cluster.gpus), cluster.address, says)
+
+
+def refuse_engine(name: str) -> None:
+    """Check that there is such an engine.
+
+    Raises:
+        InputError: there isn't.
+    """
+    if name not in ("local", "ray"):
+        raise InputError(f"--engine {name} is none. Use local or ray.")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from inspector.cli.corpora import Cluster, Loading, answers_engine, refuse_engine
 from inspector.cli.files import refuse_table, write_table
 from inspector.cli.options import (
     Device,
@@ -114,6 +115,13 @@ def hallucinate(
     revision: Revision = None,
     trust_remote_code: TrustRemoteCode = False,
     seed: Annotated[int, typer.Option(help="Seed of questions, samples, splits and bootstraps.", min=0)] = 0,
+    engine: Annotated[
+        str, typer.Option(help="local, or ray: a cluster's workers ask, and measure the answers.")
+    ] = "local",
+    address: Annotated[str | None, typer.Option(help="Of a Ray cluster; one on this machine where not given.")] = None,
+    workers: Annotated[int, typer.Option(help="Ray workers, which load the model once each.", min=1)] = 2,
+    cpus_per_worker: Annotated[float, typer.Option(help="CPUs of a Ray worker.", min=0)] = 1.0,
+    gpus_per_worker: Annotated[float, typer.Option(help="GPUs of a Ray worker.", min=0)] = 0.0,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
 ) -> None:
@@ -128,6 +136,7 @@ def hallucinate(
     from inspector.run.report import open_run
 
     runs.claim(out, overwrite=overwrite)
+    refuse_engine(engine)
     if answers is not None and questions is not None:
         raise InputError("--questions are asked, and --answers exist already. Give one of them.")
     if answers is None and (column or one_is is not None):
@@ -149,6 +158,9 @@ def hallucinate(
 
     _refuse_others(loaded.card, others)
     put, sampling = Form(form.value), Sampling(samples=samples, seed=seed)
+    loading = Loading(model, loaded.card["dtype"], device, revision, trust_remote_code)
+    cluster = Cluster(address, workers, cpus_per_worker, gpus_per_worker)
+    helping = answers_engine(engine, loading, cluster, lambda said: say(quiet, f"{said}."))
     say(quiet, _forecast(loaded, len(own or asked), samples if own is None else None))
     work = [loaded.card["fingerprint"], asdict(put), asdict(sampling), [[q.id, q.question] for q in asked]]
     if own is not None:
@@ -166,6 +178,7 @@ def hallucinate(
             same=say_the_same if entailment is None else Entailment(entailment),
             seed=seed,
             folder=folder,
+            engine=helping,
             progress=progress,
         )
         saved = with_transfers(study, str(out), others).save(out, overwrite=overwrite)

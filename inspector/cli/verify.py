@@ -1,10 +1,12 @@
 """The command `verify`: a run's findings, tested by intervening."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from inspector.cli.corpora import refuse_engine
 from inspector.cli.options import Device, Overwrite, Quiet, TrustRemoteCode, bars, load_again, print_line, say
 from inspector.errors import InputError
 
@@ -31,6 +33,11 @@ def verify(
     heads: Annotated[int, typer.Option(help="Most sink heads tested one by one, the strongest first.", min=0)] = 10,
     samples: Annotated[int, typer.Option(help="Sampled answers per question, besides the greedy one.", min=0)] = 0,
     seed: Annotated[int, typer.Option(help="Seed of controls, questions and samples.", min=0)] = 0,
+    engine: Annotated[str, typer.Option(help="local, or ray: the trials' passes over a cluster's workers.")] = "local",
+    address: Annotated[str | None, typer.Option(help="Of a Ray cluster; one on this machine where not given.")] = None,
+    workers: Annotated[int, typer.Option(help="Ray workers, which load the model once each.", min=1)] = 2,
+    cpus_per_worker: Annotated[float, typer.Option(help="CPUs of a Ray worker.", min=0)] = 1.0,
+    gpus_per_worker: Annotated[float, typer.Option(help="GPUs of a Ray worker.", min=0)] = 0.0,
     device: Device = None,
     trust_remote_code: TrustRemoteCode = False,
     overwrite: Overwrite = False,
@@ -47,6 +54,7 @@ def verify(
     from inspector.verification.verify import refuse
     from inspector.verification.verify import verify as test
 
+    refuse_engine(engine)
     if (out is None) != in_place:
         raise InputError("Say where the verified run goes: --out FOLDER, or --in-place.")
     target = run if out is None else out
@@ -56,6 +64,14 @@ def verify(
     loaded = load_again(report.card, model, device, trust_remote_code, quiet)
     found = [[one.detector, one.layer, one.unit, one.position] for one in report.findings]
     work = [report.card["fingerprint"], report.settings.get("bos"), found, samples, seed]
+    measuring = None
+    if engine == "ray":
+        from inspector.cluster import Workers
+        from inspector.verification.on_ray import PassesOnRay
+
+        load = partial(load_again, report.card, model, device, trust_remote_code, True)
+        each = Workers(workers, cpus_per_worker, gpus_per_worker)
+        measuring = PassesOnRay(load, each, address, lambda said: say(quiet, f"{said}."))
     with working_folder(target, work) as folder, bars(quiet) as progress:
         verified = test(
             report,
@@ -66,6 +82,7 @@ def verify(
             samples=samples,
             seed=seed,
             folder=folder,
+            engine=measuring,
             on_forecast=lambda line: say(quiet, f"Forecast: {line}."),
             progress=progress,
         )

@@ -16,8 +16,8 @@ from torch import Tensor
 from inspector.arguments import takes
 from inspector.errors import InputError
 from inspector.models import Model
-from inspector.models.attention import AttentionInputs, whole_scores
 from inspector.models.attention_limits import limited
+from inspector.models.attention_tiles import AttentionInputs, whole_scores
 
 Heads = Mapping[int, tuple[int, ...]]
 """Heads by layer."""

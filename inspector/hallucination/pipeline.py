@@ -1,6 +1,7 @@
 """`study_hallucination`: ask, judge, measure, select; what comes out is a `Study`."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import NoneType
@@ -13,7 +14,8 @@ from inspector.batches import token_table
 from inspector.detectors.hneurons.detector import HNeurons
 from inspector.errors import InputError
 from inspector.hallucination.answers.ask import Sampling
-from inspector.hallucination.answers.measure import Fed, Meter
+from inspector.hallucination.answers.engine import AnswerEngine, Helpers
+from inspector.hallucination.answers.measure import Fed, Measured, Meter
 from inspector.hallucination.answers.own import OwnAnswer, OwnAnswers, own_answers
 from inspector.hallucination.answers.own_tokens import as_answered, counts_of, refuse_own
 from inspector.hallucination.answers.resume import Answered, ask_all, mark_all, refuse
@@ -48,6 +50,7 @@ def study_hallucination(
     same: Same = say_the_same,
     seed: int = 0,
     folder: Path | None = None,
+    engine: AnswerEngine | None = None,
     progress: Progress | None = None,
     step: Listener | None = None,
 ) -> Study:
@@ -75,6 +78,7 @@ def study_hallucination(
         seed: of splits, bootstraps and shuffles; `sampling` has its own.
         folder: keeps the answers, so that a killed study needn't ask again, and holds CETTs while it runs; both
             are in memory where None.
+        engine: what asks and measures: `inspector.hallucination.answers.engine.AnswersOnRay`; this process where None.
         progress: hears of each task: asking, judging, measuring, selecting, describing.
         step: the old name of `progress`, for one release.
 
@@ -88,24 +92,22 @@ def study_hallucination(
     judge = judge or WholeWords()
     progress = progress_of(progress, step)
     questions = as_questions(questions)
-    if answers is None:
-        refuse(model, questions)
-        meter = Meter(model, form)
-        given = _asked(model, questions, sampling, form, judge, folder, progress)
-    elif questions:
-        raise InputError("Questions to ask and answers that exist were both given. Give one of them.")
-    else:
-        own = own_answers(answers)
-        refuse_own(model, own)
-        meter = Meter(model, form)
-        given = _existing(meter, own, sampling, judge, folder, progress)
-    marks = [one.marks for one in given.answers]
-    labelled = label_all(marks, agreement)
-    spoken = [number for number, one in enumerate(given.answers) if one.ids[0]]
-    answered = [given.answers[number] for number in spoken]
+    own = _refused(model, questions, answers)
+    meter = Meter(model, form)
+    with nullcontext() if engine is None else engine.helpers(model, form, sampling) as helpers:
+        if own is None:
+            given = _asked(model, questions, sampling, form, judge, folder, progress, helpers)
+        else:
+            given = _existing(meter, own, sampling, judge, folder, progress)
+        marks = [one.marks for one in given.answers]
+        labelled = label_all(marks, agreement)
+        spoken = [number for number, one in enumerate(given.answers) if one.ids[0]]
+        answered = [given.answers[number] for number in spoken]
+        fed = meter.feed(
+            [one.put for one in answered], [one.ids[0] for one in answered], [one.prompt for one in answered]
+        )
+        measured = _measured(meter, fed, folder, progress, helpers)
     labels = np.array([labelled.labels[number] for number in spoken], dtype=np.int8)
-    fed = meter.feed([one.put for one in answered], [one.ids[0] for one in answered], [one.prompt for one in answered])
-    measured = meter.measure(fed, folder, progress.task("measuring", sum(len(row.ids) for row in fed.rows)))
     also, left_out = _measured_also(meter, answered, fed, progress) if every_score else ({}, [])
     found = Found(answered, labels, measured, also, same)
     sample = found.sample()
@@ -134,6 +136,25 @@ def study_hallucination(
     return with_states(replace(study, findings=judged(study, [HNeurons()])), model, progress)
 
 
+def _refused(model: Model, questions: Sequence[Question], answers: OwnAnswers | None) -> Sequence[OwnAnswer] | None:
+    """The answers that exist already, None where questions are to be asked; what stands in the way is said."""
+    if answers is None:
+        refuse(model, questions)
+        return None
+    if questions:
+        raise InputError("Questions to ask and answers that exist were both given. Give one of them.")
+    own = own_answers(answers)
+    refuse_own(model, own)
+    return own
+
+
+def _measured(meter: Meter, fed: Fed, folder: Path | None, progress: Progress, helpers: Helpers | None) -> Measured:
+    task = progress.task("measuring", sum(len(row.ids) for row in fed.rows))
+    if helpers is None:
+        return meter.measure(fed, folder, task)
+    return meter.joined(fed, helpers.measured(fed), folder, task)
+
+
 def _measured_also(
     meter: Meter, answered: Sequence[Answered], fed: Fed, progress: Progress
 ) -> tuple[Mapping[str, np.ndarray], Sequence[str]]:
@@ -157,10 +178,11 @@ def _asked(
     judge: Judge | Function,
     folder: Path | None,
     progress: Progress,
+    helpers: Helpers | None,
 ) -> _Given:
     """The model's answers to questions."""
     judge = as_judge(judge, *_to_try(questions))
-    asked = ask_all(model, questions, form, sampling, folder, progress)
+    asked = ask_all(model, questions, form, sampling, folder, progress, helpers)
     answers = mark_all(model, questions, asked, judge, progress, folder)
     return _Given(answers, {**asdict(sampling), **as_settings(judge)}, merged(questions))
 

@@ -5,9 +5,9 @@ twenty heads. Flash kernels never hold it, and they return each query's log-sum-
 tile of the pattern is exact: A[q, k] = exp(scale · q·k − lse[q]).
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 
 import torch
 from einops import rearrange, repeat
@@ -15,39 +15,14 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional
 
+from inspector.models.attention_kernels import Kernel, as_bias
+from inspector.models.attention_sums import AttentionSums, of_heads
+from inspector.models.attention_tiles import MASKED, AttentionInputs, ScoreTiles, score_tiles, tile_rows
 from inspector.models.backend import Backend
-
-TILE_BYTES = 4 << 20
-"""A tile of float32 scores kept in the processor's cache while it is used."""
-
-MASKED = -1e6
-"""Added to the score of a key that a query may not see; finite, so that p · log p stays 0."""
 
 
 class UnsupportedAttention(Exception):
     """This attention call has a part that the streamed kernels don't know."""
-
-
-@dataclass(frozen=True)
-class AttentionInputs:
-    """One layer's attention for a batch: queries, keys and values after rotation, and the mask.
-
-    `mask` is True where a query may look, for each head or for all alike; None means causal. `softcap` bounds scores by
-    tanh; `sink` is a learned logit per head that takes part in the softmax and has no value.
-    """
-
-    query: Float[Tensor, "batch head pos d_head"]
-    key: Float[Tensor, "batch kv_head pos d_head"]
-    value: Float[Tensor, "batch kv_head pos d_value"]
-    mask: Bool[Tensor, "#batch #head pos pos"] | None
-    scale: float
-    softcap: float | None = None
-    sink: Float[Tensor, " head"] | None = None
-
-    @property
-    def plain(self) -> bool:
-        """Whether a fused kernel computes this attention."""
-        return self.softcap is None and self.sink is None and self.query.shape[-1] == self.value.shape[-1]
 
 
 @dataclass(frozen=True)
@@ -58,24 +33,28 @@ class AttentionBlock:
     """
 
     start: int
-    log_pattern: Float[Tensor, "batch head query key"]
-    """log A: score minus log-sum-exp, about −1e6 where masked. Read it, don't write to it."""
+    stop: int
+    """One past the block's last query; also the number of keys in it."""
+    tile: Callable[[], Tensor]
+    """Computes `log_pattern`."""
     sink_mass: Float[Tensor, "batch head query"] | None
     """Probability that went to a learned sink logit, None where the model has none."""
     value_norm: Float[Tensor, "batch head pos"]
     """‖v‖ of every key's value, repeated for the heads that share it."""
     last: bool
     """Whether this is the batch's last block of this layer."""
+    sums: AttentionSums | None = None
+    """What the whole layer's pattern adds up to, where that costs less than its blocks."""
+
+    @cached_property
+    def log_pattern(self) -> Float[Tensor, "batch head query key"]:
+        """log A: score minus log-sum-exp, about −1e6 where masked. Read it, don't write to it."""
+        return self.tile()
 
     @cached_property
     def pattern(self) -> Float[Tensor, "batch head query key"]:
         """Attention probabilities A[q, k] of this block."""
         return self.log_pattern.exp()
-
-    @property
-    def stop(self) -> int:
-        """One past the block's last query; also the number of keys in it."""
-        return self.start + self.log_pattern.shape[2]
 
 
 def attend(
@@ -83,40 +62,55 @@ def attend(
 ) -> tuple[Float[Tensor, "batch head pos d_value"], Float[Tensor, "batch head pos"]]:
     """Attention's output and the log-sum-exp of each query's scores (the learned sink included).
 
-    With a soft cap or a learned sink everything is computed from tiles, in float32; else a kernel
-    of the device's gives the output.
+    A kernel of the device's gives both. With a soft cap everything is computed from tiles, in float32; with a learned
+    sink, or values of another width than the keys', where the device takes no sums from its kernel.
     """
-    if not inputs.plain:
-        return _attend_in_tiles(inputs)
-    flash = Backend.of(inputs.query.device).flash_log_sum_exp
-    return attend_by_flash(inputs) if flash else attend_by_fused(inputs)
+    backend = Backend.of(inputs.query.device)
+    if inputs.plain:
+        return attend_by_fused(inputs) if backend.kernel is None else attend_by_kernel(inputs, backend.kernel)
+    narrow = inputs.value.shape[-1] <= inputs.query.shape[-1]
+    if backend.sums is not None and inputs.softcap is None and narrow:
+        return attend_beside_sink(inputs, backend.sums)
+    return _attend_in_tiles(inputs)
 
 
-def attend_by_flash(
-    inputs: AttentionInputs,
+def attend_by_kernel(
+    inputs: AttentionInputs, kernel: Kernel
 ) -> tuple[Float[Tensor, "batch head pos d_value"], Float[Tensor, "batch head pos"]]:
-    """`attend` where torch's flash kernel gives the log-sum-exp too: on a CPU."""
-    bias = None if inputs.mask is None else _as_bias(inputs.mask, inputs.query.dtype)
-    return torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(
-        inputs.query, inputs.key, inputs.value, 0.0, bias is None, attn_mask=bias, scale=inputs.scale
-    )
+    """`attend` where a kernel gives the log-sum-exp too."""
+    causal = inputs.mask is None
+    return kernel(inputs.query, inputs.key, inputs.value, inputs.scale, causal=causal, mask=inputs.mask)
+
+
+def attend_beside_sink(
+    inputs: AttentionInputs, kernel: Kernel
+) -> tuple[Float[Tensor, "batch head pos d_value"], Float[Tensor, "batch head pos"]]:
+    """`attend` by a kernel that knows no sinks and no narrower values: a sink's logit only scales the output down."""
+    width = inputs.value.shape[-1]
+    value = functional.pad(inputs.value, (0, inputs.query.shape[-1] - width))
+    out, lse = attend_by_kernel(replace(inputs, value=value), kernel)
+    out, lse = out[..., :width], lse.float()
+    if inputs.sink is None:
+        return out, lse
+    whole = torch.logaddexp(lse, rearrange(inputs.sink.float(), "head -> 1 head 1"))
+    return (out * (lse - whole).exp().unsqueeze(-1)).to(out.dtype), whole
 
 
 def attend_by_fused(
     inputs: AttentionInputs,
 ) -> tuple[Float[Tensor, "batch head pos d_value"], Float[Tensor, "batch head pos"]]:
     """`attend` on any device: its fused kernel gives the output, and a second look at the scores the log-sum-exp."""
-    bias = None if inputs.mask is None else _as_bias(inputs.mask, inputs.query.dtype)
+    bias = None if inputs.mask is None else as_bias(inputs.mask, inputs.query.dtype)
     heads = inputs.query.shape[1]
     out = functional.scaled_dot_product_attention(
         inputs.query,
-        _repeat_heads(inputs.key, heads),
-        _repeat_heads(inputs.value, heads),
+        of_heads(inputs.key, heads),
+        of_heads(inputs.value, heads),
         attn_mask=bias,
         is_causal=bias is None,
         scale=inputs.scale,
     )
-    return out, torch.cat([scores.logsumexp(dim=-1) for _, scores in score_tiles(inputs)], dim=-1)
+    return out, torch.cat([scores.logsumexp(dim=-1) for scores in score_tiles(inputs)], dim=-1)
 
 
 def attend_part(
@@ -128,8 +122,9 @@ def attend_part(
     causal: bool,
 ) -> tuple[Float[Tensor, "batch head query d_value"], Float[Tensor, "batch head query"]]:
     """Attention over a part of the keys, and its log-sum-exp, by which parts are joined."""
-    if Backend.of(query.device).flash_log_sum_exp and query.shape[-1] == value.shape[-1]:
-        return torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(query, key, value, 0.0, causal, scale=scale)
+    kernel = Backend.of(query.device).kernel
+    if kernel is not None and query.shape[-1] == value.shape[-1]:
+        return kernel(query, key, value, scale, causal=causal)
     return attend_part_in_full(query, key, value, scale, causal=causal)
 
 
@@ -143,18 +138,18 @@ def attend_part_in_full(
 ) -> tuple[Float[Tensor, "batch head query d_value"], Float[Tensor, "batch head query"]]:
     """`attend_part` on any device, from all scores."""
     heads = query.shape[1]
-    scores = scale * torch.einsum("bhqd, bhkd -> bhqk", query.float(), _repeat_heads(key, heads).float())
+    scores = scale * torch.einsum("bhqd, bhkd -> bhqk", query.float(), of_heads(key, heads).float())
     if causal:
         scores += torch.full(scores.shape[-2:], MASKED, device=scores.device).triu(1)
     lse = scores.logsumexp(dim=-1)
-    out = (scores - lse.unsqueeze(-1)).exp() @ _repeat_heads(value, heads).float()
+    out = (scores - lse.unsqueeze(-1)).exp() @ of_heads(value, heads).float()
     return out.to(query.dtype), lse
 
 
 def _attend_in_tiles(inputs: AttentionInputs) -> tuple[Tensor, Tensor]:
-    value = _repeat_heads(inputs.value, inputs.query.shape[1]).float()
+    value = of_heads(inputs.value, inputs.query.shape[1]).float()
     outs, sums = [], []
-    for _, scores in score_tiles(inputs):
+    for scores in score_tiles(inputs):
         lse = scores.logsumexp(dim=-1)
         if inputs.sink is not None:
             lse = torch.logaddexp(lse, rearrange(inputs.sink.float(), "head -> 1 head 1"))
@@ -162,49 +157,6 @@ def _attend_in_tiles(inputs: AttentionInputs) -> tuple[Tensor, Tensor]:
         outs.append(pattern @ value[:, :, : scores.shape[-1]])
         sums.append(lse)
     return torch.cat(outs, dim=2).to(inputs.query.dtype), torch.cat(sums, dim=2)
-
-
-def score_tiles(
-    inputs: AttentionInputs, offset: Float[Tensor, "batch head pos"] | None = None
-) -> Iterator[tuple[int, Float[Tensor, "batch head query key"]]]:
-    """Scores in blocks of queries, less an `offset` per query: (first query, tile), masked.
-
-    A block has at most 64 queries, and divides 64, so that blocks never straddle the first 64
-    tokens; it holds only the keys up to its last query.
-    """
-    batch, heads, length, _ = inputs.query.shape
-    query = rearrange(inputs.query.float() * inputs.scale, "b h q d -> (b h) q d")
-    key = rearrange(_repeat_heads(inputs.key, heads).float(), "b h k d -> (b h) d k")
-    lse = None if offset is None else rearrange(offset, "b h q -> (b h) q 1")
-    rows = tile_rows(batch * heads, length)
-    future = torch.full((rows, rows), MASKED, device=query.device).triu(1)
-    for start in range(0, length, rows):
-        stop = min(start + rows, length)
-        scores = torch.bmm(query[:, start:stop], key[:, :, :stop])
-        if inputs.softcap is not None:
-            scores = torch.tanh_(scores.div_(inputs.softcap)).mul_(inputs.softcap)
-        if lse is not None:
-            scores.sub_(lse[:, start:stop])
-        scores[:, :, start:].add_(future[: stop - start, : stop - start])
-        tile = rearrange(scores, "(b h) q k -> b h q k", b=batch)
-        if inputs.mask is not None:
-            tile.masked_fill_(~inputs.mask[:, :, start:stop, :stop], MASKED)
-        yield start, tile
-
-
-def whole_scores(inputs: AttentionInputs) -> Float[Tensor, "batch head query key"]:
-    """All scores at once, about −1e6 where masked: only for texts of hundreds of tokens."""
-    length = inputs.key.shape[2]
-    tiles = (functional.pad(tile, (0, length - tile.shape[-1]), value=MASKED) for _, tile in score_tiles(inputs))
-    return torch.cat(list(tiles), dim=2)
-
-
-def tile_rows(matrices: int, length: int) -> int:
-    """Queries a block: the largest power of two up to 64 whose scores fit in the cache."""
-    rows = 64
-    while rows > 8 and 4 * matrices * rows * length > TILE_BYTES:
-        rows //= 2
-    return rows
 
 
 @dataclass(frozen=True)
@@ -218,16 +170,24 @@ class StreamedAttention:
         """The pattern in blocks of queries; `real` is False at padding, which is on the right."""
         inputs, lse = self.inputs, self.lse.float()
         heads, length = inputs.query.shape[1], inputs.query.shape[2]
-        value_norm = _repeat_heads(inputs.value, heads).float().norm(dim=-1)
+        value_norm = of_heads(inputs.value, heads).float().norm(dim=-1)
         hidden = repeat(~real, "b q -> b h q", h=heads)
         sink_mass = None
         if inputs.sink is not None:
             logit = rearrange(inputs.sink.float(), "head -> 1 head 1")
             sink_mass = (logit - lse).exp().masked_fill(hidden, 0.0)
-        for start, tile in score_tiles(inputs, lse.masked_fill(hidden, -MASKED)):
-            stop = start + tile.shape[2]
+        tiles, sums = ScoreTiles(inputs, lse.masked_fill(hidden, -MASKED)), self.sums(real)
+        for start in tiles.starts:
+            stop = tiles.stop(start)
             mass = None if sink_mass is None else sink_mass[:, :, start:stop]
-            yield AttentionBlock(start, tile, mass, value_norm, last=stop == length)
+            yield AttentionBlock(start, stop, partial(tiles.tile, start), mass, value_norm, stop == length, sums)
+
+    def sums(self, real: Bool[Tensor, "batch pos"]) -> AttentionSums | None:
+        """What the pattern adds up to, where the device takes that from its kernel; `real` as in `blocks`."""
+        inputs, kernel = self.inputs, Backend.of(self.lse.device).sums
+        if kernel is None or inputs.mask is not None or inputs.softcap is not None:
+            return None
+        return AttentionSums(inputs.query, inputs.key, self.lse.float(), real, inputs.scale, kernel)
 
     def padded_right(self, shift: Int[Tensor, " batch"]) -> "StreamedAttention":
         """The same with each row's `shift` padding tokens moved from the left to the right."""
@@ -248,12 +208,16 @@ class WholeAttention:
     def blocks(self, real: Bool[Tensor, "batch pos"]) -> Iterator[AttentionBlock]:
         """The pattern in blocks of queries; `real` is False at padding, which is on the right."""
         length = self.pattern.shape[-1]
-        rows = tile_rows(self.pattern.shape[0] * self.pattern.shape[1], length)
+        most = Backend.of(self.pattern.device).tile_bytes
+        rows = tile_rows(self.pattern.shape[0] * self.pattern.shape[1], length, most)
         for start in range(0, length, rows):
             stop = min(start + rows, length)
-            tile = self.pattern[:, :, start:stop, :stop].float().log().clamp_(min=MASKED)
-            hidden = ~rearrange(real[:, start:stop], "b q -> b 1 q 1")
-            yield AttentionBlock(start, tile.masked_fill_(hidden, MASKED), None, self.value_norm, last=stop == length)
+            tile = partial(self._tile, start, stop, real)
+            yield AttentionBlock(start, stop, tile, None, self.value_norm, stop == length)
+
+    def _tile(self, start: int, stop: int, real: Tensor) -> Tensor:
+        tile = self.pattern[:, :, start:stop, :stop].float().log().clamp_(min=MASKED)
+        return tile.masked_fill_(~rearrange(real[:, start:stop], "b q -> b 1 q 1"), MASKED)
 
     def padded_right(self, shift: Int[Tensor, " batch"]) -> "WholeAttention":
         """The same with each row's `shift` padding tokens moved from the left to the right."""
@@ -268,12 +232,3 @@ def roll_rows(x: Tensor, shift: Tensor, dim: int) -> Tensor:
     shape = [1] * x.ndim
     shape[0], shape[dim] = x.shape[0], size
     return x.gather(dim, index.view(shape).expand_as(x))
-
-
-def _repeat_heads(x: Float[Tensor, "batch kv_head pos d"], heads: int) -> Float[Tensor, "batch head pos d"]:
-    """Key or value heads repeated for the query heads that share them (grouped-query attention)."""
-    return repeat(x, "b kv k d -> b (kv group) k d", group=heads // x.shape[1])
-
-
-def _as_bias(mask: Bool[Tensor, "batch head pos pos"], dtype: torch.dtype) -> Float[Tensor, "batch head pos pos"]:
-    return torch.zeros_like(mask, dtype=dtype).masked_fill_(~mask, float("-inf"))

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from inspector.errors import ModelError
+from inspector.models.attention_kernels import Kernel, kernel_of
 from inspector.printable import printable
 
 
@@ -24,7 +25,9 @@ class Backend:
             memory.
         answer_rows: answers that grow side by side; more were not faster on a CPU.
         accumulate: dtype of sums: float64 where the device has it.
-        flash_log_sum_exp: whether torch's flash kernel takes float32 and masks there, and gives its log-sum-exp away.
+        kernel: attention that gives its log-sum-exp away; None where the device has none.
+        sums: the kernel that gives what a whole pattern adds up to; None where tiles of the pattern do, as on a CPU.
+        tile_bytes: a tile of float32 scores: on a CPU what stays in its cache while it is used.
         weights: what `dtype="auto"` loads: a dtype, or "auto" for the checkpoint's own.
         asking: what `dtype="auto"` means for a study of answers.
     """
@@ -33,7 +36,9 @@ class Backend:
     batch_tokens: int
     answer_rows: int
     accumulate: torch.dtype
-    flash_log_sum_exp: bool
+    kernel: Kernel | None
+    sums: Kernel | None
+    tile_bytes: int
     weights: Any
     asking: str
 
@@ -43,11 +48,13 @@ class Backend:
         """The backend of a device, a CPU's or an accelerator's."""
         device = torch.device(device)
         accumulate = torch.float64 if _knows_float64(device) else torch.float32
+        kernel = kernel_of(device)
         if device.type != "cpu":
-            return Backend(device, 16384, 1024, accumulate, False, "auto", "auto")
+            return Backend(device, 16384, 1024, accumulate, kernel, kernel, 128 << 20, "auto", "auto")
         # On a CPU with instructions for bfloat16 asking is two to three times as fast in it.
         native = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-        return Backend(device, 2048, 512, accumulate, True, torch.float32, "bfloat16" if native else "auto")
+        asking = "bfloat16" if native else "auto"
+        return Backend(device, 2048, 512, accumulate, kernel, None, 4 << 20, torch.float32, asking)
 
     @staticmethod
     def named(name: Any) -> "Backend":

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from inspector.batches import TokenSequence, longest_first
+from inspector.cluster import traits_of
 from inspector.detectors.base import Detector
 from inspector.models import Model
-from inspector.run.disk import libraries
 from inspector.scan.passes import Budget, Gathered, Passes, Pile
 
 
@@ -18,13 +18,6 @@ class Answer:
     evidence: Gathered
     faults: tuple[str, ...]
     said: tuple[str, ...]
-
-
-def traits_of(model: Model) -> dict[str, Any]:
-    """What must be the same in all processes of a scan: versions, weights, dtype, how attention is read."""
-    card = model.card
-    of_model = {"weights": card["fingerprint"], "dtype": card["dtype"], "attention": model.route}
-    return {**libraries(), **of_model}
 
 
 class Worker:

@@ -70,9 +70,14 @@ class Outcomes:
         """The outcome under these interventions."""
         key = self._key(interventions, metrics)
         if key not in self._known:
-            self._known[key] = self.bench.outcome(interventions, metrics)
-            self._note(key)
+            self.take(interventions, metrics, self.bench.outcome(interventions, metrics))
         return self._known[key]
+
+    def take(self, interventions: Sequence[Intervention], metrics: Collection[str], outcome: Outcome) -> None:
+        """Keep an outcome, which another process may have measured."""
+        key = self._key(interventions, metrics)
+        self._known[key] = outcome
+        self._note(key)
 
     @cached_property
     def wider(self) -> "Outcomes | None":

@@ -19,6 +19,7 @@ from inspector.progress import Listener, Progress, progress_of
 from inspector.records import Effect, Verdict
 from inspector.run.report import Report
 from inspector.texts import Given
+from inspector.verification.on_ray import PassesOnRay
 from inspector.verification.plan import Claims, Part, Plan
 from inspector.verification.trials import run
 
@@ -39,6 +40,7 @@ def verify(
     samples: int = 0,
     seed: int = 0,
     folder: Path | None = None,
+    engine: PassesOnRay | None = None,
     on_forecast: Callable[[str], object] = lambda line: None,
     progress: Progress | None = None,
     step: Listener | None = None,
@@ -60,6 +62,7 @@ def verify(
         samples: sampled answers to each question beside the greedy one, with the same random numbers throughout.
         seed: chooses controls, questions and samples.
         folder: keeps what was measured, so that a killed verification can resume.
+        engine: `inspector.verification.on_ray.PassesOnRay` measures the trials' passes; this process where None.
         on_forecast: called once, after a pass of each kind, with what is ahead, in words.
         progress: hears of each task: testing, and what detectors measure beside it.
         step: the old name of `progress`, for one release.
@@ -78,6 +81,8 @@ def verify(
     given = None if texts is None else texts_for(model.tokenizer, texts)
     plan = Plan.of(claims, report, model, given, settings, folder)
     on_forecast("; then ".join([_forecast(plan), *(what for part in plan.parts for what in part.planned.later)]))
+    if engine is not None:
+        engine.measure(plan, model, report, given, settings, progress)
     found = _Tested(report, claims)
     found.trials(plan.parts, seed, progress)
     found.extras(plan.parts, progress)

@@ -12,6 +12,7 @@ from inspector.detectors.sinks.schema import EARLY, EPSILONS, WINDOW
 from inspector.detectors.tally import Tally
 from inspector.models import Backend, Model
 from inspector.models.attention import AttentionBlock
+from inspector.models.attention_sums import AttentionSums
 from inspector.records import Evidence
 from inspector.sites import Site
 
@@ -69,7 +70,14 @@ class SinksReducer:
         """Take in one block of queries."""
         if self.running is None or x.start == 0:
             self.running = self._begin(batch, x)
-        self._add(self.running, batch, x)
+        if x.stop <= WINDOW:
+            self.running.received_window[:, :, : x.stop] += x.pattern.sum(dim=2)
+        if x.sums is None:
+            self._add(self.running, batch, x)
+        elif x.last:
+            self._take(self.running, x.sums)
+        if self.running.sink_mass is not None and x.sink_mass is not None:
+            self.running.sink_mass += x.sink_mass.sum(dim=-1)
         if x.last:
             self._end(self.running, batch, site.layer, x)
             self.running = None
@@ -89,11 +97,10 @@ class SinksReducer:
 
     @staticmethod
     def _begin(batch: Batch, x: AttentionBlock) -> _Running:
-        size, heads = x.log_pattern.shape[:2]
-        keys = batch.ids.shape[1]
+        size, heads, keys = x.value_norm.shape
 
         def zeros(*shape: int) -> Tensor:
-            return x.log_pattern.new_zeros(size, heads, *shape)
+            return x.value_norm.new_zeros(size, heads, *shape)
 
         mass = None if x.sink_mass is None else zeros()
         return _Running(zeros(keys), zeros(min(WINDOW, keys)), zeros(), zeros(), zeros(), zeros(), mass)
@@ -101,10 +108,7 @@ class SinksReducer:
     @staticmethod
     def _add(running: _Running, batch: Batch, x: AttentionBlock) -> None:
         pattern = x.pattern
-        column = pattern.sum(dim=2)
-        running.received[:, :, : x.stop] += column
-        if x.stop <= WINDOW:
-            running.received_window[:, :, : x.stop] += column
+        running.received[:, :, : x.stop] += pattern.sum(dim=2)
         own = pattern.diagonal(offset=x.start, dim1=2, dim2=3)
         # Summed apart from key 0: next to a strong sink the rest is lost in 1 - p.
         rest = pattern[:, :, :, 1:].sum(dim=-1).clamp(min=1e-30)
@@ -119,8 +123,15 @@ class SinksReducer:
         running.entropy_rest += (kept.clamp(min=0) * after_first).sum(dim=-1)
         running.self_share += (own * real).sum(dim=-1)
         running.self_rest += (own / rest * after_first).clamp(max=1).sum(dim=-1)
-        if running.sink_mass is not None and x.sink_mass is not None:
-            running.sink_mass += x.sink_mass.sum(dim=-1)
+
+    @staticmethod
+    def _take(running: _Running, sums: AttentionSums) -> None:
+        """All of a layer at once, where the device gives it so."""
+        running.received += sums.received
+        running.entropy += sums.entropy.sum(dim=-1)
+        running.entropy_rest += sums.entropy_rest.sum(dim=-1)
+        running.self_share += sums.own.sum(dim=-1)
+        running.self_rest += sums.own_rest.sum(dim=-1)
 
     def _end(self, running: _Running, batch: Batch, layer: int, x: AttentionBlock) -> None:
         finite = running.received.isfinite().all(dim=(1, 2)) & x.value_norm.isfinite().all(dim=(1, 2))

@@ -1,6 +1,6 @@
 """Measuring answers: one pass over question and answer, the same for fitting and for scoring."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import takewhile
 from pathlib import Path
@@ -171,10 +171,12 @@ class Meter:
         return len(fed.rows), len(shape.layers_of("neuron")), shape.d_mlp
 
     def measure(self, fed: Fed, folder: Path | None = None, task: Task | None = None) -> Measured:
-        """Everything a study needs of these answers; CETTs go to files in `folder` where it is given."""
-        shape = self.model.shape
-        answer, question = (_array(folder, name, self._size(fed)) for name in ("answer", "question"))
-        stream = _array(folder, "residual", (len(fed.rows), len(shape.layers_of("resid_post")), shape.d_model))
+        """Everything a study needs of these answers; CETTs go to files in `folder` where it is given.
+
+        Raises:
+            ModelError: logits that aren't finite.
+        """
+        answer, question, stream = self._arrays(fed, folder)
         residual, uncertainty = ResidualMeans(self.model, fed.spans, stream), Uncertainty(fed.spans)
         self.watch(fed, [Contributions(self.model, fed.spans, answer, question), residual, uncertainty], task)
         if not np.isfinite(uncertainty.logprob).all():
@@ -185,6 +187,29 @@ class Meter:
         return Measured(
             answer, question, residual.means, uncertainty.entropy, uncertainty.logprob, uncertainty.certainty, tokens
         )
+
+    def joined(
+        self, fed: Fed, parts: Iterable[tuple[Fed, Measured]], folder: Path | None = None, task: Task | None = None
+    ) -> Measured:
+        """What `measure` gives, from parts of the answers that were measured elsewhere."""
+        row_of = {text: row for row, text in enumerate(fed.spans)}
+        entropy, logprob, certainty = (np.full(len(fed.rows), np.nan, np.float32) for _ in range(3))
+        tokens = np.zeros(len(fed.rows), np.int64)
+        whole = Measured(*self._arrays(fed, folder), entropy, logprob, certainty, tokens)
+        for part, measured in parts:
+            rows = [row_of[text] for text in part.spans]
+            for name, values in vars(measured).items():
+                getattr(whole, name)[rows] = values
+            if task is not None:
+                task.advance(sum(len(row.ids) for row in part.rows))
+        return whole
+
+    def _arrays(self, fed: Fed, folder: Path | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Room for CETTs over answers and questions, and for the mean stream."""
+        shape = self.model.shape
+        answer, question = (_array(folder, name, self._size(fed)) for name in ("answer", "question"))
+        stream = (len(fed.rows), len(shape.layers_of("resid_post")), shape.d_model)
+        return answer, question, _array(folder, "residual", stream)
 
 
 def place_in(tokenizer: Any, prompt: str, text: str, ids: tuple[int, ...]) -> tuple[int, int]:

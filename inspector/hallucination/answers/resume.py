@@ -8,6 +8,7 @@ from pathlib import Path
 
 from inspector.errors import InputError, ModelError, RunError
 from inspector.hallucination.answers.ask import Asked, Asker, Sampling
+from inspector.hallucination.answers.engine import Helpers
 from inspector.hallucination.answers.kept_marks import KeptMarks
 from inspector.hallucination.grading.graders import Judge, Mark
 from inspector.hallucination.grading.labels import FEWEST
@@ -88,8 +89,11 @@ def ask_all(
     sampling: Sampling,
     folder: Path | None = None,
     progress: Progress = SILENT,
+    helpers: Helpers | None = None,
 ) -> list[Asked]:
     """Answers to all questions, in their order; batches found in the folder's `answers.jsonl` aren't asked again.
+
+    The helpers ask, where there are some; the answers are the same.
 
     Raises:
         RunError: the folder's answers can't be read.
@@ -98,13 +102,14 @@ def ask_all(
     log = folder / "answers.jsonl" if folder else None
     known = _read(log) if log else {}
     task = progress.task("asking", len(questions))
-    for batch in asker.batches(questions):
-        if not all(question.id in known for question in batch):
-            asked = asker.ask(batch)
-            known |= {one.id: one for one in asked}
-            if log is not None:
-                with log.open("a", encoding="utf-8") as out:
-                    out.write("".join(json.dumps([one.id, one.answers]) + "\n" for one in asked))
+    batches = [batch for batch in asker.batches(questions) if not all(one.id in known for one in batch)]
+    task.advance(len(questions) - sum(map(len, batches)))
+    done = ((batch, asker.ask(batch)) for batch in batches) if helpers is None else helpers.asked(batches)
+    for batch, asked in done:
+        known |= {one.id: one for one in asked}
+        if log is not None:
+            with log.open("a", encoding="utf-8") as out:
+                out.write("".join(json.dumps([one.id, one.answers]) + "\n" for one in asked))
         task.advance(len(batch))
     return [known[question.id] for question in questions]
 
