@@ -3,7 +3,7 @@
 import pandas as pd
 import streamlit as st
 
-from dashboards import charts, state, widgets
+from dashboards import charts, remarks, state, widgets
 from dashboards.state import View
 from inspector.detectors.massive.figures import carried_by, dim_over_layers, size_spread, top_dims, writing
 from inspector.figures.drawing import Drawing
@@ -44,6 +44,7 @@ def cell(view: View, text: int, layer: int, position: int) -> None:
         )
         charts.draw(view, "dim-over-layers", over)
     link_to_test(layer, position, dim)
+    remarks.field(view, f"dim {dim} of layer {layer}", f"dim {dim} of layer {layer}")
     value = float(here.loc[here["dim"] == dim, "value"].abs().max())
     _around(view, layer, dim, value)
 

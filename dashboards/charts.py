@@ -2,6 +2,7 @@
 
 import html
 import io
+import itertools
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -19,6 +20,8 @@ from inspector.figures.drawing import Drawing, title_of
 from inspector.figures.markup import as_text
 
 ROWS_SHOWN = 2000
+CLICKABLE = 96
+"""Points across a map: each is then wider than the six pixels within which Plotly takes points for equally near."""
 
 
 def chart(
@@ -110,35 +113,56 @@ def _selected(key: str, pick: Mapping[str, Sequence[Any]], crop: Callable[[Mappi
         state.choose(**{name: values[at] for name, values in pick.items()})
 
 
-def clickable(figure: go.Figure) -> go.Figure:
-    """The figure with an invisible point on every cell of its first heatmap, since clicks on cells aren't told.
+def strongest(cells: go.Heatmap) -> np.ndarray:
+    """The cells that can be clicked, `[row, block]` as places in the flat grid: the largest of each block of columns.
 
-    Points go row by row. They take over the cells' labels.
+    Where columns are narrower than a pointer, several share a point: it is the brightest cell that was meant.
+    """
+    z = np.nan_to_num(np.asarray(cells.z, dtype=np.float64), nan=-np.inf)
+    edges = np.linspace(0, z.shape[1], min(z.shape[1], CLICKABLE) + 1).astype(int)
+    columns = np.stack([low + z[:, low:high].argmax(axis=1) for low, high in itertools.pairwise(edges)], axis=1)
+    return columns + np.arange(len(z))[:, None] * z.shape[1]
+
+
+def clickable(figure: go.Figure) -> go.Figure:
+    """The figure with an invisible point over each of the `strongest` cells of its first heatmap.
+
+    Clicks on cells aren't told. Points go row by row, stand evenly, and take over the cells' labels.
     """
     cells = figure.data[0]
-    rows, columns = np.shape(cells.z)
-    y, x = np.meshgrid(np.asarray(cells.y), np.asarray(cells.x), indexing="ij")
-    shown = np.asarray(cells.z, dtype=object).reshape(-1)
-    data = [] if cells.customdata is None else [np.asarray(cells.customdata, dtype=object).reshape(rows * columns, -1)]
+    chosen, rows = strongest(cells), len(np.asarray(cells.y))
+    at = np.asarray(cells.x)
+    half = (at[1] - at[0]) / 2 if len(at) > 1 else 0.5
+    ends = np.linspace(at[0] - half, at[-1] + half, chosen.shape[1] + 1)
+    x, y = np.tile((ends[:-1] + ends[1:]) / 2, rows), np.repeat(np.asarray(cells.y), chosen.shape[1])
+    flat = chosen.reshape(-1)
+    data = [] if cells.customdata is None else [_flat(cells.customdata, flat)]
     template = str(cells.hovertemplate)
-    width = data[0].shape[1] if data else 0
-    if "%{z" in template:
-        data.append(shown[:, None])
-        template = template.replace("%{z", f"%{{customdata[{width}]")
+    for name, values in (("x", _flat(np.tile(at, rows), flat)), ("z", _flat(cells.z, flat))):
+        column = sum(part.shape[1] for part in data)
+        if f"%{{{name}" in template:
+            data.append(values)
+            template = template.replace(f"%{{{name}", f"%{{customdata[{column}]")
     figure.data[0].update(customdata=None, hovertemplate=None, hoverinfo="skip")
     figure.add_scatter(
-        x=x.reshape(-1),
-        y=y.reshape(-1),
+        x=x,
+        y=y,
         mode="markers",
-        marker={"opacity": 0, "size": 8},
+        marker={"opacity": 0, "size": 6},
         customdata=np.concatenate(data, axis=1).tolist() if data else None,
         hovertemplate=template.replace("%{customdata}", "%{customdata[0]}"),
         showlegend=False,
     )
-    for axis, at in ((figure.update_xaxes, np.asarray(cells.x)), (figure.update_yaxes, np.asarray(cells.y))):
-        half = (at[1] - at[0]) / 2 if len(at) > 1 else 0.5
-        axis(range=[at[0] - half, at[-1] + half])  # points would widen it
+    for axis, places in ((figure.update_xaxes, at), (figure.update_yaxes, np.asarray(cells.y))):
+        half = (places[1] - places[0]) / 2 if len(places) > 1 else 0.5
+        axis(range=[places[0] - half, places[-1] + half])  # points would widen it
     return figure.update_layout(hoverdistance=-1, hovermode="closest")
+
+
+def _flat(grid: Any, chosen: np.ndarray) -> np.ndarray:
+    """What a grid holds at places of its cells, a row each."""
+    values = np.asarray(grid, dtype=object)
+    return values.reshape(-1, values.shape[2] if values.ndim == 3 else 1)[chosen]
 
 
 def mark(figure: go.Figure, x: float, y: float, width: float = 1, ink: str = "#1B1F24") -> go.Figure:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from dashboards import charts, notebook, progress, state, widgets, work
+from dashboards import charts, notebook, progress, remarks, state, widgets, work
 from dashboards.state import View
 from inspector.detectors.sinks.figures import head_keys
 from inspector.figures import attention_pattern
@@ -63,6 +63,7 @@ def head(view: View, row: pd.Series) -> None:
             at=0,
             op="unattend",
         )
+    remarks.field(view, f"head {number} of layer {layer}", f"head {number} of layer {layer}")
     _pattern(view, layer, number)
 
 

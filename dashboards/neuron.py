@@ -3,7 +3,7 @@
 import pandas as pd
 import streamlit as st
 
-from dashboards import charts, widgets
+from dashboards import charts, remarks, widgets
 from dashboards.answer import WORDS
 from dashboards.state import View
 from inspector.detectors.hneurons.figures import neuron_state
@@ -25,6 +25,7 @@ def neuron(view: View, row: pd.Series) -> None:
     """What is known of one neuron of the probe."""
     layer, number = int(row["layer"]), int(row["neuron"])
     widgets.finding(sentence(row), "hneurons")
+    remarks.field(view, f"neuron {number} of layer {layer}", f"neuron {number} of layer {layer}")
     left, right = st.columns([2, 3])
     with left, st.container(border=True):
         st.html(f"<h2 class=figure>Neuron {number} of layer {layer}</h2>")

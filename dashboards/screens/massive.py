@@ -47,8 +47,9 @@ def _drawn(view: View, length: int, text: int, layer: int | None, position: int 
         ("residual stream", "massive activation"),
     )
     cells = drawing.figure(lambda source: view.frame(source.frame)).data[0]
-    columns = [int(at) for at in cells.customdata[..., 1].reshape(-1)]
-    layers = [int(layer) for layer in cells.y for _ in cells.x]
+    points = charts.strongest(cells)
+    columns = [int(at) for at in cells.customdata[..., 1].reshape(-1)[points.reshape(-1)]]
+    layers = [int(layer) for layer in cells.y for _ in range(points.shape[1])]
     width = int(cells.x[1] - cells.x[0]) if len(cells.x) > 1 else 1
 
     def clickable(figure: object) -> object:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import streamlit as st
 
-from dashboards import doors, live, pages, state, widgets
+from dashboards import doors, live, pages, remarks, state, widgets
 from dashboards.state import View
 from inspector.detectors.shown import Tile
 from inspector.errors import DetectorError
@@ -86,6 +86,8 @@ def found(view: View) -> None:
             live.save(view)
     for one in sentences(view.report)[1:]:
         widgets.sentence(one)
+    remarks.listed(view)
+    remarks.field(view, remarks.RUN, "this run")
     input_tokens(view)
     card(view)
 

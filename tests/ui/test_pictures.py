@@ -77,6 +77,20 @@ def test_each_invisible_point_chooses_the_cell_it_lies_on() -> None:
     assert points.marker.opacity == 0 and figure.data[0].hoverinfo == "skip"
 
 
+def test_a_click_on_a_long_map_hits_the_brightest_token_under_the_pointer_and_few_nodes_are_drawn() -> None:
+    table = cells(2048)
+    figure = magnitude_map(table, 0)
+    at, x = charts.strongest(figure.data[0]), np.asarray(figure.data[0].x)
+    points = charts.clickable(figure).data[-1]
+    layers = table["layer"].nunique()
+    assert at.shape == (layers, charts.CLICKABLE) and len(points.x) == at.size
+    position = np.array([row[1] for row in points.customdata]).reshape(at.shape)
+    column = int(np.flatnonzero(position[3] == 777)[0])
+    width = (x[-1] - x[0]) / charts.CLICKABLE
+    assert abs(points.x[column] - 777) <= width  # the point that the pointer is nearest to above token 777
+    assert all(abs(np.array(points.x[: charts.CLICKABLE]) - position[row]).max() <= width for row in range(layers))
+
+
 @pytest.mark.usefixtures("dark")
 def test_only_colours_change_in_the_dark() -> None:
     figure = magnitude_map(cells(40, 3), 0)

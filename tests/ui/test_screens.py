@@ -364,3 +364,23 @@ def test_a_measurement_says_where_it_was_kept_and_a_neuron_is_drawn(draw: Open, 
     found = pd.DataFrame({"layer": [1], "neuron": [2], "token": [" <b>Paris"], "logit": [3.5]})
     at = outcome_of(draw("measure", measure="neuron"), "measure neuron", None, found)
     assert "that promote ' <b>Paris' most" in html.unescape(said(at))
+
+
+def test_a_note_is_kept_in_the_run_and_changes_nothing_else(draw: Open, shelf: Path) -> None:
+    from inspector import open_run
+
+    before = open_run(shelf / "two-layers")
+    at = draw("sinks", "two-layers", layer=1, head=0)
+    field = next(one for one in at.text_area if one.label == "Note on head 0 of layer 1")
+    field.set_value("<b>Look</b> again")
+    next(one for one in at.button if one.label == "Keep the note").click().run()
+    after = open_run(shelf / "two-layers")
+    assert after.settings["remarks"] == {"head 0 of layer 1": "<b>Look</b> again"}
+    assert after.findings == before.findings and after.evidence.keys() == before.evidence.keys()
+    assert "head 0 of layer 1: <b>Look</b> again" in said(draw("overview", "two-layers")) and "<b>Look" not in markup(
+        draw("overview", "two-layers")
+    )
+    at = draw("sinks", "two-layers", layer=1, head=0)
+    next(one for one in at.text_area if one.label == "Note on head 0 of layer 1").set_value(" ")
+    next(one for one in at.button if one.label == "Keep the note").click().run()
+    assert "remarks" not in open_run(shelf / "two-layers").settings
