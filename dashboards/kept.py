@@ -1,7 +1,7 @@
 """Results of finished jobs, kept beside the runs: a server that is started again, and a link, still show them.
 
-A result is a run, or records of ours that hold text, numbers, tables and arrays. Tables are Parquet, arrays .npy, the
-rest is JSON; nothing is unpickled.
+A result is a run, or records of ours that hold text, numbers, tables and arrays. Tables are Parquet, arrays safetensors,
+the rest is JSON.
 """
 
 import contextlib
@@ -17,6 +17,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
 
 from inspector.errors import InspectorError
 from inspector.records import Record
@@ -63,7 +65,7 @@ class Kept:
                 shutil.rmtree(scratch, ignore_errors=True)
             for old in self._all()[:-MOST]:
                 shutil.rmtree(old, ignore_errors=True)
-        except (OSError, ValueError, TypeError, InspectorError) as error:
+        except (OSError, ValueError, TypeError, SafetensorError, InspectorError) as error:
             print(f"The result of '{label}' is kept in memory only: {error}", file=sys.stderr)
 
     def read(self, identity: str) -> Found | None:
@@ -75,7 +77,7 @@ class Kept:
             about = json.loads((folder / "job.json").read_text(encoding="utf-8"))
             names = ("label", "kind", "of", "ended")
             return Found(*(about[name] for name in names), self._read(about["result"], folder))
-        except (OSError, ValueError, TypeError, KeyError, InspectorError):
+        except (OSError, ValueError, TypeError, KeyError, SafetensorError, InspectorError):
             return None
 
     def size(self) -> tuple[int, int]:
@@ -108,8 +110,7 @@ class Kept:
             value.to_parquet(folder / place)
             return {"table": place}
         if isinstance(value, np.ndarray):
-            with (folder / place).open("wb") as file:
-                np.save(file, value, allow_pickle=False)
+            save_file({"values": np.ascontiguousarray(value)}, folder / place)
             return {"array": place}
         if is_dataclass(value) and type(value).__name__ in self._records:
             held = {one.name: self._written(getattr(value, one.name), folder) for one in fields(value)}
@@ -131,4 +132,4 @@ class Kept:
             raise ValueError(f"'{place}' is no file of a result")
         if kind == "run":
             return open_run(folder / place)
-        return pd.read_parquet(folder / place) if kind == "table" else np.load(folder / place, allow_pickle=False)
+        return pd.read_parquet(folder / place) if kind == "table" else load_file(folder / place)["values"]

@@ -50,4 +50,4 @@ def test_the_app_that_is_started_is_the_installed_one(
     app = Path(given[4])
     assert given[1] == "-P" and Path(given[2]).is_file()
     assert app.is_file() and app.parts[-2:] == ("dashboards", "app.py")
-    assert f"--server.port={port}" in given and given[-1] == str(tmp_path)
+    assert f"--server.port={port}" in given and given[-3:] == [str(tmp_path), "60.0", "50000"]

@@ -129,6 +129,7 @@ def test_the_readmes_commands_work_one_after_another(
         assert told.code == 0 and told.out.strip(), f"{line}: {told.err}"
 
 
+@pytest.mark.slow  # two minutes
 def test_the_readmes_python_works(
     smollm2: Model, study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

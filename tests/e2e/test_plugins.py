@@ -12,6 +12,7 @@ from fixtures_browser import Visit, serving
 from fixtures_cli import TEXT
 
 
+@pytest.mark.slow  # a minute
 def test_a_plugin_has_a_screen_with_slider_figure_and_table_and_a_broken_one_is_named(
     visit: Visit, plugins: Path, tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

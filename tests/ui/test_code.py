@@ -67,10 +67,10 @@ def all_run(drawn: Drawn) -> None:
                 assert ends[0] == ends[1], key
 
 
-ODD = [pytest.param(run, marks=pytest.mark.slow) for run in ("empty", "nasty", "study", "two-layers", "tiny")]
+ODD = [pytest.param(run, marks=pytest.mark.slow) for run in ("empty", "nasty", "study", "tried", "two-layers", "tiny")]
 
 
-@pytest.mark.parametrize("run", ["planted", "tested-study", "tried", *ODD])
+@pytest.mark.parametrize("run", ["planted", "tested-study", *ODD])
 def test_the_code_of_every_chart_of_a_saved_run_draws_it(drawn: Drawn, run: str) -> None:
     for name in ("overview", "massive", "sinks", "neurons", "interventions"):
         screen(name, run, layer=2, position=0, head=2, text=0, neuron=3, magnitude=30, epsilon=0.5)

@@ -138,7 +138,7 @@ def test_the_server_is_told_to_keep_to_itself() -> None:
         "--server.allowedHosts=inspector.example.org",
     ):
         assert option in given
-    assert given[-2:] == ["--", "runs"]
+    assert given[-4:] == ["--", "runs", "60.0", "50000"]
 
 
 @pytest.mark.parametrize(
