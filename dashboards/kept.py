@@ -1,7 +1,7 @@
 """Results of finished jobs, kept beside the runs: a server that is started again, and a link, still show them.
 
-A result is a run, or records of ours that hold text, numbers, tables and arrays. Tables are Parquet, arrays safetensors,
-the rest is JSON.
+A result is a run, or records of ours that hold text, numbers, tables and arrays. Tables are Parquet, arrays
+safetensors, the rest is JSON.
 """
 
 import contextlib
