@@ -121,7 +121,8 @@ def length_rows(size: Size) -> list[Row]:
 def ray_rows(size: Size) -> list[Row]:
     """Two workers beside one, with a thread each."""
     from inspector import examine, load_model
-    from inspector.scan.on_ray import OnRay, Workers, cluster
+    from inspector.cluster import Workers, cluster
+    from inspector.scan.on_ray import OnRay
     from inspector.testing import planted_model
 
     load = planted_model if size.quick else partial(load_model, device="cpu")

@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from dashboards.kept import Kept
-from inspector.errors import InputError, InspectorError
+from inspector.cli.dashboard import JOB_MINUTES, JOB_TOKENS
+from inspector.errors import InspectorError
 from inspector.progress import Progress
 
 KEPT = 24
@@ -29,8 +30,12 @@ LEFT_AFTER = 60.0
 State = Literal["waiting", "running", "done", "failed", "cancelled"]
 
 
-class Cancelled(Exception):
-    """Nobody wants this work any more."""
+class Cancelled(BaseException):
+    """Nobody wants this work any more; no handler of mistakes on the way may take it for one."""
+
+
+class TookTooLong(Cancelled):
+    """The work took longer than a job may; its message says so."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +47,8 @@ class Limits:
         tokens: of all its texts together.
     """
 
-    minutes: float = 60.0
-    tokens: int = 50_000
+    minutes: float = JOB_MINUTES
+    tokens: int = JOB_TOKENS
 
     def __str__(self) -> str:
         return f"{self.tokens:,} tokens and {self.minutes:g} minutes"
@@ -126,12 +131,12 @@ class Job:
 
         Raises:
             Cancelled: nobody wants it any more.
-            InputError: it took longer than a job may.
+            TookTooLong: it took longer than a job may.
         """
         if self.stop.is_set() or self.left():
             raise Cancelled
         if self.began and time.monotonic() - self.began > 60 * self.limits.minutes:
-            raise InputError(
+            raise TookTooLong(
                 f"This took longer than the {self.limits.minutes:g} minutes that a job may take here. Give it less to "
                 "do, or run it on the command line."
             )
@@ -242,6 +247,8 @@ class Jobs:
 def _outcome(job: Job) -> tuple[State, Any, str]:
     try:
         return "done", job.work(job), ""
+    except TookTooLong as error:
+        return "failed", None, str(error)
     except Cancelled:
         return "cancelled", None, "" if job.stop.is_set() else "It ended because nobody looked at it for a minute."
     except InspectorError as error:

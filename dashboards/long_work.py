@@ -1,7 +1,6 @@
 """What the worker does on the page of measurements: each ends in a run of the shelf, or in tables."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +9,6 @@ import pandas as pd
 
 from dashboards.jobs import Job
 from dashboards.work import model_of, model_of_run, refuse_long, stoppable
-from inspector.errors import InputError
 
 if TYPE_CHECKING:
     from inspector.models import Model
@@ -144,20 +142,6 @@ def search(job: Job, name: str, text: str) -> pd.DataFrame:
     from inspector.analyses.promoters import promoters
 
     model = model_of(job, name)
-    with ExitStack() as held:
-        held.enter_context(model.lock)
+    with model.lock:
         job.step("Looking through all neurons")
         return promoters(model, text)
-
-
-def study_of(report: Any) -> Any:
-    """A report, if it is a hallucination study.
-
-    Raises:
-        InputError: it isn't.
-    """
-    from inspector.hallucination.study import Study
-
-    if not isinstance(report, Study):
-        raise InputError("This run is no hallucination study. Choose one, or make one here: Study answers.")
-    return report

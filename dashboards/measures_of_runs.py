@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import streamlit as st
@@ -9,7 +10,7 @@ import streamlit as st
 from dashboards import long_work, state
 from dashboards.measuring import Measure, Work, new_name, refuse_live
 from dashboards.state import View
-from inspector.errors import InputError
+from inspector.cli.options import as_study
 from inspector.quantisation.schemes import EXAMPLES
 
 CONTROLS = {"As many as a p below 0.05 needs": None, "8: a first look": 8, "20": 20, "70": 70}
@@ -31,10 +32,10 @@ def _verify(view: View | None) -> Callable[[], Work]:
     def work() -> Work:
         from inspector.verification.verify import refuse
 
-        report, options = refuse_live(view).report, {"twins": CONTROLS[controls], "heads": int(heads)}
-        refuse(report, options["twins"])
-        options |= {"samples": int(samples), "seed": int(seed)}
-        return partial(long_work.verify, report=report, where=_where(view), target=place(), options=options)
+        run, twins = refuse_live(view), CONTROLS[controls]
+        refuse(run.report, twins)
+        options = {"twins": twins, "heads": int(heads), "samples": int(samples), "seed": int(seed)}
+        return partial(long_work.verify, report=run.report, where=run.place, target=place(), options=options)
 
     return work
 
@@ -46,9 +47,9 @@ def _decode(view: View | None) -> Callable[[], Work]:
     place = new_name(view, "decoded")
 
     def work() -> Work:
-        study = long_work.study_of(refuse_live(view).report)
-        drawn = {"samples": int(samples), "seed": int(seed)}
-        return partial(long_work.decode, study=study, where=_where(view), target=place(), **drawn)
+        run, drawn = refuse_live(view), {"samples": int(samples), "seed": int(seed)}
+        study = as_study(run.report, Path(run.name))
+        return partial(long_work.decode, study=study, where=run.place, target=place(), **drawn)
 
     return work
 
@@ -72,12 +73,6 @@ def _compress(view: View | None) -> Callable[[], Work]:
         return partial(long_work.compress, card=card, where=run.place, what=name, target=target, options=options)
 
     return work
-
-
-def _where(view: View | None) -> str | None:
-    if view is None:
-        raise InputError("No run was chosen. Choose one.")
-    return view.place
 
 
 MEASURES = (

@@ -7,8 +7,8 @@ import math
 import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 from inspector.errors import InputError, ModelError
@@ -244,6 +244,42 @@ def pool(
             yield made
         finally:
             made.close()
+
+
+@dataclass(frozen=True)
+class OnCluster:
+    """What brings workers of a Ray cluster to some work.
+
+    Args:
+        load: gives the model, in a worker's process: `functools.partial(inspector.load_model, "gpt2")`.
+        workers: how many, and their CPUs and GPUs.
+        address: of a cluster; one is started on this machine where None, and ended afterwards.
+    """
+
+    load: Callable[[], Model]
+    workers: Workers = field(default_factory=Workers)
+    address: str | None = None
+
+    def pool(
+        self, kind: type["ModelWorker"], given: tuple[Any, ...], model: Model, says: Callable[[str], object]
+    ) -> AbstractContextManager[Pool]:
+        """`pool` of workers of this class, which are given these things after the model; `model` is the driver's."""
+        return pool(self.address, self.workers, kind, (self.load, *given), traits_of(model), says)
+
+
+class ModelWorker:
+    """One of a cluster's workers: it loads the model once.
+
+    Args:
+        load: gives the model.
+    """
+
+    def __init__(self, load: Callable[[], Model]) -> None:
+        self.model = load()
+
+    def traits(self) -> dict[str, Any]:
+        """What must be the same in all processes."""
+        return traits_of(self.model)
 
 
 def _cause(error: BaseException) -> str:

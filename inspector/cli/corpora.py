@@ -1,37 +1,13 @@
-"""Where `examine` takes its texts from, and who scans them."""
+"""Where `examine` takes its texts from."""
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from inspector.errors import InputError
 
 if TYPE_CHECKING:
-    from inspector.hallucination.answers.engine import AnswerEngine
-    from inspector.scan.engine import Engine
-
-
-@dataclass(frozen=True)
-class Loading:
-    """A model as the options name it."""
-
-    model: str
-    dtype: str
-    device: str | None
-    revision: str | None
-    trust_remote_code: bool
-
-
-@dataclass(frozen=True)
-class Cluster:
-    """Ray workers as the options ask for them."""
-
-    address: str | None
-    workers: int
-    cpus: float
-    gpus: float
+    pass
 
 
 @dataclass(frozen=True)
@@ -83,46 +59,3 @@ def _streamed(name: str) -> Any:
     except Exception as error:  # it raises whatever its many readers do
         said = " ".join(str(error).split())[:160].rstrip(".")
         raise InputError(f"Data set '{path}' can't be opened: {said}. Look at its name and split.") from error
-
-
-def ray_engine(name: str, loading: Loading, cluster: Cluster) -> "Engine":
-    """The engine that `--engine` names.
-
-    Raises:
-        InputError: there is none of this name, or Ray isn't installed.
-    """
-    refuse_engine(name)
-    from inspector.models import load_model
-    from inspector.scan.on_ray import OnRay, Workers
-
-    load = partial(load_model, **asdict(loading))
-    return OnRay(load, Workers(cluster.workers, cluster.cpus, cluster.gpus), cluster.address)
-
-
-def answers_engine(
-    name: str, loading: Loading, cluster: Cluster, says: Callable[[str], object]
-) -> "AnswerEngine | None":
-    """The engine of a study that `--engine` names, None for this process; `says` hears of workers that died.
-
-    Raises:
-        InputError: there is none of this name, or Ray isn't installed.
-    """
-    if name == "local":
-        return None
-    refuse_engine(name)
-    from inspector.cluster import Workers
-    from inspector.hallucination.answers.engine import AnswersOnRay
-    from inspector.models import load_model
-
-    load = partial(load_model, **asdict(loading))
-    return AnswersOnRay(load, Workers(cluster.workers, cluster.cpus, cluster.gpus), cluster.address, says)
-
-
-def refuse_engine(name: str) -> None:
-    """Check that there is such an engine.
-
-    Raises:
-        InputError: there isn't.
-    """
-    if name not in ("local", "ray"):
-        raise InputError(f"--engine {name} is none. Use local or ray.")

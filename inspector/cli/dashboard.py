@@ -15,6 +15,8 @@ from inspector.printable import printable
 
 LOCAL = ("127.0.0.1", "localhost")
 UPLOAD_MB = 200
+JOB_MINUTES, JOB_TOKENS = 60.0, 50_000
+"""What one job of a visitor may take, where the operator says nothing."""
 SERVE = Path(str(inspector.__file__)).parent.parent / "dashboards" / "serve.py"
 """Beside this package: a folder `dashboards` where the command is given is somebody else's."""
 FONT = "system-ui, -apple-system, Segoe UI, Roboto, sans-serif"
@@ -52,8 +54,10 @@ def dashboard(
     allow: Annotated[
         list[str] | None, typer.Option("--allow", help="A host name that the browser may use; may be repeated.")
     ] = None,
-    job_minutes: Annotated[float, typer.Option(help="Minutes that one job of a visitor may take.", min=0.1)] = 60.0,
-    job_tokens: Annotated[int, typer.Option(help="Tokens that the texts of one job may have.", min=1)] = 50_000,
+    job_minutes: Annotated[
+        float, typer.Option(help="Minutes that one job of a visitor may take.", min=0.1)
+    ] = JOB_MINUTES,
+    job_tokens: Annotated[int, typer.Option(help="Tokens that the texts of one job may have.", min=1)] = JOB_TOKENS,
 ) -> None:
     """Serve the dashboard of a folder of runs in a browser."""
     if find_spec("streamlit") is None or not SERVE.is_file():
@@ -76,7 +80,7 @@ def dashboard(
 
 
 def command(
-    runs: Path, port: int, host: str, allow: list[str], job_minutes: float = 60.0, job_tokens: int = 50_000
+    runs: Path, port: int, host: str, allow: list[str], job_minutes: float = JOB_MINUTES, job_tokens: int = JOB_TOKENS
 ) -> list[str]:
     """What is run: Streamlit with its options on the command line; no file and no module of this folder has a say.
 
@@ -103,14 +107,5 @@ def command(
     app = SERVE.parent / "app.py"
     hosts = [f"--server.allowedHosts={name}" for name in dict.fromkeys([*LOCAL, host, *allow])]
     given = [f"--{name}={value}" for name, value in options.items()]
-    return [
-        sys.executable,
-        "-P",
-        str(SERVE),
-        "run",
-        str(app),
-        *given,
-        *hosts,
-        "--",
-        *map(str, (runs, job_minutes, job_tokens)),
-    ]
+    ours = [str(one) for one in (runs, job_minutes, job_tokens)]
+    return [sys.executable, "-P", str(SERVE), "run", str(app), *given, *hosts, "--", *ours]

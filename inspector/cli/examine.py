@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
-from inspector.cli.corpora import Cluster, Loading, ray_engine, scan_corpus
+from inspector.cli.corpora import scan_corpus
 from inspector.cli.detectors import Thresholds, chosen_thresholds
+from inspector.cli.engines import RAY, Address, Cluster, Cpus, Gpus, Loading, WorkerCount, refuse_engine
 from inspector.cli.options import Overwrite, Quiet, bars, forecast_said, print_line, say
 from inspector.errors import InputError
 from inspector.models.catalogue import BUILT_IN
@@ -63,10 +64,10 @@ def examine(
         float, typer.Option(help="Minutes between checkpoints, from which the same command goes on.", min=0)
     ] = 3.0,
     engine: Annotated[str, typer.Option(help="local, or ray: this scan's blocks over a cluster's workers.")] = "local",
-    address: Annotated[str | None, typer.Option(help="Of a Ray cluster; one on this machine where not given.")] = None,
-    workers: Annotated[int, typer.Option(help="Ray workers, which load the model once each.", min=1)] = 2,
-    cpus_per_worker: Annotated[float, typer.Option(help="CPUs of a Ray worker.", min=0)] = 1.0,
-    gpus_per_worker: Annotated[float, typer.Option(help="GPUs of a Ray worker.", min=0)] = 0.0,
+    address: Address = None,
+    workers: WorkerCount = 2,
+    cpus_per_worker: Cpus = 1.0,
+    gpus_per_worker: Gpus = 0.0,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
 ) -> None:
@@ -80,7 +81,12 @@ def examine(
     thresholds = chosen_thresholds(names, [*(preset or []), *(["scale-free"] if scale_free else [])], threshold or [])
     options = Loading(model, dtype, device, revision, trust_remote_code)
     cluster = Cluster(address, workers, cpus_per_worker, gpus_per_worker)
-    chosen = None if engine == "local" else ray_engine(engine, options, cluster)
+    refuse_engine(engine)
+    chosen = None
+    if engine == RAY:
+        from inspector.scan.on_ray import OnRay
+
+        chosen = cluster.engine(OnRay, options)
     say(quiet, f"Loading {model} …")
     from inspector.models import load_model
     from inspector.scan import Checkpoints

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from inspector.cli.corpora import Cluster, Loading, answers_engine, refuse_engine
+from inspector.cli.engines import RAY, Address, Cluster, Cpus, Gpus, Loading, WorkerCount, refuse_engine
 from inspector.cli.files import refuse_table, write_table
 from inspector.cli.options import (
     Device,
@@ -118,10 +118,10 @@ def hallucinate(
     engine: Annotated[
         str, typer.Option(help="local, or ray: a cluster's workers ask, and measure the answers.")
     ] = "local",
-    address: Annotated[str | None, typer.Option(help="Of a Ray cluster; one on this machine where not given.")] = None,
-    workers: Annotated[int, typer.Option(help="Ray workers, which load the model once each.", min=1)] = 2,
-    cpus_per_worker: Annotated[float, typer.Option(help="CPUs of a Ray worker.", min=0)] = 1.0,
-    gpus_per_worker: Annotated[float, typer.Option(help="GPUs of a Ray worker.", min=0)] = 0.0,
+    address: Address = None,
+    workers: WorkerCount = 2,
+    cpus_per_worker: Cpus = 1.0,
+    gpus_per_worker: Gpus = 0.0,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
 ) -> None:
@@ -158,9 +158,13 @@ def hallucinate(
 
     _refuse_others(loaded.card, others)
     put, sampling = Form(form.value), Sampling(samples=samples, seed=seed)
-    loading = Loading(model, loaded.card["dtype"], device, revision, trust_remote_code)
-    cluster = Cluster(address, workers, cpus_per_worker, gpus_per_worker)
-    helping = answers_engine(engine, loading, cluster, lambda said: say(quiet, f"{said}."))
+    helping = None
+    if engine == RAY:
+        from inspector.hallucination.answers.engine import AnswersOnRay
+
+        loading = Loading(model, loaded.card["dtype"], device, revision, trust_remote_code)
+        cluster = Cluster(address, workers, cpus_per_worker, gpus_per_worker)
+        helping = cluster.engine(AnswersOnRay, loading, says=lambda said: say(quiet, f"{said}."))
     say(quiet, _forecast(loaded, len(own or asked), samples if own is None else None))
     work = [loaded.card["fingerprint"], asdict(put), asdict(sampling), [[q.id, q.question] for q in asked]]
     if own is not None:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from inspector.cli.corpora import refuse_engine
+from inspector.cli.engines import RAY, Address, Cluster, Cpus, Gpus, WorkerCount, refuse_engine
 from inspector.cli.options import Device, Overwrite, Quiet, TrustRemoteCode, bars, load_again, print_line, say
 from inspector.errors import InputError
 
@@ -34,10 +34,10 @@ def verify(
     samples: Annotated[int, typer.Option(help="Sampled answers per question, besides the greedy one.", min=0)] = 0,
     seed: Annotated[int, typer.Option(help="Seed of controls, questions and samples.", min=0)] = 0,
     engine: Annotated[str, typer.Option(help="local, or ray: the trials' passes over a cluster's workers.")] = "local",
-    address: Annotated[str | None, typer.Option(help="Of a Ray cluster; one on this machine where not given.")] = None,
-    workers: Annotated[int, typer.Option(help="Ray workers, which load the model once each.", min=1)] = 2,
-    cpus_per_worker: Annotated[float, typer.Option(help="CPUs of a Ray worker.", min=0)] = 1.0,
-    gpus_per_worker: Annotated[float, typer.Option(help="GPUs of a Ray worker.", min=0)] = 0.0,
+    address: Address = None,
+    workers: WorkerCount = 2,
+    cpus_per_worker: Cpus = 1.0,
+    gpus_per_worker: Gpus = 0.0,
     device: Device = None,
     trust_remote_code: TrustRemoteCode = False,
     overwrite: Overwrite = False,
@@ -65,13 +65,12 @@ def verify(
     found = [[one.detector, one.layer, one.unit, one.position] for one in report.findings]
     work = [report.card["fingerprint"], report.settings.get("bos"), found, samples, seed]
     measuring = None
-    if engine == "ray":
-        from inspector.cluster import Workers
+    if engine == RAY:
         from inspector.verification.on_ray import PassesOnRay
 
         load = partial(load_again, report.card, model, device, trust_remote_code, True)
-        each = Workers(workers, cpus_per_worker, gpus_per_worker)
-        measuring = PassesOnRay(load, each, address, lambda said: say(quiet, f"{said}."))
+        cluster = Cluster(address, workers, cpus_per_worker, gpus_per_worker)
+        measuring = cluster.engine(PassesOnRay, load, says=lambda said: say(quiet, f"{said}."))
     with working_folder(target, work) as folder, bars(quiet) as progress:
         verified = test(
             report,

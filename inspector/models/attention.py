@@ -15,9 +15,9 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional
 
-from inspector.models.attention_kernels import Kernel, as_bias
-from inspector.models.attention_sums import AttentionSums, of_heads
-from inspector.models.attention_tiles import MASKED, AttentionInputs, ScoreTiles, score_tiles, tile_rows
+from inspector.models.attention_kernels import MASKED, Kernel, as_bias, of_heads
+from inspector.models.attention_sums import AttentionSums
+from inspector.models.attention_tiles import AttentionInputs, ScoreTiles, score_tiles, tile_rows
 from inspector.models.backend import Backend
 
 

@@ -16,6 +16,12 @@ from torch.nn import functional
 Kernel = Callable[..., tuple[Tensor, Tensor]]
 """See the module's first lines."""
 
+MASKED = -1e6
+"""Added to the score of a key that a query may not see, and the log-sum-exp over no keys.
+
+It is finite, so that p · log p stays 0.
+"""
+
 FLASH_WIDTH = 256
 """The widest head that CUDA's flash kernel takes."""
 WIDTHS, LENGTHS = 8, 16
@@ -55,8 +61,7 @@ def cuda_kernel(
     if query.dtype != torch.float32 and mask is None and query.shape[-1] <= FLASH_WIDTH:
         out, lse, *_ = torch.ops.aten._scaled_dot_product_flash_attention(query, key, value, 0.0, causal, scale=scale)
     else:
-        heads = query.shape[1]
-        key, value = (repeat(x, "b kv k d -> b (kv group) k d", group=heads // x.shape[1]) for x in (key, value))
+        key, value = (of_heads(x, query.shape[1]) for x in (key, value))
         bias = None if mask is None else _aligned_bias(mask, query)
         out, lse, *_ = torch.ops.aten._scaled_dot_product_efficient_attention(
             query, key, value, bias, True, 0.0, causal, scale=scale
@@ -82,6 +87,11 @@ def kernel_of(device: torch.device) -> Kernel | None:
     except (RuntimeError, AssertionError, NotImplementedError, AttributeError):
         return None
     return kernel
+
+
+def of_heads(x: Float[Tensor, "batch kv_head pos d"], heads: int) -> Float[Tensor, "batch head pos d"]:
+    """Key or value heads repeated for the query heads that share them (grouped-query attention)."""
+    return repeat(x, "b kv k d -> b (kv group) k d", group=heads // x.shape[1])
 
 
 def as_bias(mask: Bool[Tensor, "batch head query key"], dtype: torch.dtype) -> Float[Tensor, "batch head query key"]:

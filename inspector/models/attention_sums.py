@@ -16,17 +16,15 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import torch
-from einops import rearrange, repeat
+from einops import rearrange
 from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional
 
-from inspector.models.attention_kernels import Kernel
+from inspector.models.attention_kernels import MASKED, Kernel, of_heads
 
 HIDDEN = 3e4
 """The log-sum-exp that padding is given: its probabilities are 0, and float16 has the number."""
-NONE = -1e6
-"""The log-sum-exp over no keys; finite, so that p · log p stays 0."""
 PARTS = {torch.float32: 1, torch.float64: 1, torch.float16: 3, torch.bfloat16: 3}
 """Numbers of a dtype that add up to one with float32's precision: a high part, and what it leaves."""
 
@@ -121,13 +119,13 @@ def entropy_without_first(
     later, keys = query[:, :, 1:], key[:, :, 1:]
     if not later.shape[2]:
         none = torch.zeros_like(query[..., 0], dtype=torch.float32)
-        return none + NONE, none
+        return none + MASKED, none
     # Keys are large in dims that all of them share. Without these a 16-bit mean of keys loses less.
     middle = keys.float().mean(dim=2, keepdim=True)
     mean, lse = kernel(later, keys, (keys.float() - middle).to(key.dtype), scale, causal=True)
     mean = mean.float() + of_heads(middle, query.shape[1])
     entropy = lse.float() - scale * torch.linalg.vecdot(later.float(), mean)
-    return functional.pad(lse.float(), (1, 0), value=NONE), functional.pad(entropy.clamp(min=0), (1, 0))
+    return functional.pad(lse.float(), (1, 0), value=MASKED), functional.pad(entropy.clamp(min=0), (1, 0))
 
 
 def in_parts(x: Float[Tensor, "..."], dtype: torch.dtype) -> Float[Tensor, "... part"]:
@@ -137,8 +135,3 @@ def in_parts(x: Float[Tensor, "..."], dtype: torch.dtype) -> Float[Tensor, "... 
         parts.append(x.to(dtype))
         x = x - parts[-1].to(x.dtype)
     return torch.stack(parts, dim=-1)
-
-
-def of_heads(x: Float[Tensor, "batch kv_head pos d"], heads: int) -> Float[Tensor, "batch head pos d"]:
-    """Key or value heads repeated for the query heads that share them (grouped-query attention)."""
-    return repeat(x, "b kv k d -> b (kv group) k d", group=heads // x.shape[1])

@@ -10,11 +10,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional
 
-from inspector.models.attention_sums import of_heads
+from inspector.models.attention_kernels import MASKED, of_heads
 from inspector.models.backend import Backend
-
-MASKED = -1e6
-"""Added to the score of a key that a query may not see; finite, so that p · log p stays 0."""
 
 
 @dataclass(frozen=True)

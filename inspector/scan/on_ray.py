@@ -5,34 +5,23 @@ is added up in the order of the blocks, so that it is that of a scan in one proc
 back whole: a worker that dies loses it, and another one measures it from its start.
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
-from inspector.cluster import Work, Workers, cluster, pool, traits_of
-from inspector.models import Model
+from inspector.cluster import OnCluster, Work, Workers
 from inspector.scan.blocks import Block
 from inspector.scan.checkpoints import owned
 from inspector.scan.engine import Order
 from inspector.scan.passes import Gathered
 from inspector.scan.ray_worker import Answer, Worker
 
-__all__ = ["OnRay", "Workers", "cluster"]
+__all__ = ["OnRay", "Workers"]
 
 
 @dataclass(frozen=True)
-class OnRay:
-    """Workers of a Ray cluster; pass it to `examine` as `engine`.
-
-    Args:
-        load: gives the model, in a worker's process: `functools.partial(inspector.load_model, "gpt2")`.
-        workers: how many, and their CPUs and GPUs.
-        address: of a cluster; one is started on this machine where None, and ended afterwards.
-    """
-
-    load: Callable[[], Model]
-    workers: Workers = field(default_factory=Workers)
-    address: str | None = None
+class OnRay(OnCluster):
+    """Workers of a Ray cluster; pass it to `examine` as `engine`. See `OnCluster`."""
 
     def run(self, order: Order) -> Iterator[tuple[Block, Gathered]]:
         """Each block with its evidence, in the order of the blocks, each once.
@@ -43,8 +32,8 @@ class OnRay:
             ModelError: a worker can't load the model, has another one or other versions of libraries, or fails.
         """
         passes = order.passes
-        given = (self.load, passes.detectors, passes.sample)
-        with pool(self.address, self.workers, Worker, given, traits_of(passes.model), passes.budget.says) as workers:
+        given = (passes.detectors, passes.sample)
+        with self.pool(Worker, given, passes.model, passes.budget.says) as workers:
             yield from workers.done(order.blocks, _measuring(order))
 
 

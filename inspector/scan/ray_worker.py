@@ -2,10 +2,9 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from inspector.batches import TokenSequence, longest_first
-from inspector.cluster import traits_of
+from inspector.cluster import ModelWorker
 from inspector.detectors.base import Detector
 from inspector.models import Model
 from inspector.scan.passes import Budget, Gathered, Passes, Pile
@@ -20,8 +19,8 @@ class Answer:
     said: tuple[str, ...]
 
 
-class Worker:
-    """One of them.
+class Worker(ModelWorker):
+    """It measures blocks of a corpus.
 
     Args:
         load: gives the model.
@@ -30,12 +29,8 @@ class Worker:
     """
 
     def __init__(self, load: Callable[[], Model], detectors: Sequence[Detector], sample: int) -> None:
-        self.model = load()
+        super().__init__(load)
         self.detectors, self.sample = list(detectors), sample
-
-    def traits(self) -> dict[str, Any]:
-        """See `traits_of`."""
-        return traits_of(self.model)
 
     def measure(self, rows: Sequence[TokenSequence], tokens: int, failed: Sequence[str]) -> Answer:
         """Measure a block.

@@ -146,9 +146,8 @@ def _loaded(source: Source, loading: Mapping[str, Any]) -> Iterator[Model | str]
         return
     model: Any = None
     try:
-        model = (
-            source() if callable(source) and not hasattr(source, "parameters") else source
-        )  # torch's are called, too
+        # Torch's modules can be called, too.
+        model = source() if callable(source) and not hasattr(source, "parameters") else source
         if not isinstance(model, Model):
             model = load_model(model, **loading)
     except Exception as error:  # of code of the user's too; the other models go on

@@ -1,13 +1,12 @@
 """The passes of a verification over workers of a Ray cluster, each of which loads the model once."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
-from inspector.cluster import Work, Workers, pool, traits_of
+from inspector.cluster import ModelWorker, OnCluster, Work
 from inspector.detectors.trials import Outcome, Settings
 from inspector.interventions.values import Intervention
 from inspector.models import Model
@@ -29,19 +28,13 @@ PASSES = Work(
 
 
 @dataclass(frozen=True)
-class PassesOnRay:
-    """Workers of a Ray cluster; pass it to `verify` as `engine`.
+class PassesOnRay(OnCluster):
+    """Workers of a Ray cluster; pass it to `verify` as `engine`. See `OnCluster`, and
 
     Args:
-        load: gives the model, in a worker's process: `functools.partial(inspector.load_model, "gpt2")`.
-        workers: how many, and their CPUs and GPUs.
-        address: of a cluster; one is started on this machine where None, and ended afterwards.
         says: hears of a worker that died, in a sentence.
     """
 
-    load: Callable[[], Model]
-    workers: Workers = field(default_factory=Workers)
-    address: str | None = None
     says: Callable[[str], object] = lambda said: None
 
     def measure(
@@ -62,8 +55,7 @@ class PassesOnRay:
         """
         if not any(part.outcomes.ahead(part.planned.trials) for part in plan.parts):
             return
-        given = (self.load, report, texts, settings)
-        with pool(self.address, self.workers, Worker, given, traits_of(model), self.says) as workers:
+        with self.pool(Worker, (report, texts, settings), model, self.says) as workers:
             for part in plan.parts:
                 ahead = part.outcomes.ahead(part.planned.trials)
                 jobs: list[Job] = [(part.detector, tuple(done), tuple(sorted(metrics))) for done, metrics in ahead]
@@ -73,8 +65,8 @@ class PassesOnRay:
                     task.advance()
 
 
-class Worker:
-    """One of a cluster's: it loads the model once and makes the plan that the driver has.
+class Worker(ModelWorker):
+    """It makes the plan that the driver has.
 
     Args:
         load: gives the model.
@@ -86,11 +78,8 @@ class Worker:
     def __init__(
         self, load: Callable[[], Model], report: Report, texts: Sequence[Text] | None, settings: Settings
     ) -> None:
-        self.model, self.report, self.texts, self.settings = load(), report, texts, settings
-
-    def traits(self) -> dict[str, Any]:
-        """What must be the same in all processes."""
-        return traits_of(self.model)
+        super().__init__(load)
+        self.report, self.texts, self.settings = report, texts, settings
 
     def outcome(self, detector: str, interventions: Sequence[Intervention], metrics: Sequence[str]) -> Outcome:
         """One pass."""

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol, runtime_checkable
 
 from inspector.batches import longest_first, next_rows
-from inspector.cluster import Pool, Work, Workers, pool, traits_of
+from inspector.cluster import ModelWorker, OnCluster, Pool, Work
 from inspector.hallucination.answers.ask import Asked, Asker, Sampling
 from inspector.hallucination.answers.measure import BATCH_TOKENS, Fed, Measured, Meter
 from inspector.hallucination.questions.prompts import Form
@@ -41,19 +41,13 @@ class AnswerEngine(Protocol):
 
 
 @dataclass(frozen=True)
-class AnswersOnRay:
-    """Workers of a Ray cluster; pass it to `study_hallucination` as `engine`.
+class AnswersOnRay(OnCluster):
+    """Workers of a Ray cluster; pass it to `study_hallucination` as `engine`. See `OnCluster`, and
 
     Args:
-        load: gives the model, in a worker's process: `functools.partial(inspector.load_model, "gpt2")`.
-        workers: how many, and their CPUs and GPUs.
-        address: of a cluster; one is started on this machine where None, and ended afterwards.
         says: hears of a worker that died, in a sentence.
     """
 
-    load: Callable[[], Model]
-    workers: Workers = field(default_factory=Workers)
-    address: str | None = None
     says: Callable[[str], object] = lambda said: None
 
     @contextmanager
@@ -64,8 +58,7 @@ class AnswersOnRay:
             InputError: Ray isn't installed, or the cluster can't be reached or is too small.
             ModelError: a worker can't load the model, or has another one or other versions of libraries.
         """
-        given = (self.load, form, sampling)
-        with pool(self.address, self.workers, Worker, given, traits_of(model), self.says) as workers:
+        with self.pool(Worker, (form, sampling), model, self.says) as workers:
             yield _OnRay(workers)
 
 
@@ -116,8 +109,8 @@ def parts_of(fed: Fed) -> Iterator[Fed]:
         start = stop
 
 
-class Worker:
-    """One of a cluster's: it loads the model once, asks and measures.
+class Worker(ModelWorker):
+    """It asks and measures.
 
     Args:
         load: gives the model.
@@ -126,11 +119,8 @@ class Worker:
     """
 
     def __init__(self, load: Callable[[], Model], form: Form, sampling: Sampling) -> None:
-        self.model, self.form, self.sampling = load(), form, sampling
-
-    def traits(self) -> dict[str, Any]:
-        """What must be the same in all processes."""
-        return traits_of(self.model)
+        super().__init__(load)
+        self.form, self.sampling = form, sampling
 
     def ask(self, questions: Sequence[Question]) -> list[Asked]:
         """Answers to a batch of questions."""
