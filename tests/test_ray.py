@@ -12,12 +12,13 @@ import pytest
 from test_going_on import assert_same
 
 from inspector import Report, examine
+from inspector import cluster as clusters
 from inspector.batches import Batch
 from inspector.detectors.massive.detector import Massive
 from inspector.errors import InputError, ModelError
 from inspector.models import Model
 from inspector.progress import Progress
-from inspector.scan import Checkpoints, blocks, on_ray
+from inspector.scan import Checkpoints, blocks
 from inspector.scan.on_ray import OnRay, Workers
 from inspector.sites import Site
 from inspector.testing import PlantedSpike, planted_model, random_texts
@@ -65,7 +66,7 @@ def cluster() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(blocks, "TOKENS", 400)
         patch.setenv("PYTHONPATH", os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]))
-        with on_ray.cluster(None, Workers(2)):
+        with clusters.cluster(None, Workers(2)):
             yield
 
 
@@ -104,8 +105,8 @@ def test_a_worker_that_always_raises_ends_the_scan_in_one_line(model: Model) -> 
 def test_other_weights_or_libraries_are_refused(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ModelError, match="A worker has weights"):
         examine(model, TEXTS, ["massive"], engine=OnRay(partial(planted_model, seed=1)), **HOW)
-    mine = on_ray.traits_of(model)
-    monkeypatch.setattr(on_ray, "traits_of", lambda model: {**mine, "numpy": "0.1"})
+    mine = clusters.traits_of(model)
+    monkeypatch.setattr(clusters, "traits_of", lambda model: {**mine, "numpy": "0.1"})
     with pytest.raises(ModelError, match=r"A worker has numpy [\d.]+, and here it is 0\.1\. Install the same"):
         examine(model, TEXTS, ["massive"], engine=OnRay(LOAD), **HOW)
 
