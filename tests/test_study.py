@@ -467,6 +467,7 @@ def answered(questions: list[Question], tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_the_pipeline_reports_every_step_it_said_it_would(
     tiny: Model, questions: list[Question], answered: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -617,6 +618,7 @@ def test_a_guard_answers_below_its_threshold_and_does_what_it_should_above(smoll
     assert guard(smollm2, study, policy="least", samples=3).answer(question) == best  # the same draws
 
 
+@pytest.mark.slow
 def test_asking_again_scales_the_candidates_and_measures_risk_on_the_untouched_model(
     smollm2: Model, study: Study
 ) -> None:
