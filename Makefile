@@ -14,7 +14,7 @@ ROUNDS ?= 5
 setup: $(VENV)/.done
 
 # torch comes first: some indexes serve its CPU build, and nothing later must replace it. The rest is checked against the
-# lock's hashes. Nothing is compiled before it is used: that took as long as installing. The model's package is installed
+# lock's hashes. Nothing is compiled before it is used. The model's package is installed
 # without its dependencies: they are for another program, and one of them compiles for minutes.
 $(VENV)/.done: requirements.lock requirements-torch.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
