@@ -11,7 +11,7 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 import inspector
-from docs import notebooks
+from docs import notebooks, raised
 from inspector.cli import main as cli
 from inspector.detectors.base import load_judges
 from inspector.detectors.shown import Term
@@ -36,7 +36,7 @@ def pages() -> dict[str, str]:
     """Pages by name, as Markdown."""
     made = {name: _moved((ROOT / file).read_text(encoding="utf-8")) for name, file in COPIED.items()}
     made |= {"commands.md": commands(), "formulas.md": formulas(), "api.md": api(), "plugin.md": plugin()}
-    return made | {f"notebooks/{name}.md": notebook(name) for name in notebooks.names()}
+    return made | raised.pages() | {f"notebooks/{name}.md": notebook(name) for name in notebooks.names()}
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:

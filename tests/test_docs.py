@@ -18,9 +18,10 @@ from fixtures_cli import Command
 from fixtures_tiny import loaded
 
 import inspector
-from docs import notebooks, numbers
-from inspector import Study, examine, models, texts, verify
+from docs import notebooks, numbers, raised
+from inspector import Study, examine, models, open_run, texts, verify
 from inspector.cli import main as cli
+from inspector.errors import RunError
 from inspector.hallucination.questions.sets import load
 from inspector.models import Model, catalogue
 from inspector.testing import PlantedSpike, planted_model, random_texts
@@ -162,8 +163,17 @@ def run_readme(model: Model, folder: Path, monkeypatch: pytest.MonkeyPatch) -> N
 def test_the_readme_is_short_and_every_page_is_in_the_navigation() -> None:
     assert len(README.splitlines()) <= 120
     listed = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
-    for name in (*PAGES, *(f"notebooks/{path.stem}" for path in (ROOT / "notebooks").glob("*.py"))):
+    made = [name.removesuffix(".md") for name in raised.pages()]
+    for name in (*PAGES, *made, *(f"notebooks/{path.stem}" for path in (ROOT / "notebooks").glob("*.py"))):
         assert re.search(rf"[\s\[]{name}\.md", listed), name
+
+
+def test_an_errors_page_has_every_message_of_its_kind(tmp_path: Path) -> None:
+    with pytest.raises(RunError) as told:
+        open_run(tmp_path / "nothing")
+    says = raised.pages()["errors/RunError.md"].replace("\\_", "_")
+    assert re.sub("'[^']*'", "'…'", str(told.value)) in says
+    assert {one.kind for one in raised.raised()} == set(raised.KINDS)
 
 
 @pytest.mark.slow
