@@ -329,7 +329,7 @@ def _continued(model: "Model", ids: tuple[int, ...], interventions: Sequence[Int
     with intervene(model, interventions):
         shares = model.logits(input_ids)[0, -1].float().softmax(dim=-1)
         greedy = partial(torch.argmax, dim=-1)
-        (chosen,) = Decoder(model).generate(input_ids, 1, lambda logits, rows, step: greedy(logits), ends, LONGEST)
+        (chosen,) = Decoder(model).generate([ids], 1, lambda logits, rows, step: greedy(logits), ends, LONGEST)
     top = shares.topk(5)
     names = token_texts(model.tokenizer, top.indices.tolist())
     return pd.DataFrame({"token": names, "probability": top.values.tolist()}), model.tokenizer.decode(list(chosen))

@@ -8,10 +8,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import fixtures_types  # noqa: F401  # before the package
 import pytest
 import torch
 from fixtures_tiny import loaded
 
+from inspector.detectors.sinks import detector as sinks
 from inspector.hallucination.probe import k_curve
 from inspector.models import Model, embedded, load_model
 from inspector.testing import PlantedSink, PlantedSpike, planted_model
@@ -24,6 +26,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     torch.set_num_threads(1)  # a worker a core; more threads would wait for each other
 
 k_curve.DRAWS = 3  # of 20: they are most of a small study's time; test_selection tries all
+sinks.CONTROL_TEXTS = 4  # of 16: they are most of a small scan's time; test_real_model reads all
 
 TOGETHER = {
     "the real model": (

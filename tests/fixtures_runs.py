@@ -65,6 +65,7 @@ def shelf(
     study, tiny (with a model), damaged, invalid.
     """
     folder = tmp_path_factory.mktemp("shelf")
+    _look_for_components_once()
     verified.save(folder / "planted")
     tried(scanned, folder / "tried")
     examine(unplanted, TEXTS[:8], ["massive", "sinks"]).save(folder / "empty")
@@ -90,6 +91,16 @@ def shelf(
     yield folder
     if "streamlit" in sys.modules:  # it keeps what it opened of these, from test to test
         sys.modules["streamlit"].cache_resource.clear()
+
+
+def _look_for_components_once() -> None:
+    """Streamlit's AppTest reads what every installed package says of itself, each time that it draws a page."""
+    try:
+        from streamlit.components.v2 import manifest_scanner
+    except ImportError:
+        return
+    found = manifest_scanner.scan_component_manifests()
+    manifest_scanner.scan_component_manifests = lambda *_, **__: found  # type: ignore[assignment]
 
 
 def _nasty(report: Report) -> Report:

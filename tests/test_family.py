@@ -95,7 +95,9 @@ def by_hand(study: Study, model: Model, member: Member) -> list[list[tuple[str, 
 
 
 @pytest.mark.filterwarnings("ignore:Mean of empty slice")
-@pytest.mark.parametrize("name", ["softmax", "sparsemax", OWN.name, "top-p 0.9"])
+@pytest.mark.parametrize(
+    "name", [*(pytest.param(name, marks=pytest.mark.slow) for name in ("softmax", "top-p 0.9")), "sparsemax", OWN.name]
+)
 def test_a_member_s_numbers_are_those_of_answers_asked_one_by_one(
     name: str, compared: Study, study: Study, tiny: Model
 ) -> None:

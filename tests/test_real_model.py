@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from inspector import Report, examine
+from inspector.detectors.sinks import detector
 from inspector.models import Model
 from inspector.texts import built_in
 
@@ -19,7 +20,9 @@ def prompt(smollm2: Model) -> Report:
 
 @pytest.fixture(scope="module")
 def prose(smollm2: Model) -> Report:
-    return examine(smollm2, list(built_in()[:110:5]), window=256)
+    with pytest.MonkeyPatch.context() as as_users_have_it:
+        as_users_have_it.setattr(detector, "CONTROL_TEXTS", 16)
+        return examine(smollm2, list(built_in()[:110:10]), window=256)
 
 
 def test_the_tokens_as_fed_have_no_bos(prompt: Report) -> None:

@@ -660,7 +660,10 @@ def test_a_score_that_knows_leaves_room_below_1() -> None:
     assert 0.8 < low < 0.95 and high == 1.0
 
 
-@pytest.mark.parametrize(("each", "area"), [(8, 0.75), (10, 0.9), (10, 0.99), (64, 0.99)])
+@pytest.mark.parametrize(
+    ("each", "area"),
+    [(8, 0.75), (10, 0.99), *(pytest.param(*one, marks=pytest.mark.slow) for one in ((10, 0.9), (64, 0.99)))],
+)
 def test_few_of_a_kind_and_areas_near_1_are_covered_too(each: int, area: float) -> None:
     from scipy.special import ndtri
 

@@ -41,7 +41,7 @@ def said(report: Report) -> str:
     return "\n".join(sentence.text for sentence in part.ask("sentences"))
 
 
-@pytest.mark.parametrize("position", [5, 20])
+@pytest.mark.parametrize("position", [5, pytest.param(20, marks=pytest.mark.slow)])
 def test_a_sink_at_a_fixed_later_key_has_its_position_and_is_tested(sinking: Model, position: int) -> None:
     texts = texts_at(*[position] * 32)
     report = examine(sinking, texts, ["sinks"])

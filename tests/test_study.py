@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from documented import undocumented
 from fixtures_cli import TEXT, Command
-from fixtures_study import SAMPLING, TEXTS
+from fixtures_study import QUESTIONS, SAMPLING, TEXTS
 from fixtures_tiny import EVERY, loaded, with_words
 from scipy.special import logit
 from test_imports import HEAVY, loaded_after
@@ -219,7 +219,7 @@ def test_a_study_of_a_model_that_can_not_be_read_says_so(
 
 def test_a_study_is_told_in_sentences_that_call_candidates_candidates(study: Study) -> None:
     text = " ".join(paragraphs(study))
-    assert "170 questions" in text and "By the paper's rule" in text
+    assert f"{QUESTIONS} questions" in text and "By the paper's rule" in text
     assert "candidate" in text and "AUROC" in text
 
 

@@ -57,6 +57,7 @@ def test_from_a_cell_to_its_writers_to_taking_it_away(visit: Visit) -> None:
         expect(me.page.get_by_role("spinbutton").nth(number)).to_have_value(value)
 
 
+@pytest.mark.slow  # tests/ui has the job and how it is shown
 def test_a_change_is_shown_beside_its_twin_on_the_runs_own_model(visit: Visit, tiny_folder: Path) -> None:
     me = visit(f"/interventions?run=tiny&model={tiny_folder}&kind=resid_post&layer=1&unit=3&at=0&op=zero")
     assert me.page.get_by_label("Folder or file of the run's model").input_value() == str(tiny_folder)
@@ -173,6 +174,7 @@ def test_every_screen_can_be_read_and_fits(visit: Visit, dark: bool, width: int)
     assert me.strangers == []
 
 
+@pytest.mark.slow
 def test_a_table_comes_as_a_file_with_every_row(visit: Visit, shelf: Path) -> None:
     import io
 

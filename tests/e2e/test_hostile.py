@@ -137,6 +137,7 @@ def test_no_page_may_frame_the_dashboard(chromium: Any, served: Served, tmp_path
     tab.close()
 
 
+@pytest.mark.slow
 def test_a_run_that_does_not_validate_is_named_in_its_row_and_breaks_no_other_page(visit: Visit) -> None:
     me = visit("/runs?run=planted")
     row = me.page.get_by_test_id("stMain").get_by_text(re.compile("evidence 'sinks'|array .* of 'sinks'")).first

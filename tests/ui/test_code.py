@@ -67,10 +67,13 @@ def all_run(drawn: Drawn) -> None:
                 assert ends[0] == ends[1], key
 
 
-ODD = [pytest.param(run, marks=pytest.mark.slow) for run in ("empty", "nasty", "study", "tried", "two-layers", "tiny")]
+ODD = [
+    pytest.param(run, marks=pytest.mark.slow)
+    for run in ("empty", "nasty", "study", "tested-study", "tried", "two-layers", "tiny")
+]
 
 
-@pytest.mark.parametrize("run", ["planted", "tested-study", *ODD])
+@pytest.mark.parametrize("run", ["planted", *ODD])
 def test_the_code_of_every_chart_of_a_saved_run_draws_it(drawn: Drawn, run: str) -> None:
     for name in ("overview", "massive", "sinks", "neurons", "interventions"):
         screen(name, run, layer=2, position=0, head=2, text=0, neuron=3, magnitude=30, epsilon=0.5)
@@ -83,7 +86,14 @@ def test_the_code_of_every_chart_of_a_saved_run_draws_it(drawn: Drawn, run: str)
 
 
 @pytest.mark.parametrize(
-    ("run", "pin"), [("planted", "empty"), ("planted", "two-layers"), ("study", "tested-study"), ("nasty", "planted")]
+    ("run", "pin"),
+    [
+        ("planted", "two-layers"),
+        *(
+            pytest.param(run, pin, marks=pytest.mark.slow)
+            for run, pin in (("planted", "empty"), ("study", "tested-study"), ("nasty", "planted"))
+        ),
+    ],
 )
 def test_the_code_of_two_compared_runs_draws_them(drawn: Drawn, run: str, pin: str) -> None:
     screen("compare", run, pin=pin, epsilon=0.5)

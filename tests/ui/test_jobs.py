@@ -2,6 +2,7 @@
 
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from dashboards import work
 from dashboards.jobs import KEPT, QUEUED, Job, Jobs
 from inspector.errors import InputError, InspectorError
 from inspector.interventions.change import Change, said_of, sizes_of
-from inspector.models import Model
+from inspector.models import Model, load_model
 from inspector.testing.planted import random_texts
 
 
@@ -147,3 +148,14 @@ def test_a_controls_size_is_said_beside_the_changes_own() -> None:
 def test_an_unloadable_model_is_refused_in_a_sentence() -> None:
     failed = ended(Jobs().submit("scan", lambda job: work.model_of(job, "no/such-model")))
     assert failed.state == "failed" and "no/such-model" in failed.error
+
+
+def test_a_change_and_its_control_are_measured_beside_the_unmodified_model(tiny_folder: Path) -> None:
+    card, change = load_model(tiny_folder, device="cpu").card, Change("resid_post", 1, 3, 0, "zero")
+    compare = lambda job: work.compare(job, card, str(tiny_folder), "w5 w6 w7", change, 0, None)  # noqa: E731
+    job = ended(Jobs().submit("change", compare))
+    assert job.state == "done", job.error
+    baseline, changed, control = job.result.ways
+    assert baseline.kl == pytest.approx(0, abs=1e-6) and changed.kl > 0 and control.kl > 0
+    assert changed.name == "dim 3 of layer 1 zeroed at token 0" and control.name != changed.name
+    assert len({baseline.loss, changed.loss, control.loss}) == 3

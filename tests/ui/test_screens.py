@@ -13,7 +13,7 @@ from typing import Any, get_args
 import pandas as pd
 import pytest
 from conftest import SPIKES
-from fixtures_runs import DAMAGED, NASTY
+from fixtures_runs import DAMAGED, INVALID, NASTY
 
 from inspector.records import VerdictWord
 
@@ -68,6 +68,11 @@ def test_every_screen_lives_with_every_run(draw: Open, screen: str, name: str) -
     assert "This page failed" not in said(at)
     if name == DAMAGED and screen != "runs":
         assert "findings.parquet is damaged" in said(at)
+
+
+def test_a_run_that_does_not_validate_breaks_no_other_page(draw: Open) -> None:
+    assert re.search("evidence 'sinks'|of 'sinks'", said(draw("sinks", INVALID)))
+    assert "failed" not in said(draw("compare"))
 
 
 def test_the_overview_counts_what_was_planted(draw: Open) -> None:
