@@ -103,8 +103,12 @@ def _pattern(view: View, layer: int, number: int) -> None:
     if job is None or job.state in ("failed", "cancelled"):
         label = f"Measure this pattern on text {text} ({len(mine):,} tokens; loads the model)"
         at_once = job is None and not view.saved and len(mine) <= AT_ONCE
-        if at_once or st.button(label, help="Runs keep no patterns: they would be gigabytes."):
-            state.submit("pattern", f"Measuring head {number} of layer {layer}", measure, wanted)
+        asked = ("pattern", f"Measuring head {number} of layer {layer}", measure, wanted)
+        if at_once:
+            state.submit(*asked)
+        else:
+            no_patterns = "Runs keep no patterns: they would be gigabytes."
+            st.button(label, help=no_patterns, on_click=progress.start, args=("pattern", state.submit, *asked))
     job = progress.outcome("pattern", wanted)
     if job is not None:
         _draw(view, job.result, text, layer, number)
