@@ -166,8 +166,9 @@ def tokens(texts: Sequence[object], values: Sequence[float] | None = None, detec
 
 
 def quote(text: str) -> None:
-    """What a model said, as it is."""
-    st.html(f"<div class=answer>{html.escape(text.strip()) or '(nothing)'}</div>")
+    """What a model said, as it is; an answer that was cut inside a character ends before it."""
+    said = text.rstrip("\ufffd").strip()
+    st.html(f"<div class=answer>{html.escape(said) or '(nothing)'}</div>")
 
 
 def plain_table(table: pd.DataFrame) -> None:

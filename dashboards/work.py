@@ -319,9 +319,9 @@ def _continued(model: "Model", ids: tuple[int, ...], interventions: Sequence[Int
     """The five likeliest next tokens with their probabilities, and the greedy continuation."""
     import torch
 
-    from inspector.batches import token_texts
     from inspector.interventions.apply import intervene
     from inspector.models import Decoder
+    from inspector.token_text import text_of, token_texts
 
     input_ids = torch.tensor([ids], device=model.device)
     ends = torch.zeros(model.shape.vocab, dtype=torch.bool, device=model.device)
@@ -332,4 +332,4 @@ def _continued(model: "Model", ids: tuple[int, ...], interventions: Sequence[Int
         (chosen,) = Decoder(model).generate(input_ids, 1, lambda logits, rows, step: greedy(logits), ends, LONGEST)
     top = shares.topk(5)
     names = token_texts(model.tokenizer, top.indices.tolist())
-    return pd.DataFrame({"token": names, "probability": top.values.tolist()}), model.tokenizer.decode(list(chosen))
+    return pd.DataFrame({"token": names, "probability": top.values.tolist()}), text_of(model.tokenizer, list(chosen))
