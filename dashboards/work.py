@@ -169,6 +169,32 @@ def pattern(
         return attention_pattern(model, ids, layer, head)
 
 
+GRID_SIDE = 32
+"""Queries and keys of a small pattern: as many as its few pixels can show."""
+
+
+def patterns(
+    job: Job, card: Mapping[str, Any], where: str | None, ids: Sequence[int], heads: Sequence[tuple[int, int]]
+) -> np.ndarray:
+    """Many heads' attention on one text of a run, small, `[head, query, key]`."""
+    from inspector.analyses.attention_pattern import attention_patterns
+
+    model = model_of_run(job, card, where)
+    with model.lock, stoppable(job, model):
+        job.step(f"Measuring {len(heads)} heads")
+        return attention_patterns(model, ids, heads, side=GRID_SIDE)
+
+
+def token_dims(job: Job, card: Mapping[str, Any], where: str | None, ids: Sequence[int], position: int) -> pd.DataFrame:
+    """The largest dims of one token of a run's text, after each layer."""
+    from inspector.analyses.token_dims import token_dims as measure
+
+    model = model_of_run(job, card, where)
+    with model.lock, stoppable(job, model):
+        job.step(f"Measuring token {position}")
+        return measure(model, ids, position)
+
+
 @dataclass(frozen=True)
 class Query:
     """A question; an answer to it if one is given, a factor on the candidates for a second one, a guard's policy."""
