@@ -85,7 +85,7 @@ def _grid(view: View, patterns: np.ndarray, text: int, heads: Sequence[Head], wh
     log = st.toggle("Logarithmic colours", key="log many")
     tokens = view.frame("tokens")
     shown = tokens[tokens["text"] == text].sort_values("position")["token"].tolist()
-    names = [f"L{layer} head {number}" for layer, number in heads]
+    names = [f"{layer}.{number}" for layer, number in heads]
     title = f"{what} on text {text}"
     code = notebook.code(
         view,
@@ -96,7 +96,7 @@ def _grid(view: View, patterns: np.ndarray, text: int, heads: Sequence[Head], wh
         f'fed = report.frame("tokens").query("text == {text}").sort_values("position")',
         f"heads = {list(heads)!r}",
         f'patterns = measure(model, fed["id"].tolist(), heads, side={work.GRID_SIDE})',
-        'names = [f"L{layer} head {head}" for layer, head in heads]',
+        'names = [f"{layer}.{head}" for layer, head in heads]',
         f'draw(patterns, names, fed["token"].tolist(), {title!r}, log={log!r})',
     )
     charts.chart(
@@ -105,7 +105,7 @@ def _grid(view: View, patterns: np.ndarray, text: int, heads: Sequence[Head], wh
         _table(patterns, heads, len(shown)),
         code,
         "Each panel is a head, each of its rows a query that shares its attention among the keys before it. A dark "
-        "first column is a sink. Click a head's name to open it.",
+        "first column is a sink. Above it stands layer.head: click it to open that head.",
         TERMS,
         pick={"layer": [layer for layer, _ in heads], "head": [number for _, number in heads]},
     )

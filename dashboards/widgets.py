@@ -41,8 +41,9 @@ def link(page: str, label: str, **choices: Any) -> None:
 
 
 def head(title: str, lede: str) -> None:
-    """A page's heading, and what it is for."""
-    st.html(f"<h1>{html.escape(title)}</h1><p class=lede>{html.escape(lede)}</p>")
+    """A page's heading, and what it is for; and the landmark that makes Streamlit's sidebar the page's navigation."""
+    landmark = "<nav aria-label=Screens aria-owns=stSidebar></nav>"
+    st.html(f"{landmark}<h1>{html.escape(title)}</h1><p class=lede>{html.escape(lede)}</p>")
 
 
 def banner(view: View) -> None:

@@ -11,9 +11,9 @@ from inspector.figures.style import finish, position_axis, token_label
 
 SIDE = 400
 """Longer patterns are max-pooled: 512² float32 numbers are more than a megabyte once they are sent as text."""
-PANELS = 6
+PANELS = 5
 """Panels in a row of a grid, at most."""
-NAME = 0.2
+NAME = 0.24
 """Room for a panel's name above it, as a share of its side."""
 LOG_BAR = {"tickvals": [-4, -3, -2, -1, 0], "ticktext": ["≤ 0.01%", "0.1%", "1%", "10%", "100%"]}
 
@@ -97,7 +97,7 @@ def pattern_grid(
         shown[later] = np.nan
         z[y : y + side, x : x + side] = shown
         said[y : y + side, x : x + side] = np.where(hover == "", "", f"{html.escape(name)}: " + hover)
-    colours = {"title": "attention", **(LOG_BAR if log else {"tickformat": ".0%"})}
+    colours = {"title": "attention", "thickness": 12, **(LOG_BAR if log else {"tickformat": ".0%"})}
     share = "10^%{z:.2f}" if log else "%{z:.1%}"
     figure = go.Figure(
         go.Heatmap(
@@ -126,11 +126,10 @@ def pattern_grid(
     last = str((side - 1) * factor)
     more = f", max over {factor}×{factor}" if factor > 1 else ""
     for update, places, what in ((figure.update_xaxes, left, "key"), (figure.update_yaxes, top, "query")):
-        ends = [float(end) for place in places for end in (place, place + side - 1)]
-        ticks = {"tickvals": ends, "ticktext": ["0", last] * len(places), "tickangle": 0}
+        ticks = {"tickvals": [float(at + side - 1) for at in places], "ticktext": [last] * len(places), "tickangle": 0}
         update(title=f"{what}{more}", showgrid=False, zeroline=False, **ticks)
     figure.update_xaxes(range=[-1, z.shape[1]])
-    figure.update_yaxes(range=[z.shape[0], -side * NAME - 1])
+    figure.update_yaxes(range=[z.shape[0], -side * (NAME + 0.2)])
     finish(figure, title)
     return figure.update_layout(height=120 + 170 * down)
 

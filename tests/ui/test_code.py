@@ -161,7 +161,7 @@ def test_the_code_of_many_heads_draws_their_grid(drawn: Drawn, tiny_folder: Path
     figure, code = drawn["patterns"]
     again = ran(code)
     assert again.data[0].z == pytest.approx(figure.data[0].z, nan_ok=True, abs=1e-5)
-    assert list(again.data[1].text) == [f"L{layer} head {head}" for layer, head in _heads_of(code)]
+    assert list(again.data[1].text) == [f"{layer}.{head}" for layer, head in _heads_of(code)]
 
 
 def _heads_of(code: str) -> list[tuple[int, int]]:
