@@ -32,7 +32,7 @@ CONTRAST = """() => {
       const r = e.getBoundingClientRect(); return x > r.x && x < r.right && y > r.y && y < r.bottom; });
     for (const e of svg.closest('.js-plotly-plot').querySelectorAll('.main-svg path, .main-svg rect')) {
       if (!(text.compareDocumentPosition(e) & 2) || e.closest('defs, clipPath, .draglayer')) continue;
-      if (!within && e.closest('.plot')) continue;  // clipped
+      if (!within && e.closest('.cartesianlayer')) continue;  // clipped
       const c = rgba(getComputedStyle(e).fill), s = getComputedStyle(e);
       c[3] *= s.fillOpacity * shown(e, svg);
       const at = e.getScreenCTM() && new DOMPoint(x, y).matrixTransform(e.getScreenCTM().inverse());
@@ -53,6 +53,10 @@ CONTRAST = """() => {
     if (ratio < 4.5) bad.push(`${e.textContent.trim().slice(0, 40)}: ${ratio.toFixed(2)}`);
   }
   return bad; }"""
+
+DRAWN = (
+    """() => [...document.querySelectorAll('[data-testid=stPlotlyChart]')].every(e => e.querySelector('.main-svg'))"""
+)
 
 
 def expect(locator: Any) -> Any:
@@ -186,8 +190,10 @@ def test_every_screen_can_be_read_and_fits(visit: Visit, dark: bool, width: int)
     for screen in SCREENS:
         name = "study" if screen == "neurons" else "planted"
         me.open(f"/{screen}?run={name}&pin=empty&layer=2&position=0&head=2")
+        me.page.wait_for_function(DRAWN)
         me.page.wait_for_timeout(500)
         assert me.page.evaluate(CONTRAST) == [], f"{screen}: words that are too faint"
+        assert me.page.get_by_role("main").count() == me.page.get_by_role("navigation", name="Screens").count() == 1
         wide = me.page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth")
         assert wide <= width, f"{screen} is {wide} pixels wide"
         assert "failed" not in me.text()

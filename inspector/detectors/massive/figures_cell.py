@@ -138,7 +138,7 @@ def writing(writers: pd.DataFrame, dim: int, layer: int) -> go.Figure:
             marker_color=[NEUTRAL, NEUTRAL, ORANGE, *[ORANGE] * len(neurons)],
             marker_opacity=[1, 1, 1, *[0.55] * len(neurons)],
             text=[rounded(value) for value in values],
-            textposition="auto",
+            textposition=["auto"] * 3 + ["outside"] * len(neurons),  # a pale bar holds no words
             insidetextfont_color=INK,
             hovertemplate="%{y}: %{x:,.6~r}<extra></extra>",
         )
