@@ -124,7 +124,7 @@ def _show_neuron(result: Any) -> None:
     where = f"({result.layer}, {result.number})"
     code = f"import inspector\n\nmodel = inspector.load_model()\nfound = inspector.describe_neurons(model, [{where}])\n"
     means = (
-        "Left: the tokens of built-in texts on which it activates most. Right: what its output promotes and suppresses."
+        "Above: tokens of built-in texts on which it activates most. Below: what its output promotes and suppresses."
     )
     charts.chart("neuron", figure, tokens, code, means, ("residual stream",))
     facts = states.T.reset_index().set_axis(["", "value"], axis=1)
