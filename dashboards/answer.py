@@ -75,9 +75,9 @@ def _tokens(view: View, number: int, row: pd.Series) -> None:
     """Each token's risk, which needs the model: runs keep no tokens of answers."""
     of = (view.key, view.place, number)
     widgets.model_place(view)
-    if st.button("Measure its tokens (loads the model)"):
-        explain = partial(work.explained, study=view.report, where=view.place, row=row.to_dict())
-        state.submit("answer", "Measuring the answer", explain, of)
+    explain = partial(work.explained, study=view.report, where=view.place, row=row.to_dict())
+    submit = ("answer", state.submit, "answer", "Measuring the answer", explain, of)
+    st.button("Measure its tokens (loads the model)", on_click=progress.start, args=submit)
     job = progress.outcome("answer", of)
     if job is not None:
         asking.tokens(view, job.result, "answer")

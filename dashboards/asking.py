@@ -79,16 +79,19 @@ def ask(view: View) -> None:
         label = f"α, for the {len(chosen)} candidate neuron{'s' * (len(chosen) != 1)} (1 changes nothing)"
         if chosen:
             st.slider(label, 0.0, 3.0, step=0.1, key="alpha")
-        policy = st.selectbox("If the guard finds it too risky", list(POLICIES), key="policy")
-        asked = st.form_submit_button("Ask (loads the model)", type="primary")
-    if asked:
-        with widgets.told():
-            factor = float(st.session_state.alpha) if chosen else None
-            submit(view, query_of(st.session_state.question, factor, view, POLICIES[policy]))
-            state.choose(question=st.session_state.question, alpha=None if factor is None else f"{factor:.1f}")
+        st.selectbox("If the guard finds it too risky", list(POLICIES), key="policy")
+        asked = ("ask", _submit, view, bool(chosen))
+        st.form_submit_button("Ask (loads the model)", type="primary", on_click=progress.start, args=asked)
     job = progress.outcome("ask", belongs_to(view))
     if job is not None:
         answered(view, job.result)
+
+
+def _submit(view: View, scaled: bool) -> None:
+    typed: Any = st.session_state
+    factor = float(typed.alpha) if scaled else None
+    submit(view, query_of(typed.question, factor, view, POLICIES[typed.policy]))
+    state.choose(question=typed.question, alpha=None if factor is None else f"{factor:.1f}")
 
 
 def _alpha() -> float:

@@ -3,7 +3,7 @@
 import pandas as pd
 import streamlit as st
 
-from dashboards import charts, remarks, state, widgets
+from dashboards import charts, measured_cell, remarks, state, widgets
 from dashboards.state import View
 from inspector.detectors.massive.figures import carried_by, dim_over_layers, size_spread, top_dims, writing
 from inspector.figures.drawing import Drawing
@@ -12,15 +12,29 @@ from inspector.figures.drawing import Drawing
 def cell(view: View, text: int, layer: int, position: int) -> None:
     """What is known of one token after one layer."""
     kept = view.frame("massive.kept")
-    here = kept[(kept["text"] == text) & (kept["layer"] == layer) & (kept["position"] == position)]
-    if not len(here):
-        widgets.note(
-            "This cell's dims were not kept: of each text and layer the sixteen largest entries are. Choose a brighter "
-            "cell."
-        )
+    here = _here(kept, text, layer, position)
+    if len(here):
+        _kept(view, here, text, layer, position)
         return
-    strongest = int(here.loc[here["value"].abs().idxmax(), "dim"])
-    dim = state.number("dim", set(here["dim"])) or strongest
+    measured = measured_cell.dims(view, text, position)
+    if measured is not None and len(here := _here(measured, text, layer, position)):
+        dim = _chosen(here)
+        measured_cell.draw(view, measured, (text, layer, position), dim)
+        _more(view, here, layer, position, dim)
+
+
+def _here(entries: pd.DataFrame, text: int, layer: int, position: int) -> pd.DataFrame:
+    return entries[(entries["text"] == text) & (entries["layer"] == layer) & (entries["position"] == position)]
+
+
+def _chosen(here: pd.DataFrame) -> int:
+    """The dim that the address names, if it is among these; else the largest."""
+    return state.number("dim", set(here["dim"])) or int(here.loc[here["value"].abs().idxmax(), "dim"])
+
+
+def _kept(view: View, here: pd.DataFrame, text: int, layer: int, position: int) -> None:
+    """A cell whose dims are in the run."""
+    dim = _chosen(here)
     left, right = st.columns(2)
     with left:
         dims = Drawing(
@@ -43,6 +57,11 @@ def cell(view: View, text: int, layer: int, position: int) -> None:
             f"text == {text} and position == {position} and dim == {dim}",
         )
         charts.draw(view, "dim-over-layers", over)
+    _more(view, here, layer, position, dim)
+
+
+def _more(view: View, here: pd.DataFrame, layer: int, position: int, dim: int) -> None:
+    """What follows from a cell's dim: a test, a note, its layer's spread, direct contributors, tokens."""
     link_to_test(layer, position, dim)
     remarks.field(view, f"dim {dim} of layer {layer}", f"dim {dim} of layer {layer}")
     value = float(here.loc[here["dim"] == dim, "value"].abs().max())

@@ -50,20 +50,20 @@ def _door(judge: Judge, door: Door) -> None:
     if door.of_run and view is None:
         widgets.note("This needs a study of the built-in model's answers, and no run here is one. Make it: make demo")
         return
-    with st.form(f"door {judge.name}", border=False):
-        text = st.text_area(door.label, door.example, height=96, key=f"field {judge.name}", max_chars=LONGEST)
-        pressed = st.form_submit_button(door.button, type="primary")
     kind, of = ("ask", asking.belongs_to(view)) if view is not None else (f"door {judge.name}", None)
-    if pressed:
-        with widgets.told():
-            _submit(kind, of, text, view)
+    with st.form(f"door {judge.name}", border=False):
+        field = f"field {judge.name}"
+        st.text_area(door.label, door.example, height=96, key=field, max_chars=LONGEST)
+        submit = (kind, _submit, kind, of, field, view)
+        st.form_submit_button(door.button, type="primary", on_click=progress.start, args=submit)
     job = progress.outcome(kind, of)
     if job is not None and st.session_state.get(f"shown {kind}") != job.id:
         st.session_state[f"shown {kind}"] = job.id
         _go(judge, job, view)
 
 
-def _submit(kind: str, of: Hashable, text: str, view: View | None) -> None:
+def _submit(kind: str, of: Hashable, field: str, view: View | None) -> None:
+    text = st.session_state[field]
     if not text.strip():
         raise InputError("The field is empty. Type a sentence.")
     if view is not None:

@@ -1,21 +1,12 @@
-"""An attention head that was clicked: where it looks, in numbers, by position, and as a pattern on demand."""
+"""An attention head that was clicked: where it looks, in numbers and by position."""
 
-from collections.abc import Mapping
-from functools import partial
-from typing import Any
-
-import numpy as np
 import pandas as pd
 import streamlit as st
 
-from dashboards import charts, notebook, progress, remarks, state, widgets, work
+from dashboards import charts, remarks, state, widgets
 from dashboards.state import View
 from inspector.detectors.sinks.figures import head_keys
-from inspector.figures import attention_pattern
 from inspector.figures.drawing import Drawing
-
-AT_ONCE = 512
-"""Tokens of a live text up to which its pattern is measured without being asked for."""
 
 
 def sentence(row: pd.Series, epsilon: float) -> str:
@@ -64,7 +55,6 @@ def head(view: View, row: pd.Series) -> None:
             op="unattend",
         )
     remarks.field(view, f"head {number} of layer {layer}", f"head {number} of layer {layer}")
-    _pattern(view, layer, number)
 
 
 def _numbers(row: pd.Series) -> pd.DataFrame:
@@ -80,71 +70,3 @@ def _numbers(row: pd.Series) -> pd.DataFrame:
         "sink_mass": "mass on a learned sink",
     }
     return pd.DataFrame([(text, float(row[name])) for name, text in said.items() if name in row], columns=["", "value"])
-
-
-def _pattern(view: View, layer: int, number: int) -> None:
-    tokens = view.frame("tokens")
-    texts = sorted(tokens["text"].unique().tolist())[:64]
-    text = texts[0]
-    if len(texts) > 1:
-        text = widgets.choice("text", "Text of the pattern", texts, state.number("text", texts))
-    mine = tokens[tokens["text"] == text].sort_values("position")
-    widgets.model_place(view)
-    wanted = (view.key, view.place, text, layer, number)
-    measure = partial(
-        work.pattern,
-        card=view.report.card,
-        where=view.place,
-        ids=mine["id"].tolist(),
-        layer=layer,
-        head=number,
-    )
-    job = state.mine("pattern", wanted)
-    if job is None or job.state in ("failed", "cancelled"):
-        label = f"Measure this pattern on text {text} ({len(mine):,} tokens; loads the model)"
-        at_once = job is None and not view.saved and len(mine) <= AT_ONCE
-        if at_once or st.button(label, help="Runs keep no patterns: they would be gigabytes."):
-            state.submit("pattern", f"Measuring head {number} of layer {layer}", measure, wanted)
-    job = progress.outcome("pattern", wanted)
-    if job is not None:
-        _draw(view, job.result, text, layer, number)
-
-
-def _draw(view: View, pattern: np.ndarray, text: int, layer: int, number: int) -> None:
-    with st.container(horizontal=True):
-        log = st.toggle("Logarithmic colours", key="log")
-        hide = st.toggle("Hide the sink", key="hide", help="Key 0 is left out and the rest rescaled to sum to 1.")
-    first, last = charts.cropped(len(pattern))
-    name = f"Head {number} of layer {layer}"
-    tokens = view.frame("tokens")
-    shown = tokens[tokens["text"] == text].sort_values("position")["token"].tolist()[first : last + 1]
-    options = {"start": first, "log": log, "hide_sink": hide}
-    figure = attention_pattern(pattern, shown, name, **options)
-    table = pd.DataFrame(pattern[first : last + 1, first : last + 1])
-    charts.chart(
-        "pattern",
-        figure,
-        table.set_axis([str(at) for at in range(first, last + 1)], axis=1),
-        _code(view, (text, layer, number), last, name, options),
-        "Each row is a query: how it shares its attention among the keys before it. A dark first column is a sink. "
-        "Drag a box to see a part at full resolution.",
-        ("received attention", "attention entropy"),
-        crop=lambda box: state.choose(crop=charts.box_of(box, "x", "y")),
-    )
-
-
-def _code(view: View, which: tuple[int, int, int], last: int, name: str, options: Mapping[str, Any]) -> str:
-    """The notebook cell of a pattern (text, layer, head), up to a token, drawn with these options."""
-    text, layer, number = which
-    said = ", ".join(f"{option}={value!r}" for option, value in options.items())
-    return notebook.code(
-        view,
-        "from inspector.figures import attention_pattern as draw",
-        "from inspector.analyses.attention_pattern import attention_pattern as measure",
-        "",
-        *([notebook.model(view)] if view.saved else []),
-        f'fed = report.frame("tokens").query("text == {text}").sort_values("position")',
-        f'pattern = measure(model, fed["id"].tolist(), {layer}, {number})',
-        f'tokens = fed["token"].tolist()[{options["start"]}:{last + 1}]',
-        f"draw(pattern, tokens, {name!r}, {said})",
-    )

@@ -29,7 +29,7 @@ BOS = {"As the tokenizer does": None, "Exactly one": True, "None": False}
 
 def form() -> None:
     """The form, and the progress of what was asked for."""
-    st.session_state.setdefault("prompt", st.session_state.get("prompt before", EXAMPLE))
+    st.session_state.setdefault("prompt", state.typed("typed", EXAMPLE))
     with st.form("live", border=True):
         st.html("<h2 class=figure>Inspect a text</h2>")
         st.text_area(
@@ -51,9 +51,7 @@ def form() -> None:
                 key="file",
             )
         widgets.reading(f"A job on this server may take {state.jobs().limits}.")
-        asked = st.form_submit_button("Inspect", type="primary")
-    if asked:
-        _submit()
+        st.form_submit_button("Inspect", type="primary", on_click=progress.start, args=("scan", _submit))
     done = progress.outcome("scan")
     if done is not None and st.session_state.get("shown scan") != done.id:
         st.session_state["shown scan"] = done.id
@@ -64,13 +62,9 @@ def form() -> None:
 
 def _submit() -> None:
     chosen: Any = st.session_state
-    try:
-        texts = _texts()
-        if not chosen.detectors:
-            raise InputError("No detector was chosen. Choose at least one.")
-    except InputError as error:
-        widgets.trouble(str(error))
-        return
+    texts = _texts()
+    if not chosen.detectors:
+        raise InputError("No detector was chosen. Choose at least one.")
     settings = {"bos": BOS[chosen.bos], "dtype": chosen.dtype}
     scan = partial(work.scan, name=chosen.model.strip(), texts=texts, detectors=list(chosen.detectors), **settings)
     state.submit("scan", f"Inspecting {len(texts)} text{'s' if len(texts) > 1 else ''}", scan)
@@ -83,7 +77,7 @@ def _texts() -> list[str]:
         InputError: there are none, or too much of them.
     """
     file, typed = st.session_state.file, st.session_state.prompt
-    st.session_state["prompt before"] = typed  # a widget forgets its text when another page is opened
+    state.keep("typed", typed)
     if file is not None and typed.strip() not in ("", EXAMPLE):
         raise InputError("There are a file and a text. Empty the box, or take the file away.")
     if file is not None:
@@ -107,9 +101,11 @@ def save(view: state.View) -> None:
     """Keep a live run in the folder of runs."""
     with st.form("save", border=False), st.container(horizontal=True, vertical_alignment="bottom"):
         st.text_input("Save this run as", placeholder="first-look", key="save as")
-        asked = st.form_submit_button("Save")
-    if asked:
-        target = state.shelf().place(st.session_state["save as"].strip())
-        view.report.save(target)
-        state.choose(run=target.name)
-        st.rerun()
+        st.form_submit_button("Save", on_click=progress.start, args=("save", _save, view))
+    progress.refusal("save")
+
+
+def _save(view: state.View) -> None:
+    target = state.shelf().place(st.session_state["save as"].strip())
+    view.report.save(target)
+    state.choose(run=target.name)

@@ -25,27 +25,29 @@ ANSWERS = "Answers of a file, with labels"
 
 def _study(view: View | None) -> Callable[[], Work]:
     name = model_name()
-    source = st.radio("What is studied", (BUILT_IN, QUESTIONS, ANSWERS), horizontal=True)
-    file = st.file_uploader("File: rows of question and answers; or of question, answer and label", TABLES)
+    st.radio("What is studied", (BUILT_IN, QUESTIONS, ANSWERS), horizontal=True, key="studied")
+    st.file_uploader("File: rows of question and answers; or of question, answer and label", TABLES, key="study_file")
     left, middle, right = st.columns(3)
-    count = left.number_input("Questions at most", 10, 100_000, 400)
-    samples = middle.number_input("Sampled answers a question", 0, 50, 4)
-    seed = right.number_input("Seed", 0, 10_000, 0)
+    left.number_input("Questions at most", 10, 100_000, 400, key="study_count")
+    middle.number_input("Sampled answers a question", 0, 50, 4, key="study_samples")
+    right.number_input("Seed", 0, 10_000, 0, key="study_seed")
     place = new_name(None, "study")
 
     def work() -> Work:
+        typed: Any = st.session_state
+        file, source, count, seed = typed.study_file, typed.studied, int(typed.study_count), int(typed.study_seed)
         if file is None and source != BUILT_IN:
             raise InputError(f"'{source}' needs a file. Choose one, or take the built-in questions.")
         questions: list[Any] = []
         answers: list[Any] | None = None
         if source == BUILT_IN:
-            questions = load("world_facts", count=int(count), seed=int(seed))
+            questions = load("world_facts", count=count, seed=seed)
         elif source == QUESTIONS:
-            questions = _read(file, partial(load, count=int(count), seed=int(seed)))
+            questions = _read(file, partial(load, count=count, seed=seed))
         else:
             answers = _read(file, own_answers)
-        asked = {"samples": int(samples), "seed": int(seed), "target": place()}
-        return partial(long_work.study, name=name, questions=questions, answers=answers, **asked)
+        asked = {"samples": int(typed.study_samples), "seed": seed, "target": place()}
+        return partial(long_work.study, name=name(), questions=questions, answers=answers, **asked)
 
     return work
 
@@ -67,12 +69,13 @@ def _read(file: Any, reader: Callable[[Path], list[Any]]) -> list[Any]:
 
 def _lens(view: View | None) -> Callable[[], Work]:
     name = model_name()
-    text = st.text_area("Text", "The capital of France is", height=96)
+    st.text_area("Text", "The capital of France is", height=96, key="lens text")
 
     def work() -> Work:
+        text = st.session_state["lens text"]
         if not text.strip():
             raise InputError("There is no text. Type a sentence.")
-        return partial(long_work.lens, name=name, text=text)
+        return partial(long_work.lens, name=name(), text=text)
 
     return work
 
@@ -94,14 +97,16 @@ def _show_lens(result: long_work.Layers) -> None:
 def _neuron(view: View | None) -> Callable[[], Work]:
     name = model_name()
     left, middle, right = st.columns([1, 1, 2])
-    layer = left.number_input("Layer", 0, 1000, 0)
-    number = middle.number_input("Neuron", 0, 1_000_000, 0)
-    word = right.text_input("Or: neurons that promote this token", placeholder=" Paris", key="promoted")
+    left.number_input("Layer", 0, 1000, 0, key="neuron_layer")
+    middle.number_input("Neuron", 0, 1_000_000, 0, key="neuron_number")
+    right.text_input("Or: neurons that promote this token", placeholder=" Paris", key="promoted")
 
     def work() -> Work:
-        if word.strip():
-            return partial(long_work.search, name=name, text=word)
-        return partial(long_work.neuron, name=name, layer=int(layer), number=int(number))
+        typed: Any = st.session_state
+        if typed.promoted.strip():
+            return partial(long_work.search, name=name(), text=typed.promoted)
+        where = {"layer": int(typed.neuron_layer), "number": int(typed.neuron_number)}
+        return partial(long_work.neuron, name=name(), **where)
 
     return work
 
@@ -119,7 +124,7 @@ def _show_neuron(result: Any) -> None:
     where = f"({result.layer}, {result.number})"
     code = f"import inspector\n\nmodel = inspector.load_model()\nfound = inspector.describe_neurons(model, [{where}])\n"
     means = (
-        "Left: the tokens of built-in texts on which it activates most. Right: what its output promotes and suppresses."
+        "Above: tokens of built-in texts on which it activates most. Below: what its output promotes and suppresses."
     )
     charts.chart("neuron", figure, tokens, code, means, ("residual stream",))
     facts = states.T.reset_index().set_axis(["", "value"], axis=1)

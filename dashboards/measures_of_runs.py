@@ -23,18 +23,21 @@ COMPRESSIONS = {
 
 def _verify(view: View | None) -> Callable[[], Work]:
     left, middle, right = st.columns(3)
-    controls = left.selectbox("Matched random controls of each finding", list(CONTROLS))
-    heads = middle.number_input("Sink heads tested one by one", 0, 1000, 10)
-    samples = right.number_input("Sampled answers a question", 0, 20, 0, help="For studies: beside the greedy one.")
-    seed = left.number_input("Seed", 0, 10_000, 0)
+    left.selectbox("Matched random controls of each finding", list(CONTROLS), key="verify_controls")
+    middle.number_input("Sink heads tested one by one", 0, 1000, 10, key="verify_heads")
+    beside = "For studies: beside the greedy one."
+    right.number_input("Sampled answers a question", 0, 20, 0, help=beside, key="verify_samples")
+    left.number_input("Seed", 0, 10_000, 0, key="verify_seed")
     place = new_name(view, "verified")
 
     def work() -> Work:
         from inspector.verification.verify import refuse
 
-        run, twins = refuse_live(view), CONTROLS[controls]
+        typed: Any = st.session_state
+        run, twins = refuse_live(view), CONTROLS[typed.verify_controls]
         refuse(run.report, twins)
-        options = {"twins": twins, "heads": int(heads), "samples": int(samples), "seed": int(seed)}
+        counts = {"heads": int(typed.verify_heads), "samples": int(typed.verify_samples)}
+        options = {"twins": twins, **counts, "seed": int(typed.verify_seed)}
         return partial(long_work.verify, report=run.report, where=run.place, target=place(), options=options)
 
     return work
@@ -42,12 +45,13 @@ def _verify(view: View | None) -> Callable[[], Work]:
 
 def _decode(view: View | None) -> Callable[[], Work]:
     left, right = st.columns(2)
-    samples = left.number_input("Answers drawn a question", 1, 50, 5)
-    seed = right.number_input("Seed", 0, 10_000, 0)
+    left.number_input("Answers drawn a question", 1, 50, 5, key="decode_samples")
+    right.number_input("Seed", 0, 10_000, 0, key="decode_seed")
     place = new_name(view, "decoded")
 
     def work() -> Work:
-        run, drawn = refuse_live(view), {"samples": int(samples), "seed": int(seed)}
+        run, typed = refuse_live(view), st.session_state
+        drawn = {"samples": int(typed.decode_samples), "seed": int(typed.decode_seed)}
         study = as_study(run.report, Path(run.name))
         return partial(long_work.decode, study=study, where=run.place, target=place(), **drawn)
 
@@ -56,18 +60,21 @@ def _decode(view: View | None) -> Callable[[], Work]:
 
 def _compress(view: View | None) -> Callable[[], Work]:
     left, right = st.columns(2)
-    what = left.selectbox("What is tried", list(COMPRESSIONS))
-    each = right.selectbox("Alone, beside all at once (quantising)", ("none", "layer", "matrix"))
-    controls = left.number_input("Random controls", 0, 200, 20, help="Fewer than 20 can't give p < 0.05.")
-    seed = right.number_input("Seed", 0, 10_000, 0)
+    left.selectbox("What is tried", list(COMPRESSIONS), key="compress_what")
+    each = ("none", "layer", "matrix")
+    right.selectbox("Alone, beside all at once (quantising)", each, key="compress_each")
+    fewest = "Fewer than 20 can't give p < 0.05."
+    left.number_input("Random controls", 0, 200, 20, help=fewest, key="compress_controls")
+    right.number_input("Seed", 0, 10_000, 0, key="compress_seed")
 
     def work() -> Work:
-        run, name = refuse_live(view), COMPRESSIONS[what]
-        options: dict[str, Any] = {"seed": int(seed)}
+        typed: Any = st.session_state
+        run, name = refuse_live(view), COMPRESSIONS[typed.compress_what]
+        options: dict[str, Any] = {"seed": int(typed.compress_seed)}
         if name != "removals":
-            options["controls"] = int(controls)
+            options["controls"] = int(typed.compress_controls)
         if name not in ("removals", "heads"):
-            options["each"] = each
+            options["each"] = typed.compress_each
         target = state.shelf().find(run.name).folder
         card = run.report.card
         return partial(long_work.compress, card=card, where=run.place, what=name, target=target, options=options)

@@ -25,7 +25,8 @@ class Measure:
         name: in the address.
         title: on the page.
         says: what it does, how long it takes, and what it leaves.
-        fields: draws the form's fields; gives back a function that makes the work of them once the button is pressed.
+        fields: draws the form's fields; gives back a function that makes the work of what is in them, which it reads
+            by their keys, once the button is pressed.
         show: draws a result that is no saved run.
         of_run: whether it is of the run that the address names.
     """
@@ -50,10 +51,8 @@ def draw(one: Measure) -> None:
     with st.form(kind, border=True):
         work = one.fields(view)
         widgets.reading(f"A job on this server may take {state.jobs().limits.minutes:g} minutes.")
-        pressed = st.form_submit_button("Measure (loads the model)", type="primary")
-    if pressed:
-        with widgets.told():
-            state.submit(kind, one.title, work(), of)
+        submit = (kind, lambda: state.submit(kind, one.title, work(), of))
+        st.form_submit_button("Measure (loads the model)", type="primary", on_click=progress.start, args=submit)
     job = progress.outcome(kind, of)
     if job is not None:
         saved(job.result) if isinstance(job.result, Saved) else one.show(job.result)
@@ -73,13 +72,16 @@ def saved(result: Saved) -> None:
 def new_name(view: View | None, ending: str) -> Callable[[], Path]:
     """A field for the name of the run that is made; gives back a function that says where it goes."""
     default = f"{view.name}-{ending}" if view is not None and view.saved else ending
-    name = st.text_input("Keep it as run", default, key=f"as {ending}")
-    return lambda: state.shelf().place(name.strip())
+    key = f"as {ending}"
+    st.text_input("Keep it as run", default, key=key)
+    return lambda: state.shelf().place(st.session_state[key].strip())
 
 
-def model_name() -> str:
-    """A field for a model's name, folder or file."""
-    return st.text_input("Model", BUILT_IN, help="The built-in one, a folder, a .gguf, or a hub id.").strip()
+def model_name() -> Callable[[], str]:
+    """A field for a model's name, folder or file; gives back a function that says what is in it."""
+    help = "The built-in one, a folder, a .gguf, or a hub id."
+    st.text_input("Model", BUILT_IN, key="measured model", help=help)
+    return lambda: st.session_state["measured model"].strip()
 
 
 def refuse_live(view: View | None) -> View:

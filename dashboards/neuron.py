@@ -82,8 +82,8 @@ def _state(view: View, layer: int, number: int) -> None:
         neuron_state,
         ("hneurons.states", "hneurons.tokens"),
         {"layer": layer, "neuron": number},
-        f"On ordinary text it fires at {float(states['fires'].iloc[0]):.1%} of the tokens. Left: the tokens on which "
-        "it activates most. Right: the tokens whose logit its output raises and lowers. None of it says why it "
+        f"On ordinary text it fires at {float(states['fires'].iloc[0]):.1%} of the tokens. Above: the tokens on which "
+        "it activates most. Below: the tokens whose logit its output raises and lowers. None of it says why it "
         "predicts.",
         ("residual stream", "candidate"),
     )

@@ -1,22 +1,42 @@
 """What a visitor sees of the work that they asked for."""
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
+from typing import Any
 
 import streamlit as st
 
 from dashboards import state
 from dashboards.jobs import Job
 from dashboards.widgets import note, plain, reading, trouble
+from inspector.errors import InspectorError
 
 POLL = 1.0
 """Seconds between looks at a job. Each look runs a script, in the threads that the worker shares with them."""
 
 
-def outcome(kind: str, of: Hashable = None) -> Job | None:
-    """The job of this kind (of this) once it is done; until then its progress, or what became of it."""
+def start(kind: str, work: Callable[..., object], *given: Any) -> None:
+    """Do what a button is for, as its `on_click`; what is refused, `refusal` of this kind says.
+
+    Streamlit calls it before it draws the page. A button that is asked only where it is drawn loses the click when
+    something else makes the page run again before it gets there. The work reads the fields of a form by their keys:
+    what the fields gave back when they were drawn is older than the click.
+    """
+    try:
+        work(*given)
+    except InspectorError as error:
+        st.session_state[f"refused {kind}"] = str(error)
+
+
+def refusal(kind: str) -> None:
+    """Say, once, why the last work of this kind wasn't done."""
     refused = st.session_state.pop(f"refused {kind}", "")
     if refused:
         trouble(refused)
+
+
+def outcome(kind: str, of: Hashable = None) -> Job | None:
+    """The job of this kind (of this) once it is done; until then its progress, or what became of it."""
+    refusal(kind)
     job = state.mine(kind, of)
     if job is None:
         return None

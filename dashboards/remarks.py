@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import streamlit as st
 
-from dashboards import state, widgets
+from dashboards import progress, state, widgets
 from dashboards.state import View
 from inspector.errors import InputError
 from inspector.run import disk
@@ -28,12 +28,11 @@ def field(view: View, about: str, label: str) -> None:
         return
     now = of(view).get(about, "")
     with st.expander(f"Note on {label}" + (" ✎" if now else "")), st.form(f"note {about}", border=False):
-        text = st.text_area(f"Note on {label}", now, max_chars=LONGEST, label_visibility="collapsed")
-        kept = st.form_submit_button("Keep the note")
-    if kept:
-        with widgets.told():
-            write(view, about, text.strip())
-            st.rerun()
+        key = f"note {view.key} {about}"
+        st.text_area(f"Note on {label}", now, max_chars=LONGEST, key=key, label_visibility="collapsed")
+        keep = ("note", lambda: write(view, about, st.session_state[key].strip()))
+        st.form_submit_button("Keep the note", on_click=progress.start, args=keep)
+    progress.refusal("note")
 
 
 def listed(view: View) -> None:

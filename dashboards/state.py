@@ -27,6 +27,8 @@ from inspector.errors import InspectorError, RunError
 from inspector.run.report import Report, open_run
 
 LIVE = "live-"
+LONGEST = 300
+"""Characters of a text that the address keeps: of more, an address is cut on its way to others."""
 
 
 def thresholds() -> dict[str, tuple[str, Threshold]]:
@@ -78,6 +80,17 @@ def choose(**changes: Any) -> None:
     wanted = address(**changes)
     if wanted != st.query_params.to_dict():
         st.query_params.from_dict(wanted)
+
+
+def typed(name: str, default: str) -> str:
+    """What a field begins with: the text of the address, else what was kept of it, else the default."""
+    return str(st.query_params.get(name, st.session_state.get(f"kept {name}", default)))
+
+
+def keep(name: str, text: str) -> None:
+    """Keep what was typed into a field, which forgets it when another page is opened; in the address where it fits."""
+    st.session_state[f"kept {name}"] = text
+    choose(**{name: text if len(text) <= LONGEST else None})
 
 
 def another_run(name: str | None) -> dict[str, str | None]:

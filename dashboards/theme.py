@@ -1,7 +1,7 @@
 """Colours and type, for light and dark: server options, the page's style sheet, and figures that follow."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import plotly.graph_objects as go
@@ -156,9 +156,24 @@ def themed(figure: go.Figure) -> go.Figure:
     above = any(note.yref == "paper" for note in drawn.layout.annotations) or (drawn.layout.legend.y or 0) > 1
     margins = {"l": 60, "r": 12, "t": 36 if above else 12, "b": 48}
     drawn.update_layout(title=None, template=None, paper_bgcolor=clear, plot_bgcolor=clear, margin=margins)
+    drawn.update_layout(font_color=words, legend_font_color=words)  # Streamlit's own grey is too faint
     for axes in (drawn.update_xaxes, drawn.update_yaxes):
-        axes(tickfont_color=words, title_font_color=words)  # Streamlit's own grey is too faint
+        axes(tickfont_color=words, title_font_color=words)
+    for bar in _colour_bars(drawn):
+        bar.update(tickfont_color=words, title_font_color=words)
+    for note in drawn.layout.annotations:
+        note.font.color = note.font.color or words
     return drawn
+
+
+def _colour_bars(figure: go.Figure) -> Iterator[Any]:
+    """The colour bars of traces, of their points, and of colours that traces share."""
+    for part in figure.data:
+        for owner in (part, part.marker if "marker" in part else None):
+            if owner is not None and "colorbar" in owner:
+                yield owner.colorbar
+    for axis in figure.select_coloraxes():
+        yield axis.colorbar
 
 
 def _recoloured(value: Any) -> Any:

@@ -84,6 +84,7 @@ def _sizes(view: View, change: Change) -> Sequence[float] | None:
 def form(view: View) -> None:
     """The form, and what came of it."""
     now, seed = prefilled(view), state.number("seed", range(SEEDS)) or 0
+    of = (view.key, view.place, now, seed)
     widgets.model_place(view)
     with st.container(border=True):
         st.html("<h2 class=figure>Change one thing</h2>")
@@ -91,12 +92,11 @@ def form(view: View) -> None:
         widgets.reading(f"The same is done to a matched random control: another of its kind{near}.")
         _target(now, seed, view.report.card)
         with st.form("change", border=False):
-            prompt = st.text_input("Prompt to continue", PROMPT)
-            asked = st.form_submit_button("Run beside a control (loads the model)", type="primary")
-    of = (view.key, view.place, now, seed)
-    if asked:
-        with widgets.told():
-            _submit(view, now, prompt, seed, of)
+            st.session_state.setdefault("continued", state.typed("prompt", PROMPT))
+            st.text_input("Prompt to continue", key="continued")
+            asked = ("change", _submit, view, now, seed, of)
+            label = "Run beside a control (loads the model)"
+            st.form_submit_button(label, type="primary", on_click=progress.start, args=asked)
     job = progress.outcome("change", of)
     if job is not None:
         shown(job.result)
@@ -132,7 +132,8 @@ def _target(now: Change, seed: int, card: Mapping[str, Any]) -> None:
         st.slider("Factor", 0.0, 3.0, step=0.1, key="factor", on_change=changed)
 
 
-def _submit(view: View, change: Change, prompt: str, seed: int, of: Hashable) -> None:
+def _submit(view: View, change: Change, seed: int, of: Hashable) -> None:
+    prompt = st.session_state["continued"]
     if not prompt.strip():
         raise InputError("The prompt is empty. Type the beginning of a sentence.")
     if change.kind == "attention" and change.position is None:
@@ -148,6 +149,7 @@ def _submit(view: View, change: Change, prompt: str, seed: int, of: Hashable) ->
         largest=largest,
     )
     state.submit("change", "Changing", what, of)
+    state.keep("prompt", prompt)
 
 
 def shown(result: work.Compared) -> None:

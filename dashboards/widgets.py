@@ -41,8 +41,9 @@ def link(page: str, label: str, **choices: Any) -> None:
 
 
 def head(title: str, lede: str) -> None:
-    """A page's heading, and what it is for."""
-    st.html(f"<h1>{html.escape(title)}</h1><p class=lede>{html.escape(lede)}</p>")
+    """A page's heading, and what it is for; and the landmark that makes Streamlit's sidebar the page's navigation."""
+    landmark = "<nav aria-label=Screens aria-owns=stSidebar></nav>"
+    st.html(f"{landmark}<h1>{html.escape(title)}</h1><p class=lede>{html.escape(lede)}</p>")
 
 
 def banner(view: View) -> None:
@@ -166,8 +167,9 @@ def tokens(texts: Sequence[object], values: Sequence[float] | None = None, detec
 
 
 def quote(text: str) -> None:
-    """What a model said, as it is."""
-    st.html(f"<div class=answer>{html.escape(text.strip()) or '(nothing)'}</div>")
+    """What a model said, as it is; an answer that was cut inside a character ends before it."""
+    said = text.rstrip("\ufffd").strip()
+    st.html(f"<div class=answer>{html.escape(said) or '(nothing)'}</div>")
 
 
 def plain_table(table: pd.DataFrame) -> None:

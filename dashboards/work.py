@@ -169,6 +169,32 @@ def pattern(
         return attention_pattern(model, ids, layer, head)
 
 
+GRID_SIDE = 32
+"""Queries and keys of a small pattern: as many as its few pixels can show."""
+
+
+def patterns(
+    job: Job, card: Mapping[str, Any], where: str | None, ids: Sequence[int], heads: Sequence[tuple[int, int]]
+) -> np.ndarray:
+    """Many heads' attention on one text of a run, small, `[head, query, key]`."""
+    from inspector.analyses.attention_pattern import attention_patterns
+
+    model = model_of_run(job, card, where)
+    with model.lock, stoppable(job, model):
+        job.step(f"Measuring {len(heads)} heads")
+        return attention_patterns(model, ids, heads, side=GRID_SIDE)
+
+
+def token_dims(job: Job, card: Mapping[str, Any], where: str | None, ids: Sequence[int], position: int) -> pd.DataFrame:
+    """The largest dims of one token of a run's text, after each layer."""
+    from inspector.analyses.token_dims import token_dims as measure
+
+    model = model_of_run(job, card, where)
+    with model.lock, stoppable(job, model):
+        job.step(f"Measuring token {position}")
+        return measure(model, ids, position)
+
+
 @dataclass(frozen=True)
 class Query:
     """A question; an answer to it if one is given, a factor on the candidates for a second one, a guard's policy."""
@@ -319,9 +345,9 @@ def _continued(model: "Model", ids: tuple[int, ...], interventions: Sequence[Int
     """The five likeliest next tokens with their probabilities, and the greedy continuation."""
     import torch
 
-    from inspector.batches import token_texts
     from inspector.interventions.apply import intervene
     from inspector.models import Decoder
+    from inspector.token_text import text_of, token_texts
 
     input_ids = torch.tensor([ids], device=model.device)
     ends = torch.zeros(model.shape.vocab, dtype=torch.bool, device=model.device)
@@ -332,4 +358,4 @@ def _continued(model: "Model", ids: tuple[int, ...], interventions: Sequence[Int
         (chosen,) = Decoder(model).generate([ids], 1, lambda logits, rows, step: greedy(logits), ends, LONGEST)
     top = shares.topk(5)
     names = token_texts(model.tokenizer, top.indices.tolist())
-    return pd.DataFrame({"token": names, "probability": top.values.tolist()}), model.tokenizer.decode(list(chosen))
+    return pd.DataFrame({"token": names, "probability": top.values.tolist()}), text_of(model.tokenizer, list(chosen))

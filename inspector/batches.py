@@ -13,6 +13,7 @@ from torch import Tensor
 from inspector.errors import InputError
 from inspector.printable import half_pair
 from inspector.texts import as_texts
+from inspector.token_text import token_texts
 
 PaddingSide = Literal["right", "left"]
 
@@ -207,11 +208,3 @@ def token_table(rows: Sequence[TokenSequence], tokenizer: Any) -> dict[str, np.n
         "id": ids,
         "token": np.array(token_texts(tokenizer, ids.tolist()), dtype=object),
     }
-
-
-def token_texts(tokenizer: Any, ids: Sequence[int]) -> list[str]:
-    """Each token's text, or `#id` where there is no tokenizer."""
-    if tokenizer is None:
-        return [f"#{i}" for i in ids]
-    known = {i: tokenizer.decode([i], clean_up_tokenization_spaces=False) for i in set(ids)}
-    return [known[i] for i in ids]

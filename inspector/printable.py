@@ -30,6 +30,14 @@ def printable(text: object, kept: str = "") -> str:
     return said.translate({ord(c): c.encode("unicode_escape").decode() for c in obeyed(said, kept)})
 
 
+def drawn(text: str) -> str:
+    """The text with what nobody would see written out as ⟨1B⟩; ⟨?⟩ stands for bytes that an earlier version lost."""
+    if text.isprintable() and "\ufffd" not in text:
+        return text
+    shown = (c if c.isprintable() or c in JOINERS else f"⟨{ord(c):02X}⟩" for c in text)
+    return "".join(shown).replace("\ufffd", "⟨?⟩")
+
+
 def listed(names: Iterable[object], most: int = 12) -> str:
     """Names for a message, so many and each so short that it stays one line; `none` without any."""
     every = [str(name) for name in names]

@@ -277,7 +277,7 @@ def test_thai_text_is_shown_whole_around_a_token(smollm2: Model) -> None:
     (row,) = found.tokens[found.tokens["kind"] == "activates"].itertuples()
     assert row.position == 0 and row.value > 1000
     fed = smollm2.tokenizer(text)["input_ids"]
-    assert row.after == smollm2.tokenizer.decode(fed[1:9])
+    assert row.after == smollm2.tokenizer.decode(fed[1:9]).replace("\ufffd", "⟨81⟩")  # of its first letter
     assert any("\u0e00" <= c <= "\u0e7f" for c in row.after)
 
 

@@ -9,6 +9,7 @@ from dashboards.state import View
 from inspector.detectors.massive.figures import drawings, magnitude_map
 from inspector.figures import token_label
 from inspector.figures.drawing import Drawing, Source
+from inspector.token_text import whole
 
 MEANS = (
     "The largest number of each token's stream after each layer, on a log scale. A bright column is a token that "
@@ -101,7 +102,7 @@ ROWS = 12
 
 def _opening(view: View, text: int) -> str:
     tokens = view.frame("tokens")
-    words = "".join(tokens[tokens["text"] == text]["token"].head(14).astype(str)).replace("\n", " ")
+    words = whole("".join(tokens[tokens["text"] == text]["token"].head(14).astype(str))).replace("\n", " ")
     return f"{text}: {words.strip()[:60]}…"
 
 

@@ -82,8 +82,7 @@ def found(view: View) -> None:
                 widgets.tile(one.what, one.number, one.more, detector)
                 widgets.link(where, f"Look closer: {pages.by_path()[where].title.lower()}")
     if not view.saved:
-        with widgets.told():
-            live.save(view)
+        live.save(view)
     for one in sentences(view.report)[1:]:
         widgets.sentence(one)
     remarks.listed(view)

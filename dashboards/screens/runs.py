@@ -5,8 +5,9 @@ from html import escape
 
 import streamlit as st
 
-from dashboards import charts, state, widgets
+from dashboards import charts, progress, state, widgets
 from dashboards.shelf import Shelved
+from inspector.errors import InputError
 from inspector.show.html import render
 
 
@@ -41,13 +42,19 @@ def actions(run: Shelved) -> None:
                 "The run as a zip file", state.shelf().packed(run.name), f"{run.name}.zip", "application/zip"
             )
         with st.form(f"rename {run.name}", border=False):
-            new = st.text_input("New name", run.name)
-            if st.form_submit_button("Rename"):
-                state.shelf().rename(run.name, new.strip())
-                _now_open(run.name, new.strip())
+            st.text_input("New name", run.name, key=f"new name {run.name}")
+            st.form_submit_button("Rename", on_click=progress.start, args=("rename", _rename, run.name))
+        progress.refusal("rename")
     sure = st.checkbox(widgets.plain(f"Yes, delete “{run.name}” for good"), key=f"sure {run.name}")
     if st.button("Delete", key=f"delete {run.name}", disabled=not sure):
         _confirm(run.name)
+
+
+def _rename(name: str) -> None:
+    new = st.session_state[f"new name {name}"].strip()
+    state.shelf().rename(name, new)
+    if st.query_params.get("run") == name:
+        state.choose(run=new)
 
 
 @st.dialog("Delete this run?")
@@ -55,15 +62,11 @@ def _confirm(name: str) -> None:
     st.text(f"'{name}' will be gone, and nothing brings it back.")
     if st.button("Delete it", type="primary"):
         state.shelf().delete(name)
-        _now_open(name, None)
+        if st.query_params.get("run") == name:
+            state.choose(run=None)
+        st.rerun()
     if st.button("Keep it"):
         st.rerun()
-
-
-def _now_open(old: str, new: str | None) -> None:
-    if st.query_params.get("run") == old:
-        state.choose(run=new)
-    st.rerun()
 
 
 def bring_in() -> None:
@@ -72,12 +75,19 @@ def bring_in() -> None:
         widgets.note(said)
     with st.form("bring in", border=True):
         st.html("<h2 class=figure>Bring in a run</h2>")
-        file = st.file_uploader("A zip file: of “The run as a zip file”, or of a run's folder", ["zip"])
-        name = st.text_input("Name", placeholder="the file's own")
-        if st.form_submit_button("Bring in") and file is not None:
-            run = state.shelf().bring_in(name.strip() or file.name.removesuffix(".zip"), file.getvalue())
-            st.session_state["came in"] = f"Came in as '{run.name}': {widgets.run_facts(run)}."
-            st.rerun()
+        zips = "A zip file: of “The run as a zip file”, or of a run's folder"
+        st.file_uploader(zips, ["zip"], key="zip")
+        st.text_input("Name", placeholder="the file's own", key="zip name")
+        st.form_submit_button("Bring in", on_click=progress.start, args=("bring in", _bring_in))
+    progress.refusal("bring in")
+
+
+def _bring_in() -> None:
+    file, name = st.session_state["zip"], st.session_state["zip name"].strip()
+    if file is None:
+        raise InputError("No file was chosen. Choose a zip file.")
+    run = state.shelf().bring_in(name or file.name.removesuffix(".zip"), file.getvalue())
+    st.session_state["came in"] = f"Came in as '{run.name}': {widgets.run_facts(run)}."
 
 
 def kept() -> None:
@@ -109,8 +119,7 @@ def page() -> None:
         widgets.note("No runs yet. Inspect a text on the overview and save it, or: inspector examine --out RUNS/first")
     for run in found:
         row(replace(run, fault=run.fault or state.fault_of(run) or ""))
-    with widgets.told():
-        bring_in()
+    bring_in()
     kept()
     if any(not run.fault and state.fault_of(run) is None for run in found):
         check(found)

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from dashboards import charts, detector, head, state, widgets
+from dashboards import charts, detector, head, patterns, state, widgets
 from dashboards.state import View
 from inspector.detectors.sinks.figures import MEASURES, drawings, head_map
 from inspector.figures.drawing import Drawing
@@ -43,6 +43,8 @@ def head_strip(view: View) -> None:
     mine = heads[(heads["layer"] == layer) & (heads["head"] == number)]
     if len(mine):
         head.head(view, mine.iloc[0])
+    chosen = (layer, number) if layer is not None and number is not None and len(mine) else None
+    patterns.show(view, heads, chosen)
 
 
 def show(view: View) -> None:

@@ -1,4 +1,4 @@
-"""One head's attention pattern on one text, measured on demand: runs don't keep patterns."""
+"""Attention patterns of heads on one text, measured on demand: runs don't keep patterns."""
 
 from collections.abc import Sequence
 
@@ -29,6 +29,48 @@ def attention_pattern(
         InputError: no tokens, more than the context holds, or a head out of range.
         ModelError: attention can't be read in that layer.
     """
+    return attention_patterns(model, ids, [(layer, head)], progress=progress)[0]
+
+
+def attention_patterns(
+    model: Model,
+    ids: Sequence[int],
+    heads: Sequence[tuple[int, int]],
+    *,
+    side: int | None = None,
+    progress: Reported = None,
+) -> Float[np.ndarray, "head query key"]:
+    """Attention probabilities of many heads on one text, by one forward pass, as `attention_pattern`.
+
+    Args:
+        model: from `load_model`.
+        ids: the text's input token ids.
+        heads: layer and head of each, 0-based.
+        side: longer texts are max-pooled over squares to at most this many queries and keys, so that a sink of one
+            column survives; None keeps all.
+        progress: hears of the task `reading`, in tokens.
+
+    Raises:
+        InputError: no tokens, more than the context holds, no heads, or one that is out of range.
+        ModelError: attention can't be read in one of the layers.
+    """
+    if not heads:
+        raise InputError("No heads were named. Give (layer, head) of each.")
+    for layer, head in heads:
+        _refuse(model, layer, head)
+    if len(ids) > model.shape.context:
+        raise InputError(f"{len(ids)} tokens are more than the context of {model.shape.context}. Give a shorter text.")
+    rows = tokenise(None, [list(ids)], bos=None, window=model.shape.context)
+    factor = 1 if side is None else -(-len(ids) // side)
+    reader = _Heads(heads, len(ids), factor)
+    observe(
+        model, batches(rows, len(ids), model.pad_id), [reader], task=progress_of(progress).task("reading", len(ids))
+    )
+    return reader.patterns
+
+
+def _refuse(model: Model, layer: int, head: int) -> None:
+    """Refuse a head that the model hasn't, or whose attention can't be read."""
     if not 0 <= head < model.shape.heads or not 0 <= layer < model.shape.layers:
         raise InputError(
             f"Head {head} of layer {layer} is outside this model's {model.shape.layers} layers of "
@@ -36,26 +78,26 @@ def attention_pattern(
         )
     if layer not in model.shape.layers_of("attention"):
         raise ModelError(f"{model.card['architecture']} has no attention in layer {layer} that can be read.")
-    if len(ids) > model.shape.context:
-        raise InputError(f"{len(ids)} tokens are more than the context of {model.shape.context}. Give a shorter text.")
-    rows = tokenise(None, [list(ids)], bos=None, window=model.shape.context)
-    reader = _OneHead(layer, head, len(ids))
-    observe(
-        model, batches(rows, len(ids), model.pad_id), [reader], task=progress_of(progress).task("reading", len(ids))
-    )
-    return reader.pattern
 
 
-class _OneHead:
-    """Keeps one head's blocks as they stream by."""
+class _Heads:
+    """Keeps these heads' blocks as they stream by, as maxima over squares of `factor` queries and keys."""
 
     kinds: tuple[str, ...] = ("attention",)
 
-    def __init__(self, layer: int, head: int, length: int) -> None:
-        self.layer, self.head = layer, head
-        self.pattern = np.zeros((length, length), dtype=np.float32)
+    def __init__(self, heads: Sequence[tuple[int, int]], length: int, factor: int) -> None:
+        self.heads, self.factor = list(heads), factor
+        side = -(-length // factor)
+        self.patterns = np.zeros((len(self.heads), side, side), dtype=np.float32)
 
     def update(self, batch: Batch, site: Site, block: AttentionBlock) -> None:
-        if site.layer == self.layer:
-            rows = block.pattern[0, self.head].float().cpu().numpy()
-            self.pattern[block.start : block.stop, : rows.shape[1]] = rows
+        mine = [at for at, (layer, _) in enumerate(self.heads) if layer == site.layer]
+        if not mine:
+            return
+        rows = block.pattern[0, [self.heads[at][1] for at in mine]].float().cpu().numpy()
+        queries, keys = np.arange(block.start, block.start + rows.shape[1]) // self.factor, rows.shape[2]
+        groups, first = np.unique(queries, return_index=True)
+        most = np.maximum.reduceat(rows, first, axis=1)
+        most = np.maximum.reduceat(most, np.arange(0, keys, self.factor), axis=2)
+        place = np.ix_(np.array(mine), groups, np.arange(most.shape[2]))
+        self.patterns[place] = np.maximum(self.patterns[place], most)

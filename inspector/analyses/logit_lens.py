@@ -20,7 +20,7 @@ from jaxtyping import Bool, Float, Int
 
 from inspector.analyses.logit_lens_reducer import LensReducer
 from inspector.arguments import takes
-from inspector.batches import WINDOW, batches, token_table, token_texts, tokenise
+from inspector.batches import WINDOW, batches, token_table, tokenise
 from inspector.detectors.base import bytes_kept
 from inspector.errors import InputError
 from inspector.models import Model, check_readout
@@ -28,6 +28,7 @@ from inspector.models.conversations import texts_for
 from inspector.models.observe import Forecast, forecast, observe
 from inspector.progress import Reported, progress_of
 from inspector.texts import Given
+from inspector.token_text import token_texts
 
 G, RHO = 0.5, 0.85
 SHARE = 0.5

@@ -14,6 +14,7 @@ from inspector.detectors.compression.kept import NAME, tables_of
 from inspector.printable import printable
 from inspector.run.measurements import Keepable, Measurements
 from inspector.stats import mean_interval
+from inspector.token_text import whole
 
 DIMS, AROUND = 8, 8
 """Dims listed for each layer, and tokens shown on both sides of one."""
@@ -134,7 +135,7 @@ class ModelDifferences(Keepable):
         mine = self.inputs[self.inputs["text"] == text]
         near = mine[mine["position"].between(position - AROUND, position + AROUND)]
         before, after = near[near["position"] < position], near[near["position"] > position]
-        return "".join(before["token"]), "".join(after["token"])
+        return whole("".join(before["token"])), whole("".join(after["token"]))
 
     def sentences(self) -> list[str]:
         """What differs, in words."""

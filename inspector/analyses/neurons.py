@@ -17,7 +17,7 @@ import pandas as pd
 
 from inspector.analyses.neurons_reducer import NeuronReducer
 from inspector.arguments import takes
-from inspector.batches import WINDOW, TokenSequence, batches, token_texts, tokenise
+from inspector.batches import WINDOW, TokenSequence, batches, tokenise
 from inspector.detectors.apart import Apart, without_overwriting
 from inspector.detectors.base import Detector, attempt, bytes_kept, load_detectors
 from inspector.detectors.neurons import Described, NeuronColumns
@@ -29,6 +29,7 @@ from inspector.progress import Reported, progress_of
 from inspector.records import Evidence, Record
 from inspector.stats import histogram_quantile, histogram_share
 from inspector.texts import Given, built_in
+from inspector.token_text import text_of, token_texts
 
 T = TypeVar("T")
 
@@ -255,7 +256,7 @@ def _text(model: Model, ids: Sequence[int]) -> str:
     """Tokens as one text: characters of several tokens come out whole."""
     if model.tokenizer is None or not ids:
         return " ".join(token_texts(None, ids))
-    return model.tokenizer.decode(list(ids), clean_up_tokenization_spaces=False)
+    return text_of(model.tokenizer, ids)
 
 
 def _written(model: Model, layer: int, neurons: Sequence[tuple[int, int]], top: int) -> pd.DataFrame:

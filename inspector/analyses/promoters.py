@@ -10,6 +10,7 @@ from inspector.errors import InputError, ModelError
 from inspector.models import Model
 from inspector.models.unembed import check_readout, direct_logits, written
 from inspector.printable import printable
+from inspector.token_text import text_of
 
 NEAREST = 4
 """Times as many neurons are read exactly as are wanted, those nearest to the token's direction."""
@@ -51,7 +52,7 @@ def promoters(model: Model, text: str, *, top: int = 10) -> pd.DataFrame:
         found += [(float(logit), layer, int(n)) for logit, n in zip(logits, near.indices, strict=True)]
     best = sorted(found, reverse=True)[:top]
     table = pd.DataFrame(best, columns=["logit", "layer", "neuron"])
-    return table.assign(token=model.tokenizer.decode([token]))[["layer", "neuron", "token", "logit"]]
+    return table.assign(token=text_of(model.tokenizer, [token]))[["layer", "neuron", "token", "logit"]]
 
 
 def _direction(model: Model, token: int) -> Float[Tensor, " d_model"]:

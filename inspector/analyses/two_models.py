@@ -23,6 +23,7 @@ from inspector.models.conversations import texts_for
 from inspector.models.observe import observe
 from inspector.progress import Reported, progress_of
 from inspector.texts import Given, built_in
+from inspector.token_text import token_texts
 
 TEXTS, WINDOW = 16, 512
 """Built-in texts, and tokens of a window."""
@@ -81,7 +82,7 @@ def compare_models(
     by_token, by_row = found.arrays([row.text for row in rows])
     tops = {int(i) for name in ("top_first", "top_second") for i in np.unique(by_token[name])}
     tokenizer = first.tokenizer
-    names = {i: f"#{i}" if tokenizer is None else tokenizer.decode([i]) for i in tops}
+    names = dict(zip(tops, token_texts(tokenizer, list(tops)), strict=True))
     table = pd.DataFrame(token_table(rows, tokenizer))[["text", "source", "position", "id", "token"]]
     card = second.current_card() | ({"changed": True} if interventions else {})
     texts_of = dict(zip(table["id"].tolist(), table["token"].tolist(), strict=True))

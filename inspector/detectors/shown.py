@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from inspector.printable import drawn
 from inspector.records import Finding
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def token_text(token: object, longest: int = 14) -> str:
     if not isinstance(token, str):
         return "varies"
     shown = token.replace(" ", "·").replace("\n", "⏎").replace("\t", "⇥")
-    return "".join(c if c.isprintable() else "�" for c in shown)[:longest]
+    return drawn(shown)[:longest]
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ _HOMES = {
     "effect_intervals": "effects",
     "error_over_depth": "two_models",
     "lens_map": "lens",
+    "pattern_grid": "patterns",
     "settling": "lens",
     "two_over_depth": "comparison",
     "FONT": "style",

@@ -1,15 +1,20 @@
-"""One head's attention on one text, query × key."""
+"""Attention on one text, query × key: one head's, and many heads' beside each other."""
 
+import html
 from collections.abc import Sequence
 
 import numpy as np
 import plotly.graph_objects as go
 
-from inspector.figures.palette import BLUES
-from inspector.figures.style import finish, position_axis
+from inspector.figures.palette import BLUES, NEUTRAL_TEXT
+from inspector.figures.style import finish, position_axis, token_label
 
 SIDE = 400
 """Longer patterns are max-pooled: 512² float32 numbers are more than a megabyte once they are sent as text."""
+PANELS = 5
+"""Panels in a row of a grid, at most."""
+NAME = 0.24
+"""Room for a panel's name above it, as a share of its side."""
 LOG_BAR = {"tickvals": [-4, -3, -2, -1, 0], "ticktext": ["≤ 0.01%", "0.1%", "1%", "10%", "100%"]}
 
 
@@ -60,6 +65,73 @@ def attention_pattern(
     less = "; here without it, the rest rescaled" if hide_sink else ""
     finish(figure, f"{name}: queries after the first give key 0 {first:.0%} of their attention{less}")
     return figure.update_layout(height=520)
+
+
+def pattern_grid(
+    patterns: np.ndarray, names: Sequence[str], tokens: Sequence[str], title: str, *, log: bool = False
+) -> go.Figure:
+    """Many heads' attention on one text, small and beside each other: one picture, whose panels share their axes.
+
+    Args:
+        patterns: `[head, query, key]`, of a text of more tokens the maxima over squares of equal side.
+        names: of the heads, written above the panels.
+        tokens: of the text, one per position.
+        title: of the whole.
+        log: colours by log10.
+    """
+    heads, side = len(patterns), patterns.shape[1]
+    factor = -(-len(tokens) // side)
+    across = min(PANELS, max(1, round(1.3 * heads**0.5)), heads)
+    down = -(-heads // across)
+    gap = max(2, round(side * 0.08))
+    left, top = np.arange(across) * (side + gap), np.arange(down) * (side + max(gap, round(side * NAME)))
+    z = np.full((top[-1] + side, left[-1] + side), np.nan, dtype=np.float32)
+    said = np.full(z.shape, "", dtype=object)
+    words = [f"{at * factor} {token_label(tokens[at * factor])}" for at in range(side)]
+    later = np.triu_indices(side, 1)
+    hover = np.array([[f"query {query} to key {key}" for key in words] for query in words], dtype=object)
+    hover[later] = ""
+    for number, (pattern, name) in enumerate(zip(patterns, names, strict=True)):
+        y, x = top[number // across], left[number % across]
+        shown = np.log10(np.maximum(pattern, 1e-4)) if log else pattern.copy()
+        shown[later] = np.nan
+        z[y : y + side, x : x + side] = shown
+        said[y : y + side, x : x + side] = np.where(hover == "", "", f"{html.escape(name)}: " + hover)
+    colours = {"title": "attention", "thickness": 12, **(LOG_BAR if log else {"tickformat": ".0%"})}
+    share = "10^%{z:.2f}" if log else "%{z:.1%}"
+    figure = go.Figure(
+        go.Heatmap(
+            z=z,
+            x=np.arange(z.shape[1]),
+            y=np.arange(z.shape[0]),
+            zmin=-4 if log else 0,
+            zmax=0 if log else 1,
+            colorscale=BLUES,
+            colorbar=colours,
+            hoverongaps=False,
+            hovertext=said,
+            hovertemplate=f"%{{hovertext}}, {share}<extra></extra>",
+        )
+    )
+    figure.add_scatter(
+        x=[float(left[at % across] + side / 2) for at in range(heads)],
+        y=[float(top[at // across] - side * NAME / 2) for at in range(heads)],
+        text=[html.escape(name) for name in names],
+        mode="markers+text",
+        marker={"opacity": 0, "size": 20},
+        textfont_color=NEUTRAL_TEXT,
+        hoverinfo="none",
+        showlegend=False,
+    )
+    last = str((side - 1) * factor)
+    more = f", max over {factor}×{factor}" if factor > 1 else ""
+    for update, places, what in ((figure.update_xaxes, left, "key"), (figure.update_yaxes, top, "query")):
+        ticks = {"tickvals": [float(at + side - 1) for at in places], "ticktext": [last] * len(places), "tickangle": 0}
+        update(title=f"{what}{more}", showgrid=False, zeroline=False, **ticks)
+    figure.update_xaxes(range=[-1, z.shape[1]])
+    figure.update_yaxes(range=[z.shape[0], -side * (NAME + 0.2)])
+    finish(figure, title)
+    return figure.update_layout(height=120 + 170 * down)
 
 
 def without_key(pattern: np.ndarray, key: int) -> np.ndarray:

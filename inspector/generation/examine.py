@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from inspector.arguments import takes
-from inspector.batches import TokenSequence, batches, token_texts
+from inspector.batches import TokenSequence, batches
 from inspector.detectors.base import Detector
 from inspector.generation.parts import PARTS, PartsReducer
 from inspector.generation.prompts import end_tokens, prompt_ids
@@ -20,6 +20,7 @@ from inspector.run.report import Report
 from inspector.scan import examine
 from inspector.stats.histograms import histogram_quantile
 from inspector.texts import Given
+from inspector.token_text import text_of, token_texts
 
 LONGEST = 64
 SINK = 0.3
@@ -119,7 +120,7 @@ def examine_generated(
             "text": range(len(before)),
             "prompt_tokens": [len(ids) for ids in before],
             "tokens": [len(ids) for ids in after],
-            "answer": [model.tokenizer.decode(list(ids)) for ids in after],
+            "answer": [text_of(model.tokenizer, ids) for ids in after],
             "ended": [len(ids) < longest for ids in after],
         }
     )

@@ -13,7 +13,6 @@ from jaxtyping import Float
 from torch import Tensor
 
 from inspector.arguments import takes
-from inspector.batches import token_texts
 from inspector.detectors.hneurons.arrays import headline_columns
 from inspector.errors import InputError
 from inspector.generation.examine import LONGEST, SINK
@@ -25,6 +24,7 @@ from inspector.models import Model
 from inspector.models.token_stream import TokenStream
 from inspector.sites import Site
 from inspector.texts import is_conversation
+from inspector.token_text import text_of, token_texts
 
 KINDS = ("resid_post", "attention")
 """What is read of every token; neurons only where a study asks for them."""
@@ -111,7 +111,7 @@ class Watch(Iterator[Watched]):
     @property
     def text(self) -> str:
         """The answer so far."""
-        return str(self.model.tokenizer.decode([one.id for one in self.tokens]))
+        return text_of(self.model.tokenizer, [one.id for one in self.tokens])
 
     def frame(self) -> pd.DataFrame:
         """A row per token so far; see `Watched`."""

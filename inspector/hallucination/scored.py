@@ -93,7 +93,7 @@ def tokens_of(
     model: "Model", answers: "Sequence[OwnAnswer]", ids: Sequence[tuple[int, ...]], risks: Sequence[np.ndarray]
 ) -> pd.DataFrame:
     """One row per token of these answers."""
-    from inspector.batches import token_texts
+    from inspector.token_text import token_texts
 
     lengths = [len(one) for one in ids]
     flat = [token for one in ids for token in one]

@@ -265,8 +265,8 @@ class Study(Report):
 
         The tokens' log-odds have the probe's as their mean. Raises as `score` does.
         """
-        from inspector.batches import token_texts
         from inspector.hallucination.answers.cett import TokenContributions
+        from inspector.token_text import token_texts
 
         probe, meter = self.probe, self._meter(model)
         (ids,) = self._ids(model, [question], [answer])

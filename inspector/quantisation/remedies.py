@@ -7,13 +7,14 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pandas as pd
 
-from inspector.batches import TokenSequence, token_texts
+from inspector.batches import TokenSequence
 from inspector.models import Model
 from inspector.models.matrices import Matrix
 from inspector.printable import printable
 from inspector.quantisation.apply import Spared
 from inspector.quantisation.constants import constants_at, mean_inputs
 from inspector.quantisation.schemes import Scheme
+from inspector.token_text import text_of
 from inspector.verification.text_bench import BATCH_TOKENS
 
 
@@ -119,7 +120,7 @@ def _of_tokens(model: Model, plan: Scheme, found: Found, controls: int, rng: np.
     prefix = _prefix(model, found)
     if prefix and max(tokens) < len(prefix):
         random = [Way(prefix=tuple(rng.choice(model.ordinary_ids, len(prefix)).tolist())) for _ in range(controls)]
-        said = "".join(token_texts(model.tokenizer, prefix)) if model.tokenizer is not None else str(list(prefix))
+        said = text_of(model.tokenizer, prefix) if model.tokenizer is not None else str(list(prefix))
         yield Remedy("prefix", "a prefix put before the text", printable(repr(said)), Way(prefix=prefix), random)
 
 

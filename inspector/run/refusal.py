@@ -1,7 +1,7 @@
 """Why a run is refused: one line that a terminal can print, whatever is in the run."""
 
 from inspector.errors import RunError
-from inspector.printable import printable
+from inspector.printable import drawn, printable
 
 LONGEST = 300
 """Characters of a message."""
@@ -20,7 +20,7 @@ def refusal(folder: object, what: object, end: str = END) -> RunError:
 def one_line(said: object) -> str:
     """A text in one line without anything that a terminal would obey; of a long one its beginning."""
     text = " ".join(str(said)[: 4 * LONGEST].split())
-    return "".join(c if c.isprintable() else "�" for c in printable(text))
+    return drawn(printable(text))
 
 
 def _clipped(text: str, longest: int) -> str:

@@ -15,23 +15,48 @@ SCREENS = ("", "massive", "sinks", "neurons", "interventions", "compare", "runs"
 CONTRAST = """() => {
   const lin = c => { c /= 255; return c <= .03928 ? c / 12.92 : ((c + .055) / 1.055) ** 2.4; };
   const lum = ([r, g, b]) => .2126 * lin(r) + .7152 * lin(g) + .0722 * lin(b);
-  const rgba = s => { const n = s.match(/[\\d.]+/g).map(Number); return n.length < 4 ? [...n, 1] : n; };
+  const rgba = s => { const n = (s.match(/[\\d.e-]+/g) || []).map(Number).filter(v => !isNaN(v));
+    if (s.startsWith('color(')) for (let i = 0; i < 3; i++) n[i] *= 255;  // of color-mix
+    return n.length < 3 ? [0, 0, 0, 0] : n.length < 4 ? [...n, 1] : n; };
+  const over = (top, below) => [0, 1, 2].map(i => top[i] * top[3] + below[i] * (1 - top[3]));
+  const shown = (e, top) => { let a = 1; for (; e && e !== top; e = e.parentElement) a *= +getComputedStyle(e).opacity;
+    return a; };
   const under = e => { e = e.closest('[data-testid=stSlider]') || e;  // its number floats above its thumb
+    const found = []; let paper = [255, 255, 255];
     for (; e; e = e.parentElement) { const c = rgba(getComputedStyle(e).backgroundColor);
-      if (c[3] > .95) return c; } return [255, 255, 255, 1]; };
+      if (c[3] > .99) { paper = c; break; } if (c[3]) found.push(c); }
+    return found.reduceRight((below, c) => over(c, below), paper); };
+  const drawn = (text, svg) => {  // what a picture has drawn where this text stands, the lowest first
+    const box = text.getBoundingClientRect(), x = box.x + box.width / 2, y = box.y + box.height / 2, found = [];
+    const within = [...svg.closest('.js-plotly-plot').querySelectorAll('.nsewdrag')].some(e => {
+      const r = e.getBoundingClientRect(); return x > r.x && x < r.right && y > r.y && y < r.bottom; });
+    for (const e of svg.closest('.js-plotly-plot').querySelectorAll('.main-svg path, .main-svg rect')) {
+      if (!(text.compareDocumentPosition(e) & 2) || e.closest('defs, clipPath, .draglayer')) continue;
+      if (!within && e.closest('.cartesianlayer')) continue;  // clipped
+      const c = rgba(getComputedStyle(e).fill), s = getComputedStyle(e);
+      c[3] *= s.fillOpacity * shown(e, svg);
+      const at = e.getScreenCTM() && new DOMPoint(x, y).matrixTransform(e.getScreenCTM().inverse());
+      if (c[3] > .01 && s.fill !== 'none' && at && e.isPointInFill(at)) found.push(c); }
+    return found; };
   const bad = [];
   for (const e of document.querySelectorAll('[data-testid=stApp] *')) {
     const own = [...e.childNodes].some(n => n.nodeType === 3 && n.textContent.trim());
-    const box = e.getBoundingClientRect(), s = getComputedStyle(e);
-    if (!own || !box.width || s.visibility === 'hidden' || e.closest('svg, [disabled], [aria-disabled=true]')) continue;
-    const ink = rgba(s.color), paper = under(e);
+    const box = e.getBoundingClientRect(), s = getComputedStyle(e), svg = e.closest('.main-svg');
+    if (!own || !box.width || s.visibility === 'hidden' || e.closest('[disabled], [aria-disabled=true]')) continue;
+    if ((e.closest('svg') && !svg) || e.tagName === 'style') continue;  // icons
+    const ink = rgba(svg ? s.fill : s.color);
+    const paper = (svg ? drawn(e, svg) : []).reduce((below, c) => over(c, below), under(e));
+    if (svg) ink[3] *= s.fillOpacity * shown(e, svg);
     if (!ink[3] || s.fontFamily.includes('Material')) continue;  // shown on touch only; icons, which are no words
-    const mixed = ink.slice(0, 3).map((v, i) => v * ink[3] + paper[i] * (1 - ink[3]));
-    const [a, b] = [lum(mixed), lum(paper)].sort((x, y) => y - x);
+    const [a, b] = [lum(over(ink, paper)), lum(paper)].sort((x, y) => y - x);
     const ratio = (a + .05) / (b + .05);
     if (ratio < 4.5) bad.push(`${e.textContent.trim().slice(0, 40)}: ${ratio.toFixed(2)}`);
   }
   return bad; }"""
+
+DRAWN = (
+    """() => [...document.querySelectorAll('[data-testid=stPlotlyChart]')].every(e => e.querySelector('.main-svg'))"""
+)
 
 
 def expect(locator: Any) -> Any:
@@ -166,8 +191,10 @@ def test_every_screen_can_be_read_and_fits(visit: Visit, dark: bool, width: int)
     for screen in SCREENS:
         name = "study" if screen == "neurons" else "planted"
         me.open(f"/{screen}?run={name}&pin=empty&layer=2&position=0&head=2")
+        me.page.wait_for_function(DRAWN)
         me.page.wait_for_timeout(500)
         assert me.page.evaluate(CONTRAST) == [], f"{screen}: words that are too faint"
+        assert me.page.get_by_role("main").count() == me.page.get_by_role("navigation", name="Screens").count() == 1
         wide = me.page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth")
         assert wide <= width, f"{screen} is {wide} pixels wide"
         assert "failed" not in me.text()

@@ -26,7 +26,7 @@ def drawn(shelf: Path, monkeypatch: pytest.MonkeyPatch) -> Drawn:
     draw = charts.chart
 
     def noted(key: str, figure: go.Figure, table: Any, code: str, *rest: Any, **more: Any) -> None:
-        clicks = more.get("pick") is not None and figure.data[-1].marker.opacity == 0
+        clicks = more.get("pick") is not None and figure.data[-1].marker.opacity == 0 and not figure.data[-1].text
         found[key] = (go.Figure(figure.data[:-1] if clicks else figure.data), code)
         draw(key, figure, table, code, *rest, **more)
 
@@ -148,12 +148,47 @@ def test_the_code_of_a_pattern_heeds_crop_colours_and_the_hidden_sink(drawn: Dra
     assert ran(code).data[0].z == pytest.approx(figure.data[0].z, nan_ok=True)
 
 
-def test_the_code_of_a_saved_run_loads_the_model_from_where_it_is(drawn: Drawn, tiny_folder: Path) -> None:
-    at = screen("sinks", "tiny", layer=1, head=0, model=tiny_folder)
-    next(button for button in at.button if button.label.startswith("Measure this pattern")).click().run()
+def measured(at: Any, drawn: Drawn, button: str, chart: str) -> None:
+    """Press what measures a chart, and wait until it is drawn."""
+    next(one for one in at.button if one.label.startswith(button)).click().run()
     end = time.monotonic() + 120
-    while "pattern" not in drawn and time.monotonic() < end:
+    while chart not in drawn and time.monotonic() < end:
         time.sleep(0.2)
         at.run()
+
+
+def test_the_code_of_a_saved_run_loads_the_model_from_where_it_is(drawn: Drawn, tiny_folder: Path) -> None:
+    at = screen("sinks", "tiny", layer=1, head=0, model=tiny_folder)
+    measured(at, drawn, "Measure this pattern", "pattern")
     assert repr(str(tiny_folder)) in drawn["pattern"][1]
     all_run({"pattern": drawn["pattern"]})
+
+
+def test_the_code_of_many_heads_draws_their_grid(drawn: Drawn, tiny_folder: Path) -> None:
+    at = screen("sinks", "tiny", model=tiny_folder, grid="head")
+    measured(at, drawn, "Measure these", "patterns")
+    all_run({"patterns": drawn["patterns"]})
+    figure, code = drawn["patterns"]
+    again = ran(code)
+    assert again.data[0].z == pytest.approx(figure.data[0].z, nan_ok=True, abs=1e-5)
+    assert list(again.data[1].text) == [f"{layer}.{head}" for layer, head in _heads_of(code)]
+
+
+def _heads_of(code: str) -> list[tuple[int, int]]:
+    line = next(one for one in code.splitlines() if one.startswith("heads = "))
+    return list(ast.literal_eval(line.removeprefix("heads = ")))
+
+
+def test_a_cell_whose_dims_were_not_kept_is_measured_and_its_code_draws_it(drawn: Drawn, tiny_folder: Path) -> None:
+    kept = state.view("tiny").frame("massive.kept")
+    there = set(kept[kept["layer"] == 1]["position"])
+    tokens = len(state.view("tiny").frame("tokens"))
+    position = next(at for at in range(tokens) if at not in there)
+    at = screen("massive", "tiny", model=tiny_folder, text=0, layer=1, position=position)
+    assert "cell-dims" not in drawn
+    measured(at, drawn, "Measure the dims of token", "cell-dims")
+    assert any("Test it: zero dim" in link.proto.label for link in at.get("page_link"))
+    for chart in ("cell-dims", "dim-over-layers"):
+        figure, code = drawn[chart]
+        theirs, mine = ran(code).data[0], figure.data[0]
+        assert list(theirs.x) == pytest.approx(list(mine.x), nan_ok=True, abs=1e-5) and len(theirs.y) == len(mine.y)

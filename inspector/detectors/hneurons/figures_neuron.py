@@ -22,7 +22,7 @@ def neuron_state(states: pd.DataFrame, tokens: pd.DataFrame, layer: int, neuron:
     if not len(mine):
         raise InputError(f"No state of neuron {neuron} in layer {layer}. Describe it first.")
     rows = tokens[(tokens["layer"] == layer) & (tokens["neuron"] == neuron)]
-    figure = make_subplots(cols=2, horizontal_spacing=0.16, subplot_titles=("top token of a text", "its output"))
+    figure = make_subplots(rows=2, vertical_spacing=0.2, subplot_titles=("top token of a text", "its output"))
     top = rows[rows["kind"] == "activates"]
     colours = [VIOLET if value > 0 else NEUTRAL for value in top["value"]]
     _bars(figure, 1, top, colours, [_around(row) for row in top.itertuples()])
@@ -31,13 +31,13 @@ def neuron_state(states: pd.DataFrame, tokens: pd.DataFrame, layer: int, neuron:
     both = pd.concat([promoted, suppressed])
     colours = [VIOLET] * len(promoted) + [NEUTRAL] * len(suppressed)
     _bars(figure, 2, both, colours, ["promoted"] * len(promoted) + ["suppressed"] * len(suppressed))
-    figure.update_xaxes(title="z", col=1)
-    figure.update_xaxes(title="logits (z > 0, stream of rms 1)", col=2)
+    figure.update_xaxes(title="z", row=1)
+    figure.update_xaxes(title="logits (z > 0, stream of rms 1)", row=2)
     figure = finish(figure, _title(next(mine.itertuples()), top))
-    return figure.update_layout(height=520, margin={"t": 110})
+    return figure.update_layout(height=760, margin={"t": 110})
 
 
-def _bars(figure: go.Figure, column: int, rows: pd.DataFrame, colours: list[str], hover: list[str]) -> None:
+def _bars(figure: go.Figure, place: int, rows: pd.DataFrame, colours: list[str], hover: list[str]) -> None:
     """Horizontal bars, the first on top; an axis counts them, because tokens can be the same twice."""
     places = list(range(len(rows)))
     bars = go.Bar(
@@ -49,9 +49,9 @@ def _bars(figure: go.Figure, column: int, rows: pd.DataFrame, colours: list[str]
         hovertemplate="%{customdata[0]}: %{x:,.2f}<br>%{customdata[1]}<extra></extra>",
         showlegend=False,
     )
-    figure.add_trace(bars, row=1, col=column)
+    figure.add_trace(bars, row=place, col=1)
     labels = [token_label(token) for token in rows["token"]]
-    figure.update_yaxes(autorange="reversed", tickvals=places, ticktext=labels, col=column)
+    figure.update_yaxes(autorange="reversed", tickvals=places, ticktext=labels, automargin=True, row=place)
 
 
 def _around(row: Any) -> str:

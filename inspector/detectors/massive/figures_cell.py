@@ -5,7 +5,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from inspector.errors import InputError
-from inspector.figures.palette import NEUTRAL, ORANGE, ORANGE_TEXT
+from inspector.figures.palette import INK, NEUTRAL, ORANGE, ORANGE_TEXT
 from inspector.figures.style import finish, layer_ticks, log_ticks, token_label
 from inspector.figures.words import rounded
 
@@ -30,6 +30,7 @@ def top_dims(kept: pd.DataFrame, text: int, layer: int, position: int) -> go.Fig
             marker_color=colours,
             text=[rounded(value) for value in rows["value"]],
             textposition="auto",
+            insidetextfont_color=INK,
             customdata=rows["dim"],
             hovertemplate="%{y}: %{text}<extra></extra>",
         )
@@ -137,7 +138,8 @@ def writing(writers: pd.DataFrame, dim: int, layer: int) -> go.Figure:
             marker_color=[NEUTRAL, NEUTRAL, ORANGE, *[ORANGE] * len(neurons)],
             marker_opacity=[1, 1, 1, *[0.55] * len(neurons)],
             text=[rounded(value) for value in values],
-            textposition="auto",
+            textposition=["auto"] * 3 + ["outside"] * len(neurons),  # a pale bar holds no words
+            insidetextfont_color=INK,
             hovertemplate="%{y}: %{x:,.6~r}<extra></extra>",
         )
     )

@@ -1,0 +1,63 @@
+"""The largest dims of one token after each layer, measured on demand: runs keep those of the largest tokens only."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+from torch import Tensor
+
+from inspector.batches import Batch, batches, tokenise
+from inspector.errors import InputError
+from inspector.models import Model
+from inspector.models.observe import observe
+from inspector.progress import Reported, progress_of
+from inspector.sites import Site
+
+COUNT = 16
+"""Dims of each layer: as many as a scan keeps of each text and layer."""
+
+
+def token_dims(
+    model: Model, ids: Sequence[int], position: int, count: int = COUNT, *, progress: Reported = None
+) -> pd.DataFrame:
+    """The residual stream's largest entries at one token of a text, after each layer.
+
+    Args:
+        model: from `load_model`.
+        ids: the text's input token ids (`report.frame("tokens")` has them).
+        position: of the token, 0-based.
+        count: entries of each layer.
+        progress: hears of the task `reading`, in tokens.
+
+    Returns:
+        A row for each entry, of each layer the largest |x| first: layer, position, dim, value.
+
+    Raises:
+        InputError: no tokens, more than the context holds, or no token at this position.
+    """
+    if not 0 <= position < len(ids):
+        raise InputError(f"There is no token {position}: the text has {len(ids)}, counted from 0.")
+    if len(ids) > model.shape.context:
+        raise InputError(f"{len(ids)} tokens are more than the context of {model.shape.context}. Give a shorter text.")
+    rows = tokenise(None, [list(ids)], bos=None, window=model.shape.context)
+    reader = _OneToken(position, count)
+    task = progress_of(progress).task("reading", len(ids))
+    observe(model, batches(rows, len(ids), model.pad_id), [reader], task=task)
+    return pd.concat(reader.tables, ignore_index=True)
+
+
+class _OneToken:
+    """Keeps a token's largest entries as its layers stream by."""
+
+    kinds: tuple[str, ...] = ("resid_post",)
+
+    def __init__(self, position: int, count: int) -> None:
+        self.position, self.count = position, count
+        self.tables: list[pd.DataFrame] = []
+
+    def update(self, batch: Batch, site: Site, x: Float[Tensor, "batch pos d"]) -> None:
+        values = x[0, self.position].float().cpu().numpy()
+        dims = np.argsort(-np.abs(values), kind="stable")[: self.count]
+        place = {"layer": site.layer, "position": self.position}
+        self.tables.append(pd.DataFrame({**place, "dim": dims, "value": values[dims].astype(np.float64)}))
