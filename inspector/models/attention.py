@@ -166,6 +166,11 @@ class StreamedAttention:
     inputs: AttentionInputs
     lse: Float[Tensor, "batch head pos"]
 
+    @property
+    def device(self) -> torch.device:
+        """Where its layer is."""
+        return self.lse.device
+
     def blocks(self, real: Bool[Tensor, "batch pos"]) -> Iterator[AttentionBlock]:
         """The pattern in blocks of queries; `real` is False at padding, which is on the right."""
         inputs, lse = self.inputs, self.lse.float()
@@ -204,6 +209,11 @@ class WholeAttention:
 
     pattern: Float[Tensor, "batch head pos pos"]
     value_norm: Float[Tensor, "batch head pos"]
+
+    @property
+    def device(self) -> torch.device:
+        """Where its layer is."""
+        return self.pattern.device
 
     def blocks(self, real: Bool[Tensor, "batch pos"]) -> Iterator[AttentionBlock]:
         """The pattern in blocks of queries; `real` is False at padding, which is on the right."""

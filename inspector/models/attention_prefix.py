@@ -23,6 +23,7 @@ from inspector.models.attention import UnsupportedAttention, attend_part
 from inspector.models.attention_streamed import unknown_arguments
 from inspector.models.attention_swap import own_attention
 from inspector.models.evaluating import evaluating
+from inspector.models.placement import input_device
 
 NAME = "inspector_shared"
 
@@ -154,9 +155,8 @@ def compute_prefix(bridge: TransformerBridge, ids: tuple[int, ...]) -> Prefix:
         UnsupportedAttention: a layer keeps something else than all keys and values.
     """
     hf = bridge.original_model
-    width = hf.get_input_embeddings().weight
     # Without a prefix a token is run all the same: it tells the shapes.
-    tokens = torch.tensor([ids or (0,)], device=width.device)
+    tokens = torch.tensor([ids or (0,)], device=input_device(hf))
     core = getattr(hf, "base_model", hf)
     with own_attention(bridge, "sdpa"), evaluating(hf):
         cache = core(input_ids=tokens, use_cache=True).past_key_values

@@ -189,10 +189,12 @@ def windowed_attention(model: Model, size: int, kept: Sequence[int], keys: Shift
             raise UnsupportedAttention(f"a hook at {inside[0]}, which would not fire")
         if size + keys.later > (model.rotary_switch or size + keys.later):
             raise UnsupportedAttention("positions that are rotated by the text's length")
-        seen, tokens, moved, shift = (x.to(model.device) for x in _looks(size, kept, keys))
+        looks = _looks(size, kept, keys)
         try:
             for attention, layer in layer_of.items():
-                _windows[attention] = _Window(size, seen, tokens, moved, shift, keys.by_layer[layer])
+                own = keys.by_layer[layer]
+                seen, tokens, moved, shift = (x.to(own.device) for x in looks)
+                _windows[attention] = _Window(size, seen, tokens, moved, shift, own)
             yield
         finally:
             for module in layer_of:

@@ -20,6 +20,7 @@ from inspector.models.attention_swap import own_attention, points_with_hooks
 from inspector.models.evaluating import evaluating
 from inspector.models.experts import multiply, points_of, recorded
 from inspector.models.model import AttentionRoute, attention_layers, hooked, run, w_out
+from inspector.models.placement import present
 from inspector.sites import Site
 
 TOLERANCE = {torch.float32: 0.01, torch.float64: 0.01}
@@ -54,7 +55,7 @@ def logit_difference(got: Tensor, expected: Tensor, what: str, other: str = "the
         raise ModelError(
             "The model's own logits are NaN or infinite on a short text. Try dtype float32, or fix the weights."
         )
-    difference = float((got.float() - expected.float()).abs().max())
+    difference = float((got.to(expected.device).float() - expected.float()).abs().max())
     limit = TOLERANCE.get(expected.dtype, LOW_PRECISION_TOLERANCE) * float(expected.float().std())
     if not difference <= limit:
         raise ModelError(
@@ -66,7 +67,7 @@ def logit_difference(got: Tensor, expected: Tensor, what: str, other: str = "the
 
 def agreement(got: Tensor, expected: Tensor) -> dict[str, float]:
     """How two forwards' predictions differ: mean divergence (nats per token), and share of other likeliest tokens."""
-    told, own = (logits.float().log_softmax(dim=-1) for logits in (got, expected))
+    told, own = (logits.to(expected.device).float().log_softmax(dim=-1) for logits in (got, expected))
     divergence = (own.exp() * (own - told)).sum(dim=-1).mean()
     changed = (told.argmax(dim=-1) != own.argmax(dim=-1)).float().mean()
     return {"logit_kl": max(0.0, float(divergence)), "logit_top1_changes": float(changed)}
@@ -217,7 +218,8 @@ def _adds_up(seen: Mapping[Site, Tensor], layer: int) -> bool:
     parts = [seen.get(Site(kind, layer)) for kind in ("resid_pre", "attn_out", "mlp_out", "resid_post")]
     if any(part is None or part.ndim != 3 for part in parts):
         return False
-    before, attn, mlp, after = (part.float() for part in parts if part is not None)
+    device = parts[-1].device if parts[-1] is not None else None  # a block's input may come from another one
+    before, attn, mlp, after = (part.to(device).float() for part in parts if part is not None)
     return _close(before + attn + mlp, after)
 
 
@@ -226,11 +228,12 @@ def _multiplies(bridge: TransformerBridge, seen: Mapping[Site, Tensor], layer: i
     linear = bridge.blocks[layer].mlp.out.original_component
     if out is None or getattr(linear, "weight", None) is None or linear.weight.ndim != 2:
         return False
-    z, matrix = seen[Site("neuron", layer)].float(), w_out(bridge, layer).float()
+    with present(linear):
+        matrix, bias = w_out(bridge, layer).float(), 0.0 if linear.bias is None else linear.bias.float()
+    z = seen[Site("neuron", layer)].to(matrix.device).float()
     if z.shape[-1] != matrix.shape[0]:
         return False
-    bias = 0.0 if linear.bias is None else linear.bias.float()
-    return _close(z @ matrix + bias, out.float())
+    return _close(z @ matrix + bias, out.to(matrix.device).float())
 
 
 def _close(got: Tensor, expected: Tensor) -> bool:

@@ -67,15 +67,17 @@ def check_sizes(what: str, config: Mapping[str, Any], parts: int, size: int) -> 
 
 
 def check_memory(
-    what: str, folder: str, config: Mapping[str, Any], dtype: Any, device: Backend, own_code: bool
+    what: str, folder: str, config: Mapping[str, Any], dtype: Any, device: Backend | None, own_code: bool
 ) -> None:
     """Build the model without its weights, and compare what they will take with the memory that is free.
+
+    With no `device` what doesn't fit goes elsewhere, and it is only built.
 
     Raises:
         ModelError: it can't be built, or is too large.
     """
     empty = _empty(what, folder, config, own_code)
-    if config.get("quantization_config"):
+    if device is None or config.get("quantization_config"):
         return  # packed weights are smaller, by how much is the library's affair
     own = getattr(empty.config, "dtype", None)
     kept = next((one for one in (dtype, own) if isinstance(one, torch.dtype)), torch.float32)

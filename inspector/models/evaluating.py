@@ -6,18 +6,19 @@ from contextlib import ExitStack, contextmanager
 import torch
 from torch import nn
 
+from inspector.models.placement import device_of
+
 
 @contextmanager
 def evaluating(hf: nn.Module) -> Iterator[None]:
     """Run the model as it is evaluated; a user's training mode comes back after."""
     training = [part for part in hf.modules() if part.training]
-    weight = next(hf.parameters(), None)
-    device = "meta" if weight is None else weight.device.type
+    device = device_of(hf).type
     try:
         for part in training:
             part.training = False
         with torch.no_grad(), ExitStack() as stack:
-            if device != "meta" and torch.is_autocast_enabled(device):
+            if torch.is_autocast_enabled(device):
                 stack.enter_context(torch.autocast(device, enabled=False))
             yield
     finally:

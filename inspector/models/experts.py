@@ -15,6 +15,8 @@ from torch import Tensor, nn
 from transformer_lens.hook_points import HookPoint
 from transformer_lens.model_bridge import TransformerBridge
 
+from inspector.models.placement import present
+
 POINTS = "_inspector_experts"
 """The bridge's attribute that holds the hook points, by layer; no module of it."""
 
@@ -48,12 +50,15 @@ class ExpertsPoint(HookPoint):
         if not self.fwd_hooks:
             return None
         hidden, index, weight = (*args, *kwargs.values())[:3]
-        z = neurons(module, hidden, index, weight)
-        more = self(z.clone().reshape(*self._shape, -1)).reshape(z.shape) - z  # a hook may write to what it is given
-        changed = more.ne(0).any(dim=0).nonzero().squeeze(1)
-        if not len(changed):
-            return None
-        return out + (more[:, changed] @ rows_of(module, changed)).reshape(out.shape).to(out.dtype)
+        with present(module):
+            z = neurons(module, hidden, index, weight)
+            more = (
+                self(z.clone().reshape(*self._shape, -1)).reshape(z.shape) - z
+            )  # a hook may write to what it is given
+            changed = more.ne(0).any(dim=0).nonzero().squeeze(1)
+            if not len(changed):
+                return None
+            return out + (more[:, changed] @ rows_of(module, changed)).reshape(out.shape).to(out.dtype)
 
     def remove(self) -> None:
         """Take the hooks out of the model again."""
@@ -159,5 +164,6 @@ def recorded(bridge: TransformerBridge) -> Iterator[dict[int, tuple[Tensor, Tens
 
 def multiply(experts: Any, hidden: Tensor, index: Tensor, weight: Tensor, out: Tensor) -> bool:
     """Whether the experts' neurons times their matrices give what they gave."""
-    got = neurons(experts, hidden, index, weight).float() @ matrix(experts).float() + bias(experts, index, weight)
+    with present(experts):
+        got = neurons(experts, hidden, index, weight).float() @ matrix(experts).float() + bias(experts, index, weight)
     return bool((got - out.float()).abs().max() <= 0.02 * out.float().abs().max() + 1e-6)

@@ -2,10 +2,13 @@
 
 import logging
 import os
+import shutil
 import socket
+import weakref
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,16 +18,16 @@ from transformers import AutoModelForCausalLM, PreTrainedModel
 from inspector.errors import ModelError
 from inspector.models import embedded
 from inspector.models.adapters import refuse_adapter
-from inspector.models.backend import Backend
 from inspector.models.faults import AGAIN, one_line, short
 from inspector.models.folder import check_folder
+from inspector.models.placement import Where
 from inspector.models.tokenizer_files import load_tokenizer
 
 HUB_SECONDS = 3.0
 
 
 def fetch(
-    name: str, tokenizer: Any, dtype: Any, backend: Backend, *, revision: str | None, own_code: bool
+    name: str, tokenizer: Any, dtype: Any, device: Where, *, revision: str | None, own_code: bool
 ) -> tuple[PreTrainedModel, Any, dict[str, Any]]:
     """The Hugging Face model, its tokenizer, and where they came from.
 
@@ -41,17 +44,34 @@ def fetch(
     refuse_adapter(name, where, options)
     with quiet():
         if source == "folder":
-            check_folder(name, Path(where), dtype, backend, own_code)
-        hf = _weights(name, where, source, {"dtype": dtype, **options})
+            check_folder(name, Path(where), dtype, device.backend if device.map is None else None, own_code)
+        hf = _placed(name, where, source, {"dtype": dtype, **options}, device)
         if tokenizer is None:
             tokenizer = load_tokenizer(name, where, options, folder=source == "folder")
     commit = getattr(hf.config, "_commit_hash", None)
     return hf, tokenizer, {"revision": commit or options.get("revision"), **facts}
 
 
+def _placed(name: str, where: str, source: str, options: dict[str, Any], device: Where) -> PreTrainedModel:
+    """The model in memory, or spread as a map says; what it keeps on a disk is removed with it."""
+    if device.map is None:
+        return _weights(name, where, source, options)
+    with ExitStack() as stack:
+        if device.offloads:  # for weights that can't be read from the checkpoint's own files
+            folder = mkdtemp(prefix="inspector-offload-")
+            stack.callback(shutil.rmtree, folder, ignore_errors=True)
+            options = {**options, "offload_folder": folder}
+        hf = _weights(name, where, source, {**options, "device_map": device.map})
+        weakref.finalize(hf, stack.pop_all().close)
+    return hf
+
+
 def _weights(name: str, where: str, source: str, options: dict[str, Any]) -> PreTrainedModel:
     """The model, with every weight that its architecture has and no other."""
-    with one_line(*_cant_be_loaded(name, source)):
+    what, advice = _cant_be_loaded(name, source)
+    if "device_map" in options:
+        advice = "Try device_map auto, or none."
+    with one_line(what, advice):
         try:
             hf, info = AutoModelForCausalLM.from_pretrained(
                 where, output_loading_info=True, ignore_mismatched_sizes=True, **options

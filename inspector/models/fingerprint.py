@@ -5,6 +5,8 @@ import hashlib
 from torch import Tensor, nn
 from transformer_lens.model_bridge.generalized_components.base import GeneralizedComponent
 
+from inspector.models.placement import present
+
 
 def fingerprint(hf: nn.Module, sample: int = 4096) -> str:
     """SHA-256 over every weight's name, shape and up to `sample` evenly spread values, in hex.
@@ -13,22 +15,30 @@ def fingerprint(hf: nn.Module, sample: int = 4096) -> str:
     are: `state_dict` runs code of the layers, and quantised ones repack themselves in it.
     """
     digest = hashlib.sha256()
-    for name, weight in sorted(_stored(hf, "").items()):
-        flat = weight.detach().reshape(-1)
-        spread = flat[:: max(1, flat.numel() // sample)][:sample].float().cpu().contiguous()
-        digest.update(f"{name.replace('_original_component.', '')} {tuple(weight.shape)}".encode())
-        digest.update(spread.numpy().tobytes())
+    for name, (shape, spread) in sorted(_stored(hf, "", sample).items()):
+        digest.update(f"{name.replace('_original_component.', '')} {shape}".encode())
+        digest.update(spread)
     return digest.hexdigest()
 
 
-def _stored(module: nn.Module, prefix: str) -> dict[str, Tensor]:
-    """Parameters and buffers by the names they are saved under; the bridge's parts leave out what they hold twice."""
-    saved = {name: x for name, x in module._buffers.items() if name not in module._non_persistent_buffers_set}
-    own = {**module._parameters, **saved}
-    found = {f"{prefix}{name}": x.detach() for name, x in own.items() if x is not None}
+def _stored(module: nn.Module, prefix: str, sample: int) -> dict[str, tuple[tuple[int, ...], bytes]]:
+    """Shapes and samples of parameters and buffers by the names they are saved under.
+
+    The bridge's parts leave out what they hold twice. Of an offloaded model a module's weights are here at a time.
+    """
+    with present(module, parts=False):
+        saved = {name: x for name, x in module._buffers.items() if name not in module._non_persistent_buffers_set}
+        own = {**module._parameters, **saved}
+        found = {f"{prefix}{name}": (tuple(x.shape), _spread(x, sample)) for name, x in own.items() if x is not None}
     for name, child in module._modules.items():
-        found |= {} if child is None else _stored(child, f"{prefix}{name}.")
+        found |= {} if child is None else _stored(child, f"{prefix}{name}.", sample)
     if isinstance(module, GeneralizedComponent):
         for hook in module._state_dict_hooks.values():
             hook(module, found, prefix, {})
     return found
+
+
+def _spread(weight: Tensor, sample: int) -> bytes:
+    flat = weight.detach().reshape(-1)
+    spread = flat[:: max(1, flat.numel() // sample)][:sample].float().cpu().contiguous()
+    return bytes(spread.numpy().tobytes())

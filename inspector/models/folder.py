@@ -34,14 +34,14 @@ class Weights:
     dtypes: Mapping[str, str]
 
 
-def check_folder(name: str, folder: Path, dtype: Any, device: Backend, own_code: bool) -> None:
+def check_folder(name: str, folder: Path, dtype: Any, device: Backend | None, own_code: bool) -> None:
     """Refuse a folder that can't be loaded, or whose model would not fit into memory.
 
     Args:
         name: what the user calls the model.
         folder: where its files are.
         dtype: of the weights once they are loaded, or "auto".
-        device: where they will go.
+        device: where they will go; None where no one device must hold them.
         own_code: whether Python code of the folder's own may be run.
 
     Raises:

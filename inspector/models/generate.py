@@ -225,7 +225,8 @@ class _Cached:
 
     def keep(self, rows: Tensor) -> None:
         for layer in self.cache.layers:
-            layer.batch_select_indices(rows)
+            keys = getattr(layer, "keys", None)
+            layer.batch_select_indices(rows if keys is None else rows.to(keys.device))
 
 
 class _Recomputed:

@@ -10,6 +10,7 @@ from transformer_lens.model_bridge.generalized_components.base import Generalize
 
 from inspector.errors import ModelError
 from inspector.models.faults import one_line
+from inspector.models.placement import never_loaded
 
 _BRIDGE = "_inspector_bridge"
 
@@ -47,17 +48,17 @@ def remember(hf: nn.Module, bridge: TransformerBridge) -> None:
 
 
 def refuse_weights(hf: nn.Module) -> None:
-    """Check that all weights are here, and are plain numbers.
+    """Check that all weights are here or brought when they are needed, and are plain numbers.
 
     Raises:
-        ModelError: some are on the meta device or offloaded, or packed by torchao.
+        ModelError: some are on the meta device and no hook of accelerate's brings them, or packed by torchao.
     """
     kind, named = type(hf).__name__, dict(hf.named_parameters())
-    away = [name for name, weight in named.items() if weight.is_meta]
-    if away:
+    absent = never_loaded(hf)
+    if absent:
         raise ModelError(
-            f"{kind}: {len(away)} of {len(named)} weights are offloaded or never loaded (meta device), e.g. {away[0]}. "
-            "Load the whole model onto one device, without device_map."
+            f"{kind}: {len(absent)} of {len(named)} weights were never loaded (meta device), e.g. {absent[0]}. Load "
+            "the whole model; what a device can't hold goes elsewhere by device_map."
         )
     packed = {name: type(weight.data) for name, weight in named.items() if is_traceable_wrapper_subclass(weight.data)}
     packed |= {name: type(part) for name, part in hf.named_modules() if type(part).__module__.startswith("torch.ao.")}

@@ -16,6 +16,7 @@ from inspector.errors import ModelError
 from inspector.models.attention_streamed import CacheChange, cache_changed, streamed_attention
 from inspector.models.changes import WHOLE_TEXTS, in_force, known_hook, running
 from inspector.models.model import Model
+from inspector.models.placement import present
 
 TensorChange = Callable[[Tensor], Tensor]
 
@@ -167,7 +168,9 @@ def _multiplying(module: Any, change: Multiplied) -> Iterator[None]:
 
     def forward(x: Tensor) -> Tensor:
         assert change.weights is not None
-        return functional.linear(x, change.weights(weight_of(module)), module.bias)
+        with present(module):  # what runs instead is accelerate's forward, which brings an offloaded weight
+            weight = change.weights(weight_of(module))
+            return functional.linear(x.to(weight.device), weight, module.bias)
 
     handle = module.register_forward_pre_hook(before)
     try:

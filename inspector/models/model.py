@@ -23,6 +23,7 @@ from inspector.models.experts import matrix as matrix_of
 from inspector.models.experts import points_of, remove_points
 from inspector.models.experts import width as width_of
 from inspector.models.fingerprint import fingerprint
+from inspector.models.placement import input_device, present
 from inspector.models.turning_points import rotary_switch_of
 from inspector.sites import ModelShape, Site
 
@@ -94,7 +95,7 @@ class Model:
         card = self.card
         return (
             f"<Model {card['name']}: {card['architecture']}, {card['parameters'] / 1e6:,.0f} M parameters, "
-            f"{card['layers']} layers, {card['dtype']} on {card['device']}>"
+            f"{card['layers']} layers, {card['dtype']} on {card.get('placement', card['device'])}>"
         )
 
     def _repr_html_(self) -> str:
@@ -113,7 +114,7 @@ class Model:
     @property
     def device(self) -> torch.device:
         """Where the input tokens go."""
-        return self.bridge.original_model.get_input_embeddings().weight.device
+        return input_device(self.bridge.original_model)
 
     @property
     def dtype(self) -> torch.dtype:
@@ -156,13 +157,16 @@ class Model:
 
         Of routed experts the matrices of all, one under another; a copy, where they are stored the other way round.
         """
-        return w_out(self.bridge, layer)
+        with self.lock:
+            return w_out(self.bridge, layer)
 
     def b_out(self, layer: int) -> Float[Tensor, " d_model"] | None:
         """The bias of the MLP's last matrix, None where it has none, or where it depends on the experts chosen."""
         if layer in points_of(self.bridge):
             return None
-        return getattr(self.bridge.blocks[layer].mlp.out.original_component, "bias", None)
+        matrix = self.bridge.blocks[layer].mlp.out.original_component
+        with self.lock, present(matrix):
+            return getattr(matrix, "bias", None)
 
     def routed(self, layer: int) -> bool:
         """Whether a layer's neurons are those of routed experts, silent where a token isn't routed to theirs."""
@@ -253,9 +257,11 @@ def attention_layers(bridge: TransformerBridge) -> list[int]:
 def w_out(bridge: TransformerBridge, layer: int) -> Float[Tensor, "d_mlp d_model"]:
     """See `Model.w_out`; GPT-2's Conv1D stores `[in, out]`, Linear `[out, in]`."""
     if layer in (experts := points_of(bridge)):
-        return matrix_of(experts[layer].experts)
+        with present(experts[layer].experts):
+            return matrix_of(experts[layer].experts)
     matrix = bridge.blocks[layer].mlp.out.original_component
-    return matrix.weight if isinstance(matrix, Conv1D) else matrix.weight.T
+    with present(matrix):
+        return matrix.weight if isinstance(matrix, Conv1D) else matrix.weight.T
 
 
 def neuron_count(bridge: TransformerBridge, layer: int) -> int:

@@ -6,6 +6,7 @@ from functools import partial
 from itertools import chain
 from typing import Any, Protocol, runtime_checkable
 
+import torch
 from torch import Tensor
 
 from inspector.batches import Batch, PaddingSide, TokenSequence, batch_apart, batch_count
@@ -107,7 +108,7 @@ def observe(
     with model.lock, reading(model, kinds, pass_.deliver, prefix):
         for batch in chain.from_iterable(map(apart, batches)):
             batch = Batch(*(x.to(model.device) for x in (batch.ids, batch.real, batch.text)))
-            pass_.batch, pass_.shift = batch, None
+            pass_.begin(batch)
             ids, mask, real = batch.ids, None, batch.real
             if padding_side == "left":
                 pass_.shift = batch.ids.shape[1] - batch.lengths
@@ -124,19 +125,31 @@ class _Pass:
 
     def __init__(self, observers: Sequence[Observer]) -> None:
         self.observers = observers
-        self.batch: Batch | None = None
         self.shift: Tensor | None = None
+        self.batches: dict[torch.device, Batch] = {}
+        """The batch on each device that layers have been seen on; empty before the first."""
+
+    def begin(self, batch: Batch) -> None:
+        self.batches, self.shift = {batch.ids.device: batch}, None
 
     def deliver(self, site: Site, x: Tensor | StreamedAttention | WholeAttention) -> None:
-        batch = self.batch
-        if batch is None:
+        if not self.batches:
             return  # another user of this model runs it between our batches
+        batch = self._on(x.device)
         if self.shift is not None:
-            x = roll_rows(x, self.shift, dim=1) if isinstance(x, Tensor) else x.padded_right(self.shift)
+            shift = self.shift.to(x.device)
+            x = roll_rows(x, shift, dim=1) if isinstance(x, Tensor) else x.padded_right(shift)
         wanting = [observer for observer in self.observers if site.kind in observer.kinds]
         for part in [x] if isinstance(x, Tensor) else x.blocks(batch.real):
             for observer in wanting:
                 observer.update(batch, site, part)
+
+    def _on(self, device: torch.device) -> Batch:
+        """The batch where a layer is, which reducers index its activations by."""
+        if device not in self.batches:
+            batch = next(iter(self.batches.values()))
+            self.batches[device] = Batch(*(x.to(device) for x in (batch.ids, batch.real, batch.text)))
+        return self.batches[device]
 
 
 def forecast(

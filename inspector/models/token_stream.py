@@ -66,7 +66,7 @@ class TokenStream:
             if isinstance(x, Tensor):
                 self.read(site, x[0, -new:])
             else:
-                *_, last = x.blocks(real)
+                *_, last = x.blocks(real.to(x.device))
                 self.read(site, last.pattern[0, :, -1])
 
         with reading(self.model, self.kinds, read):

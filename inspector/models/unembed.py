@@ -5,15 +5,20 @@ afterwards. `direct_logit_attribution` itself wants a bridge in compatibility mo
 weights are not those that are inspected here, and attributes to heads and layers, not to a neuron.
 """
 
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from transformer_lens.model_bridge import TransformerBridge
 from transformer_lens.tools.analysis import logit_readout
 
 from inspector.errors import ModelError
 from inspector.models import checks
 from inspector.models.evaluating import evaluating
 from inspector.models.model import Model, hooked
+from inspector.models.placement import device_of, present
 from inspector.models.tokenizer_files import check_ids
 from inspector.sites import Site
 
@@ -62,8 +67,25 @@ def written(model: Model, layer: int, neurons: list[int]) -> Float[Tensor, "neur
 
 def _read(model: Model, vectors: Float[Tensor, "row d_model"], what: str = "logits") -> Float[Tensor, "row vocab"]:
     try:
-        with evaluating(model.bridge.original_model):
-            read = logit_readout(model.bridge, vectors, return_type=what, chunk_size=len(vectors))
+        bridge = model.bridge
+        with model.lock, evaluating(bridge.original_model), _reachable(bridge):
+            read = logit_readout(bridge, vectors, return_type=what, chunk_size=len(vectors))
     except (ValueError, NotImplementedError) as error:
         raise ModelError(f"{model.card['architecture']} can't be read layer by layer: {error}") from error
     return read.values.float()
+
+
+@contextmanager
+def _reachable(bridge: TransformerBridge) -> Iterator[None]:
+    """The last norm and the unembedding with their weights here, and the norm's output where the unembedding is.
+
+    A tied unembedding is where the embedding is, which may be another device than the last block's.
+    """
+    parts = [part for name in ("ln_final", "unembed") if (part := bridge._modules.get(name)) is not None]
+    with present(*parts), ExitStack() as stack:
+        places = [device_of(part) for part in parts]
+        if len(set(places)) > 1:
+            norm, (own, wanted) = parts[0], places
+            stack.callback(norm.register_forward_pre_hook(lambda m, args: (args[0].to(own), *args[1:])).remove)
+            stack.callback(norm.register_forward_hook(lambda m, args, out: out.to(wanted)).remove)
+        yield

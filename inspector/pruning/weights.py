@@ -57,7 +57,7 @@ class _Norms:
         given = Backend.of(x.device).widened(x.reshape(-1, x.shape[-1]))
         real = counting()
         if real is not None and real.numel() == len(given):
-            given = given[real.reshape(-1)]
+            given = given[real.reshape(-1).to(given.device)]
         total = given.square().sum(dim=0)
         self.squared = total if self.squared is None else self.squared + total
         return x

@@ -229,6 +229,7 @@ class MassiveReducer:
         spike = self.held.spike
         if spike is None or layer == 0:
             return
+        spike = spike.to(x.device)  # of the block before, which may be on another device
         rows = torch.arange(len(x), device=x.device)
         last = batch.lengths - 1
         apart = spike != last
