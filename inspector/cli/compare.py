@@ -7,11 +7,13 @@ import typer
 
 from inspector.cli.options import (
     Device,
+    DeviceMap,
     Dtype,
     Json,
     Quiet,
     TrustRemoteCode,
     bars,
+    placed,
     print_json,
     rows_of,
     say,
@@ -33,6 +35,7 @@ def compare(
     dtype: Dtype = "auto",
     second_dtype: Annotated[str | None, typer.Option(help="The second model's, where it is another.")] = None,
     device: Device = None,
+    device_map: DeviceMap = None,
     trust_remote_code: TrustRemoteCode = False,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -53,9 +56,11 @@ def compare(
 
     given = from_files(file) if file else built_in(texts)
     say(quiet, f"Loading {first} …")
-    one = load_model(first, dtype=dtype, device=device, trust_remote_code=trust_remote_code)
+    one = load_model(first, dtype=dtype, **placed(device, device_map), trust_remote_code=trust_remote_code)
     say(quiet, f"Loading {second} …")
-    other = load_model(second, dtype=second_dtype or dtype, device=device, trust_remote_code=trust_remote_code)
+    other = load_model(
+        second, dtype=second_dtype or dtype, **placed(device, device_map), trust_remote_code=trust_remote_code
+    )
     if run is not None:
         refuse_other(run, one.current_card())
     with bars(quiet) as progress:

@@ -8,6 +8,7 @@ import typer
 from inspector.cli.files import refuse_table, write_table
 from inspector.cli.options import (
     Device,
+    DeviceMap,
     Dtype,
     Json,
     Overwrite,
@@ -18,6 +19,7 @@ from inspector.cli.options import (
     bars,
     load_again,
     load_to_ask,
+    placed,
     print_json,
     print_line,
     rows_of,
@@ -43,6 +45,7 @@ def context(
     ] = None,
     dtype: Dtype = "auto",
     device: Device = None,
+    device_map: DeviceMap = None,
     revision: Revision = None,
     trust_remote_code: TrustRemoteCode = False,
     seed: Annotated[int, typer.Option(help="Seed of the built-in questions and passages.", min=0)] = 0,
@@ -61,9 +64,9 @@ def context(
     rows = passages(count, seed) if file is None else as_passages(file)
     study = None if run is None else as_study(open_run(run), run)
     if study is not None:
-        loaded = load_again(study.card, model, device, trust_remote_code, quiet)
+        loaded = load_again(study.card, model, placed(device, device_map), trust_remote_code, quiet)
     else:
-        loaded = load_to_ask(model or BUILT_IN, dtype, device, revision, trust_remote_code, quiet)
+        loaded = load_to_ask(model or BUILT_IN, dtype, placed(device, device_map), revision, trust_remote_code, quiet)
     from inspector.hallucination.context_use import context_use
 
     with bars(quiet) as progress:

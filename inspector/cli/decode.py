@@ -7,6 +7,7 @@ import typer
 
 from inspector.cli.options import (
     Device,
+    DeviceMap,
     Json,
     Overwrite,
     Quiet,
@@ -14,6 +15,7 @@ from inspector.cli.options import (
     as_study,
     bars,
     load_again,
+    placed,
     print_json,
     rows_of,
     say,
@@ -29,6 +31,7 @@ def decode(
     samples: Annotated[int, typer.Option(help="Answers drawn per question; best of k reranks these.", min=1)] = 5,
     seed: Annotated[int, typer.Option(help="Seed of the draws, and of the choice of questions.", min=0)] = 0,
     device: Device = None,
+    device_map: DeviceMap = None,
     trust_remote_code: TrustRemoteCode = False,
     overwrite: Overwrite = False,
     as_json: Json = False,
@@ -46,7 +49,7 @@ def decode(
     target = run if in_place else out
     if target is not None:
         runs.claim(target, overwrite=overwrite or in_place)
-    loaded = load_again(study.card, model, device, trust_remote_code, quiet)
+    loaded = load_again(study.card, model, placed(device, device_map), trust_remote_code, quiet)
     from inspector.hallucination.compare_decoding import compare_decoding
 
     with bars(quiet) as progress:

@@ -23,11 +23,11 @@ Engine = TypeVar("Engine", bound="OnCluster")
 
 @dataclass(frozen=True)
 class Loading:
-    """A model as the options name it."""
+    """A model as the options name it; `where` as `placed` gives it."""
 
     model: str
     dtype: str
-    device: str | None
+    where: dict[str, Any]
     revision: str | None
     trust_remote_code: bool
 
@@ -35,7 +35,8 @@ class Loading:
         """Load it; in a worker's process too."""
         from inspector.models import load_model
 
-        return load_model(**asdict(self))
+        named = asdict(self)
+        return load_model(**named.pop("where"), **named)
 
 
 @dataclass(frozen=True)

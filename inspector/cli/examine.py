@@ -9,7 +9,17 @@ import typer
 from inspector.cli.corpora import scan_corpus
 from inspector.cli.detectors import Thresholds, chosen_thresholds
 from inspector.cli.engines import RAY, Address, Cluster, Cpus, Gpus, Loading, WorkerCount, refuse_engine
-from inspector.cli.options import Overwrite, Quiet, bars, forecast_said, print_line, say
+from inspector.cli.options import (
+    Device,
+    DeviceMap,
+    Overwrite,
+    Quiet,
+    bars,
+    forecast_said,
+    placed,
+    print_line,
+    say,
+)
 from inspector.errors import InputError
 from inspector.models.catalogue import BUILT_IN
 from inspector.resume import working_folder
@@ -45,7 +55,8 @@ def examine(
     ] = None,
     batch_tokens: Annotated[int | None, typer.Option(help="Tokens per batch.", min=1)] = None,
     dtype: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
-    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, mps.")] = None,
+    device: Device = None,
+    device_map: DeviceMap = None,
     revision: Annotated[str | None, typer.Option(help="Branch, tag or commit on the hub.")] = None,
     trust_remote_code: Annotated[bool, typer.Option(help="Run code that comes with the model.")] = False,
     threshold: Thresholds = None,
@@ -79,7 +90,7 @@ def examine(
     corpus = scan_corpus(text, file, dataset, column, texts)
     names = None if detectors is None else [name.strip() for name in detectors.split(",") if name.strip()]
     thresholds = chosen_thresholds(names, [*(preset or []), *(["scale-free"] if scale_free else [])], threshold or [])
-    options = Loading(model, dtype, device, revision, trust_remote_code)
+    options = Loading(model, dtype, placed(device, device_map), revision, trust_remote_code)
     cluster = Cluster(address, workers, cpus_per_worker, gpus_per_worker)
     refuse_engine(engine)
     chosen = None
@@ -92,7 +103,9 @@ def examine(
     from inspector.scan import Checkpoints
     from inspector.scan import examine as scan
 
-    loaded = load_model(model, dtype=dtype, device=device, revision=revision, trust_remote_code=trust_remote_code)
+    loaded = load_model(
+        model, dtype=dtype, **placed(device, device_map), revision=revision, trust_remote_code=trust_remote_code
+    )
     how = [names, bos, window, batch_tokens, part, sample, seed]
     what = [loaded.card["fingerprint"], loaded.card["dtype"], corpus.state, how]
     with working_folder(target, what) as folder, bars(quiet) as progress:

@@ -12,6 +12,7 @@ from inspector.cli.engines import RAY, Address, Cluster, Cpus, Gpus, Loading, Wo
 from inspector.cli.files import refuse_table, write_table
 from inspector.cli.options import (
     Device,
+    DeviceMap,
     Dtype,
     Json,
     Overwrite,
@@ -22,6 +23,7 @@ from inspector.cli.options import (
     bars,
     load_again,
     load_to_ask,
+    placed,
     print_csv,
     print_json,
     print_line,
@@ -112,6 +114,7 @@ def hallucinate(
     ] = None,
     dtype: Dtype = "auto",
     device: Device = None,
+    device_map: DeviceMap = None,
     revision: Revision = None,
     trust_remote_code: TrustRemoteCode = False,
     seed: Annotated[int, typer.Option(help="Seed of questions, samples, splits and bootstraps.", min=0)] = 0,
@@ -147,7 +150,7 @@ def hallucinate(
     options = {name: value for name, value in given.items() if value is not None}
     marker = judge_named(judge.value, **options)
     others = {str(path): as_study(open_run(path), path) for path in transfer or []}
-    loaded = load_to_ask(model, dtype, device, revision, trust_remote_code, quiet)
+    loaded = load_to_ask(model, dtype, placed(device, device_map), revision, trust_remote_code, quiet)
     from inspector.hallucination.answers.ask import Sampling
     from inspector.hallucination.found import say_the_same
     from inspector.hallucination.pipeline import study_hallucination
@@ -162,7 +165,7 @@ def hallucinate(
     if engine == RAY:
         from inspector.hallucination.answers.engine import AnswersOnRay
 
-        loading = Loading(model, loaded.card["dtype"], device, revision, trust_remote_code)
+        loading = Loading(model, loaded.card["dtype"], placed(device, device_map), revision, trust_remote_code)
         cluster = Cluster(address, workers, cpus_per_worker, gpus_per_worker)
         helping = cluster.engine(AnswersOnRay, loading, says=lambda said: say(quiet, f"{said}."))
     say(quiet, _forecast(loaded, len(own or asked), samples if own is None else None))
@@ -208,6 +211,7 @@ def score(
     column: Column = None,
     model: Annotated[str | None, typer.Option(help="The study's model, where its name doesn't find it.")] = None,
     device: Device = None,
+    device_map: DeviceMap = None,
     trust_remote_code: TrustRemoteCode = False,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
@@ -222,7 +226,7 @@ def score(
         refuse_table(path, overwrite=overwrite)
     study = as_study(open_run(run), run)
     own = _own(file, column, None, labels=False)
-    loaded = load_again(study.card, model, device, trust_remote_code, quiet)
+    loaded = load_again(study.card, model, placed(device, device_map), trust_remote_code, quiet)
     with bars(quiet) as progress:
         scored = study.score_all(loaded, own, tokens=tokens is not None, progress=progress)
         by_part = study.explain_parts(loaded, own, progress=progress) if parts is not None else None
@@ -284,6 +288,7 @@ def ask(
         typer.Option(help="Risk that is too much; chosen on held-out answers if not given.", min=0, max=1),
     ] = None,
     device: Device = None,
+    device_map: DeviceMap = None,
     trust_remote_code: TrustRemoteCode = False,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -300,7 +305,7 @@ def ask(
         raise InputError("--guard watches the model's own answer, and --answer gives another. Use one of them.")
     if threshold is not None and guard is None:
         raise InputError("--threshold is for --guard. Say what to do above it: abstain, again or least.")
-    loaded = load_again(study.card, model, device, trust_remote_code, quiet)
+    loaded = load_again(study.card, model, placed(device, device_map), trust_remote_code, quiet)
     if guard is not None:
         _guarded(study, loaded, question, guard, threshold, as_json)
         return

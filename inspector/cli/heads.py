@@ -8,6 +8,7 @@ import typer
 from inspector.cli.files import refuse_data, refuse_table, write_data, write_table
 from inspector.cli.options import (
     Device,
+    DeviceMap,
     Dtype,
     Json,
     KeptIn,
@@ -18,6 +19,7 @@ from inspector.cli.options import (
     TrustRemoteCode,
     bars,
     load_named,
+    placed,
     print_json,
     print_line,
     rows_of,
@@ -39,6 +41,7 @@ def heads(
     run: KeptIn = None,
     dtype: Dtype = "auto",
     device: Device = None,
+    device_map: DeviceMap = None,
     revision: Revision = None,
     trust_remote_code: TrustRemoteCode = False,
     seed: Annotated[int, typer.Option(help="Seed of the random heads.", min=0, max=2**32 - 1)] = 0,
@@ -56,7 +59,7 @@ def heads(
     from inspector.run.disk import plain
     from inspector.run.measurements import refuse_other
 
-    loaded = load_named(model, dtype, device, revision, trust_remote_code, quiet)
+    loaded = load_named(model, dtype, placed(device, device_map), revision, trust_remote_code, quiet)
     asked = {"window": Window(first, last), "most": most, "length": length, "controls": controls, "seed": seed}
     if run is not None:
         refuse_other(run, loaded.current_card())

@@ -6,6 +6,7 @@ import typer
 
 from inspector.cli.options import (
     Device,
+    DeviceMap,
     Dtype,
     Json,
     Quiet,
@@ -14,6 +15,7 @@ from inspector.cli.options import (
     bars,
     forecast_said,
     load_named,
+    placed,
     print_json,
     rows_of,
 )
@@ -43,6 +45,7 @@ def lens(
     ] = None,
     dtype: Dtype = "auto",
     device: Device = None,
+    device_map: DeviceMap = None,
     revision: Revision = None,
     trust_remote_code: TrustRemoteCode = False,
     as_json: Json = False,
@@ -52,7 +55,7 @@ def lens(
     from inspector.analyses.logit_lens import logit_lens, refuse
 
     refuse(g, rho)
-    loaded = load_named(model, dtype, device, revision, trust_remote_code, quiet)
+    loaded = load_named(model, dtype, placed(device, device_map), revision, trust_remote_code, quiet)
     refuse(g, rho, None if calibrate is None else loaded.shape.layers)
     with bars(quiet) as progress:
         read = logit_lens(loaded, [text], g=g, rho=rho, progress=progress, on_forecast=forecast_said(quiet))

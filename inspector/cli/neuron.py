@@ -6,6 +6,7 @@ import typer
 
 from inspector.cli.options import (
     Device,
+    DeviceMap,
     Dtype,
     Json,
     Quiet,
@@ -13,6 +14,7 @@ from inspector.cli.options import (
     TrustRemoteCode,
     bars,
     forecast_said,
+    placed,
     print_json,
     rows_of,
     say,
@@ -32,6 +34,7 @@ def neuron(
     bar: Annotated[float | None, typer.Option("--bar", help="Old name of --firing-threshold.", hidden=True)] = None,
     dtype: Dtype = "auto",
     device: Device = None,
+    device_map: DeviceMap = None,
     revision: Revision = None,
     trust_remote_code: TrustRemoteCode = False,
     as_json: Json = False,
@@ -46,7 +49,9 @@ def neuron(
     from inspector.models import load_model
     from inspector.texts import built_in
 
-    loaded = load_model(model, dtype=dtype, device=device, revision=revision, trust_remote_code=trust_remote_code)
+    loaded = load_model(
+        model, dtype=dtype, **placed(device, device_map), revision=revision, trust_remote_code=trust_remote_code
+    )
     with bars(quiet) as progress:
         found = describe_neurons(
             loaded,

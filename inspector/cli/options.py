@@ -27,6 +27,10 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON (documented in do
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an existing run.")]
 Dtype = Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")]
 Device = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, mps.")]
+DeviceMap = Annotated[
+    str | None,
+    typer.Option(help="For a model that one device can't hold, in place of --device: auto, or JSON {module: device}."),
+]
 Revision = Annotated[str | None, typer.Option(help="Branch, tag or commit on the hub.")]
 TrustRemoteCode = Annotated[bool, typer.Option(help="Run code that comes with the model.")]
 KeptIn = Annotated[Path | None, typer.Option("--run", help="Keep it in this run, made where it isn't there.")]
@@ -44,8 +48,25 @@ def _plain(value: Any) -> Any:
     return value.item() if hasattr(value, "item") else value
 
 
+def placed(device: str | None, device_map: str | None) -> dict[str, Any]:
+    """Where a model goes, as `load_model` takes it.
+
+    Raises:
+        InputError: the map begins as JSON does, and is none.
+    """
+    if device_map is None or not device_map.lstrip().startswith("{"):
+        return {"device": device, "device_map": device_map}
+    try:
+        return {"device": device, "device_map": json.loads(device_map)}
+    except (ValueError, RecursionError) as error:
+        raise InputError(
+            f"--device-map '{printable(device_map)[:40]}' is no JSON: {error}. Use auto, or for example "
+            '\'{"model.embed_tokens": 0, "model.layers": "cpu"}\'.'
+        ) from error
+
+
 def load_again(
-    card: Mapping[str, Any], model: str | None, device: str | None, trust_remote_code: bool, quiet: bool
+    card: Mapping[str, Any], model: str | None, where: Mapping[str, Any], trust_remote_code: bool, quiet: bool
 ) -> "Model":
     """The model that a run was made on, in its dtype; by another name where one is given."""
     name = model or card["name"]
@@ -55,30 +76,30 @@ def load_again(
     return load_model(
         name,
         dtype=card["dtype"],
-        device=device,
+        **where,
         revision=card.get("revision"),
         trust_remote_code=trust_remote_code,
     )
 
 
 def load_named(
-    model: str, dtype: str, device: str | None, revision: str | None, trust_remote_code: bool, quiet: bool
+    model: str, dtype: str, where: Mapping[str, Any], revision: str | None, trust_remote_code: bool, quiet: bool
 ) -> "Model":
     """The model that an option names, said while it loads."""
     say(quiet, f"Loading {model} …")
     from inspector.models import load_model
 
-    return load_model(model, dtype=dtype, device=device, revision=revision, trust_remote_code=trust_remote_code)
+    return load_model(model, dtype=dtype, **where, revision=revision, trust_remote_code=trust_remote_code)
 
 
 def load_to_ask(
-    model: str, dtype: str, device: str | None, revision: str | None, trust_remote_code: bool, quiet: bool
+    model: str, dtype: str, where: Mapping[str, Any], revision: str | None, trust_remote_code: bool, quiet: bool
 ) -> "Model":
     """A model that is to answer questions: by default in the precision that it answers fastest in."""
     from inspector.models import asking_dtype
 
-    fastest = asking_dtype(device) if dtype == "auto" else dtype
-    return load_named(model, fastest, device, revision, trust_remote_code, quiet)
+    fastest = asking_dtype(**where) if dtype == "auto" else dtype
+    return load_named(model, fastest, where, revision, trust_remote_code, quiet)
 
 
 def as_study(report: Any, path: Path) -> "Study":

@@ -8,6 +8,7 @@ import typer
 from inspector.cli.files import refuse_table, write_table
 from inspector.cli.options import (
     Device,
+    DeviceMap,
     Dtype,
     Json,
     KeptIn,
@@ -17,6 +18,7 @@ from inspector.cli.options import (
     TrustRemoteCode,
     bars,
     load_named,
+    placed,
     print_json,
     print_line,
     rows_of,
@@ -33,6 +35,7 @@ def pruning(
     run: KeptIn = None,
     dtype: Dtype = "auto",
     device: Device = None,
+    device_map: DeviceMap = None,
     revision: Revision = None,
     trust_remote_code: TrustRemoteCode = False,
     seed: Annotated[int, typer.Option(help="Seed of the random sets.", min=0, max=2**32 - 1)] = 0,
@@ -47,7 +50,7 @@ def pruning(
     from inspector.run.disk import plain
     from inspector.run.measurements import refuse_other
 
-    loaded = load_named(model, dtype, device, revision, trust_remote_code, quiet)
+    loaded = load_named(model, dtype, placed(device, device_map), revision, trust_remote_code, quiet)
     if run is not None:
         refuse_other(run, loaded.current_card())
     with bars(quiet) as progress:

@@ -7,7 +7,18 @@ from typing import Annotated
 import typer
 
 from inspector.cli.engines import RAY, Address, Cluster, Cpus, Gpus, WorkerCount, refuse_engine
-from inspector.cli.options import Device, Overwrite, Quiet, TrustRemoteCode, bars, load_again, print_line, say
+from inspector.cli.options import (
+    Device,
+    DeviceMap,
+    Overwrite,
+    Quiet,
+    TrustRemoteCode,
+    bars,
+    load_again,
+    placed,
+    print_line,
+    say,
+)
 from inspector.errors import InputError
 
 
@@ -39,6 +50,7 @@ def verify(
     cpus_per_worker: Cpus = 1.0,
     gpus_per_worker: Gpus = 0.0,
     device: Device = None,
+    device_map: DeviceMap = None,
     trust_remote_code: TrustRemoteCode = False,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
@@ -61,14 +73,14 @@ def verify(
     report, texts = open_run(run), from_files(file or []) or None
     refuse(report, twins)
     runs.claim(target, overwrite=overwrite or in_place)
-    loaded = load_again(report.card, model, device, trust_remote_code, quiet)
+    loaded = load_again(report.card, model, placed(device, device_map), trust_remote_code, quiet)
     found = [[one.detector, one.layer, one.unit, one.position] for one in report.findings]
     work = [report.card["fingerprint"], report.settings.get("bos"), found, samples, seed]
     measuring = None
     if engine == RAY:
         from inspector.verification.on_ray import PassesOnRay
 
-        load = partial(load_again, report.card, model, device, trust_remote_code, True)
+        load = partial(load_again, report.card, model, placed(device, device_map), trust_remote_code, True)
         cluster = Cluster(address, workers, cpus_per_worker, gpus_per_worker)
         measuring = cluster.engine(PassesOnRay, load, says=lambda said: say(quiet, f"{said}."))
     with working_folder(target, work) as folder, bars(quiet) as progress:

@@ -26,7 +26,7 @@ Source = str | Path | Model | Callable[[], Any]
 BUILT_IN = 16
 OF_ONE_SCAN = {"column", "first_text", "controls", "checkpoints", "progress", "on_forecast", "on_message"}
 """Options of `examine` that a sweep gives itself or that mean nothing for several."""
-OF_LOADING = ("dtype", "device", "revision", "trust_remote_code")
+OF_LOADING = ("dtype", "device", "device_map", "revision", "trust_remote_code")
 OF_SCANNING = tuple(
     name
     for name, one in inspect.signature(examine).parameters.items()
@@ -131,11 +131,11 @@ def _called(source: Any) -> str:
 
 def _loading_alike(settings: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[dict[str, Any], list[str]]]:
     """Options of loading, and the settings that have them."""
-    found: dict[tuple[tuple[str, Any], ...], list[str]] = {}
+    found: dict[str, tuple[dict[str, Any], list[str]]] = {}
     for name, options in settings.items():
-        found.setdefault(tuple((o, options[o]) for o in OF_LOADING if o in options), []).append(name)
-    for loading, together in found.items():
-        yield dict(loading), together
+        loading = {o: options[o] for o in OF_LOADING if o in options}
+        found.setdefault(repr(loading), (loading, []))[1].append(name)
+    yield from found.values()
 
 
 @contextmanager
