@@ -196,7 +196,8 @@ def _device_of(part: nn.Module) -> torch.device | None:
         if not weight.is_meta:
             return weight.device
     wanted = (hook.execution_device for hook in _hooks(part) if hook.offload)
-    return next((torch.device(device) for device in wanted if device is not None), None)
+    # An empty tensor knows which card "cuda" is.
+    return next((torch.empty(0, device=device).device for device in wanted if device is not None), None)
 
 
 def _hooks(part: nn.Module) -> Iterator[AlignDevicesHook]:
