@@ -56,10 +56,11 @@ def _door(judge: Judge, door: Door) -> None:
         st.text_area(door.label, door.example, height=96, key=field, max_chars=LONGEST)
         submit = (kind, _submit, kind, of, field, view)
         st.form_submit_button(door.button, type="primary", on_click=progress.start, args=submit)
-    job = progress.outcome(kind, of)
-    if job is not None and st.session_state.get(f"shown {kind}") != job.id:
-        st.session_state[f"shown {kind}"] = job.id
-        _go(judge, job, view)
+    job, led_to = progress.outcome(kind, of), state.led_to()
+    if job is not None and job.id not in led_to:
+        page, asked = pages.by_path()[pages.path_of(judge)].page, _found(job, view)
+        led_to.add(job.id)
+        st.switch_page(page, query_params=asked)
 
 
 def _submit(kind: str, of: Hashable, field: str, view: View | None) -> None:
@@ -74,12 +75,9 @@ def _submit(kind: str, of: Hashable, field: str, view: View | None) -> None:
     state.submit(kind, "Reading the text", scan, of)
 
 
-def _go(judge: Judge, job: Job, view: View | None) -> None:
-    """To the phenomenon's own page, with what was found."""
-    asked: dict[str, Any] = (
-        {"run": state.LIVE + job.id} if view is None else {"run": view.name, "asked": 1, "job": job.id}
-    )
-    st.switch_page(pages.by_path()[pages.path_of(judge)].page, query_params=asked)
+def _found(job: Job, view: View | None) -> dict[str, Any]:
+    """The address, on the phenomenon's own page, of what was found."""
+    return {"run": state.LIVE + job.id} if view is None else {"run": view.name, "asked": 1, "job": job.id}
 
 
 def _study(judge: Judge) -> View | None:

@@ -52,11 +52,11 @@ def form() -> None:
             )
         widgets.reading(f"A job on this server may take {state.jobs().limits}.")
         st.form_submit_button("Inspect", type="primary", on_click=progress.start, args=("scan", _submit))
-    done = progress.outcome("scan")
-    if done is not None and st.session_state.get("shown scan") != done.id:
-        st.session_state["shown scan"] = done.id
+    done, led_to = progress.outcome("scan"), state.led_to()
+    if done is not None and done.id not in led_to:
         forgotten = dict.fromkeys(("job", "text", "layer", "position", "dim", "head", "neuron"))
         state.choose(**forgotten, run=state.LIVE + done.id)
+        led_to.add(done.id)
         st.rerun()
 
 

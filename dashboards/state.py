@@ -256,6 +256,17 @@ def submit(kind: str, label: str, task: Any, of: Hashable = None) -> Job | None:
     return job
 
 
+def led_to() -> set[str]:
+    """Ids of the jobs whose results this visitor was led to, to be added to.
+
+    Streamlit may end the script whenever its session state or the address is asked for or written, because the page
+    was asked for again. So an id is added where nothing of that comes between it and the way to the result, or after
+    the address leads there.
+    """
+    found: set[str] = st.session_state.setdefault("led to", set())
+    return found
+
+
 def _under(key: tuple[str, float], report: Report) -> Report:
     """The report, judged again where the address moves its thresholds."""
     moved: dict[str, dict[str, float]] = {}

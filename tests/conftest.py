@@ -12,6 +12,7 @@ import fixtures_types  # noqa: F401  # before the package
 import pytest
 import torch
 from fixtures_tiny import loaded
+from hypothesis import settings
 
 from inspector.detectors.sinks import detector as sinks
 from inspector.hallucination.probe import k_curve
@@ -22,6 +23,9 @@ pytest_plugins = ("fixtures_cli", "fixtures_runs", "fixtures_study", "fixtures_b
 """The files whose fixtures any test may ask for by name."""
 
 os.environ["HF_HUB_OFFLINE"] = "1"
+settings.register_profile("ci", derandomize=True)
+if os.environ.get("INSPECTOR_CI"):
+    settings.load_profile("ci")  # what was right yesterday and wasn't touched is right today
 if "PYTEST_XDIST_WORKER" in os.environ:
     torch.set_num_threads(1)  # a worker a core; more threads would wait for each other
 

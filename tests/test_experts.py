@@ -14,7 +14,7 @@ from inspector import describe_neurons, examine, intervene, load_model
 from inspector.batches import batches
 from inspector.errors import ModelError
 from inspector.hallucination.answers.cett import Contributions
-from inspector.interventions.values import scale, zero
+from inspector.interventions.values import scale, zero_ablate
 from inspector.models.changes import hooks_of_others, state_of
 from inspector.models.observe import observe
 from inspector.sites import Site
@@ -93,7 +93,7 @@ def test_a_changed_neuron_changes_what_its_expert_adds_and_nothing_else(architec
     z = _neurons(model, ids)
     token, neuron = divmod(int(z[0].abs().argmax()), z.shape[-1])
     before, out = model.logits(ids), _experts_out(model, ids)
-    with intervene(model, [zero(Site("neuron", 1), (neuron,), (token,))]):
+    with intervene(model, [zero_ablate(Site("neuron", 1), (neuron,), (token,))]):
         without = _experts_out(model, ids)
         changed = model.logits(ids)
     row = model.w_out(1)[neuron]

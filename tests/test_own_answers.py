@@ -33,6 +33,7 @@ from inspector.hallucination.probe.splits import split
 from inspector.hallucination.questions.prompts import Form, as_spelt, following
 from inspector.hallucination.questions.sets import Question
 from inspector.models import Model
+from inspector.progress import Progress
 from inspector.run.report import open_run
 from inspector.show.sentences import paragraphs
 from inspector.stats import auroc
@@ -417,7 +418,11 @@ def test_any_function_is_a_judge_and_is_tried_before_anything_is_asked(tiny: Mod
     ):
         with pytest.raises(InputError, match=message):
             study_hallucination(
-                tiny, tiny_asked, judge=bad, sampling=Sampling(samples=0), step=lambda *told: asked.append(told)
+                tiny,
+                tiny_asked,
+                judge=bad,
+                sampling=Sampling(samples=0),
+                progress=Progress(lambda *told: asked.append(told)),
             )
     assert not asked
 
