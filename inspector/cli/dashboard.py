@@ -97,6 +97,7 @@ def command(
         "server.enableStaticServing": "false",
         "server.enableAgentApi": "false",
         "server.baseUrlPath": "",
+        "runner.postScriptGC": "false",  # each look at a job would walk over all objects, while a model is imported
         "global.developmentMode": "false",
         "browser.gatherUsageStats": "false",
         "client.toolbarMode": "minimal",
