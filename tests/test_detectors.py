@@ -384,7 +384,7 @@ def test_a_plugin_that_fails_to_load_is_named_and_the_rest_work(
     from inspector.detectors import base
 
     broken = EntryPoint("broken", "no_such_module:Thing", base.GROUP)
-    monkeypatch.setattr(base, "entry_points", lambda group: [broken, *installed_entries])
+    monkeypatch.setattr(base, "_installed", lambda path: {one.name: one for one in (broken, *installed_entries)})
     names = [detector.name for detector in load_detectors()]
     assert names == ["massive", "sinks"]
     assert "Detector 'broken' of an unknown distribution failed to load" in caplog.text
@@ -407,7 +407,7 @@ def test_a_detector_is_called_as_its_entry_point_is(monkeypatch: pytest.MonkeyPa
     from inspector.detectors import base
 
     entry = EntryPoint("odd.name" if name == "massive" else name, "test_detectors:Overwriting", base.GROUP)
-    monkeypatch.setattr(base, "entry_points", lambda group: [entry])
+    monkeypatch.setattr(base, "_installed", lambda path: {entry.name: entry})
     with pytest.raises(InputError, match="they must be the same"):
         load_detectors([entry.name])
 

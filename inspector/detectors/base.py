@@ -1,8 +1,11 @@
 """What a detector is, part by part, and how installed ones are found. Ours come in by this door too."""
 
 import logging
+import os
 import re
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
@@ -119,7 +122,23 @@ class Detector(Judge, Protocol):
 
 
 def installed() -> dict[str, EntryPoint]:
-    """Entry points of all installed detectors, by name; none of them is loaded."""
+    """Entry points of all installed detectors, by name; none of them is loaded.
+
+    What every package says of itself is read again only where Python's path or a folder on it has changed.
+    """
+    return dict(_installed(tuple(map(_state, sys.path))))
+
+
+def _state(place: str) -> tuple[str, int]:
+    """A place on Python's path, and when something was last put there or taken away."""
+    try:
+        return place, os.stat(place or ".").st_mtime_ns
+    except OSError:
+        return place, 0
+
+
+@lru_cache(maxsize=1)
+def _installed(path: tuple[tuple[str, int], ...]) -> dict[str, EntryPoint]:
     return {entry.name: entry for entry in sorted(entry_points(group=GROUP), key=lambda e: e.name)}
 
 
