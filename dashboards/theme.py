@@ -169,9 +169,12 @@ def themed(figure: go.Figure) -> go.Figure:
 def _colour_bars(figure: go.Figure) -> Iterator[Any]:
     """The colour bars of traces, of their points, and of colours that traces share."""
     for part in figure.data:
-        for owner in (part, part.marker if "marker" in part else None):
-            if owner is not None and "colorbar" in owner:
-                yield owner.colorbar
+        if "colorbar" in part:
+            yield part.colorbar
+        # Points have one only if they are told to; one that is made here would be drawn.
+        marker = part.marker if "marker" in part else None
+        if marker is not None and "colorbar" in marker and marker.showscale:
+            yield marker.colorbar
     for axis in figure.select_coloraxes():
         yield axis.colorbar
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import plotly.graph_objects as go
 import pytest
 
 pytest.importorskip("streamlit", reason="pip install activation-inspector[dashboard]")
@@ -193,3 +194,9 @@ def test_two_studies_are_drawn_side_by_side() -> None:
     figure = two_predictors(first, first.assign(auroc=[0.7, 0.6], low=0.5), ("a", "b"))
     assert [list(trace.x) for trace in figure.data] == [[0.9, 0.6], [0.7, 0.6]]
     assert figure.layout.title.text == "The probe's AUROC: 0.90 in the first, 0.70 in the second"
+
+
+def test_points_that_have_no_colour_bar_get_none() -> None:
+    points = go.Scatter(x=[0], y=[0], mode="markers", marker={"opacity": 0})
+    shaded, clicks = theme.themed(go.Figure([go.Heatmap(z=[[1.0, 2.0]]), points])).to_plotly_json()["data"]
+    assert "tickfont" in shaded["colorbar"] and "colorbar" not in clicks["marker"]
