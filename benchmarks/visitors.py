@@ -8,16 +8,10 @@ has, and opens one page after another, with a pause to look at it; a page is the
 
 import argparse
 import asyncio
-import os
 import random
-import socket
-import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlencode
@@ -28,11 +22,11 @@ import websockets
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
+from benchmarks.served import serving
+
 PAGES = ("", "massive", "sinks", "neurons", "interventions", "compare", "runs")
 LOOKS = (2.0, 8.0)
 """Seconds that a visitor looks at a page, from and to."""
-READY = 120.0
-"""Seconds in which the server must be there."""
 FAILED = "This page failed"
 """How the dashboard says that a page has a fault."""
 DRAWN = ForwardMsg.ScriptFinishedStatus.Value("FINISHED_SUCCESSFULLY")
@@ -53,42 +47,12 @@ class Seen:
     memory: list[tuple[float, int]] = field(default_factory=list)
 
 
-@contextmanager
-def served(runs: Path, log: Path) -> Iterator[tuple[int, psutil.Process]]:
-    """The dashboard of a folder: its port and its process."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "inspector.cli.main", "dashboard", str(runs), "--port", str(port)]
-    with log.open("w") as out:
-        server = subprocess.Popen(command, stdout=out, stderr=out, start_new_session=True)
-    try:
-        end = time.monotonic() + READY
-        while not _is_there(port):
-            if server.poll() is not None or time.monotonic() > end:
-                raise SystemExit(f"The dashboard doesn't start: {log.read_text()}")
-            time.sleep(0.2)
-        yield port, psutil.Process(server.pid)
-    finally:
-        os.killpg(server.pid, 15)
-        server.wait(20)
-
-
-def _is_there(port: int) -> bool:
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=5) as answer:
-            return bool(answer.status == 200)
-    except OSError:
-        return False
-
-
-async def visit(port: int, number: int, run: str, until: float, seen: Seen) -> None:
+async def visit(address: str, number: int, run: str, until: float, seen: Seen) -> None:
     """One visitor, until it is late."""
     draw = random.Random(number)
     await asyncio.sleep(draw.uniform(0, LOOKS[1]))
-    origin = f"http://localhost:{port}"
-    address = f"ws://localhost:{port}/_stcore/stream"
-    async with websockets.connect(address, origin=origin, subprotocols=["streamlit"], max_size=None) as line:
+    stream = f"ws{address.removeprefix('http')}/_stcore/stream"
+    async with websockets.connect(stream, origin=address, subprotocols=["streamlit"], max_size=None) as line:
         while time.monotonic() < until:
             began = time.monotonic()
             await line.send(_wish(draw.choice(PAGES), run, draw))
@@ -131,10 +95,10 @@ async def _watch(server: psutil.Process, until: float, seen: Seen) -> None:
         await asyncio.sleep(1)
 
 
-async def crowd(port: int, server: psutil.Process, run: str, visitors: int, seconds: float) -> Seen:
+async def crowd(address: str, server: psutil.Process, run: str, visitors: int, seconds: float) -> Seen:
     """All of them at once."""
     seen, until = Seen(), time.monotonic() + seconds
-    all_of_them = [visit(port, number, run, until, seen) for number in range(visitors)]
+    all_of_them = [visit(address, number, run, until, seen) for number in range(visitors)]
     ends = await asyncio.gather(*all_of_them, _watch(server, until, seen), return_exceptions=True)
     seen.faults += [f"{type(end).__name__}: {end}" for end in ends if isinstance(end, BaseException)]
     return seen
@@ -163,8 +127,9 @@ def main() -> None:
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "server.txt"
-        with served(asked.runs, log) as (port, server):
-            seen = asyncio.run(crowd(port, server, asked.run, asked.visitors, asked.seconds))
+        with serving(asked.runs, log) as server:
+            process = psutil.Process(server.pid)
+            seen = asyncio.run(crowd(server.address, process, asked.run, asked.visitors, asked.seconds))
         print(said(seen, log.read_text()))
     sys.exit(bool(seen.faults))
 

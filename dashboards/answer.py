@@ -76,8 +76,7 @@ def _tokens(view: View, number: int, row: pd.Series) -> None:
     of = (view.key, view.place, number)
     widgets.model_place(view)
     explain = partial(work.explained, study=view.report, where=view.place, row=row.to_dict())
-    submit = ("answer", state.submit, "answer", "Measuring the answer", explain, of)
-    st.button("Measure its tokens (loads the model)", on_click=progress.start, args=submit)
-    job = progress.outcome("answer", of)
+    label = "Measure its tokens (loads the model)"
+    job = progress.on_demand("answer", of, explain, "Measuring the answer", label)
     if job is not None:
         asking.tokens(view, job.result, "answer")

@@ -58,9 +58,9 @@ def _door(judge: Judge, door: Door) -> None:
         st.form_submit_button(door.button, type="primary", on_click=progress.start, args=submit)
     job, led_to = progress.outcome(kind, of), state.led_to()
     if job is not None and job.id not in led_to:
-        page, asked = pages.by_path()[pages.path_of(judge)].page, _found(job, view)
+        where, asked = pages.by_path()[pages.path_of(judge)].page, _found(job, view)
         led_to.add(job.id)
-        st.switch_page(page, query_params=asked)
+        st.switch_page(where, query_params=asked)
 
 
 def _submit(kind: str, of: Hashable, field: str, view: View | None) -> None:

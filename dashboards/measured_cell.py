@@ -17,28 +17,19 @@ def dims(view: View, text: int, position: int) -> pd.DataFrame | None:
     """The largest dims of a token after each layer, as `massive.kept` has them; None until they are measured."""
     widgets.note("This cell's dims were not kept: of each text and layer the sixteen largest entries are.")
     widgets.model_place(view)
-    fed = _fed(view, text)
+    fed = state.tokens_of(view, text)
     wanted = (view.key, view.place, text, position)
     measure = partial(
         work.token_dims, card=view.report.card, where=view.place, ids=fed["id"].tolist(), position=position
     )
-    job = state.mine("cell", wanted)
-    if job is None or job.state in ("failed", "cancelled"):
-        asked = ("cell", f"Measuring token {position}", measure, wanted)
-        label = f"Measure the dims of token {position} ({len(fed):,} tokens; loads the model)"
-        st.button(label, on_click=progress.start, args=("cell", state.submit, *asked))
-    job = progress.outcome("cell", wanted)
+    label = f"Measure the dims of token {position} ({len(fed):,} tokens; loads the model)"
+    job = progress.on_demand("cell", wanted, measure, f"Measuring token {position}", label)
     if job is None:
         return None
     median = view.frame("massive.layers").set_index("layer")["median"]
     token = fed["token"].tolist()[position]
     ratio = job.result["value"].abs() / job.result["layer"].map(median.where(median > 0))
     return pd.DataFrame(job.result.assign(text=text, token=token, ratio=ratio))
-
-
-def _fed(view: View, text: int) -> pd.DataFrame:
-    tokens = view.frame("tokens")
-    return tokens[tokens["text"] == text].sort_values("position")
 
 
 def draw(view: View, measured: pd.DataFrame, cell: Cell, dim: int) -> None:
@@ -74,8 +65,7 @@ def _code(view: View, cell: Cell, drawn: str, figure: str) -> str:
         f"from inspector.figures import {figure} as draw",
         "from inspector.analyses.token_dims import token_dims as measure",
         "",
-        *([notebook.model(view)] if view.saved else []),
-        f'fed = report.frame("tokens").query("text == {text}").sort_values("position")',
+        *notebook.fed(view, text),
         f'dims = measure(model, fed["id"].tolist(), {position})',
         'median = report.frame("massive.layers").set_index("layer")["median"]',
         'ratio = dims["value"].abs() / dims["layer"].map(median.where(median > 0))',

@@ -37,6 +37,12 @@ def model(view: View) -> str:
     return f"model = inspector.load_model({view.place or card['name']!r}, dtype={card['dtype']!r}{revision})"
 
 
+def fed(view: View, text: int) -> list[str]:
+    """Lines that load the model, unless the live scan did, and take the tokens of one text."""
+    of_text = f'fed = report.frame("tokens").query("text == {text}").sort_values("position")'
+    return [*([model(view)] if view.saved else []), of_text]
+
+
 def _scan(view: View, name: str) -> list[str]:
     """A live scan once more, on exactly the same input tokens."""
     tokens = view.report.tokens

@@ -21,13 +21,12 @@ Head = tuple[int, int]
 
 def show(view: View, heads: pd.DataFrame, chosen: Head | None) -> None:
     """The text, the chosen head's pattern on it, and the grid of many heads of `heads` (`sinks.heads`)."""
-    tokens = view.frame("tokens")
-    texts = sorted(tokens["text"].unique().tolist())[:64]
+    texts = sorted(view.frame("tokens")["text"].unique().tolist())[:64]
     st.html("<h2 class=figure>Patterns on one text</h2>")
     text = texts[0]
     if len(texts) > 1:
         text = widgets.choice("text", "Text of the pattern", texts, state.number("text", texts))
-    mine = tokens[tokens["text"] == text].sort_values("position")
+    mine = state.tokens_of(view, text)
     widgets.model_place(view)
     if chosen is not None:
         _one(view, mine, text, chosen)
@@ -39,18 +38,13 @@ def _one(view: View, mine: pd.DataFrame, text: int, chosen: Head) -> None:
     wanted = (view.key, view.place, text, layer, number)
     of_model = {"card": view.report.card, "where": view.place, "ids": mine["id"].tolist()}
     measure = partial(work.pattern, **of_model, layer=layer, head=number)
-    job = state.mine("pattern", wanted)
-    if job is None or job.state in ("failed", "cancelled"):
-        label = f"Measure this pattern on text {text} ({len(mine):,} tokens; loads the model)"
-        asked = ("pattern", f"Measuring head {number} of layer {layer}", measure, wanted)
-        if job is None and not view.saved and len(mine) <= AT_ONCE:
-            state.submit(*asked)
-        else:
-            no_patterns = "Runs keep no patterns: they would be gigabytes."
-            st.button(label, help=no_patterns, on_click=progress.start, args=("pattern", state.submit, *asked))
-    job = progress.outcome("pattern", wanted)
+    label = f"Measure this pattern on text {text} ({len(mine):,} tokens; loads the model)"
+    doing, why = f"Measuring head {number} of layer {layer}", "Runs keep no patterns: they would be gigabytes."
+    if not view.saved and len(mine) <= AT_ONCE and state.mine("pattern", wanted) is None:
+        state.submit("pattern", doing, measure, wanted)
+    job = progress.on_demand("pattern", wanted, measure, doing, label, why)
     if job is not None:
-        _draw(view, job.result, text, layer, number)
+        _draw(view, job.result, mine, text, chosen)
 
 
 def _many(view: View, mine: pd.DataFrame, text: int, heads: pd.DataFrame, chosen: Head | None) -> None:
@@ -67,24 +61,16 @@ def _many(view: View, mine: pd.DataFrame, text: int, heads: pd.DataFrame, chosen
     every = list(zip(rows["layer"].tolist(), rows["head"].tolist(), strict=True))
     wanted = (view.key, view.place, text, which, every)
     measure = partial(work.patterns, card=view.report.card, where=view.place, ids=mine["id"].tolist(), heads=every)
-    job = state.mine("patterns", wanted)
     with right:
-        if job is None or job.over:
-            asked = ("patterns", f"Measuring {len(every)} heads", measure, wanted)
-            label = f"Measure these {len(every)} heads on text {text} (loads the model)"
-            done = job is not None and job.state == "done"
-            once = "One forward pass measures all of them."
-            args = ("patterns", state.submit, *asked)
-            st.button(label, help=once, disabled=done, on_click=progress.start, args=args)
-    job = progress.outcome("patterns", wanted)
+        label = f"Measure these {len(every)} heads on text {text} (loads the model)"
+        once = "One forward pass measures all of them."
+        job = progress.on_demand("patterns", wanted, measure, f"Measuring {len(every)} heads", label, once)
     if job is not None:
-        _grid(view, job.result, text, every, grids[which])
+        _grid(view, job.result, mine, text, every, grids[which])
 
 
-def _grid(view: View, patterns: np.ndarray, text: int, heads: Sequence[Head], what: str) -> None:
-    log = st.toggle("Logarithmic colours", key="log many")
-    tokens = view.frame("tokens")
-    shown = tokens[tokens["text"] == text].sort_values("position")["token"].tolist()
+def _grid(view: View, patterns: np.ndarray, mine: pd.DataFrame, text: int, heads: Sequence[Head], what: str) -> None:
+    log, shown = st.toggle("Logarithmic colours", key="log many"), mine["token"].tolist()
     names = [f"{layer}.{number}" for layer, number in heads]
     title = f"{what} on text {text}"
     code = notebook.code(
@@ -92,8 +78,7 @@ def _grid(view: View, patterns: np.ndarray, text: int, heads: Sequence[Head], wh
         "from inspector.figures import pattern_grid as draw",
         "from inspector.analyses.attention_pattern import attention_patterns as measure",
         "",
-        *([notebook.model(view)] if view.saved else []),
-        f'fed = report.frame("tokens").query("text == {text}").sort_values("position")',
+        *notebook.fed(view, text),
         f"heads = {list(heads)!r}",
         f'patterns = measure(model, fed["id"].tolist(), heads, side={work.GRID_SIDE})',
         'names = [f"{layer}.{head}" for layer, head in heads]',
@@ -120,14 +105,14 @@ def _table(patterns: np.ndarray, heads: Sequence[Head], length: int) -> pd.DataF
     return pd.DataFrame({**columns, "attention": patterns[which, query, key]})
 
 
-def _draw(view: View, pattern: np.ndarray, text: int, layer: int, number: int) -> None:
+def _draw(view: View, pattern: np.ndarray, mine: pd.DataFrame, text: int, head: Head) -> None:
+    layer, number = head
     with st.container(horizontal=True):
         log = st.toggle("Logarithmic colours", key="log")
         hide = st.toggle("Hide the sink", key="hide", help="Key 0 is left out and the rest rescaled to sum to 1.")
     first, last = charts.cropped(len(pattern))
     name = f"Head {number} of layer {layer}"
-    tokens = view.frame("tokens")
-    shown = tokens[tokens["text"] == text].sort_values("position")["token"].tolist()[first : last + 1]
+    shown = mine["token"].tolist()[first : last + 1]
     options = {"start": first, "log": log, "hide_sink": hide}
     figure = attention_pattern(pattern, shown, name, **options)
     table = pd.DataFrame(pattern[first : last + 1, first : last + 1])
@@ -152,8 +137,7 @@ def _code(view: View, which: tuple[int, int, int], last: int, name: str, options
         "from inspector.figures import attention_pattern as draw",
         "from inspector.analyses.attention_pattern import attention_pattern as measure",
         "",
-        *([notebook.model(view)] if view.saved else []),
-        f'fed = report.frame("tokens").query("text == {text}").sort_values("position")',
+        *notebook.fed(view, text),
         f'pattern = measure(model, fed["id"].tolist(), {layer}, {number})',
         f'tokens = fed["token"].tolist()[{options["start"]}:{last + 1}]',
         f"draw(pattern, tokens, {name!r}, {said})",

@@ -50,6 +50,25 @@ def outcome(kind: str, of: Hashable = None) -> Job | None:
     return job if job.state == "done" else None
 
 
+def on_demand(
+    kind: str, of: Hashable, measure: Callable[[Job], Any], doing: str, label: str, why: str | None = None
+) -> Job | None:
+    """What is measured only when it is asked for: a button, then the progress, then the job that is done.
+
+    Args:
+        kind: a visitor has one job of a kind.
+        of: what is measured.
+        measure: takes the job.
+        doing: what it is, until it says so itself.
+        label: on the button.
+        why: it isn't there already, for those who point at the button.
+    """
+    job = state.mine(kind, of)
+    if job is None or job.state in ("failed", "cancelled"):
+        st.button(label, help=why, on_click=start, args=(kind, state.submit, kind, doing, measure, of))
+    return outcome(kind, of)
+
+
 @st.fragment(run_every=POLL)
 def _progress(kind: str, of: Hashable) -> None:
     job = state.mine(kind, of)

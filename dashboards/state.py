@@ -16,7 +16,7 @@ import streamlit as st
 from streamlit.runtime import exists, get_instance
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from dashboards import long_work, work
+from dashboards import changing, long_work, work
 from dashboards.jobs import Job, Jobs, Limits
 from dashboards.kept import Kept
 from dashboards.shelf import Shelf, Shelved
@@ -41,7 +41,7 @@ def thresholds() -> dict[str, tuple[str, Threshold]]:
 def jobs() -> Jobs:
     """The one queue of this server; results are kept in a folder beside the runs."""
     minutes, tokens = sys.argv[2:4] if len(sys.argv) > 3 else (Limits.minutes, Limits.tokens)
-    results = (*work.RESULTS, *long_work.RESULTS)
+    results = (*work.RESULTS, *changing.RESULTS, *long_work.RESULTS)
     return Jobs(Kept(shelf().root / ".jobs", results), Limits(float(minutes), int(tokens)), _is_here)
 
 
@@ -254,6 +254,12 @@ def submit(kind: str, label: str, task: Any, of: Hashable = None) -> Job | None:
     st.session_state[f"job {kind}"] = job.id
     choose(job=job.id)
     return job
+
+
+def tokens_of(view: View, text: int) -> pd.DataFrame:
+    """The tokens of one text, in their order."""
+    tokens = view.frame("tokens")
+    return tokens[tokens["text"] == text].sort_values("position")
 
 
 def led_to() -> set[str]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from dashboards import progress, state, widgets, work
+from dashboards import changing, progress, state, widgets
 from dashboards.state import View
 from inspector.detectors.base import attempt
 from inspector.detectors.measured import Measured
@@ -140,7 +140,7 @@ def _submit(view: View, change: Change, seed: int, of: Hashable) -> None:
         raise InputError("No key was named. Say which token to hide, 0 for the first.")
     largest = _sizes(view, change)
     what = partial(
-        work.compare,
+        changing.compare,
         card=view.report.card,
         where=view.place,
         prompt=prompt.strip()[:2000],
@@ -152,15 +152,15 @@ def _submit(view: View, change: Change, seed: int, of: Hashable) -> None:
     state.keep("prompt", prompt)
 
 
-def shown(result: work.Compared) -> None:
+def shown(result: changing.Compared) -> None:
     """Three ways side by side, after a sentence that compares them."""
     baseline, changed, control = ways = result.ways
     change, controls_change = (round(way.loss - baseline.loss, 2) + 0.0 for way in (changed, control))  # no "-0.00"
     widgets.finding(
         f"{changed.name[0].upper()}{changed.name[1:]}: the loss goes from {baseline.loss:.2f} to {changed.loss:.2f} "
         f"({change:+.2f}); with the matched random control, {control.name}, to {control.loss:.2f} "
-        f"({controls_change:+.2f}). {result.control} One control and {work.TEXTS} texts only illustrate; `inspector "
-        "verify` tests, with many controls and intervals.",
+        f"({controls_change:+.2f}). {result.control} One control and {changing.TEXTS} texts only illustrate; "
+        "`inspector verify` tests, with many controls and intervals.",
     )
     for column, way, role in zip(st.columns(3), ways, ("Baseline", "Changed", "Matched random control"), strict=True):
         with column, st.container(border=True):

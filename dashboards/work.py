@@ -1,4 +1,4 @@
-"""What the worker does with a model: scan, measure a pattern, ask, change and compare.
+"""What the worker does with a model: scan, measure a pattern or a token, ask.
 
 Each function takes the job that it reports to. It stops within a layer's time once the job is cancelled,
 and leaves no hook behind.
@@ -9,7 +9,6 @@ from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +18,6 @@ from dashboards.jobs import Job
 from inspector.errors import InputError
 from inspector.hallucination.guarded import Guarded
 from inspector.hallucination.scored import Scored
-from inspector.interventions.change import Change, said_of, sizes_of, width
 from inspector.interventions.values import Intervention
 
 if TYPE_CHECKING:
@@ -29,14 +27,6 @@ if TYPE_CHECKING:
 MODELS_KEPT = 2
 BATCH_TOKENS = 512
 """Small batches, so that progress moves."""
-
-TEXTS = 4
-"""Built-in texts, of 64 tokens, on which loss and sink rate are measured: enough to see, too few to prove."""
-
-METRICS = ("loss", "kl", "sink_rate")
-
-LONGEST = 16
-"""Tokens that a text is continued by."""
 
 _models: OrderedDict[tuple[str, str, str | None], "Model"] = OrderedDict()
 """Loaded models, the latest used last; only the worker's thread looks here."""
@@ -271,91 +261,5 @@ def scaled(neurons: Sequence[tuple[int, int]], factor: float) -> tuple[Intervent
     return tuple(scale(Site("neuron", layer), units, factor) for layer, units in sorted(layers.items()))
 
 
-@dataclass(frozen=True)
-class Way:
-    """What the model does under some interventions: on a prompt, and on texts."""
-
-    name: str
-    next_tokens: pd.DataFrame
-    continuation: str
-    loss: float
-    kl: float
-    sink_rate: float
-
-
-@dataclass(frozen=True)
-class Compared:
-    """A prompt, what the model does with it unmodified, changed and under the control, and what the control is."""
-
-    prompt: str
-    ways: list[Way]
-    control: str
-
-
-def compare(
-    job: Job,
-    card: Mapping[str, Any],
-    where: str | None,
-    prompt: str,
-    change: Change,
-    seed: int,
-    largest: Sequence[float] | None,
-) -> Compared:
-    """Unmodified, changed, and with the control changed: a prompt's next tokens, and loss and sink rate on texts."""
-    from inspector.batches import tokenise
-    from inspector.verification.text_bench import TextBench
-
-    model = model_of_run(job, card, where)
-    with model.lock, stoppable(job, model):
-        job.step("Measuring the unmodified model", 0, 7)
-        (row,) = tokenise(model.tokenizer, [prompt], bos=None, window=model.shape.context)
-        bench = TextBench(model, _rows(model))
-        sizes = sizes_of(model, change, largest)
-        control = change.control(width(change.kind, card) or card["layers"], sizes, seed)
-        ways: dict[str, tuple[Intervention, ...]] = {"baseline": ()}
-        ways |= {one.name: one.interventions(model) for one in (change, control)}
-        found = []
-        for number, (name, interventions) in enumerate(ways.items()):
-            job.step(f"Measuring: {name}", 1 + 2 * number, 7)
-            outcome = bench.outcome(interventions, METRICS)
-            job.step(f"Continuing the prompt: {name}", 2 + 2 * number, 7)
-            tokens, text = _continued(model, row.ids, interventions)
-            found.append(Way(name, tokens, text, **{metric: _mean(outcome[metric]) for metric in METRICS}))
-    return Compared(prompt, found, said_of(change, control, sizes))
-
-
-RESULTS = (Scanned, Asked, Scored, Guarded, Way, Compared)
-"""What jobs end with, beside runs, tables and arrays; written to the disk."""
-
-
-def _rows(model: "Model") -> list[Any]:
-    """The beginnings of a few built-in texts."""
-    from inspector.batches import tokenise
-    from inspector.texts import built_in
-
-    rows = tokenise(model.tokenizer, built_in(TEXTS), bos=None, window=64)
-    return [row for row in rows if row.start == 0]
-
-
-def _mean(values: np.ndarray) -> float:
-    return float(np.nanmean(values)) if np.isfinite(values).any() else float("nan")
-
-
-def _continued(model: "Model", ids: tuple[int, ...], interventions: Sequence[Intervention]) -> tuple[Any, str]:
-    """The five likeliest next tokens with their probabilities, and the greedy continuation."""
-    import torch
-
-    from inspector.interventions.apply import intervene
-    from inspector.models import Decoder
-    from inspector.token_text import text_of, token_texts
-
-    input_ids = torch.tensor([ids], device=model.device)
-    ends = torch.zeros(model.shape.vocab, dtype=torch.bool, device=model.device)
-    ends[[i for i in model.tokenizer.all_special_ids if i < model.shape.vocab]] = True
-    with intervene(model, interventions):
-        shares = model.logits(input_ids)[0, -1].float().softmax(dim=-1)
-        greedy = partial(torch.argmax, dim=-1)
-        (chosen,) = Decoder(model).generate([ids], 1, lambda logits, rows, step: greedy(logits), ends, LONGEST)
-    top = shares.topk(5)
-    names = token_texts(model.tokenizer, top.indices.tolist())
-    return pd.DataFrame({"token": names, "probability": top.values.tolist()}), text_of(model.tokenizer, list(chosen))
+RESULTS = (Scanned, Asked, Scored, Guarded)
+"""What these jobs end with, beside runs, tables and arrays; written to the disk."""

@@ -4,15 +4,14 @@ The runs are the demo's: `demo` (texts) and `demo-answers` (a study).
 """
 
 import shutil
-import socket
-import subprocess
 import sys
-import time
-import urllib.request
+import tempfile
 from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import sync_playwright
+
+from benchmarks.served import serving
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 CELL = "text=0&layer=11&position=0"
@@ -41,30 +40,15 @@ def draw(runs: str, folder: str) -> None:
     """Serve the runs, and take every picture."""
     out = Path(folder)
     out.mkdir(parents=True, exist_ok=True)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    served = subprocess.Popen([sys.executable, "-m", "inspector.cli.main", "dashboard", runs, "--port", str(port)])
-    try:
-        _wait(f"http://127.0.0.1:{port}/_stcore/health")
-        with sync_playwright() as driver:
-            browser = driver.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
-            for scheme in ("light", "dark"):
-                for width in (1280, 400):
-                    _series(browser, f"http://127.0.0.1:{port}", out, scheme, width)
-    finally:
-        served.terminate()
-        served.wait()
-
-
-def _wait(url: str) -> None:
-    for _ in range(200):
-        try:
-            with urllib.request.urlopen(url):
-                return
-        except OSError:
-            time.sleep(0.3)
-    raise SystemExit("The dashboard did not come up.")
+    with (
+        tempfile.TemporaryDirectory() as logs,
+        serving(Path(runs), Path(logs) / "server.txt") as served,
+        sync_playwright() as driver,
+    ):
+        browser = driver.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
+        for scheme in ("light", "dark"):
+            for width in (1280, 400):
+                _series(browser, served.address, out, scheme, width)
 
 
 def _series(browser: Any, address: str, out: Path, scheme: str, width: int) -> None:

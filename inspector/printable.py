@@ -38,6 +38,11 @@ def drawn(text: str) -> str:
     return "".join(shown).replace("\ufffd", "⟨?⟩")
 
 
+def blanks_shown(text: str) -> str:
+    """A token's text with its blanks as marks, and what nobody would see written out."""
+    return drawn(text.replace(" ", "·").replace("\n", "⏎").replace("\t", "⇥"))
+
+
 def listed(names: Iterable[object], most: int = 12) -> str:
     """Names for a message, so many and each so short that it stays one line; `none` without any."""
     every = [str(name) for name in names]

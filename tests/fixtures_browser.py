@@ -2,18 +2,14 @@
 
 import os
 import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from benchmarks.served import Served, serving
 
 FLAGS = (
     "--no-sandbox",
@@ -26,44 +22,6 @@ FLAGS = (
 )
 PATIENCE = 120_000
 """Milliseconds that a busy machine may take."""
-
-
-@dataclass
-class Served:
-    """A running dashboard."""
-
-    address: str
-    log: Path
-
-
-@contextmanager
-def serving(runs: Path, log: Path) -> Iterator[Served]:
-    """The dashboard of this folder, by its own command, until the context ends."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "inspector.cli.main", "dashboard", str(runs), "--port", str(port)]
-    env = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
-    with log.open("w") as out:  # a pipe that nobody reads would fill up and stop the server
-        process = subprocess.Popen(command, stdout=out, stderr=out, env=env, start_new_session=True)
-    try:
-        _wait(f"http://127.0.0.1:{port}/_stcore/health", process, log)
-        yield Served(f"http://127.0.0.1:{port}", log)
-    finally:
-        os.killpg(process.pid, 15)
-        process.wait(20)
-
-
-def _wait(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    end = time.monotonic() + PATIENCE / 1000
-    while time.monotonic() < end and process.poll() is None:
-        try:
-            with urllib.request.urlopen(url, timeout=5) as answer:
-                if answer.status == 200:
-                    return
-        except OSError:
-            time.sleep(0.2)
-    raise AssertionError(f"the server did not come up: {log.read_text()}")
 
 
 @dataclass

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import accelerate
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -15,6 +16,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode, return_and_correct_aliasing
 from torch.utils._pytree import tree_leaves, tree_map
 
+from inspector import Report
 from inspector.models import Backend
 
 KIND = "ipu"
@@ -175,3 +177,17 @@ def far() -> Iterator[None]:
     """`devices_that_are_not_there` for a test."""
     with devices_that_are_not_there():
         yield
+
+
+def same(got: Report, expected: Report) -> None:
+    """The findings of one report, and its evidence as near as another device's kernels come."""
+    assert [(f.detector, f.layer, f.unit) for f in got.findings] == [
+        (f.detector, f.layer, f.unit) for f in expected.findings
+    ]
+    assert set(got.evidence) == set(expected.evidence)
+    for name, evidence in expected.evidence.items():
+        for array, values in evidence.arrays.items():
+            if values.dtype.kind == "f":
+                scale = np.nanmax(np.abs(values), initial=0.0)
+                found = got.evidence[name][array]
+                np.testing.assert_allclose(found, values, rtol=5e-3, atol=1e-4 * scale, err_msg=f"{name}.{array}")

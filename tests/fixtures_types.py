@@ -1,9 +1,9 @@
 """What types are checked of while tests run, and no more than that: imported before the package is.
 
 jaxtyping's import hook puts `jaxtyping.jaxtyped` around every function and class of the package. It compiles a check
-anew for each function inside a function and for each new dataclass, and reads the arguments of every call twice: a
-quarter of the suite's time. Here shapes are checked where arrays are named, other types by beartype alone, and each
-check is compiled once.
+anew for each function inside a function and for each new dataclass, and reads the arguments of every call twice: by a
+profile a fifth of the suite's time, and more with the signatures that it reads. Here shapes are checked where arrays
+are named, other types by beartype alone, and each check is compiled once.
 """
 
 import dataclasses

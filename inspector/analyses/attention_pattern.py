@@ -5,12 +5,12 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float
 
-from inspector.batches import Batch, batches, tokenise
+from inspector.analyses.one_text import read_one
+from inspector.batches import Batch
 from inspector.errors import InputError, ModelError
 from inspector.models import Model
 from inspector.models.attention import AttentionBlock
-from inspector.models.observe import observe
-from inspector.progress import Reported, progress_of
+from inspector.progress import Reported
 from inspector.sites import Site
 
 
@@ -58,14 +58,8 @@ def attention_patterns(
         raise InputError("No heads were named. Give (layer, head) of each.")
     for layer, head in heads:
         _refuse(model, layer, head)
-    if len(ids) > model.shape.context:
-        raise InputError(f"{len(ids)} tokens are more than the context of {model.shape.context}. Give a shorter text.")
-    rows = tokenise(None, [list(ids)], bos=None, window=model.shape.context)
-    factor = 1 if side is None else -(-len(ids) // side)
-    reader = _Heads(heads, len(ids), factor)
-    observe(
-        model, batches(rows, len(ids), model.pad_id), [reader], task=progress_of(progress).task("reading", len(ids))
-    )
+    reader = _Heads(heads, len(ids), 1 if side is None else -(-len(ids) // side))
+    read_one(model, ids, reader, progress)
     return reader.patterns
 
 

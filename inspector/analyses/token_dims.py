@@ -7,11 +7,11 @@ import pandas as pd
 from jaxtyping import Float
 from torch import Tensor
 
-from inspector.batches import Batch, batches, tokenise
+from inspector.analyses.one_text import read_one
+from inspector.batches import Batch
 from inspector.errors import InputError
 from inspector.models import Model
-from inspector.models.observe import observe
-from inspector.progress import Reported, progress_of
+from inspector.progress import Reported
 from inspector.sites import Site
 
 COUNT = 16
@@ -38,12 +38,8 @@ def token_dims(
     """
     if not 0 <= position < len(ids):
         raise InputError(f"There is no token {position}: the text has {len(ids)}, counted from 0.")
-    if len(ids) > model.shape.context:
-        raise InputError(f"{len(ids)} tokens are more than the context of {model.shape.context}. Give a shorter text.")
-    rows = tokenise(None, [list(ids)], bos=None, window=model.shape.context)
     reader = _OneToken(position, count)
-    task = progress_of(progress).task("reading", len(ids))
-    observe(model, batches(rows, len(ids), model.pad_id), [reader], task=task)
+    read_one(model, ids, reader, progress)
     return pd.concat(reader.tables, ignore_index=True)
 
 

@@ -56,11 +56,10 @@ def compare(
 
     given = from_files(file) if file else built_in(texts)
     say(quiet, f"Loading {first} …")
-    one = load_model(first, dtype=dtype, **placed(device, device_map), trust_remote_code=trust_remote_code)
+    where = placed(device, device_map)
+    one = load_model(first, dtype=dtype, **where, trust_remote_code=trust_remote_code)
     say(quiet, f"Loading {second} …")
-    other = load_model(
-        second, dtype=second_dtype or dtype, **placed(device, device_map), trust_remote_code=trust_remote_code
-    )
+    other = load_model(second, dtype=second_dtype or dtype, **where, trust_remote_code=trust_remote_code)
     if run is not None:
         refuse_other(run, one.current_card())
     with bars(quiet) as progress:

@@ -12,8 +12,11 @@ from inspector.cli.engines import RAY, Address, Cluster, Cpus, Gpus, Loading, Wo
 from inspector.cli.options import (
     Device,
     DeviceMap,
+    Dtype,
     Overwrite,
     Quiet,
+    Revision,
+    TrustRemoteCode,
     bars,
     forecast_said,
     placed,
@@ -54,11 +57,11 @@ def examine(
         int | None, typer.Option(help="Cut longer texts into windows of this many tokens.", min=2)
     ] = None,
     batch_tokens: Annotated[int | None, typer.Option(help="Tokens per batch.", min=1)] = None,
-    dtype: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
+    dtype: Dtype = "auto",
     device: Device = None,
     device_map: DeviceMap = None,
-    revision: Annotated[str | None, typer.Option(help="Branch, tag or commit on the hub.")] = None,
-    trust_remote_code: Annotated[bool, typer.Option(help="Run code that comes with the model.")] = False,
+    revision: Revision = None,
+    trust_remote_code: TrustRemoteCode = False,
     threshold: Thresholds = None,
     preset: Annotated[
         list[str] | None,

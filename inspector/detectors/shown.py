@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from inspector.printable import drawn
+from inspector.printable import blanks_shown
 from inspector.records import Finding
 
 if TYPE_CHECKING:
@@ -86,8 +86,7 @@ def token_text(token: object, longest: int = 14) -> str:
     """A token's text with its blanks shown and nothing that a terminal would obey; `varies` where there is none."""
     if not isinstance(token, str):
         return "varies"
-    shown = token.replace(" ", "·").replace("\n", "⏎").replace("\t", "⇥")
-    return drawn(shown)[:longest]
+    return blanks_shown(token)[:longest]
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 import html
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import plotly.graph_objects as go
@@ -79,24 +80,9 @@ def pattern_grid(
         title: of the whole.
         log: colours by log10.
     """
-    heads, side = len(patterns), patterns.shape[1]
-    factor = -(-len(tokens) // side)
-    across = min(PANELS, max(1, round(1.3 * heads**0.5)), heads)
-    down = -(-heads // across)
-    gap = max(2, round(side * 0.08))
-    left, top = np.arange(across) * (side + gap), np.arange(down) * (side + max(gap, round(side * NAME)))
-    z = np.full((top[-1] + side, left[-1] + side), np.nan, dtype=np.float32)
-    said = np.full(z.shape, "", dtype=object)
-    words = [f"{at * factor} {token_label(tokens[at * factor])}" for at in range(side)]
-    later = np.triu_indices(side, 1)
-    hover = np.array([[f"query {query} to key {key}" for key in words] for query in words], dtype=object)
-    hover[later] = ""
-    for number, (pattern, name) in enumerate(zip(patterns, names, strict=True)):
-        y, x = top[number // across], left[number % across]
-        shown = np.log10(np.maximum(pattern, 1e-4)) if log else pattern.copy()
-        shown[later] = np.nan
-        z[y : y + side, x : x + side] = shown
-        said[y : y + side, x : x + side] = np.where(hover == "", "", f"{html.escape(name)}: " + hover)
+    side, length = patterns.shape[1], len(tokens)
+    factor, grid = -(-length // side), _Grid.of(len(patterns), side)
+    z, said = grid.canvas(patterns, names, [f"{at} {token_label(tokens[at])}" for at in range(0, length, factor)], log)
     colours = {"title": "attention", "thickness": 12, **(LOG_BAR if log else {"tickformat": ".0%"})}
     share = "10^%{z:.2f}" if log else "%{z:.1%}"
     figure = go.Figure(
@@ -114,8 +100,8 @@ def pattern_grid(
         )
     )
     figure.add_scatter(
-        x=[float(left[at % across] + side / 2) for at in range(heads)],
-        y=[float(top[at // across] - side * NAME / 2) for at in range(heads)],
+        x=[x + side / 2 for _, x in grid.corners],
+        y=[y - side * NAME / 2 for y, _ in grid.corners],
         text=[html.escape(name) for name in names],
         mode="markers+text",
         marker={"opacity": 0, "size": 20},
@@ -123,15 +109,54 @@ def pattern_grid(
         hoverinfo="none",
         showlegend=False,
     )
-    last = str((side - 1) * factor)
-    more = f", max over {factor}×{factor}" if factor > 1 else ""
-    for update, places, what in ((figure.update_xaxes, left, "key"), (figure.update_yaxes, top, "query")):
-        ticks = {"tickvals": [float(at + side - 1) for at in places], "ticktext": [last] * len(places), "tickangle": 0}
+    last, more = str((side - 1) * factor), f", max over {factor}×{factor}" if factor > 1 else ""
+    for update, places, what in ((figure.update_xaxes, grid.left, "key"), (figure.update_yaxes, grid.top, "query")):
+        ticks = {"tickvals": [at + side - 1 for at in places], "ticktext": [last] * len(places), "tickangle": 0}
         update(title=f"{what}{more}", showgrid=False, zeroline=False, **ticks)
     figure.update_xaxes(range=[-1, z.shape[1]])
     figure.update_yaxes(range=[z.shape[0], -side * (NAME + 0.2)])
     finish(figure, title)
-    return figure.update_layout(height=120 + 170 * down)
+    return figure.update_layout(height=120 + 170 * len(grid.top))
+
+
+@dataclass(frozen=True)
+class _Grid:
+    """Where the panels of a grid are, in cells of its one picture.
+
+    Args:
+        side: of a panel.
+        left, top: where its columns and rows begin.
+        corners: y and x of each panel.
+    """
+
+    side: int
+    left: list[int]
+    top: list[int]
+    corners: list[tuple[int, int]]
+
+    @staticmethod
+    def of(panels: int, side: int) -> "_Grid":
+        """A grid a little wider than high, with room for a name above each panel."""
+        across = min(PANELS, max(1, round(1.3 * panels**0.5)), panels)
+        gap = max(2, round(side * 0.08))
+        left = [at * (side + gap) for at in range(across)]
+        top = [at * (side + max(gap, round(side * NAME))) for at in range(-(-panels // across))]
+        return _Grid(side, left, top, [(top[at // across], left[at % across]) for at in range(panels)])
+
+    def canvas(
+        self, patterns: np.ndarray, names: Sequence[str], words: Sequence[str], log: bool
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The colours of the picture and what is said of each cell; NaN and nothing between and above the diagonals."""
+        side = self.side
+        z = np.full((self.top[-1] + side, self.left[-1] + side), np.nan, dtype=np.float32)
+        said = np.full(z.shape, "", dtype=object)
+        earlier = np.tri(side, dtype=bool)
+        hover = np.array([[f"query {query} to key {key}" for key in words] for query in words], dtype=object)
+        for (y, x), pattern, name in zip(self.corners, patterns, names, strict=True):
+            shown = np.log10(np.maximum(pattern, 1e-4)) if log else pattern
+            z[y : y + side, x : x + side] = np.where(earlier, shown, np.nan)
+            said[y : y + side, x : x + side] = np.where(earlier, f"{html.escape(name)}: " + hover, "")
+        return z, said
 
 
 def without_key(pattern: np.ndarray, key: int) -> np.ndarray:

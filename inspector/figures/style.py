@@ -8,7 +8,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from inspector.figures.words import rounded
-from inspector.printable import drawn
+from inspector.printable import blanks_shown
 
 LOG_TICKS = [float(f"{step}e{power}") for power in range(-9, 9) for step in (1, 3)]
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif"
@@ -20,9 +20,7 @@ MAX_SIDE = 512
 
 def token_label(token: object, longest: int = 14) -> str:
     """A token's text fit for an axis: blanks shown, control characters written out, cut, escaped."""
-    text = token if isinstance(token, str) else ""
-    text = text.replace(" ", "·").replace("\n", "⏎").replace("\t", "⇥")
-    text = drawn(text)
+    text = blanks_shown(token if isinstance(token, str) else "")
     return html.escape(text if len(text) <= longest else text[: longest - 1] + "…")
 
 

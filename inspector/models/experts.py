@@ -52,9 +52,8 @@ class ExpertsPoint(HookPoint):
         hidden, index, weight = (*args, *kwargs.values())[:3]
         with present(module):
             z = neurons(module, hidden, index, weight)
-            more = (
-                self(z.clone().reshape(*self._shape, -1)).reshape(z.shape) - z
-            )  # a hook may write to what it is given
+            given = z.clone().reshape(*self._shape, -1)  # a hook may write to what it is given
+            more = self(given).reshape(z.shape) - z
             changed = more.ne(0).any(dim=0).nonzero().squeeze(1)
             if not len(changed):
                 return None

@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fixtures_browser import PATIENCE, Visit, Visitor, serving
+from fixtures_browser import PATIENCE, Visit, Visitor
 
+from benchmarks.served import serving
 from inspector.models import embedded
 
 PROMPT = "Text (a line of --- begins another)"

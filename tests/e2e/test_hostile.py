@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 from e2e.test_browser import expect, says
-from fixtures_browser import Served, Visit, Visitor
+from fixtures_browser import Visit, Visitor
 from fixtures_hostile import ATTACKS, OUTSIDE
 from fixtures_runs import HOSTILE, INVALID
 
+from benchmarks.served import Served
 from inspector.run.report import open_run
 from inspector.show.html import render
 

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 from e2e.test_browser import inspect, says
-from fixtures_browser import PATIENCE, Visitor, serving
+from fixtures_browser import PATIENCE, Visitor
+
+from benchmarks.served import serving
 
 pytestmark = pytest.mark.slow  # it waits for more than a minute
 

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 from e2e.test_browser import expect, says
-from fixtures_browser import Visit, serving
+from fixtures_browser import Visit
 from fixtures_cli import TEXT
+
+from benchmarks.served import serving
 
 
 @pytest.mark.slow  # a minute

@@ -2,10 +2,10 @@
 
 import os
 
-import numpy as np
 import pytest
 import torch
 from attention_laws import CASES, Case, backend_as, check_kernel, check_scans, check_sums
+from fixtures_devices import same
 from fixtures_tiny import architectures
 from test_attention_sums import DTYPES, WITH_SUMS
 from test_precision import NAMES
@@ -49,15 +49,7 @@ def test_a_scan_by_sums_finds_what_a_scan_by_tiles_finds(architecture: str) -> N
 def test_a_scan_on_cuda_finds_what_a_scan_on_a_cpu_finds(architecture: str) -> None:
     texts = random_texts(6, 20, 90)
     here, there = (examine(load_model(tiny_hf(architecture), device=device), texts) for device in ("cpu", "cuda"))
-    assert [(f.detector, f.layer, f.unit) for f in there.findings] == [
-        (f.detector, f.layer, f.unit) for f in here.findings
-    ]
-    for name, evidence in here.evidence.items():
-        for array, values in evidence.arrays.items():
-            if values.dtype.kind == "f":
-                scale = np.nanmax(np.abs(values), initial=0.0)
-                got = there.evidence[name][array]
-                np.testing.assert_allclose(got, values, rtol=5e-3, atol=1e-4 * scale, err_msg=f"{name}.{array}")
+    same(there, here)
 
 
 @pytest.mark.parametrize("name", architectures(NAMES))

@@ -3,14 +3,13 @@
 import os
 
 import accelerate
-import numpy as np
 import pytest
 import torch
+from fixtures_devices import same
 from test_placement import blocks, read, spread
 
 from inspector import examine
 from inspector.models import load_model
-from inspector.run.report import Report
 from inspector.testing import random_texts, tiny_hf
 
 if not torch.cuda.is_available():
@@ -20,19 +19,6 @@ if not torch.cuda.is_available():
 
 KINDS = ("LlamaForCausalLM", "GPT2LMHeadModel", "Gemma2ForCausalLM")
 TEXTS = random_texts(6, 20, 90)
-
-
-def same(got: Report, expected: Report) -> None:
-    assert [(f.detector, f.layer, f.unit) for f in got.findings] == [
-        (f.detector, f.layer, f.unit) for f in expected.findings
-    ]
-    assert set(got.evidence) == set(expected.evidence)
-    for name, evidence in expected.evidence.items():
-        for array, values in evidence.arrays.items():
-            if values.dtype.kind == "f":
-                scale = np.nanmax(np.abs(values), initial=0.0)
-                found = got.evidence[name][array]
-                np.testing.assert_allclose(found, values, rtol=5e-3, atol=1e-4 * scale, err_msg=f"{name}.{array}")
 
 
 @pytest.mark.skipif(torch.cuda.device_count() < 2, reason="one card only: this is for machines with two")

@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("streamlit", reason="pip install activation-inspector[dashboard]")
 
-from dashboards import work
+from dashboards import changing, work
 from dashboards.jobs import KEPT, QUEUED, Job, Jobs
 from inspector.errors import InputError, InspectorError
 from inspector.interventions.change import Change, said_of, sizes_of
@@ -152,7 +152,7 @@ def test_an_unloadable_model_is_refused_in_a_sentence() -> None:
 
 def test_a_change_and_its_control_are_measured_beside_the_unmodified_model(tiny_folder: Path) -> None:
     card, change = load_model(tiny_folder, device="cpu").card, Change("resid_post", 1, 3, 0, "zero")
-    compare = lambda job: work.compare(job, card, str(tiny_folder), "w5 w6 w7", change, 0, None)  # noqa: E731
+    compare = lambda job: changing.compare(job, card, str(tiny_folder), "w5 w6 w7", change, 0, None)  # noqa: E731
     job = ended(Jobs().submit("change", compare))
     assert job.state == "done", job.error
     baseline, changed, control = job.result.ways

@@ -13,8 +13,8 @@ pytest.importorskip("streamlit", reason="pip install activation-inspector[dashbo
 
 from ui.test_jobs import ended
 
+from dashboards import changing, work
 from dashboards import jobs as queue
-from dashboards import work
 from dashboards.jobs import Job, Jobs, Limits
 from dashboards.kept import Kept
 from inspector.hallucination.scored import Scored
@@ -24,16 +24,18 @@ from inspector.testing.planted import random_texts
 
 TABLE = pd.DataFrame({"token": [" a", "<b>"], "risk": [0.25, float("nan")]})
 
+RESULTS = (*work.RESULTS, *changing.RESULTS)
+
 
 def results(planted: Model) -> dict[str, Any]:
     """One result of each kind of job."""
     report = examine(planted, random_texts(2, 20, 70), ["massive"])
     scored = Scored("Who?", "Ada", 0.5, TABLE, TABLE, 0.4, None, "of 3", np.ones((2, 2), np.float32))
-    way = work.Way("baseline", TABLE, "on", 1.0, 0.0, float("nan"))
+    way = changing.Way("baseline", TABLE, "on", 1.0, 0.0, float("nan"))
     return {
         "scan": work.Scanned(report, "planted"),
         "ask": work.Asked("Who?", 2.0, [scored, scored]),
-        "change": work.Compared("Once", [way], "The control is any other."),
+        "change": changing.Compared("Once", [way], "The control is any other."),
         "pattern": np.tri(4, dtype=np.float32),
         "answer": scored,
     }
@@ -49,9 +51,9 @@ def done(jobs: Jobs, kind: str, result: Any) -> Job:
 
 
 def test_another_server_has_every_result_as_it_was(planted: Model, tmp_path: Path) -> None:
-    before, found = Jobs(Kept(tmp_path / ".jobs", work.RESULTS)), results(planted)
+    before, found = Jobs(Kept(tmp_path / ".jobs", RESULTS)), results(planted)
     ids = {kind: done(before, kind, result).id for kind, result in found.items()}
-    after = Jobs(Kept(tmp_path / ".jobs", work.RESULTS))
+    after = Jobs(Kept(tmp_path / ".jobs", RESULTS))
     again = {kind: after.get(identity) for kind, identity in ids.items()}
     assert all(
         job is not None and (job.kind, job.of, job.state) == (kind, "of it", "done") for kind, job in again.items()
@@ -69,23 +71,23 @@ def test_another_server_has_every_result_as_it_was(planted: Model, tmp_path: Pat
 
 @pytest.mark.parametrize("name", ["../../etc", "", "a" * 15, "a/" * 10, "..", "x" * 22])
 def test_no_name_leads_out_of_the_folder(tmp_path: Path, name: str) -> None:
-    assert Kept(tmp_path / ".jobs", work.RESULTS).read(name) is None
+    assert Kept(tmp_path / ".jobs", RESULTS).read(name) is None
 
 
 @pytest.mark.parametrize(
     "changed", ["{", {"result": {"record": "Path", "fields": {}}}, {"result": {"array": "../../x"}}]
 )
 def test_a_damaged_result_is_none(tmp_path: Path, changed: Any) -> None:
-    jobs = Jobs(Kept(tmp_path / ".jobs", work.RESULTS))
+    jobs = Jobs(Kept(tmp_path / ".jobs", RESULTS))
     job = done(jobs, "pattern", np.ones(3))
     file = tmp_path / ".jobs" / job.id / "job.json"
     file.write_text(changed if isinstance(changed, str) else json.dumps(json.loads(file.read_text()) | changed))
-    assert Kept(tmp_path / ".jobs", work.RESULTS).read(job.id) is None
+    assert Kept(tmp_path / ".jobs", RESULTS).read(job.id) is None
 
 
 def test_what_cannot_be_written_is_done_all_the_same(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     (tmp_path / ".jobs").write_text("a file")
-    jobs = Jobs(Kept(tmp_path / ".jobs", work.RESULTS))
+    jobs = Jobs(Kept(tmp_path / ".jobs", RESULTS))
     job = ended(jobs.submit("count", lambda job: 42))
     assert job.result == 42
     ended(jobs.submit("next", lambda job: None))

@@ -207,12 +207,12 @@ def outcome_of(at: Any, kind: str, of: object, result: object) -> Any:
 
 
 def test_a_result_is_shown_under_its_own_run_and_inputs_only(draw: Open, shelf: Path) -> None:
-    from dashboards import work
+    from dashboards import changing
     from inspector.interventions.change import Change
 
     nothing = pd.DataFrame({"token": ["a"], "probability": [1.0]})
-    ways = [work.Way(name, nothing, "on", 1.0, 0.0, 0.5) for name in ("baseline", "changed so", "control so")]
-    result = work.Compared("Once upon", ways, "The control is any other.")
+    ways = [changing.Way(name, nothing, "on", 1.0, 0.0, 0.5) for name in ("baseline", "changed so", "control so")]
+    result = changing.Compared("Once upon", ways, "The control is any other.")
     address = {"kind": "mlp_out", "layer": 1, "at": 0, "op": "drop"}
     change = Change("mlp_out", 1, None, 0, "drop", 0.5)
     key = (str(shelf / "planted"), (shelf / "planted" / "run.json").stat().st_mtime)
