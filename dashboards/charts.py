@@ -24,6 +24,13 @@ CLICKABLE = 96
 """Points across a map: each is then wider than the six pixels within which Plotly takes points for equally near."""
 
 
+Pick = Mapping[str, Sequence[Any]]
+"""What a click on a point chooses: parameters of the address, and the value that each has for each point."""
+
+EDGE = 0.004
+"""Free share of a map's width beside its first and last column: a pointer has whole pixels, and would miss the first."""
+
+
 def chart(
     key: str,
     figure: go.Figure,
@@ -32,7 +39,7 @@ def chart(
     means: str,
     terms: Sequence[str] = (),
     *,
-    pick: Mapping[str, Sequence[Any]] | None = None,
+    pick: Pick | None = None,
     crop: Callable[[Mapping[str, Any]], None] | None = None,
 ) -> None:
     """A figure under its title, with what it means, and behind it the table, downloads, code and terms.
@@ -44,14 +51,29 @@ def chart(
         code: recreates it in a notebook.
         means: what it says, and what it doesn't.
         terms: keys of the glossary.
-        pick: makes each point of the last trace clickable; what a click chooses, a value for each point.
+        pick: makes each point of the last trace clickable.
         crop: called with the ranges (x, y) of a box that is drawn on the figure.
     """
+    _framed(key, as_text(figure), lambda: table, code, means, terms, pick=pick, crop=crop)
+
+
+def _framed(
+    key: str,
+    figure: go.Figure,
+    table: Callable[[], pd.DataFrame],
+    code: str,
+    means: str,
+    terms: Sequence[str],
+    *,
+    pick: Pick | None,
+    crop: Callable[[Mapping[str, Any]], None] | None,
+) -> None:
+    """`chart` of a figure in which texts are text already, whose table is made once it is asked for."""
     title = title_of(figure)
     with st.container(border=True):
         st.html(f"<h2 class=figure>{html.escape(title)}</h2><p class=reading>{html.escape(means)}</p>")
         boxes = crop is not None and pick is None  # while boxes are drawn, Streamlit hears no clicks
-        drawn = themed(as_text(figure)).update_layout(dragmode="select" if boxes else "zoom")
+        drawn = themed(figure).update_layout(dragmode="select" if boxes else "zoom")
         form = "png" if st.query_params.get("picture") == "png" else "svg"
         options: dict[str, Any] = {}
         if pick is not None or crop is not None:
@@ -75,7 +97,8 @@ def draw(
     *,
     change: Callable[[go.Figure], go.Figure] = lambda figure: figure,
     hint: str = "",
-    **clicks: Any,
+    pick: Pick | Callable[[go.Figure], Pick] | None = None,
+    crop: Callable[[Mapping[str, Any]], None] | None = None,
 ) -> None:
     """One of a run's figures, as `chart`: its table, words and code follow from the drawing.
 
@@ -85,25 +108,31 @@ def draw(
         drawing: the figure.
         change: what the page adds to the picture.
         hint: what can be done with it, after what it means.
-        clicks: `pick` and `crop`, see `chart`.
+        pick, crop: see `chart`; what is picked may follow from the figure as it was before its change.
     """
     frame_of = lambda source: view.frame(source.frame)  # noqa: E731
-    figure, means = change(drawing.figure(frame_of)), f"{drawing.means} {hint}".strip()
-    chart(key, figure, drawing.table(frame_of), notebook.drawn(view, drawing), means, drawing.terms, **clicks)
+    figure, means = drawing.figure(frame_of), f"{drawing.means} {hint}".strip()
+    picked = pick(figure) if callable(pick) else pick
+    code, table = notebook.drawn(view, drawing), lambda: drawing.table(frame_of)
+    _framed(key, change(figure), table, code, means, drawing.terms, pick=picked, crop=crop)
 
 
 def draw_two(views: Mapping[str, View], key: str, drawing: Drawing) -> None:
     """A figure of several runs, each under the name that the drawing's sources have for it."""
     frame_of = lambda source: views[source.report].frame(source.frame)  # noqa: E731
-    tables = [
-        frame_of(source).query(source.query or "index == index").assign(run=views[source.report].name)
-        for source in drawing.sources
-    ]
+
+    def table() -> pd.DataFrame:
+        return pd.concat(
+            frame_of(source).query(source.query or "index == index").assign(run=views[source.report].name)
+            for source in drawing.sources
+        )
+
     code = notebook.drawn_of_two({source.report: views[source.report] for source in drawing.sources}, drawing)
-    chart(key, drawing.figure(frame_of), pd.concat(tables), code, drawing.means, drawing.terms)
+    figure = drawing.figure(frame_of)
+    _framed(key, figure, table, code, drawing.means, drawing.terms, pick=None, crop=None)
 
 
-def _selected(key: str, pick: Mapping[str, Sequence[Any]], crop: Callable[[Mapping[str, Any]], None] | None) -> None:
+def _selected(key: str, pick: Pick, crop: Callable[[Mapping[str, Any]], None] | None) -> None:
     """A click or a box on a figure, written into the address."""
     selection = st.session_state[key]["selection"]
     if crop is not None and selection["box"]:
@@ -149,12 +178,13 @@ def clickable(figure: go.Figure) -> go.Figure:
         y=y,
         mode="markers",
         marker={"opacity": 0, "size": 6},
-        customdata=np.concatenate(data, axis=1).tolist() if data else None,
+        customdata=np.concatenate(data, axis=1) if data else None,
         hovertemplate=template.replace("%{customdata}", "%{customdata[0]}"),
         showlegend=False,
     )
     for axis, places in ((figure.update_xaxes, at), (figure.update_yaxes, np.asarray(cells.y))):
         half = (places[1] - places[0]) / 2 if len(places) > 1 else 0.5
+        half = max(half, EDGE * (places[-1] - places[0]))
         axis(range=[places[0] - half, places[-1] + half])  # points would widen it
     return figure.update_layout(hoverdistance=-1, hovermode="closest")
 
@@ -188,14 +218,14 @@ def cropped(length: int) -> tuple[int, int]:
     return ends
 
 
-def _behind(key: str, table: pd.DataFrame, code: str, terms: Sequence[str]) -> None:
+def _behind(key: str, table: Callable[[], pd.DataFrame], code: str, terms: Sequence[str]) -> None:
     with st.container(horizontal=True, gap="small"):
         shown = st.popover("Table, files", type="tertiary", key=f"{key} table", on_change="rerun")
         copied = st.popover("Code", type="tertiary", key=f"{key} code", on_change="rerun")
         explained = st.popover("ⓘ Words", type="tertiary", key=f"{key} words", on_change="rerun") if terms else None
     if shown.open:
         with shown:
-            _take_away(key, table)
+            _take_away(key, table())
     if copied.open:
         with copied:
             st.caption("Recreates this in a notebook.")

@@ -150,12 +150,13 @@ def style() -> None:
 
 
 def themed(figure: go.Figure) -> go.Figure:
-    """A copy of the figure without its title, which the page writes itself, in the page's colours."""
-    drawn = go.Figure(_recoloured(figure.to_plotly_json()) if is_dark() else figure)
+    """The figure without its title, which the page writes itself, in the page's colours; a light one is changed."""
+    figure.layout.template = None  # first: of what is copied, it is the most
+    drawn = go.Figure(_recoloured(figure.to_plotly_json())) if is_dark() else figure
     clear, words = "rgba(0,0,0,0)", IN_THE_DARK["#5C636A"] if is_dark() else "#5C636A"
     above = any(note.yref == "paper" for note in drawn.layout.annotations) or (drawn.layout.legend.y or 0) > 1
     margins = {"l": 60, "r": 12, "t": 36 if above else 12, "b": 48}
-    drawn.update_layout(title=None, template=None, paper_bgcolor=clear, plot_bgcolor=clear, margin=margins)
+    drawn.update_layout(title=None, paper_bgcolor=clear, plot_bgcolor=clear, margin=margins)
     drawn.update_layout(font_color=words, legend_font_color=words)  # Streamlit's own grey is too faint
     for axes in (drawn.update_xaxes, drawn.update_yaxes):
         axes(tickfont_color=words, title_font_color=words)

@@ -7,7 +7,7 @@ and leaves no hook behind.
 import gc
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -80,13 +80,15 @@ def model_of_run(job: Job, card: Mapping[str, Any], where: str | None = None) ->
 @contextmanager
 def stoppable(job: Job, model: "Model") -> Iterator[None]:
     """For the length of the context, a cancelled job ends at the next layer of whatever pass runs."""
-    points = [point for site, point in model.hooks.items() if site.kind == "resid_post"]
-    handles = [point.register_forward_pre_hook(lambda *_: job.check()) for point in points]
-    try:
+    from inspector.models.changes import known_hook
+
+    with ExitStack() as stack:
+        for site, point in model.hooks.items():
+            if site.kind == "resid_post":
+                handle = point.register_forward_pre_hook(lambda *_: job.check())
+                stack.callback(handle.remove)
+                stack.enter_context(known_hook(handle.id))  # it changes nothing, so what was found without it holds
         yield
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,8 @@
 
 import html
 
+import pandas as pd
+import plotly.graph_objects as go
 import streamlit as st
 
 from dashboards import cell, charts, detector, state, widgets
@@ -24,7 +26,8 @@ def size_map(view: View) -> tuple[int, int, int] | None:
     texts = sorted(table["text"].unique().tolist())
     columns = st.columns([2, 1, 1])
     with columns[0]:
-        text = widgets.choice("text", "Text", texts, state.number("text", texts), lambda n: _opening(view, n))
+        opening = _openings(view)
+        text = widgets.choice("text", "Text", texts, state.number("text", texts), opening.__getitem__)
     table = table[table["text"] == text]
     names = table.drop_duplicates("position").set_index("position")["token"]
     with columns[1]:
@@ -47,13 +50,17 @@ def _drawn(view: View, length: int, text: int, layer: int | None, position: int 
         MEANS,
         ("residual stream", "massive activation"),
     )
-    cells = drawing.figure(lambda source: view.frame(source.frame)).data[0]
-    points = charts.strongest(cells)
-    columns = [int(at) for at in cells.customdata[..., 1].reshape(-1)[points.reshape(-1)]]
-    layers = [int(layer) for layer in cells.y for _ in range(points.shape[1])]
-    width = int(cells.x[1] - cells.x[0]) if len(cells.x) > 1 else 1
 
-    def clickable(figure: object) -> object:
+    def points(figure: go.Figure) -> charts.Pick:
+        cells = figure.data[0]
+        chosen = charts.strongest(cells)
+        columns = [int(at) for at in cells.customdata[..., 1].reshape(-1)[chosen.reshape(-1)]]
+        layers = [int(layer) for layer in cells.y for _ in range(chosen.shape[1])]
+        return {"layer": layers, "position": columns, "text": [text] * len(layers), "dim": [None] * len(layers)}
+
+    def clickable(figure: go.Figure) -> go.Figure:
+        at = figure.data[0].x
+        width = int(at[1] - at[0]) if len(at) > 1 else 1
         figure = charts.clickable(figure)
         if layer is not None and position is not None and first <= position <= last:
             charts.mark(figure, first + (position - first) // width * width, layer, width)
@@ -65,7 +72,7 @@ def _drawn(view: View, length: int, text: int, layer: int | None, position: int 
         drawing,
         change=clickable,
         hint=HINT,
-        pick={"layer": layers, "position": columns, "text": [text] * len(layers), "dim": [None] * len(layers)},
+        pick=points,
         crop=lambda box: state.choose(crop=charts.box_of(box, "x")),
     )
 
@@ -100,10 +107,15 @@ def _neighbours(view: View) -> None:
 ROWS = 12
 
 
-def _opening(view: View, text: int) -> str:
+def _openings(view: View) -> dict[int, str]:
+    """Each text's number and first words."""
     tokens = view.frame("tokens")
-    words = whole("".join(tokens[tokens["text"] == text]["token"].head(14).astype(str))).replace("\n", " ")
-    return f"{text}: {words.strip()[:60]}…"
+    begun = tokens.groupby("text", sort=False).head(14).groupby("text", sort=False)["token"].agg(_joined)
+    return {text: f"{text}: {words.strip()[:60]}…" for text, words in begun.items()}
+
+
+def _joined(tokens: "pd.Series[str]") -> str:
+    return whole("".join(tokens.astype(str))).replace("\n", " ")
 
 
 detector.page(show)

@@ -1,5 +1,6 @@
 """Attention sinks: heads by a chosen measure, a clicked head, received attention, controls, the curve over ε."""
 
+import plotly.graph_objects as go
 import streamlit as st
 
 from dashboards import charts, detector, head, patterns, state, widgets
@@ -23,23 +24,19 @@ def head_strip(view: View) -> None:
     with columns[2]:
         number = widgets.pick("head", "Head", sorted(heads["head"].unique().tolist()))
     drawing = Drawing(head_map, ("sinks.heads",), {"measure": measure}, MEANS, TERMS)
-    cells = drawing.figure(lambda source: view.frame(source.frame)).data[0]
 
-    def clickable(figure: object) -> object:
+    def squares(figure: go.Figure) -> charts.Pick:
+        cells = figure.data[0]
+        return {
+            "layer": [int(y) for y in cells.y for _ in cells.x],
+            "head": [int(x) for _ in cells.y for x in cells.x],
+        }
+
+    def clickable(figure: go.Figure) -> go.Figure:
         figure = charts.clickable(figure)
         return figure if layer is None or number is None else charts.mark(figure, number, layer)
 
-    charts.draw(
-        view,
-        "head-map",
-        drawing,
-        change=clickable,
-        hint="Click one to see it.",
-        pick={
-            "layer": [int(y) for y in cells.y for _ in cells.x],
-            "head": [int(x) for _ in cells.y for x in cells.x],
-        },
-    )
+    charts.draw(view, "head-map", drawing, change=clickable, hint="Click one to see it.", pick=squares)
     mine = heads[(heads["layer"] == layer) & (heads["head"] == number)]
     if len(mine):
         head.head(view, mine.iloc[0])

@@ -7,6 +7,7 @@ number of texts. Their coverage is measured by `benchmarks/calibration.py` and s
 import math
 import warnings
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 
 import numpy as np
 from jaxtyping import Float, Int, Shaped
@@ -17,6 +18,9 @@ FEWEST_CLUSTERS = 8
 
 FEWEST_SPARSE = 16
 """With fewer texts, of which all but one or two say exactly the same, no interval is given."""
+
+KEPT_WEIGHTS = 1_000_000
+"""Draws times clusters up to which weights are kept for the next interval: 8 MB."""
 
 ROUNDING = 1e-20
 """Squared deviations below this share of the squares themselves are floating-point rounding."""
@@ -38,9 +42,20 @@ def bootstrap(
         resamples: draws.
         seed: the same seed and number of clusters give the same draws.
     """
+    drawn = _few_weights if clusters * resamples <= KEPT_WEIGHTS else _weights
+    return statistic(drawn(clusters, resamples, seed))
+
+
+def _weights(clusters: int, resamples: int, seed: int) -> Float[np.ndarray, "draw cluster"]:
+    """How often each cluster is in each draw; not to be written to."""
     shares = np.full(clusters, 1 / clusters)
-    weights = np.random.default_rng(seed).multinomial(clusters, shares, size=resamples)
-    return statistic(weights.astype(np.float64))
+    weights = np.random.default_rng(seed).multinomial(clusters, shares, size=resamples).astype(np.float64)
+    weights.flags.writeable = False
+    return weights
+
+
+_few_weights = lru_cache(maxsize=4)(_weights)
+"""Draws are the most of an interval's time, and hundreds of findings on the same texts have the same."""
 
 
 def interval(

@@ -76,7 +76,8 @@ def plateaus(e: Evidence, names: Names, t: Thresholds) -> pd.DataFrame:
     `flagged` counts the layers in which an entry of it passes the thresholds. It is `main` if no other dim is larger
     at its tokens, where it peaks; the others co-occur with a main one, or are a single layer at the edge of one.
     """
-    found = [_row(e, names, one) for one in spans(e, t)]
+    median = medians(e)
+    found = [_row(e, names, one, median) for one in spans(e, t)]
     frame = pd.DataFrame(found, columns=list(COLUMNS)).astype(COLUMNS)
     return frame.sort_values(["main", "ratio", "dim"], ascending=[False, False, True], ignore_index=True)
 
@@ -139,7 +140,7 @@ def _run(values: Float[np.ndarray, " layer"]) -> tuple[int, int]:
     return start, stop
 
 
-def _row(e: Evidence, names: Names, one: Plateau) -> dict[str, object]:
+def _row(e: Evidence, names: Names, one: Plateau, median: Float[np.ndarray, " layer"]) -> dict[str, object]:
     token, value = agreed(one.of(e, "token")), one.of(e, "value")
     size, agreement = magnitude(value)
     part = slice(one.start, one.stop)
@@ -150,7 +151,7 @@ def _row(e: Evidence, names: Names, one: Plateau) -> dict[str, object]:
         "step_up": one.start,
         "step_down": one.stop if one.stop < len(one.level) else None,
         "value": size,
-        "ratio": _peak(over_median(one.level[part], medians(e)[part])),
+        "ratio": _peak(over_median(one.level[part], median[part])),
         "max": float(np.abs(value).max()),
         "position": agreed(one.of(e, "position")),
         "token": None if token is None else names.get(token, f"#{token}"),
