@@ -1,53 +1,188 @@
-"""Arguments of public functions: what is swapped, of another type or misspelt is said in one line."""
+"""Arguments of public functions: what is swapped, of another type, out of range or misspelt is said in one line."""
 
 import inspect
-from collections.abc import Callable, Iterable
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from difflib import get_close_matches
-from functools import wraps
-from typing import Any, ParamSpec, TypeVar
+from functools import cache, wraps
+from importlib import import_module
+from types import UnionType
+from typing import Annotated, Any, Literal, ParamSpec, TypeVar, Union, get_args, get_origin
+
+import numpy as np
+from annotated_types import Ge, Gt, Le, Lt
+from beartype import BeartypeConf
+from beartype.door import is_bearable
 
 from inspector.errors import InputError
-from inspector.printable import listed
+from inspector.printable import listed, printable
 
 Given = ParamSpec("Given")
 Result = TypeVar("Result")
+Kind = TypeVar("Kind")
+
+Count = Annotated[int, Ge(1)]
+"""A number of things, at least one."""
+Number = Annotated[int, Ge(0)]
+"""The number of a thing, counted from 0; also a seed, or how many there may be of what may be left out."""
+Share = Annotated[float, Ge(0), Le(1)]
+"""From 0 to 1."""
+Finite = Annotated[float, Gt(float("-inf")), Lt(float("inf"))]
+"""Neither infinite nor NaN."""
 
 MAKERS = {
     "Model": "from load_model",
     "Report": "from examine or open_run",
     "Study": "from study_hallucination or open_run",
 }
+HOMES = {"Model": "inspector.models"}
+"""Where types are that modules name without importing them, as they would bring torch; who passes one has it."""
+UNKNOWN = re.compile(r"ForwardRef|~|jaxtyping|Iterable\[typing\.Any\]")
+"""What annotations aren't checked here: names that only type checkers know, arrays' axes, whatever may hold texts."""
+CONF = BeartypeConf(is_pep484_tower=True)  # an int where a float is wanted
+SHOWN = 40
+"""Characters of a wrong value that its message quotes."""
 
 
 def takes(**kinds: Any) -> Callable[[Callable[Given, Result]], Callable[Given, Result]]:
-    """Check a function's arguments by type, where types are named, and its keywords by name.
+    """Check a function's arguments by their annotations, or by the types that are named, and its keywords by name.
+
+    What annotations say of ranges (`Count`, `Share`, `annotated_types`) is checked too, and a number of numpy's becomes
+    Python's. Names that an annotation has for type checkers alone are not checked.
 
     Raises:
         InputError: from the function, when it is called with something else.
     """
 
     def checking(function: Callable[Given, Result]) -> Callable[Given, Result]:
-        signature = inspect.signature(function)
-        order = ", ".join(name for name, one in signature.parameters.items() if one.kind is not one.KEYWORD_ONLY)
-        call = f"{function.__name__}({order})"
-
-        @wraps(function)
-        def checked(*args: Given.args, **kwargs: Given.kwargs) -> Result:
-            for name in kwargs:
-                if name not in signature.parameters:
-                    raise InputError(f"{call} takes no '{name}'.{meant(name, signature.parameters)}")
-            try:
-                bound = signature.bind(*args, **kwargs).arguments
-            except TypeError as error:
-                raise InputError(f"{call}: {error}. Its arguments: {listed(signature.parameters, 24)}.") from error
-            for name, kind in kinds.items():
-                if name in bound and not isinstance(bound[name], kind):
-                    raise InputError(f"{call} got {_a(type(bound[name]))} for {name}. Pass {_wanted(kind)}.")
-            return function(*args, **kwargs)
-
-        return checked
+        return _checked(function, kinds, function.__name__)
 
     return checking
+
+
+def takes_fields(made: type[Kind]) -> type[Kind]:
+    """Check what a class is made of, as `takes` checks a function's arguments."""
+    made.__init__ = _checked(made.__init__, {}, made.__name__)  # type: ignore[method-assign]
+    return made
+
+
+def _checked(function: Callable[..., Any], kinds: Mapping[str, Any], name: str) -> Callable[..., Any]:
+    signature = inspect.signature(function)
+    order = ", ".join(
+        name for name, one in signature.parameters.items() if one.kind is not one.KEYWORD_ONLY and name != "self"
+    )
+    call, known = f"{name}({order})", [name for name in signature.parameters if name != "self"]
+    spread = any(one.kind is one.VAR_KEYWORD for one in signature.parameters.values())
+    hints = cache(lambda: _hints(function, signature, kinds))
+
+    @wraps(function)
+    def checked(*args: Any, **kwargs: Any) -> Any:
+        for name in () if spread else kwargs:
+            if name not in signature.parameters:
+                raise InputError(f"{call} takes no '{printable(name)[:SHOWN]}'.{meant(name, known)}")
+        try:
+            bound = signature.bind(*args, **kwargs)
+        except TypeError as error:
+            raise InputError(f"{call}: {error}. Its arguments: {listed(known, 24)}.") from error
+        for name, hint in hints().items():
+            if name not in bound.arguments:
+                continue
+            if signature.parameters[name].kind is inspect.Parameter.VAR_KEYWORD:
+                given = bound.arguments[name].items()
+                bound.arguments[name] = {key: _accepted(value, hint, key, call) for key, value in given}
+            else:
+                bound.arguments[name] = _accepted(bound.arguments[name], hint, name, call)
+        return function(*bound.args, **bound.kwargs)
+
+    return checked
+
+
+def _hints(function: Callable[..., Any], signature: inspect.Signature, kinds: Mapping[str, Any]) -> dict[str, Any]:
+    """What each argument must be, for those of which that can be told."""
+    found = dict(kinds)
+    for name, one in signature.parameters.items():
+        hint = one.annotation
+        if name in found or hint is one.empty or one.kind is one.VAR_POSITIONAL:
+            continue
+        if isinstance(hint, str):
+            try:
+                hint = _named(hint, getattr(function, "__globals__", {}))
+            except NameError:
+                continue
+        if hint is not Any and not UNKNOWN.search(str(hint)):
+            found[name] = hint
+    return found
+
+
+def _named(hint: str, known: Mapping[str, Any]) -> Any:
+    """What an annotation in quotes names.
+
+    Raises:
+        NameError: only a type checker knows it.
+    """
+    if hint in HOMES and hint not in known:
+        return getattr(import_module(HOMES[hint]), hint)
+    return eval(hint, dict(known))  # the package's own code
+
+
+def _accepted(value: Any, hint: Any, name: str, call: str) -> Any:
+    """The value, a number of numpy's as Python's.
+
+    Raises:
+        InputError: it isn't what the hint says.
+    """
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(hint, tuple) or (inspect.isclass(hint) and hint not in (int, float, str, bool)):
+        if isinstance(value, hint):
+            return value
+    elif is_bearable(value, hint, conf=CONF) and not _is_flag(value, hint) and any(_in_range(value, hint)):
+        return value
+    raise InputError(f"{call} got {_said(value)} for {name}. Pass {_wanted(hint)}.{_near(value, hint)}")
+
+
+def _is_flag(value: Any, hint: Any) -> bool:
+    """Whether this is True or False where a number is wanted."""
+    kinds = [get_args(one)[0] if get_origin(one) is Annotated else one for one in _kinds(hint)]
+    return (
+        isinstance(value, bool)
+        and not {bool, object, Any} & {one for one in kinds if isinstance(one, type)}
+        and (int in kinds or float in kinds)
+    )
+
+
+def _in_range(value: Any, hint: Any) -> Iterator[bool]:
+    """Of each kind that the value can be, whether its limits allow it."""
+    for kind in _kinds(hint):
+        if get_origin(kind) is not Annotated:
+            if is_bearable(value, kind, conf=CONF):
+                yield True
+            continue
+        plain, *limits = get_args(kind)
+        if is_bearable(value, plain, conf=CONF):
+            yield all(_keeps(value, limit) for limit in limits)
+
+
+def _keeps(value: Any, limit: Any) -> bool:
+    match limit:
+        case Ge(low):
+            return bool(value >= low)
+        case Gt(low):
+            return bool(value > low)
+        case Le(high):
+            return bool(value <= high)
+        case Lt(high):
+            return bool(value < high)
+    return True
+
+
+def _kinds(hint: Any) -> tuple[Any, ...]:
+    """The members of a union, those of a tuple, or the hint alone."""
+    if isinstance(hint, tuple):
+        return hint
+    if get_origin(hint) in (Union, UnionType):
+        return get_args(hint)
+    return (hint,)
 
 
 def meant(name: object, known: Iterable[object], most: int = 12) -> str:
@@ -58,10 +193,62 @@ def meant(name: object, known: Iterable[object], most: int = 12) -> str:
     return f"{known} Did you mean '{near[0]}'?" if near else known
 
 
-def _wanted(kind: Any) -> str:
-    kinds = [one for one in (kind if isinstance(kind, tuple) else (kind,)) if one is not type(None)]
-    made = [f", {MAKERS[one.__name__]}" for one in kinds if one.__name__ in MAKERS]
-    return " or ".join(_a(one) for one in kinds) + "".join(made[:1])
+def _near(value: Any, hint: Any) -> str:
+    """What a misspelt word may have meant."""
+    words = [word for kind in _kinds(hint) if get_origin(kind) is Literal for word in get_args(kind)]
+    near = get_close_matches(value, [str(word) for word in words], 1) if isinstance(value, str) else []
+    return f" Did you mean '{near[0]}'?" if near else ""
+
+
+def _said(value: Any) -> str:
+    """A wrong value in a message: itself where it is short, else what it is."""
+    if value is None or (isinstance(value, bool | int | float | str) and len(repr(value)) <= SHOWN):
+        return printable(repr(value))
+    return _a(type(value))
+
+
+def _wanted(hint: Any) -> str:
+    """What is wanted instead, in words."""
+    kinds = [one for one in _kinds(hint) if one not in (None, type(None))]
+    made = [f", {MAKERS[one.__name__]}" for one in kinds if getattr(one, "__name__", "") in MAKERS]
+    parts = list(dict.fromkeys(map(_kind_words, kinds)))
+    return " or ".join(parts) + "".join(made[:1]) + (", or leave it out" if len(kinds) < len(_kinds(hint)) else "")
+
+
+def _kind_words(kind: Any) -> str:
+    if kind is bool:
+        return "True or False"
+    if get_origin(kind) is Literal:
+        return "one of " + listed(get_args(kind))
+    if get_origin(kind) is Annotated:
+        plain, *limits = get_args(kind)
+        said = " and ".join(filter(None, map(_limit_words, limits)))
+        return " ".join(filter(None, (_kind_words(plain), said)))
+    if getattr(get_origin(kind), "__name__", "") == "Callable":
+        return "a function"
+    if get_origin(kind) is not None:
+        return _a(get_origin(kind)) + _of(get_args(kind))
+    return _a(kind) if isinstance(kind, type) else str(kind)
+
+
+def _of(kinds: tuple[Any, ...]) -> str:
+    """What a collection holds, in words, where that is plain."""
+    plain = [kind for kind in kinds if kind is not ...]
+    names = [getattr(kind, "__name__", None) for kind in plain if get_origin(kind) is None]
+    return f" of {', '.join(map(str, names))}" if plain and len(names) == len(plain) and all(names) else ""
+
+
+def _limit_words(limit: Any) -> str:
+    match limit:
+        case Ge(low):
+            return f"of {low} or more"
+        case Gt(low):
+            return f"above {low}" if low > float("-inf") else ""
+        case Le(high):
+            return f"up to {high}"
+        case Lt(high):
+            return f"below {high}" if high < float("inf") else "that is finite"
+    return ""
 
 
 def _a(kind: type) -> str:

@@ -1,6 +1,9 @@
 """Where in a model an activation is read: `Site`, the kinds of site, and `ModelShape`."""
 
 from dataclasses import dataclass
+from numbers import Integral
+
+from inspector.errors import InputError
 
 KINDS = {
     "resid_post": "the residual stream after a block, [batch, pos, d_model]",
@@ -19,6 +22,12 @@ class Site:
 
     kind: str
     layer: int
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.kind, str):
+            raise InputError(f"A site of the kind {self.kind!r:.40}. Name one: {', '.join(KINDS)}.")
+        if not isinstance(self.layer, Integral) or self.layer < 0:
+            raise InputError(f"layer: got {self.layer!r}. They are counted from 0.")
 
 
 @dataclass(frozen=True)

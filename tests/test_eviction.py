@@ -194,7 +194,7 @@ def test_what_can_not_be_is_refused_in_one_line(planted: Model) -> None:
         ({"window": Window(4, 64), "length": 100}, "leave 32 queries"),
         ({"texts": _texts(3, 150), "length": 140}, "3 texts have 140 tokens"),
         ({"most": 1.5}, "most is 1.5"),
-        ({"controls": -1}, "controls is -1"),
+        ({"controls": -1}, "got -1 for controls. Pass an int of 0 or more"),
     ):
         with pytest.raises(InputError, match=words):
             windowable_heads(planted, **wrong)  # type: ignore[arg-type]

@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 import torch
 import transformers
+from fixtures_tiny import loaded
 from torch.testing._internal.two_tensor import TwoTensor
 
 from inspector import examine
 from inspector.errors import ModelError
 from inspector.models import Backend, Model, load_model
+from inspector.models.attention_swap import own_attention
 from inspector.models.given import refuse_type
 from inspector.testing import random_texts, tiny_hf, tiny_model
 
@@ -48,6 +50,13 @@ def test_the_model_of_a_bridge_leads_to_that_bridge() -> None:
     bridge = tiny_model().bridge
     assert load_model(bridge.original_model, device="cpu").bridge is bridge
     assert load_model(bridge).bridge is bridge
+
+
+@pytest.mark.parametrize("architecture", ["LlamaForCausalLM", "GPT2LMHeadModel", "Gemma2ForCausalLM"])
+def test_a_model_keeps_its_fingerprint_while_its_own_attention_runs(architecture: str) -> None:
+    model = loaded(architecture)
+    with own_attention(model.bridge, None):
+        assert model.current_card()["fingerprint"] == model.card["fingerprint"]
 
 
 def test_weights_that_were_changed_between_are_read_anew() -> None:

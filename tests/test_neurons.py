@@ -232,7 +232,7 @@ def test_a_model_without_neurons_is_refused_by_name() -> None:
         ([(3, 0)], {}, "No neuron 0 in layer 3. Layers with neurons are 0–2"),
         ([(-1, 0)], {}, "in layer -1"),
         ([(0, 64)], {}, "neurons 0–63"),
-        ([(0, 0)], {"top": 0}, "top is 0"),
+        ([(0, 0)], {"top": 0}, "got 0 for top"),
         ([(0, 0)], {"bar": 0.0}, r"\(bar\) is 0.0"),
     ],
 )

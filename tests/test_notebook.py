@@ -206,6 +206,39 @@ for f in functions:
         tried("swapped", f, report, report)
     tried("swapped", f, [[1, 2]], model)
     tried("misspelt", f, model, nonsense=1)
+
+import inspect
+from inspector.plugin import zero_ablate
+study = inspector.Study(report.card, report.settings, report.evidence, (), report.tokens)
+change, pair = zero_ablate(inspector.Site("resid_post", 1), (3,)), {"first": model, "second": model}
+good |= {"study": study, "prompts": [[1, 2]], "prompt": [1, 2], "interventions": change, "limit": inspector.Window()}
+good |= {"how": "w8a8", "neurons": [(0, 1)], "reports": [report, report], "folder": "nowhere", "models": [model]}
+for f in functions:
+    these = good | (pair if f is inspector.compare_models else {"first": report, "second": report})
+    parameters = inspect.signature(f).parameters.values()
+    needed = [these.get(one.name) for one in parameters if one.default is one.empty]
+    for one in parameters:
+        if one.default is not one.empty:
+            tried(one.name, f, *needed, **{one.name: object()})
+class Else: pass
+for method, given in (
+    (study.score, ("q", "a")), (study.scores, (["q"], ["a"])), (study.explain, ("q", "a")),
+    (study.score_all, ([],)), (study.explain_parts, ([],)),
+):
+    tried("model", method, Else(), *given)
+    if given[-1]:
+        tried("answer", method, model, *given[:-1], Else())
+    tried("base_rate", method, model, *given, base_rate=2)
+for method in (report.frame, report.figure, report.save, study.save_probe):
+    tried("name", method, Else())
+tried("judge", report.judge, massive=5)
+tried("judge", report.judge, {"massive": {"ratio": 5}})
+for make, given in (
+    (inspector.Window, ("x", 64)), (inspector.Window, (float("nan"), 8)), (inspector.Spared, (5,)),
+    (inspector.Site, ("resid_post", -1)), (inspector.Intervention, ("resid_post", "zero")),
+    (zero_ablate, ("resid_post", (1,))), (inspector.HeavyHitters, (2.5, 4)),
+):
+    tried("made of", make, *given)
 """
 
 
@@ -217,7 +250,7 @@ def test_public_names_are_found_and_every_function_says_what_is_wrong_with_its_a
     rows = [line.split("|") for line in lines]
     bare = [row for row in rows if row[2] != "told"]
     assert not bare, "\n".join("|".join(row)[:150] for row in bare)
-    assert len({row[0] for row in rows}) == sum(name[0].islower() for name in inspector.__all__)
+    assert {name for name in inspector.__all__ if name[0].islower()} <= {row[0] for row in rows}
     assert all(len(row[3]) < 400 and row[4] == "0" for row in rows)
     # Tab completion finds the public names and modules, and nothing else.
     assert set(names.split()) == {*inspector.__all__, *inspector.MODULES}

@@ -19,7 +19,7 @@ import pandas as pd
 from jaxtyping import Bool, Float, Int
 
 from inspector.analyses.logit_lens_reducer import LensReducer
-from inspector.arguments import takes
+from inspector.arguments import Count, Finite, takes
 from inspector.batches import WINDOW, batches, token_table, tokenise
 from inspector.detectors.base import bytes_kept
 from inspector.errors import InputError
@@ -164,10 +164,10 @@ def logit_lens(
     model: Model,
     texts: Given,
     *,
-    g: float = G,
-    rho: float = RHO,
+    g: Finite = G,
+    rho: Finite = RHO,
     bos: bool | None = None,
-    window: int | None = None,
+    window: Count | None = None,
     progress: Reported = None,
     on_forecast: Callable[[Forecast], None] | None = None,
 ) -> Lens:

@@ -7,8 +7,9 @@ and the unembedding, that promotes some tokens and suppresses others. Where z_j 
 often is in a gated MLP, it does the opposite.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from types import NoneType
 from typing import TypeVar
 
@@ -16,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from inspector.analyses.neurons_reducer import NeuronReducer
-from inspector.arguments import takes
+from inspector.arguments import Count, Finite, takes
 from inspector.batches import WINDOW, TokenSequence, batches, tokenise
 from inspector.detectors.apart import Apart, without_overwriting
 from inspector.detectors.base import Detector, attempt, bytes_kept, load_detectors
@@ -25,6 +26,7 @@ from inspector.errors import DetectorError, InputError, ModelError
 from inspector.models import Model, check_readout, direct_logits, written
 from inspector.models.conversations import texts_for
 from inspector.models.observe import Forecast, Observer, forecast, observe
+from inspector.printable import listed
 from inspector.progress import Reported, progress_of
 from inspector.records import Evidence, Record
 from inspector.stats import histogram_quantile, histogram_share
@@ -69,11 +71,11 @@ class NeuronStates:
 @takes(model=Model, report=(Record, NoneType))
 def describe_neurons(
     model: Model,
-    neurons: Sequence[tuple[int, int]],
+    neurons: Iterable[Sequence[int]],
     texts: Given | None = None,
     *,
-    top: int = TOP,
-    bar: float = BAR,
+    top: Count = TOP,
+    bar: Finite = BAR,
     report: Record | None = None,
     bos: bool | None = None,
     progress: Reported = None,
@@ -96,7 +98,7 @@ def describe_neurons(
         InputError: no neurons, one that the model doesn't have, or an option out of range.
         ModelError: the model has no neurons that can be measured, or its stream can't be read as logits.
     """
-    wanted = _checked(model, neurons, top, bar, report)
+    wanted = _checked(model, _pairs(neurons), top, bar, report)
     check_readout(model)
     inputs = built_in(TEXTS) if texts is None else texts_for(model.tokenizer, texts)
     rows = tokenise(model.tokenizer, inputs, bos=bos, window=min(WINDOW, model.shape.context))
@@ -163,6 +165,19 @@ class _Beside:
         except DetectorError as error:
             self.fault = str(error)
             return None
+
+
+def _pairs(neurons: Iterable[Sequence[int]]) -> list[tuple[int, int]]:
+    """Neurons, each by its layer and number.
+
+    Raises:
+        InputError: one of them isn't.
+    """
+    given = neurons.to_numpy() if isinstance(neurons, pd.DataFrame) else neurons
+    pairs = [one if isinstance(one, Sequence | np.ndarray) else () for one in given]
+    if odd := [one for one in pairs if len(one) != 2 or not all(isinstance(part, Integral) for part in one)]:
+        raise InputError(f"{listed(odd, 1)} is no neuron. Pass pairs of a layer and a number, such as (17, 843).")
+    return [(int(layer), int(neuron)) for layer, neuron in pairs]
 
 
 def _checked(

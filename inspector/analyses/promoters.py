@@ -5,7 +5,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from inspector.arguments import takes
+from inspector.arguments import Count, takes
 from inspector.errors import InputError, ModelError
 from inspector.models import Model
 from inspector.models.unembed import check_readout, direct_logits, written
@@ -17,7 +17,7 @@ NEAREST = 4
 
 
 @takes(model=Model)
-def promoters(model: Model, text: str, *, top: int = 10) -> pd.DataFrame:
+def promoters(model: Model, text: str, *, top: Count = 10) -> pd.DataFrame:
     """The neurons whose output raises a token's logit most, of all layers.
 
     A neuron's output is read as `describe_neurons` reads it: by what a stream in its direction, of root mean square 1,

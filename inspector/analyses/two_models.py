@@ -11,7 +11,7 @@ from jaxtyping import Float
 from inspector.analyses.found_in_two import FoundInTwo
 from inspector.analyses.model_differences import ModelDifferences
 from inspector.analyses.two_models_reducer import Against, First
-from inspector.arguments import takes
+from inspector.arguments import Count, takes
 from inspector.batches import Batch, TokenSequence, batch_apart, batches, token_table, tokenise
 from inspector.detectors.apart import without_overwriting
 from inspector.detectors.base import Detector, load_detectors
@@ -39,7 +39,7 @@ def compare_models(
     *,
     interventions: Intervention | Sequence[Intervention] = (),
     bos: bool | None = None,
-    window: int | None = None,
+    window: Count | None = None,
     detectors: Sequence[str | Detector] | None = None,
     progress: Reported = None,
 ) -> ModelDifferences:

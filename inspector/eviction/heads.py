@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from inspector.arguments import takes
+from inspector.arguments import Count, Finite, Number, takes
 from inspector.batches import TokenSequence, batches, token_table, tokenise
 from inspector.detectors.compression.figures import eviction_losses, head_reach, window_costs
 from inspector.detectors.compression.kept import NAME, tables_of
@@ -119,11 +119,11 @@ def windowable_heads(
     texts: Given | None = None,
     *,
     window: Window | None = None,
-    most: float = MOST,
-    length: int = LENGTH,
-    controls: int = CONTROLS,
+    most: Finite = MOST,
+    length: Count = LENGTH,
+    controls: Number = CONTROLS,
     bos: bool | None = None,
-    seed: int = 0,
+    seed: Number = 0,
     progress: Reported = None,
 ) -> WindowableHeads:
     """Which heads need only a text's first keys and the last ones, tested on other texts beside random heads.

@@ -4,25 +4,28 @@ Keys stay at their own positions: what is seen is the text's own attention with 
 counts positions inside the cache, is tested by the sinks' table of windows.
 """
 
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import torch
 from einops import repeat
 from jaxtyping import Bool
 from torch import Tensor
 
-from inspector.arguments import takes
+from inspector.arguments import takes, takes_fields
 from inspector.errors import InputError
 from inspector.models import Model
 from inspector.models.attention_limits import limited
 from inspector.models.attention_tiles import AttentionInputs, whole_scores
+from inspector.models.changes import Described
 
 Heads = Mapping[int, tuple[int, ...]]
 """Heads by layer."""
 
 
+@takes_fields
 @dataclass(frozen=True)
 class Window:
     """The text's first keys and those nearest to the query, as StreamingLLM keeps them (arXiv 2309.17453).
@@ -51,6 +54,7 @@ class Window:
         return (near | (position < self.first))[None, None]
 
 
+@takes_fields
 @dataclass(frozen=True)
 class HeavyHitters:
     """The keys that received most attention so far, and those nearest to the query (H2O, arXiv 2306.14048).
@@ -119,6 +123,15 @@ class _Some:
         return self.limit.keys(inputs) | other[None, :, None, None]
 
 
+def _described(limit: Window | HeavyHitters, heads: tuple[tuple[int, ...], ...] | None) -> Described:
+    """What is done, as runs record it; `heads` of each layer after its number, all where None."""
+    kind = f"the {'first' if isinstance(limit, Window) else 'heaviest'}"
+    held = f"{kind} {limit.size - limit.last} and the last {limit.last} keys"
+    words = f"run with caches of {held}" + ("" if heads is None else " in some heads")
+    told = {"words": words, "limit": type(limit).__name__, **asdict(limit), "heads": heads}
+    return Described(words, json.dumps(told, sort_keys=True))
+
+
 @takes(model=Model)
 @contextmanager
 def evicted(model: Model, limit: Window | HeavyHitters, heads: Heads | None = None) -> Iterator[None]:
@@ -141,5 +154,6 @@ def evicted(model: Model, limit: Window | HeavyHitters, heads: Heads | None = No
         if bad := [head for head in some if not 0 <= head < model.shape.heads]:
             raise InputError(f"Layer {layer} has heads 0–{model.shape.heads - 1}, and no {bad[0]}.")
     limits = {layer: _Some(limit, tuple(some)) for layer, some in chosen.items() if some}
-    with limited(model, limits, (limit, tuple(sorted((layer, *some) for layer, some in chosen.items())))):
+    told = tuple(sorted((layer, *some) for layer, some in chosen.items()))
+    with limited(model, limits, (limit, told, _described(limit, None if heads is None else told))):
         yield

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from inspector.arguments import takes
+from inspector.arguments import Count, Number, takes
 from inspector.batches import TokenSequence, batches
 from inspector.detectors.base import Detector
 from inspector.generation.parts import PARTS, PartsReducer
@@ -83,11 +83,11 @@ def examine_generated(
     model: Model,
     prompts: Given,
     *,
-    longest: int = LONGEST,
+    longest: Count = LONGEST,
     detectors: Iterable[str | Detector] | None = None,
     thresholds: Mapping[str, Mapping[str, Any]] | None = None,
     bos: bool | None = None,
-    seed: int = 0,
+    seed: Number = 0,
     progress: Reported = None,
 ) -> Generated:
     """Let a model continue prompts greedily, and scan prompts and new tokens, also apart.

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from inspector.arguments import takes
+from inspector.arguments import Count, takes
 from inspector.detectors.hneurons.arrays import headline_columns
 from inspector.errors import InputError
 from inspector.generation.examine import LONGEST, SINK
@@ -199,7 +199,7 @@ class _Risk:
 
 @takes(model=Model, study=(Study, type(None)))
 def watch(
-    model: Model, prompt: Any, study: Study | None = None, *, longest: int = LONGEST, bos: bool | None = None
+    model: Model, prompt: Any, study: Study | None = None, *, longest: Count = LONGEST, bos: bool | None = None
 ) -> Watch:
     """A model's greedy answer, token by token, as it is written: `for token, risk in inspector.watch(model, question)`.
 

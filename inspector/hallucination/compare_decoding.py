@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int
 
-from inspector.arguments import takes
+from inspector.arguments import Count, Number, takes
 from inspector.detectors.hneurons.sentences import decoding
 from inspector.detectors.shown import TextTable
 from inspector.errors import InputError
@@ -50,9 +50,9 @@ def compare_decoding(
     model: Model,
     *,
     members: Sequence[Member] | None = None,
-    samples: int = SAMPLES,
+    samples: Count = SAMPLES,
     judge: Judge | None = None,
-    seed: int = 0,
+    seed: Number = 0,
     progress: Progress | None = None,
     step: Listener | None = None,
 ) -> Study:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from inspector.arguments import takes
+from inspector.arguments import Count, takes
 from inspector.errors import InputError
 from inspector.figures.palette import BLUE, NEUTRAL, ORANGE, VIOLET
 from inspector.figures.style import finish
@@ -131,7 +131,7 @@ def context_use(
     study: Study | None = None,
     form: Form | None = None,
     judge: Judge | Function | None = None,
-    longest: int = Sampling.longest,
+    longest: Count = Sampling.longest,
     progress: Progress = SILENT,
 ) -> ContextUse:
     """Ask each question greedily with its passage and without, and say which of both the answer follows.

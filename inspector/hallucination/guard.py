@@ -7,7 +7,7 @@ from typing import Literal, cast, get_args
 import numpy as np
 import pandas as pd
 
-from inspector.arguments import takes
+from inspector.arguments import Count, Finite, Number, Share, meant, takes
 from inspector.errors import InputError
 from inspector.hallucination.answers.ask import Asker, Sampling
 from inspector.hallucination.guarded import Did, Guarded
@@ -50,6 +50,7 @@ class Guard:
     def __repr__(self) -> str:
         return f"<Guard of {self.study!r} that answers {self.policy!r} above a risk of {self.threshold:.2f}>"
 
+    @takes()
     def answer(self, question: str) -> Guarded:
         """Answer one question.
 
@@ -111,10 +112,10 @@ def guard(
     study: Study,
     *,
     policy: str = "abstain",
-    threshold: float | None = None,
-    factor: float = 0.0,
-    samples: int = SAMPLES,
-    seed: int = 0,
+    threshold: Share | None = None,
+    factor: Finite = 0.0,
+    samples: Count = SAMPLES,
+    seed: Number = 0,
 ) -> Guard:
     """Watch a model's answers with a study's probe.
 
@@ -135,7 +136,7 @@ def guard(
         InputError: another model, an unknown policy, no candidates to scale, a number out of range.
     """
     if policy not in get_args(Policy):
-        raise InputError(f"No policy '{policy}'. Use {', '.join(get_args(Policy))}.")
+        raise InputError(f"No policy '{policy}'.{meant(policy, get_args(Policy))}")
     if threshold is not None and not 0 <= threshold <= 1:
         raise InputError(f"threshold is {threshold}. Use a risk from 0 to 1.")
     if not np.isfinite(factor):

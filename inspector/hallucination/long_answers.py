@@ -22,7 +22,10 @@ def risks_of_parts(
     risks: Risks | None,
     base_rate: float | None,
 ) -> Iterator[tuple[int, pd.DataFrame]]:
-    """Each fed answer's number and its parts' risks; see `Study.explain_parts`."""
+    """Each fed answer's number and its parts' risks; see `Study.explain_parts`.
+
+    Places are counted from the first character that isn't a blank: an answer's tokens may begin with one of their own.
+    """
     contributions, doubt = TokenContributions(meter.model, fed.spans, probe.neurons), TokenUncertainty(fed.spans)
     meter.watch(fed, [contributions, doubt])
     for number in fed.spans:
@@ -32,6 +35,7 @@ def risks_of_parts(
         cett = _means(contributions.by_text[number], stretches)
         table = pd.DataFrame([(part.kind, part.start, part.stop) for part in parts], columns=["kind", "start", "stop"])
         table["text"] = [text[part.start : part.stop] for part in parts]
+        table[["start", "stop"]] -= len(text) - len(text.lstrip())
         table["tokens"] = [last - first for first, last in stretches]
         odds = probe.fit.log_odds(cett)
         if risks is None:

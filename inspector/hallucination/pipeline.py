@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from inspector.arguments import takes
+from inspector.arguments import Number, Share, takes
 from inspector.batches import token_table
 from inspector.detectors.hneurons.detector import HNeurons
 from inspector.errors import InputError
@@ -31,6 +31,7 @@ from inspector.hallucination.probe.select import select, steps
 from inspector.hallucination.questions.prompts import Form
 from inspector.hallucination.questions.sets import Question, Questions, as_questions
 from inspector.hallucination.study import Study
+from inspector.interventions.apply import changes_recorded
 from inspector.models import Entailment, Model
 from inspector.progress import Listener, Progress, progress_of
 from inspector.run.report import judged
@@ -45,10 +46,10 @@ def study_hallucination(
     sampling: Sampling | None = None,
     form: Form | None = None,
     judge: Judge | Function | None = None,
-    agreement: float | None = None,
+    agreement: Share | None = None,
     every_score: bool = False,
     same: Same = say_the_same,
-    seed: int = 0,
+    seed: Number = 0,
     folder: Path | None = None,
     engine: AnswerEngine | None = None,
     progress: Progress | None = None,
@@ -118,7 +119,7 @@ def study_hallucination(
         asked["same"] = str(getattr(same, "name", getattr(same, "__name__", "a function")))
     study = Study(
         model.current_card(),
-        {"detectors": ["hneurons"], "seed": seed, "study": asked},
+        {"detectors": ["hneurons"], "seed": seed, "study": asked, **changes_recorded(model)},
         {
             "hneurons": found.evidence(sample.answers, selection, model, labelled, marks),
             "hneurons.contributions": as_evidence({"answer": measured.answer}, {"layers": layers}),

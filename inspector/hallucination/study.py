@@ -1,15 +1,16 @@
 """`Study`: a report of a hallucination study, which can score new answers."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from inspector.arguments import meant
+from inspector.arguments import Share, meant, takes
 from inspector.detectors.hneurons.arrays import HEADLINE, headline_columns
 from inspector.detectors.hneurons.frames import said_of
 from inspector.errors import InputError
@@ -50,6 +51,7 @@ class Study(Report):
         form = self.settings["study"]["form"]
         return Form(form["name"], tuple((question, answer) for question, answer in form["shots"]))
 
+    @takes()
     def save_probe(self, folder: str | Path) -> Path:
         """Write the probe for use elsewhere, as `probe.safetensors` and `probe.json`; see `probe.export`.
 
@@ -84,6 +86,7 @@ class Study(Report):
         """How new answers get their headline risk; None in a study that was made before there was one."""
         return Risks.of(self.evidence["hneurons"])
 
+    @takes()
     def score(
         self,
         model: "Model",
@@ -91,7 +94,7 @@ class Study(Report):
         answer: str | Sequence[int],
         *,
         by: By | None = None,
-        base_rate: float | None = None,
+        base_rate: Share | None = None,
     ) -> float:
         """Risk in [0, 1] that this answer is incorrect: measured as the study's own answers were.
 
@@ -108,24 +111,28 @@ class Study(Report):
         """
         return float(self.scores(model, [question], [answer], by=by, base_rate=base_rate)[0])
 
+    @takes()
     def scores(
         self,
         model: "Model",
-        questions: Sequence[str],
-        answers: Sequence[str | Sequence[int]],
+        questions: Iterable[str],
+        answers: Iterable[str | Sequence[int]],
         *,
         by: By | None = None,
-        base_rate: float | None = None,
+        base_rate: Share | None = None,
     ) -> np.ndarray:
         """Risks of several answers at once, `[answer]`; see `score`."""
         risks = self._by(by, base_rate)
+        if isinstance(questions, str) or isinstance(answers, str):
+            raise InputError("scores got one string. Give lists, or take score for one answer.")
+        questions, answers = list(questions), list(answers)
         meter, ids = self._meter(model), self._ids(model, questions, answers)
         fed = meter.feed(questions, ids)
         if risks is None:
             return self.probe.risk(meter.contributions_of(self.probe.neurons, fed))
         return risks.risk(self._measured(meter, fed)[1], base_rate)
 
-    def _by(self, by: By | None, base_rate: float | None) -> Risks | None:
+    def _by(self, by: By | None, base_rate: Share | None) -> Risks | None:
         """The headline's fit, or None where the probe is asked for or all there is."""
         if by not in (None, "headline", "probe"):
             raise InputError(f"No risk '{by}'.{meant(by, ('headline', 'probe'))}")
@@ -148,13 +155,14 @@ class Study(Report):
         measured |= {"probe": probe.fit.log_odds(contributions), "length": np.array(tokens, np.float64)}
         return contributions, headline_columns(measured)
 
+    @takes()
     def score_all(
         self,
         model: "Model",
         answers: "OwnAnswers",
         *,
         tokens: bool = False,
-        base_rate: float | None = None,
+        base_rate: Share | None = None,
         progress: Progress = SILENT,
     ) -> ScoredAnswers:
         """Risks of many answers, from a file, a DataFrame or rows with `question` and `answer`.
@@ -196,7 +204,7 @@ class Study(Report):
         )
 
     def _risks(
-        self, model: "Model", meter: "Meter", fed: "Fed", tokens: bool, base_rate: float | None
+        self, model: "Model", meter: "Meter", fed: "Fed", tokens: bool, base_rate: Share | None
     ) -> tuple[pd.DataFrame, list[np.ndarray]]:
         """Risks of answers and, where they are wanted, of each one's tokens."""
         from inspector.hallucination.answers.cett import TokenContributions
@@ -213,12 +221,13 @@ class Study(Report):
         each = [risk_of(probe.fit.log_odds(values)) for one in listeners for values in one.by_text.values()]
         return found, each
 
+    @takes()
     def explain_parts(
         self,
         model: "Model",
         answers: "OwnAnswers",
         *,
-        base_rate: float | None = None,
+        base_rate: Share | None = None,
         progress: Progress = SILENT,
     ) -> pd.DataFrame:
         """Risks of each sentence of long answers, and of the dates, numbers and names in them.
@@ -250,16 +259,17 @@ class Study(Report):
         ids = ids_of(meter, own)
         fed, task, tables = fed_of(meter, own, ids), progress.task("scoring", len(own)), []
         for some in fed.parts(AT_ONCE):
-            tables += [
-                (number, table.assign(id=own[number].question.id))
-                for number, table in risks_of_parts(meter, some, ids, self.probe, risks, base_rate)
-            ]
+            for number, table in risks_of_parts(meter, some, ids, self.probe, risks, base_rate):
+                text = own[number].text
+                table[["start", "stop"]] += len(text) - len(text.lstrip())
+                tables.append((number, table.assign(id=own[number].question.id)))
             task.advance(len(some.rows))
         whole = pd.concat([table for _, table in sorted(tables, key=lambda pair: pair[0])], ignore_index=True)
         return whole[["id", *(name for name in whole if name != "id")]]
 
+    @takes()
     def explain(
-        self, model: "Model", question: str, answer: str | Sequence[int], *, base_rate: float | None = None
+        self, model: "Model", question: str, answer: str | Sequence[int], *, base_rate: Share | None = None
     ) -> Scored:
         """An answer's risk, each single score beside it, and the probe's risk of each token with the neurons' part.
 
@@ -340,7 +350,22 @@ class Study(Report):
     def _ids(
         self, model: "Model", questions: Sequence[str], answers: Sequence[str | Sequence[int]]
     ) -> list[tuple[int, ...]]:
+        if len(questions) != len(answers) or not questions:
+            raise InputError(f"Got {len(questions)} questions and {len(answers)} answers. Give an answer to each.")
+        if empty := [number for number, question in enumerate(questions) if not question.strip()]:
+            raise InputError(f"Question {empty[0]} is empty. Say what the answer is an answer to.")
         return [
-            self.form.answer_ids(model.tokenizer, question, answer) if isinstance(answer, str) else tuple(answer)
-            for question, answer in zip(questions, answers, strict=True)
+            self.form.answer_ids(model.tokenizer, question, one) if isinstance(one, str) else _ids_of(model, one)
+            for question, one in zip(questions, answers, strict=True)
         ]
+
+
+def _ids_of(model: "Model", answer: Sequence[int]) -> tuple[int, ...]:
+    """An answer's token ids.
+
+    Raises:
+        InputError: the model doesn't have one of them.
+    """
+    if not all(isinstance(one, Integral) and 0 <= one < model.shape.vocab for one in answer):
+        raise InputError(f"An answer has a token id outside 0–{model.shape.vocab - 1}. Use the model's, or text.")
+    return tuple(int(one) for one in answer)

@@ -1,6 +1,7 @@
 """Interventions on a model: hooks for the length of a context, always undone."""
 
 import inspect
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from threading import get_ident
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from inspector.arguments import takes
 from inspector.errors import InputError, ModelError
-from inspector.interventions.values import UNIT_OF, Intervention, Target
+from inspector.interventions.values import UNIT_OF, Intervention, Target, as_json
 from inspector.models import Model
 from inspector.models.changes import (
     Change,
@@ -20,6 +21,7 @@ from inspector.models.changes import (
     bridge_attends,
     change_at,
     changes_in_force,
+    described_in_force,
     in_force,
     unchangeable_scores,
 )
@@ -64,10 +66,19 @@ def interventions_in_force(model: Model) -> tuple[Intervention, ...]:
     return tuple(one for one in changes_in_force(model) if isinstance(one, Intervention))
 
 
+def changes_recorded(model: Model) -> dict[str, Any]:
+    """What is changed in this model now, as settings of what is measured: interventions, and what compresses it."""
+    interventions, described = interventions_in_force(model), described_in_force(model)
+    found: dict[str, Any] = {"interventions": json.loads(as_json(interventions))} if interventions else {}
+    return found | ({"compression": [json.loads(one.settings) for one in described]} if described else {})
+
+
 def _listed(given: Any) -> tuple[Intervention, ...]:
     found = (given,) if isinstance(given, Intervention) else tuple(given) if isinstance(given, Iterable) else given
     if not isinstance(found, tuple) or not all(isinstance(one, Intervention) for one in found):
-        raise InputError(f"Got {given!r:.60}. Give interventions, such as zero_ablate makes, one or a list of them.")
+        raise InputError(
+            f"Got a {type(given).__name__}. Give interventions, such as zero_ablate makes, one or a list of them."
+        )
     return found
 
 

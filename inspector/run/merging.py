@@ -10,6 +10,7 @@ from inspector.detectors.pooled import OF_SAMPLE, in_sample, joined, note_of
 from inspector.errors import DetectorError, InputError, InspectorError
 from inspector.printable import listed
 from inspector.records import Evidence
+from inspector.run.changed import changes_in_words
 from inspector.run.report import Report, judged
 
 COUNTED = ("texts", "sequences", "begin_with_bos")
@@ -67,6 +68,7 @@ def _refuse(parts: Sequence[Report]) -> None:
         for what, mine, other in (
             ("weights", first.card["fingerprint"], one.card["fingerprint"]),
             ("dtype", first.card["dtype"], one.card["dtype"]),
+            ("what is changed in the model", *(changes_in_words(of.settings) or "nothing" for of in (first, one))),
             *((name, first.settings.get(name), one.settings.get(name)) for name in _settings(parts)),
             ("evidence", sorted(first.evidence), sorted(one.evidence)),
         ):

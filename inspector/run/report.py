@@ -46,6 +46,7 @@ class Report(Record):
         """One detector's part; None where it measured nothing here or isn't installed."""
         return next((part for part in self.parts if part.name == detector), None)
 
+    @takes()
     def frame(self, name: str) -> pd.DataFrame:
         """One table as a DataFrame; `frames()` lists the names.
 
@@ -58,6 +59,7 @@ class Report(Record):
         """Names of the tables that `frame` can make."""
         return tables.names(self, self.parts)
 
+    @takes()
     def judge(self, **thresholds: Mapping[str, Any]) -> "Report":
         """The same evidence judged again, without the model: `report.judge(massive={"ratio": 500})`.
 
@@ -82,6 +84,7 @@ class Report(Record):
         kept = tuple(found for found in self.findings if found.detector not in here)
         return replace(again, findings=judged(again) + kept)
 
+    @takes()
     def save(self, folder: str | Path, *, overwrite: bool = False) -> Path:
         """Write this report as a run; returns its folder.
 
@@ -103,6 +106,7 @@ class Report(Record):
         """Names of the figures that `figure` can draw."""
         return tuple(resolve("inspector.show.figures:drawings")(self))
 
+    @takes()
     def figure(self, name: str) -> Any:
         """One figure, a plotly `Figure`; `figures()` lists the names.
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from inspector.arguments import takes
+from inspector.arguments import Count, Number, takes
 from inspector.batches import WINDOW, token_table
 from inspector.detectors.base import Detector, load_detectors, load_judges
 from inspector.detectors.measured import Measured
@@ -35,12 +35,12 @@ def examine(
     column: str | None = None,
     thresholds: Mapping[str, Mapping[str, Any]] | None = None,
     bos: bool | None = None,
-    window: int | None = None,
-    batch_tokens: int | None = None,
-    first_text: int = 0,
+    window: Count | None = None,
+    batch_tokens: Count | None = None,
+    first_text: Number = 0,
     shard: tuple[int, int] | None = None,
-    sample: int = SAMPLE,
-    seed: int = 0,
+    sample: Count = SAMPLE,
+    seed: Number = 0,
     controls: Mapping[str, Evidence] | None = None,
     checkpoints: Checkpoints | None = None,
     engine: Engine | None = None,

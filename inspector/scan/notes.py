@@ -1,22 +1,19 @@
 """What a reader must know of a scan: of its texts, its model, and how that was read."""
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
 from inspector.detectors.pooled import note_of
-from inspector.interventions.apply import interventions_in_force
-from inspector.interventions.values import as_json
+from inspector.interventions.apply import changes_recorded, interventions_in_force
 from inspector.models import Model, hooks_inside_attention, hooks_of_others, route_now
+from inspector.models.changes import described_in_force
 from inspector.printable import listed
 from inspector.scan.blocks import Counts
 
 
 def state_of(model: Model) -> dict[str, Any]:
-    """How the model is run: where its attention is read from, and interventions in force."""
-    changes = interventions_in_force(model)
-    state: dict[str, Any] = {"attention": route_now(model)}
-    state |= {"interventions": json.loads(as_json(changes))} if changes else {}
+    """How the model is run: where its attention is read from, and the changes in force."""
+    state: dict[str, Any] = {"attention": route_now(model), **changes_recorded(model)}
     return state | ({"hooks": hooks} if (hooks := hooks_of_others(model)) else {})
 
 
@@ -52,3 +49,5 @@ def of_model(model: Model) -> Iterator[str]:
         yield f"Scanned with hooks of yours on the model, which may change what it computes: {listed(hooks, 6)}."
     if changes := interventions_in_force(model):
         yield f"Scanned under interventions, which are in the settings: {', '.join(map(str, changes))}."
+    if compressed := described_in_force(model):
+        yield f"Scanned under compression, which is in the settings: {', '.join(one.words for one in compressed)}."

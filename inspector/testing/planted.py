@@ -9,6 +9,8 @@ import torch
 import transformers
 from torch import Tensor
 
+from inspector.arguments import meant
+from inspector.errors import InputError
 from inspector.models import Model, load_model
 
 VOCAB = 101
@@ -98,6 +100,8 @@ def tiny_hf(architecture: str, seed: int = 0, scale: float = 3.0) -> Any:
     `scale` widens the matrices, so that attention and MLPs do something; norms and biases get
     noise, so that a forgotten one shows.
     """
+    if architecture not in TINY:
+        raise InputError(f"No tiny model of '{architecture}'.{meant(architecture, TINY, len(TINY))}")
     config_class, sizes = TINY[architecture]
     torch.manual_seed(seed)
     hf = transformers.AutoModelForCausalLM.from_config(getattr(transformers, config_class)(**sizes)).eval()

@@ -3,8 +3,11 @@
 import json
 from importlib.resources import files
 
+from inspector.arguments import Number, takes
 
-def built_in(count: int | None = None) -> list[str]:
+
+@takes()
+def built_in(count: Number | None = None) -> list[str]:
     """The built-in texts, all 240 or `count` of them with the kinds mixed as in the whole.
 
     Prose, code, lists, dialogue, and other scripts; each at least 96 tokens of a 49k vocabulary.

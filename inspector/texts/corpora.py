@@ -7,6 +7,7 @@ from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
+from inspector.arguments import takes, takes_fields
 from inspector.errors import InputError
 from inspector.printable import listed
 from inspector.texts.files import LINES, from_uploaded, json_lines, suffix_of
@@ -34,6 +35,7 @@ class Entry:
     share: float | None = None
 
 
+@takes_fields
 @dataclass(frozen=True)
 class Corpus:
     """Texts that are given, then those of files, read as they are iterated over.
@@ -79,6 +81,7 @@ class Corpus:
             next(iter(_texts_of(path, self.column)), None)
 
 
+@takes()
 def expanded(patterns: Iterable[Path]) -> tuple[Path, ...]:
     """Files by their paths or by patterns such as `corpus/*.parquet`, each pattern's in the order of their names.
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeGuard
 
+from inspector.arguments import takes
 from inspector.errors import InputError
 from inspector.printable import listed
 from inspector.texts.corpora import Corpus, Entry
@@ -56,6 +57,7 @@ def as_texts(given: Any, column: str | None = None) -> list[Any]:
     return texts
 
 
+@takes()
 def from_files(paths: Sequence[Path], column: str | None = None) -> list[Any]:
     """The texts of files, as `inspector.texts.Corpus` reads them, all at once; rows without one are left out.
 

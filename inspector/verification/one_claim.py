@@ -7,7 +7,7 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 
-from inspector.arguments import meant, takes
+from inspector.arguments import Number, meant, takes
 from inspector.batches import TokenSequence, batches, tokenise
 from inspector.errors import InputError
 from inspector.interventions.apply import check_target
@@ -66,11 +66,11 @@ def effect(
     interventions: Intervention | Sequence[Intervention],
     texts: Given | None = None,
     *,
-    controls: int = CONTROLS,
+    controls: Number = CONTROLS,
     metric: str = "loss",
     claim: str = "change",
     bos: bool | None = None,
-    seed: int = 0,
+    seed: Number = 0,
     progress: Reported = None,
 ) -> Effect:
     """What a change of the model does, beside the same done to random others: `verify` for one claim, in a minute.
@@ -97,9 +97,10 @@ def effect(
         InputError: nothing to change, too few texts, no other unit or layer to be a control, an unknown metric.
     """
     changed = (interventions,) if isinstance(interventions, Intervention) else tuple(interventions)
-    _refuse(model, changed, controls, claim)
+    _refuse(model, changed, claim)
     given = None if texts is None else texts_for(model.tokenizer, texts)
     rows = rows_to_measure(model, given, bos)
+    _refuse_unseen(changed, max(len(row.ids) for row in rows.measured))
     bench = TextBench(model, rows.measured, [] if metric in ("loss", "kl") else None, more=rows.more)
     if metric not in bench.metrics:
         raise InputError(f"No metric '{metric}'.{meant(metric, bench.metrics)}")
@@ -113,15 +114,22 @@ def effect(
     return found
 
 
-def _refuse(model: Model, changed: Sequence[Any], controls: int, claim: str) -> None:
+def _refuse(model: Model, changed: Sequence[Any], claim: str) -> None:
     if not changed or not all(isinstance(one, Intervention) for one in changed):
         raise InputError("Give an intervention, such as zero_ablate makes, or a list of them.")
-    if controls < 0:
-        raise InputError(f"controls is {controls}. Use {CONTROLS} or more for a p below 0.05, or 0 for none.")
     if claim not in CLAIMS:
         raise InputError(f"No claim '{claim}'.{meant(claim, CLAIMS)}")
     for one in changed:
         check_target(model, one)
+
+
+def _refuse_unseen(changed: Sequence[Intervention], longest: int) -> None:
+    """Check that each change touches a text: one that touches none would seem to have no effect."""
+    for one in changed:
+        if one.positions is not None and min(one.positions) >= longest:
+            raise InputError(
+                f"No text has position {min(one.positions)}: the longest has {longest} tokens. Give longer texts."
+            )
 
 
 def _different(

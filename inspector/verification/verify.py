@@ -5,18 +5,21 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 
-from inspector.arguments import takes
+from inspector.arguments import Count, Number, takes
 from inspector.detectors.base import Detector, attempt
 from inspector.detectors.trials import Extras, Settings, Table
 from inspector.errors import DetectorError, InputError
+from inspector.interventions.apply import changes_recorded
 from inspector.interventions.trial import Trial
 from inspector.models import Model
 from inspector.models.conversations import texts_for
 from inspector.progress import Listener, Progress, progress_of
 from inspector.records import Effect, Verdict
+from inspector.run.changed import CHANGES, changes_in_words
 from inspector.run.report import Report
 from inspector.texts import Given
 from inspector.verification.on_ray import PassesOnRay
@@ -35,11 +38,11 @@ def verify(
     model: Model,
     texts: Given | None = None,
     *,
-    twins: int | None = None,
-    heads: int = HEADS,
-    samples: int = 0,
-    seed: int = 0,
-    folder: Path | None = None,
+    twins: Number | None = None,
+    heads: Count = HEADS,
+    samples: Number = 0,
+    seed: Number = 0,
+    folder: str | Path | None = None,
     engine: PassesOnRay | None = None,
     on_forecast: Callable[[str], object] = lambda line: None,
     progress: Progress | None = None,
@@ -78,8 +81,9 @@ def verify(
             f"The run was made on {report.card['name']} in {report.card['dtype']}, and the model given has other "
             "weights. Load the run's model and dtype."
         )
+    _refuse_changed(model, report.settings)
     given = None if texts is None else texts_for(model.tokenizer, texts)
-    plan = Plan.of(claims, report, model, given, settings, folder)
+    plan = Plan.of(claims, report, model, given, settings, None if folder is None else Path(folder))
     on_forecast("; then ".join([_forecast(plan), *(what for part in plan.parts for what in part.planned.later)]))
     if engine is not None:
         engine.measure(plan, model, report, given, settings, progress)
@@ -96,6 +100,18 @@ def verify(
         tables={**report.tables, **found.tables},
         notes=kept + notes,
     ).judge()
+
+
+def _refuse_changed(model: Model, settings: Mapping[str, Any]) -> None:
+    """Check that a model runs as when these settings were recorded.
+
+    Raises:
+        InputError: something else is changed in it now.
+    """
+    now = changes_recorded(model)
+    if any(now.get(name) != (settings.get(name) or None) for name in CHANGES):
+        then, here = changes_in_words(settings) or "the unmodified model", changes_in_words(now) or "unmodified"
+        raise InputError(f"The run is of {then:.120}, and the model is now {here:.120}. Run it as it was run then.")
 
 
 def refuse(report: Report, twins: int | None) -> Claims:

@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from inspector.arguments import takes_fields
 from inspector.errors import InputError
 from inspector.hallucination.answers.samplers import Member
 from inspector.hallucination.questions.prompts import Form
@@ -23,6 +24,7 @@ MOST_SAMPLES = 10_000
 """Samples of a question: more are a slip of the hand, and their draws alone fill memory."""
 
 
+@takes_fields
 @dataclass(frozen=True)
 class Sampling:
     """How answers are drawn: one greedy, and `samples` at this temperature from the top k and top p.
@@ -39,16 +41,16 @@ class Sampling:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name, good in {
-            "samples": 0 <= self.samples <= MOST_SAMPLES,
-            "temperature": self.temperature > 0,
-            "top_p": 0 < self.top_p <= 1,
-            "top_k": self.top_k >= 1,
-            "longest": self.longest >= 1,
-            "seed": self.seed >= 0,
-        }.items():
+        for name, good, wanted in (
+            ("samples", 0 <= self.samples <= MOST_SAMPLES, f"0 to {MOST_SAMPLES}"),
+            ("temperature", 0 < self.temperature < np.inf, "a number above 0; the greedy answer is always asked for"),
+            ("top_p", 0 < self.top_p <= 1, "a share above 0, up to 1"),
+            ("top_k", self.top_k >= 1, "1 or more"),
+            ("longest", self.longest >= 1, "1 or more"),
+            ("seed", self.seed >= 0, "0 or more"),
+        ):
             if not good:
-                raise InputError(f"{name} is {getattr(self, name)}, which is out of range. See its documentation.")
+                raise InputError(f"{name} is {getattr(self, name)}. Use {wanted}.")
 
     @property
     def member(self) -> Member:
