@@ -13,11 +13,14 @@ from inspector.errors import InputError
 from inspector.models import Model
 from inspector.models.counting import by_text, positions
 from inspector.models.matrices import Matrix, Multiplied, TensorChange, matrices_of, multiplied
+from inspector.printable import counted
 from inspector.quantisation.rounding import Rounding
 from inspector.quantisation.schemes import Scheme, scheme
 
+MATRIX = ("matrix", "matrices")
 
-@dataclass(frozen=True, eq=False)
+
+@dataclass(frozen=True, repr=False, eq=False)
 class Constants:
     """What matrices are given at some positions, the same in every text.
 
@@ -29,8 +32,11 @@ class Constants:
     positions: tuple[int, ...]
     by_matrix: Mapping[str, Float[Tensor, "position dim"]]
 
+    def __repr__(self) -> str:
+        return f"<Constants at {counted(len(self.positions), 'position')} of {counted(len(self.by_matrix), *MATRIX)}>"
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class Spared:
     """What keeps its precision.
 
@@ -47,6 +53,13 @@ class Spared:
     tokens: tuple[int, ...] = ()
     matrices: frozenset[str] = frozenset()
     constants: Constants | None = None
+
+    def __repr__(self) -> str:
+        named = {"dims": ("dim",), "neurons": ("neuron",), "tokens": ("token",), "matrices": MATRIX}
+        found = [counted(len(getattr(self, name)), *words) for name, words in named.items() if getattr(self, name)]
+        if self.constants is not None:
+            found.append(f"constants at {counted(len(self.constants.positions), 'position')}")
+        return f"<Spared: {', '.join(found) or 'nothing'}>"
 
     @property
     def positions(self) -> tuple[int, ...]:
