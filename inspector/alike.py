@@ -32,7 +32,7 @@ def alike(first: Any, second: Any) -> bool:
         return first.keys() == second.keys() and all(alike(value, second[key]) for key, value in first.items())
     if isinstance(first, list | tuple) and isinstance(second, list | tuple):
         return len(first) == len(second) and all(map(alike, first, second))
-    if hasattr(first, "equals"):  # a table, of pandas; nothing here imports it
+    if hasattr(first, "equals") or hasattr(second, "equals"):  # a table, of pandas; nothing here imports it
         return type(first) is type(second) and bool(first.equals(second))
     return bool(first == second) or bool(first != first and second != second)
 

@@ -195,12 +195,12 @@ class Findings(tuple[Finding, ...]):
         Raises:
             InputError: there is no such detector, or none of its findings is of that kind and others are.
         """
-        known = self.known | {one.detector for one in self}
+        known = sorted(self.known | {one.detector for one in self})
         if known and detector not in known:
-            raise InputError(f"No findings of '{detector}' among these.{meant(detector, sorted(known))}")
+            raise InputError(f"No findings of '{brief(detector)}' among these.{meant(detector, known)}")
         kinds = {one.kind for one in self if one.detector == detector}
         if kind is not None and kinds and kind not in kinds:
-            raise InputError(f"No findings of the kind '{kind}' among these.{meant(kind, sorted(kinds))}")
+            raise InputError(f"No findings of the kind '{brief(kind)}' among these.{meant(kind, sorted(kinds))}")
         return self._some(one for one in self if one.detector == detector and kind in (None, one.kind))
 
     def in_layer(self, layer: SupportsIndex) -> "Findings":
@@ -209,9 +209,13 @@ class Findings(tuple[Finding, ...]):
         Raises:
             InputError: it is no whole number, or below 0.
         """
-        if not hasattr(layer, "__index__") or index(layer) < 0:
+        try:
+            wanted = index(layer)
+        except TypeError:
+            wanted = -1
+        if wanted < 0:
             raise InputError(f"layer is {layer!r:.60}. Give a whole number, counted from 0.")
-        return self._some(one for one in self if one.layer == index(layer))
+        return self._some(one for one in self if one.layer == wanted)
 
     def with_verdict(self, verdict: VerdictWord) -> "Findings":
         """Those with a verdict, e.g. "confirmed".

@@ -188,6 +188,7 @@ def test_an_opened_run_equals_the_report_that_was_saved(objects: Mapping[str, An
         (pd.DataFrame({"a": [np.nan]}), pd.DataFrame({"a": [np.nan]}), True),
         (pd.DataFrame({"a": [1]}), pd.Series([1]), False),
         (None, np.zeros(1), False),
+        (None, pd.DataFrame({"a": [1]}), False),
     ],
 )
 def test_values_are_alike_by_their_content(first: Any, second: Any, same: bool) -> None:

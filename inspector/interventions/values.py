@@ -115,7 +115,7 @@ def _named(values: Any, one: str) -> str:
         return f"{one} {values:.4g}"
     if len(values) > FEW or any(isinstance(value, tuple) for value in values):
         return counted(len(values), one)
-    said = ", ".join("none" if value is None else f"{value:.6g}" for value in values)
+    said = ", ".join(f"{value:.4g}" if isinstance(value, float) else str(value) for value in values)
     return f"{one}{'s' if len(values) > 1 else ''} {said}"
 
 

@@ -12,6 +12,7 @@ from inspector.arguments import meant, takes
 from inspector.detectors.base import Judge, installed, resolve
 from inspector.detectors.measured import Measured
 from inspector.errors import DetectorError, InputError, InspectorError
+from inspector.printable import brief
 from inspector.records import Effect, Finding, Findings, Record, Sentence
 from inspector.run import disk, tables
 from inspector.run.refusal import refusal
@@ -51,8 +52,9 @@ class Report(Record):
         Raises:
             InputError: no detector of this name is installed, and nothing in the report is of one.
         """
-        if detector not in self.findings.known:
-            raise InputError(f"No detector '{detector}'.{meant(detector, sorted(self.findings.known))}")
+        known = sorted(self.findings.known)
+        if detector not in known:
+            raise InputError(f"No detector '{brief(detector)}'.{meant(detector, known)}")
         return next((part for part in self.parts if part.name == detector), None)
 
     def frame(self, name: str) -> pd.DataFrame:
