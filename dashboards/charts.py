@@ -28,7 +28,7 @@ Pick = Mapping[str, Sequence[Any]]
 """What a click on a point chooses: parameters of the address, and the value that each has for each point."""
 
 EDGE = 0.004
-"""Free share of a map's width beside its first and last column: a pointer has whole pixels, and would miss the first."""
+"""Free share of a map's width beside its first and last column: a pointer has whole pixels, and misses the first."""
 
 
 def chart(

@@ -30,6 +30,18 @@ def printable(text: object, kept: str = "") -> str:
     return said.translate({ord(c): c.encode("unicode_escape").decode() for c in obeyed(said, kept)})
 
 
+def brief(text: object, most: int = 60) -> str:
+    """A text in one line of at most so many characters, for an object's line."""
+    said = " ".join(str(text)[: 4 * most].split())
+    said = printable(said[: most + 1])
+    return said if len(said) <= most else f"{said[: most - 1]}…"
+
+
+def counted(number: int, one: str, several: str = "") -> str:
+    """A number of things in words: `1 dim`, `1,536 dims`."""
+    return f"{number:,} {one if number == 1 else several or f'{one}s'}"
+
+
 def drawn(text: str) -> str:
     """The text with what nobody would see written out as ⟨1B⟩; ⟨?⟩ stands for bytes that an earlier version lost."""
     if text.isprintable() and "\ufffd" not in text:

@@ -1,15 +1,19 @@
 """What a scan yields: `Evidence`, `Finding`, `Effect`, `Verdict` and the `Record` that holds them, all frozen."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from functools import reduce
-from typing import TYPE_CHECKING, Any, Literal
+from operator import index
+from typing import TYPE_CHECKING, Any, Literal, SupportsIndex, get_args, overload
 
 import numpy as np
 
+from inspector.alike import Alike
 from inspector.arguments import meant
-from inspector.errors import InspectorError
+from inspector.errors import InputError, InspectorError
+from inspector.pages import page
+from inspector.printable import brief
 
 if TYPE_CHECKING:  # a record is plain values; whoever asks for a table has pandas
     import pandas as pd
@@ -25,8 +29,8 @@ VerdictWord = Literal["candidate", "observed", "confirmed", "not specific", "neg
 `inspector.verification.verdicts`."""
 
 
-@dataclass(frozen=True, repr=False)
-class Evidence:
+@dataclass(frozen=True, repr=False, eq=False)
+class Evidence(Alike):
     """Small named arrays that a detector's reducer measured; no threshold and no verdict in them.
 
     Args:
@@ -62,7 +66,15 @@ class Evidence:
 
     def __repr__(self) -> str:
         size = sum(array.nbytes for array in self.arrays.values())
-        return f"<Evidence of {self.detector}: {len(self.arrays)} arrays, {size / 1e6:,.1f} MB>"
+        return f"<Evidence of {brief(self.detector)}: {len(self.arrays)} arrays, {size / 1e6:,.1f} MB>"
+
+    def _repr_html_(self) -> str:
+        import pandas as pd
+
+        rows = [(name, ", ".join(self.axes[name]), str(one.shape), str(one.dtype)) for name, one in self.arrays.items()]
+        facts = [(name, brief(value)) for name, value in self.facts.items()]
+        tables = {"Arrays": pd.DataFrame(rows, columns=["name", "axes", "shape", "dtype"])}
+        return page(repr(self), (), tables | {"Facts": pd.DataFrame(facts, columns=["name", "value"])})
 
     def of_texts(self, rows: Any) -> "Evidence":
         """The evidence with the rows of these texts only, by index or mask; what is pooled over texts stays."""
@@ -120,8 +132,8 @@ def _padded(array: np.ndarray, shape: np.ndarray) -> np.ndarray:
     return np.pad(array, lack, constant_values=np.nan if array.dtype.kind == "f" else -1)
 
 
-@dataclass(frozen=True)
-class Finding:
+@dataclass(frozen=True, repr=False, eq=False)
+class Finding(Alike):
     """One flagged thing: where it is, how strong, against which threshold.
 
     `layer`, `unit` (dim, head or neuron) and `position` are 0-based; `position` is None where it
@@ -140,31 +152,83 @@ class Finding:
     threshold: float
     verdict: VerdictWord = "candidate"
 
+    def __repr__(self) -> str:
+        unit = "" if self.unit is None else f", unit {self.unit}"
+        place = "" if self.position is None else f", position {self.position}"
+        found = f"layer {self.layer}{unit}{place}, score {self.score:,.4g}, {self.verdict}"
+        return f"<Finding of {brief(self.detector, 30)}, {brief(self.kind, 30)}: {found}>"
+
+    def _repr_html_(self) -> str:
+        return page(repr(self), (), {"Finding": _upright(self)})
+
 
 class Findings(tuple[Finding, ...]):
-    """Findings in a row, which can be narrowed down: `findings.of("massive").in_layer(11)`."""
+    """Findings in a row, which can be narrowed down: `findings.of("massive").in_layer(11)`.
+
+    Args:
+        found: the findings.
+        known: names of detectors that may be asked for where they found nothing.
+    """
+
+    known: frozenset[str]
+
+    def __new__(cls, found: Iterable[Finding] = (), known: Iterable[str] = ()) -> "Findings":
+        """These findings."""
+        made = super().__new__(cls, found)
+        made.known = frozenset(known)
+        return made
+
+    @overload
+    def __getitem__(self, index: SupportsIndex, /) -> Finding: ...
+    @overload
+    def __getitem__(self, index: slice, /) -> "Findings": ...
+    def __getitem__(self, index: Any, /) -> Any:
+        found = super().__getitem__(index)
+        return self._some(found) if isinstance(index, slice) else found
+
+    def __add__(self, other: tuple[Finding, ...]) -> "Findings":  # type: ignore[override]
+        return Findings(super().__add__(other), self.known | getattr(other, "known", frozenset()))
 
     def of(self, detector: str, kind: str | None = None) -> "Findings":
-        """Those of a detector, and of a kind where one is named.
+        """Those of a detector, and of a kind where one is named; none where it is known and found nothing.
 
         Raises:
-            InspectorError: none of these findings is of that detector or kind, and others are.
+            InputError: there is no such detector, or none of its findings is of that kind and others are.
         """
-        named = {one.detector for one in self}
-        if named and detector not in named:
-            raise InspectorError(f"No findings of '{detector}' among these.{meant(detector, sorted(named))}")
+        known = sorted(self.known | {one.detector for one in self})
+        if known and detector not in known:
+            raise InputError(f"No findings of '{brief(detector)}' among these.{meant(detector, known)}")
         kinds = {one.kind for one in self if one.detector == detector}
         if kind is not None and kinds and kind not in kinds:
-            raise InspectorError(f"No findings of the kind '{kind}' among these.{meant(kind, sorted(kinds))}")
-        return Findings(one for one in self if one.detector == detector and kind in (None, one.kind))
+            raise InputError(f"No findings of the kind '{brief(kind)}' among these.{meant(kind, sorted(kinds))}")
+        return self._some(one for one in self if one.detector == detector and kind in (None, one.kind))
 
-    def in_layer(self, layer: int) -> "Findings":
-        """Those of a layer, 0-based."""
-        return Findings(one for one in self if one.layer == layer)
+    def in_layer(self, layer: SupportsIndex) -> "Findings":
+        """Those of a layer, 0-based.
+
+        Raises:
+            InputError: it is no whole number, or below 0.
+        """
+        try:
+            wanted = index(layer)
+        except TypeError:
+            wanted = -1
+        if wanted < 0:
+            raise InputError(f"layer is {layer!r:.60}. Give a whole number, counted from 0.")
+        return self._some(one for one in self if one.layer == wanted)
 
     def with_verdict(self, verdict: VerdictWord) -> "Findings":
-        """Those with a verdict, e.g. "confirmed"."""
-        return Findings(one for one in self if one.verdict == verdict)
+        """Those with a verdict, e.g. "confirmed".
+
+        Raises:
+            InputError: there is no such verdict.
+        """
+        if verdict not in get_args(VerdictWord):
+            raise InputError(f"No verdict '{brief(verdict)}'.{meant(verdict, get_args(VerdictWord))}")
+        return self._some(one for one in self if one.verdict == verdict)
+
+    def _some(self, found: Iterable[Finding]) -> "Findings":
+        return Findings(found, self.known)
 
     def frame(self) -> "pd.DataFrame":
         """A DataFrame, one row per finding; see `Finding` for the columns."""
@@ -172,16 +236,15 @@ class Findings(tuple[Finding, ...]):
 
     def __repr__(self) -> str:
         kinds = Counter(f"{one.detector}: {one.kind}" for one in self)
-        said = ", ".join(f"{count:,} {kind}" for kind, count in kinds.items())
+        said = brief(", ".join(f"{count:,} {kind}" for kind, count in kinds.items()), 120)
         return f"<{len(self):,} findings{f' ({said})' if said else ''}>"
 
     def _repr_html_(self) -> str:
-        shown = self.frame().head(40).to_html(index=False, border=0, na_rep="", float_format=lambda x: f"{x:,.4g}")
-        return f"<p>{len(self):,} findings{', the first 40' if len(self) > 40 else ''}</p>{shown}"
+        return page(repr(self), (), {"Findings": self.frame()})
 
 
-@dataclass(frozen=True)
-class Effect:
+@dataclass(frozen=True, repr=False, eq=False)
+class Effect(Alike):
     """A tested change: what was done to which target, beside matched random controls of it.
 
     `change` is the mean over `n` independent inputs with its interval; `twin_low` and `twin_high`
@@ -216,6 +279,22 @@ class Effect:
     def frame(self) -> "pd.DataFrame":
         """A DataFrame of one row, as `inspector.figures.effect_intervals` takes it."""
         return frame_of((self,), Effect)
+
+    def __repr__(self) -> str:
+        op = operation_words(self.op)
+        done = brief(self.target if op in self.target else f"{op} of {self.target}", 70)
+        ends = f"{self.change:+.3g} [{self.low:+.3g}, {self.high:+.3g}]"
+        return f"<Effect of {done} on {brief(metric_words(self.metric), 20)}: {ends}, {self.verdict}>"
+
+    def _repr_html_(self) -> str:
+        return page(repr(self), [self.reason] if self.reason else [], {"Effect": _upright(self)})
+
+
+def _upright(row: Any) -> "pd.DataFrame":
+    """A finding or an effect as a table, a row for each of its values."""
+    import pandas as pd
+
+    return pd.DataFrame(asdict(row).items(), columns=["what", "value"])
 
 
 def frame_of(rows: Sequence[Any], kind: type[Any]) -> "pd.DataFrame":
@@ -309,8 +388,8 @@ def verdict_word(verdict: str, claim: str) -> str:
     return HARMLESS.get(verdict, verdict) if claim == "none" else verdict
 
 
-@dataclass(frozen=True)
-class Record:
+@dataclass(frozen=True, repr=False, eq=False)
+class Record(Alike):
     """A run's content as plain values: what is saved, opened and tabulated.
 
     Args:
@@ -334,3 +413,12 @@ class Record:
     notes: tuple[str, ...] = ()
     tables: Mapping[str, Mapping[str, np.ndarray]] = field(default_factory=dict)
     verdicts: tuple[Verdict, ...] = ()
+
+    def __repr__(self) -> str:
+        studied = self.settings.get("study")
+        number = studied.get("questions", 0) if studied else self.settings.get("texts") or 0
+        what = f"on {number:,} {'questions' if studied else 'texts'}"
+        tested = f", {len(self.effects):,} effects" if self.effects else ""
+        detectors = brief(", ".join(self.settings.get("detectors", ())))
+        found = f"{detectors}; {len(self.findings):,} findings{tested}"
+        return f"<{type(self).__name__} of {brief(self.card.get('name'), 40)} {what}: {found}>"

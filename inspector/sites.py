@@ -30,7 +30,7 @@ class Site:
             raise InputError(f"layer: got {self.layer!r}. They are counted from 0.")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ModelShape:
     """The sizes of a model's parts, and the sites that were seen to work on it.
 
@@ -47,6 +47,10 @@ class ModelShape:
     vocab: int
     context: int
     sites: frozenset[Site]
+
+    def __repr__(self) -> str:
+        sizes = f"{self.heads} heads, d_model {self.d_model}, d_mlp {self.d_mlp}, context {self.context}"
+        return f"<ModelShape: {self.layers} layers, {sizes}; {len(self.sites)} sites>"
 
     def layers_of(self, kind: str) -> tuple[int, ...]:
         """Layers in which this kind of site can be read, in order."""

@@ -24,6 +24,7 @@ from inspector.hallucination.questions.prompts import Form
 from inspector.hallucination.questions.sets import Question, as_questions
 from inspector.interventions.values import zero_ablate
 from inspector.models import Model
+from inspector.records import Findings
 from inspector.run.differences import unlike
 from inspector.testing import PlantedSpike, planted_model, random_texts, tiny_hf
 from inspector.texts import as_texts
@@ -257,6 +258,15 @@ def test_public_names_are_found_and_every_function_says_what_is_wrong_with_its_a
     assert {"figures", "texts", "plugin"} <= set(inspector.MODULES)
 
 
+def without_findings(report: Report) -> Report:
+    return replace(report, findings=())
+
+
+def in_layer(findings: Findings, layer: Any) -> Findings:
+    """Those of a layer, without the checks of types that tests run under."""
+    return Findings.in_layer.__wrapped__(findings, layer)
+
+
 @pytest.mark.parametrize(
     ("call", "said"),
     [
@@ -270,6 +280,15 @@ def test_public_names_are_found_and_every_function_says_what_is_wrong_with_its_a
         (lambda model, report: report.figure("massive.lifecycle"), r"Did you mean 'massive\.life_cycle'\?"),
         (lambda model, report: report.judge(massive={"ration": 1}), r"Did you mean 'ratio'\?"),
         (lambda model, report: report.findings.of("massif"), r"Did you mean 'massive'\?"),
+        (lambda model, report: without_findings(report).findings.of("masive"), r"Did you mean 'massive'\?"),
+        (lambda model, report: report.part("masive"), r"No detector 'masive'.* Did you mean 'massive'\?"),
+        (
+            lambda model, report: Findings.with_verdict.__wrapped__(report.findings, "confrmed"),
+            r"No verdict 'confrmed'\..* Did you mean 'confirmed'\?",
+        ),
+        (lambda model, report: in_layer(report.findings, "11"), r"layer is '11'\. Give a whole number, counted from 0"),
+        (lambda model, report: in_layer(report.findings, 1.0), r"layer is 1\.0\. Give a whole number"),
+        (lambda model, report: in_layer(report.findings, -1), r"layer is -1\. Give a whole number"),
         (lambda model, report: logit_lens(report, [[1]]), r"got a Report for model\. Pass a Model, from load_model"),
     ],
 )
@@ -307,6 +326,17 @@ def test_findings_can_be_narrowed_down(scanned: tuple[Model, Report]) -> None:
     assert len(some) and {(one.detector, one.layer) for one in some} == {("massive", 3)}
     assert report.findings == tuple(report.findings) and len(some.frame()) == len(some)
     assert not some.with_verdict("confirmed") and some.with_verdict("candidate") == some
+    assert some == report.findings.of("massive").in_layer(np.int64(3)) and not report.findings.of("hneurons")
+
+
+def test_a_detector_that_measured_nothing_has_no_part_and_one_that_is_not_there_is_refused(
+    scanned: tuple[Model, Report],
+) -> None:
+    _, report = scanned
+    assert report.part("massive") in report.parts and report.part("hneurons") is None
+    plugin = replace(report, evidence={**report.evidence, "left": report.evidence["massive"]})
+    assert plugin.part("left") is None and plugin.findings.of("left") == ()
+    assert plugin.figures() == report.figures()
 
 
 def test_figures_and_sentences_are_a_report_s_own(scanned: tuple[Model, Report]) -> None:

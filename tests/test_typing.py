@@ -1,6 +1,7 @@
 """Type hints of the public functions, as a user's strict type checker reads them."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -28,7 +29,11 @@ for seen in inspector.watch(model, [1, 2, 3]):
 written: inspector.Generated = inspector.examine_generated(model, ["Why?"], longest=8)
 many: inspector.Sweep = inspector.sweep([model], settings={"usual": {}})
 numbers: pd.DataFrame = inspector.compare(report, again).numbers
+some: pd.DataFrame = (report.findings[:3] + again.findings.of("massive")).in_layer(11).with_verdict("confirmed").frame()
+first: inspector.Finding = report.findings.of("massive")[0]
+same: bool = report == again and first in again.findings
 """
+PAGES = ("README.md", "docs/notebook.md")
 WRONG = "import inspector\n\nmodel: int = inspector.load_model()\ninspector.examine(model, window='wide')\n"
 
 
@@ -44,7 +49,10 @@ def checked(program: str, folder: Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.slow
 def test_a_user_s_program_passes_a_strict_type_checker_and_a_wrong_one_does_not(tmp_path: Path) -> None:
-    good = checked(PROGRAM, tmp_path)
+    pages = [(Path(__file__).parents[1] / page).read_text(encoding="utf-8") for page in PAGES]
+    lines = [found for page in pages for found in re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)]
+    assert len(lines) >= 2
+    good = checked("\n".join([PROGRAM, *lines]), tmp_path)
     assert good.returncode == 0, good.stdout + good.stderr
     bad = checked(WRONG, tmp_path)
     assert bad.returncode == 1 and bad.stdout.count("program.py") >= 3, bad.stdout

@@ -12,12 +12,12 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from html import escape
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float, Int
 
+from inspector.alike import Alike
 from inspector.analyses.logit_lens_reducer import LensReducer
 from inspector.arguments import Count, Finite, takes
 from inspector.batches import WINDOW, batches, token_table, tokenise
@@ -26,6 +26,7 @@ from inspector.errors import InputError
 from inspector.models import Model, check_readout
 from inspector.models.conversations import texts_for
 from inspector.models.observe import Forecast, forecast, observe
+from inspector.pages import page
 from inspector.progress import Reported, progress_of
 from inspector.texts import Given
 from inspector.token_text import token_texts
@@ -58,7 +59,7 @@ def refuse(g: float, rho: float, calibrated_over: int | None = None) -> None:
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class Lens:
+class Lens(Alike):
     """The output of `logit_lens`; `judge` changes g and ρ without the model.
 
     Args:
@@ -83,8 +84,7 @@ class Lens:
         return f"<Lens of {tokens:,} tokens in {layers} layers: {self.ratio:.0%} settle from layer {self.deep_from} on>"
 
     def _repr_html_(self) -> str:
-        shown = self.depth.head(40).to_html(index=False, border=0, float_format=lambda x: f"{x:,.3g}")
-        return f"<p>{escape(repr(self))}</p>{shown}"
+        return page(repr(self), (), {"Where tokens settle": self.depth})
 
     def judge(self, g: float | None = None, rho: float | None = None) -> "Lens":
         """The same output with another g or ρ."""

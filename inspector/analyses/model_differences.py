@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from html import escape
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,8 @@ import pandas as pd
 from jaxtyping import Float
 
 from inspector.detectors.compression.kept import NAME, tables_of
-from inspector.printable import printable
+from inspector.pages import page
+from inspector.printable import brief
 from inspector.run.measurements import Keepable, Measurements
 from inspector.stats import mean_interval
 from inspector.token_text import whole
@@ -192,8 +192,8 @@ class ModelDifferences(Keepable):
         return f"<ModelDifferences of {_named(self.second)} from {_named(self.first)}: {kl:.3g} nats per prediction>"
 
     def _repr_html_(self) -> str:
-        said = "".join(f"<p>{escape(one)}</p>" for one in self.sentences())
-        return said + str(self.layers.to_html(index=False, border=0, float_format=lambda x: f"{x:,.4g}"))
+        tables = {"Layers": self.layers, "Predictions": self.summary, "Findings": self.findings}
+        return page(repr(self), self.sentences(), tables)
 
 
 def _ends(row: Any, form: str) -> str:
@@ -203,4 +203,4 @@ def _ends(row: Any, form: str) -> str:
 
 def _named(card: Mapping[str, Any]) -> str:
     changed = " as it is changed" if card.get("changed") else ""
-    return f"{printable(str(card['name']))[:60]} ({card['dtype']}){changed}"
+    return f"{brief(card['name'], 40)} ({card['dtype']}){changed}"

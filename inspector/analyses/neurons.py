@@ -16,6 +16,7 @@ from typing import TypeVar
 import numpy as np
 import pandas as pd
 
+from inspector.alike import Alike
 from inspector.analyses.neurons_reducer import NeuronReducer
 from inspector.arguments import Count, Finite, takes
 from inspector.batches import WINDOW, TokenSequence, batches, tokenise
@@ -26,6 +27,7 @@ from inspector.errors import DetectorError, InputError, ModelError
 from inspector.models import Model, check_readout, direct_logits, written
 from inspector.models.conversations import texts_for
 from inspector.models.observe import Forecast, Observer, forecast, observe
+from inspector.pages import page
 from inspector.printable import listed
 from inspector.progress import Reported, progress_of
 from inspector.records import Evidence, Record
@@ -40,7 +42,7 @@ TEXTS, TOP, BAR, AROUND = 100, 10, 10.0, 8
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class NeuronStates:
+class NeuronStates(Alike):
     """What `describe_neurons` found.
 
     Args:
@@ -65,7 +67,7 @@ class NeuronStates:
         return f"<NeuronStates of {len(self.states)} neurons, {len(self.tokens)} tokens that show them>"
 
     def _repr_html_(self) -> str:
-        return str(self.states.head(40).to_html(index=False, border=0, float_format=lambda x: f"{x:,.4g}"))
+        return page(repr(self), self.notes, {"States": self.states, "Tokens": self.tokens})
 
 
 @takes(model=Model, report=(Record, NoneType))

@@ -14,13 +14,14 @@ from inspector.detectors.shown import Frame
 from inspector.detectors.thresholds import in_force, judged
 from inspector.errors import InputError
 from inspector.figures.palette import NEUTRAL
+from inspector.printable import brief, counted
 from inspector.records import Effect, Evidence, Finding, Record
 
 if TYPE_CHECKING:
     from inspector.batches import TokenSequence
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False, eq=False)
 class Measured:
     """What a record holds of one detector.
 
@@ -31,7 +32,16 @@ class Measured:
 
     detector: Judge
     record: Record
-    _frames: dict[str, pd.DataFrame] = field(default_factory=dict, repr=False, compare=False)
+    _frames: dict[str, pd.DataFrame] = field(default_factory=dict)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Measured) and (self.name, self.record) == (other.name, other.record)
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.record))
+
+    def __repr__(self) -> str:
+        return f"<Measured by {brief(self.name)}: {counted(len(self.findings), 'finding')}>"
 
     @property
     def name(self) -> str:

@@ -21,6 +21,7 @@ from inspector.eviction.reducer import SHARES, TOP, Reach
 from inspector.models import Model
 from inspector.models.conversations import texts_for
 from inspector.models.observe import observe
+from inspector.pages import page
 from inspector.progress import Reported, Task, progress_of
 from inspector.run.measurements import Keepable, Measurements
 from inspector.run.report import RECIPE
@@ -111,6 +112,9 @@ class WindowableHeads(Keepable):
     def __repr__(self) -> str:
         chosen = int(self.heads["served"].sum())
         return f"<WindowableHeads: {chosen} of {len(self.heads)} under a window of {self.window.size} keys>"
+
+    def _repr_html_(self) -> str:
+        return page(repr(self), self.sentences(), {"Caches": self.caches, "Tests": self.tests, "Heads": self.heads})
 
 
 @takes(model=Model)

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from inspector.alike import Alike
 from inspector.arguments import Count, Number, takes
 from inspector.batches import TokenSequence, batches
 from inspector.detectors.base import Detector
@@ -15,6 +15,8 @@ from inspector.generation.parts import PARTS, PartsReducer
 from inspector.generation.prompts import end_tokens, prompt_ids
 from inspector.models import Backend, Decoder, Model
 from inspector.models.observe import forecast, observe
+from inspector.pages import page
+from inspector.printable import brief
 from inspector.progress import Reported, Task, progress_of
 from inspector.run.report import Report
 from inspector.scan import examine
@@ -28,7 +30,7 @@ SINK = 0.3
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class Generated:
+class Generated(Alike):
     """What a model wrote, and what it did meanwhile; made by `examine_generated`.
 
     Args:
@@ -71,11 +73,10 @@ class Generated:
 
     def __repr__(self) -> str:
         tokens = int(self.answers["tokens"].sum())
-        return f"<Generated: {len(self.answers)} answers, {tokens} tokens, by {self.report.card['name']}>"
+        return f"<Generated: {len(self.answers)} answers, {tokens} tokens, by {brief(self.report.card['name'])}>"
 
     def _repr_html_(self) -> str:
-        said = "".join(f"<p>{escape(one)}</p>" for one in self.sentences())
-        return f"{said}{self.answers.head(20).to_html(index=False, border=0)}{self.report._repr_html_()}"
+        return page(repr(self), self.sentences(), {"Answers": self.answers}) + self.report._repr_html_()
 
 
 @takes(model=Model)

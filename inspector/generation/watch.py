@@ -3,7 +3,6 @@
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
-from html import escape
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from inspector.alike import Alike
 from inspector.arguments import Count, takes
 from inspector.detectors.hneurons.arrays import headline_columns
 from inspector.errors import InputError
@@ -22,6 +22,8 @@ from inspector.hallucination.answers.cett import ChosenNeurons
 from inspector.hallucination.study import Study
 from inspector.models import Model
 from inspector.models.token_stream import TokenStream
+from inspector.pages import page
+from inspector.printable import blanks_shown, brief
 from inspector.sites import Site
 from inspector.texts import is_conversation
 from inspector.token_text import text_of, token_texts
@@ -30,8 +32,8 @@ KINDS = ("resid_post", "attention")
 """What is read of every token; neurons only where a study asks for them."""
 
 
-@dataclass(frozen=True)
-class Watched:
+@dataclass(frozen=True, repr=False, eq=False)
+class Watched(Alike):
     """A new token, and what the model did with it. `token, risk = watched` takes the first two apart.
 
     Args:
@@ -67,6 +69,11 @@ class Watched:
 
     def __iter__(self) -> Iterator[Any]:
         return iter((self.token, self.risk))
+
+    def __repr__(self) -> str:
+        risk = "" if math.isnan(self.risk) else f"risk {self.risk:.2f}, "
+        seen = f"entropy {self.entropy:.2f}, |x| {self.largest:,.4g} in layer {self.layer}, dim {self.dim}"
+        return f"<Watched '{brief(blanks_shown(self.token), 30)}' at position {self.position}: {risk}{seen}>"
 
 
 class Watch(Iterator[Watched]):
@@ -119,10 +126,10 @@ class Watch(Iterator[Watched]):
         return pd.DataFrame([asdict(one) for one in self.tokens], columns=names)
 
     def __repr__(self) -> str:
-        return f"<Watch of {self.model.card['name']}: {len(self.tokens)} tokens so far>"
+        return f"<Watch of {brief(self.model.card['name'])}: {len(self.tokens)} tokens so far>"
 
     def _repr_html_(self) -> str:
-        return f"<p>{escape(repr(self))}</p>{self.frame().to_html(index=False, border=0, float_format='{:.3g}'.format)}"
+        return page(repr(self), (), {"Tokens so far": self.frame()})
 
 
 @dataclass

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from inspector.alike import Alike
 from inspector.arguments import Count, takes
 from inspector.errors import InputError
 from inspector.figures.palette import BLUE, NEUTRAL, ORANGE, VIOLET
@@ -26,6 +27,7 @@ from inspector.hallucination.questions.prompts import Form, with_context
 from inspector.hallucination.questions.sets import Question, subjects
 from inspector.hallucination.study import Study
 from inspector.models import Model
+from inspector.pages import page
 from inspector.progress import SILENT, Progress
 from inspector.stats import mean_interval
 
@@ -35,7 +37,7 @@ COLOURS = dict(zip(FOLLOWS, (BLUE, ORANGE, VIOLET, NEUTRAL), strict=True))
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class ContextUse:
+class ContextUse(Alike):
     """What a model made of passages.
 
     Args:
@@ -121,6 +123,9 @@ class ContextUse:
 
     def __repr__(self) -> str:
         return f"<ContextUse: {len(self.rows):,} answers with a passage, {len(set(self.rows['kind']))} kinds>"
+
+    def _repr_html_(self) -> str:
+        return page(repr(self), self.sentences(), {"Summary": self.summary, "Answers": self.rows})
 
 
 @takes(model=Model, study=(Study, NoneType), form=(Form, NoneType))

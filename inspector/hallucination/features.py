@@ -4,16 +4,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 from jaxtyping import Float16, Int
 
+from inspector.alike import Alike
 from inspector.errors import InputError
+from inspector.pages import page
+from inspector.printable import counted
 
 if TYPE_CHECKING:
     import xarray
 
 
-@dataclass(frozen=True)
-class Features:
+@dataclass(frozen=True, repr=False, eq=False)
+class Features(Alike):
     """Mean CETT of every neuron over each answer's tokens, with its axes.
 
     Args:
@@ -27,6 +31,13 @@ class Features:
     id: np.ndarray
     label: np.ndarray
     layers: Int[np.ndarray, " layer"]
+
+    def __repr__(self) -> str:
+        answers, layers, neurons = self.values.shape
+        return f"<Features of {counted(answers, 'answer')}: {neurons:,} neurons in {counted(layers, 'layer')}>"
+
+    def _repr_html_(self) -> str:
+        return page(repr(self), (), {"Answers": pd.DataFrame({"id": self.id, "label": self.label})})
 
     @property
     def matrix(self) -> Float16[np.ndarray, "answer column"]:

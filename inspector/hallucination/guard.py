@@ -7,6 +7,7 @@ from typing import Literal, cast, get_args
 import numpy as np
 import pandas as pd
 
+from inspector.alike import Alike
 from inspector.arguments import Count, Finite, Number, Share, meant, takes
 from inspector.errors import InputError
 from inspector.hallucination.answers.ask import Asker, Sampling
@@ -18,6 +19,8 @@ from inspector.hallucination.study import Study
 from inspector.interventions.apply import intervene
 from inspector.interventions.values import Intervention, scale
 from inspector.models import Model
+from inspector.pages import page
+from inspector.printable import brief
 from inspector.sites import Site
 
 Policy = Literal["abstain", "again", "least"]
@@ -28,7 +31,7 @@ SAMPLES = 5
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class Guard:
+class Guard(Alike):
     """A study's risk, watching a model answer; made by `guard`.
 
     Args:
@@ -48,7 +51,11 @@ class Guard:
     sampling: Sampling
 
     def __repr__(self) -> str:
-        return f"<Guard of {self.study!r} that answers {self.policy!r} above a risk of {self.threshold:.2f}>"
+        name = brief(self.study.card.get("name"), 40)
+        return f"<Guard of {name} by a study of it: {self.policy!r} above a risk of {self.threshold:.2f}>"
+
+    def _repr_html_(self) -> str:
+        return page(repr(self), [repr(self.model), repr(self.study)])
 
     @takes()
     def answer(self, question: str) -> Guarded:

@@ -34,6 +34,7 @@ from inspector.hallucination.study import Study
 from inspector.interventions.apply import changes_recorded
 from inspector.models import Entailment, Model
 from inspector.progress import Listener, Progress, progress_of
+from inspector.records import Findings
 from inspector.run.report import judged
 
 
@@ -124,7 +125,7 @@ def study_hallucination(
             "hneurons": found.evidence(sample.answers, selection, model, labelled, marks),
             "hneurons.contributions": as_evidence({"answer": measured.answer}, {"layers": layers}),
         },
-        (),
+        Findings(),
         token_table(fed.whole(), model.tokenizer),
         notes=(
             *of_labels(labelled, marks, len(given.answers) - len(answered)),
@@ -134,7 +135,7 @@ def study_hallucination(
         ),
         tables={"answers": answers_table(answered)},
     )
-    return with_states(replace(study, findings=judged(study, [HNeurons()])), model, progress)
+    return with_states(replace(study, findings=Findings(judged(study, [HNeurons()]))), model, progress)
 
 
 def _refused(model: Model, questions: Sequence[Question], answers: OwnAnswers | None) -> Sequence[OwnAnswer] | None:

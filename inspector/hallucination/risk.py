@@ -7,8 +7,10 @@ import pandas as pd
 from jaxtyping import Float
 from scipy.special import expit, logit
 
+from inspector.alike import Alike
 from inspector.detectors.hneurons.arrays import HEADLINE, HeadlineArrays, headline_columns
 from inspector.errors import InputError
+from inspector.printable import counted
 from inspector.records import Evidence
 
 By = str
@@ -18,8 +20,8 @@ TOWARDS = {"probe": 1, "entropy": 1, "logprob": -1, "self-certainty": -1, "lengt
 _ARRAYS = {"entropy": "entropy", "logprob": "logprob", "self-certainty": "certainty", "length": "tokens"}
 
 
-@dataclass(frozen=True)
-class Risks:
+@dataclass(frozen=True, repr=False, eq=False)
+class Risks(Alike):
     """How a study turns an answer's scores into its headline risk.
 
     Args:
@@ -29,6 +31,10 @@ class Risks:
 
     fit: HeadlineArrays
     own: Float[np.ndarray, "answer score"]
+
+    def __repr__(self) -> str:
+        by = ", ".join(name for name, weight in zip(HEADLINE, self.fit.weight, strict=True) if weight)
+        return f"<Risks by {by or 'no score'}, beside {counted(len(self.own), 'answer')} of the study>"
 
     @classmethod
     def of(cls, evidence: Evidence) -> "Risks | None":

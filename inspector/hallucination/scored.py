@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from inspector.printable import printable
+from inspector.alike import Alike
+from inspector.pages import page
+from inspector.printable import brief
 
 if TYPE_CHECKING:
     from inspector.hallucination.answers.own import OwnAnswer
@@ -18,7 +20,7 @@ SPEAKING = 3
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class Scored:
+class Scored(Alike):
     """An answer with its risk, token by token.
 
     Args:
@@ -68,11 +70,16 @@ class Scored:
         return pd.DataFrame(dict(zip(columns, said, strict=True)))
 
     def __repr__(self) -> str:
-        return f"<Scored {printable(self.answer)[:60]!r}: risk {self.risk:.2f}, {len(self.tokens)} tokens>"
+        return f"<Scored {brief(self.answer)!r}: risk {self.risk:.2f}, {len(self.tokens)} tokens>"
+
+    def _repr_html_(self) -> str:
+        said = [self.reliability] if self.reliability else []
+        tables = {"Tokens": self.tokens, "Neurons": self.neurons, "Scores": self.beside()}
+        return page(repr(self), [*said, *self.pull()], tables)
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class ScoredAnswers:
+class ScoredAnswers(Alike):
     """Answers with their risks.
 
     Args:
@@ -87,6 +94,10 @@ class ScoredAnswers:
 
     def __repr__(self) -> str:
         return f"<{len(self.answers):,} scored answers: mean risk {self.answers['risk'].mean():.2f}>"
+
+    def _repr_html_(self) -> str:
+        tokens = {} if self.tokens is None else {"Tokens": self.tokens}
+        return page(repr(self), (), {"Answers": self.answers, **tokens})
 
 
 def tokens_of(

@@ -14,9 +14,13 @@ from typing import Any, SupportsFloat, SupportsIndex
 from inspector.arguments import takes, takes_fields
 from inspector.errors import InputError
 from inspector.interventions.operations import OPERATIONS, TENSORS, Indices, Operation, Value, operation
+from inspector.printable import counted
 from inspector.sites import Site
 
 Named = Iterable[SupportsIndex] | None
+
+FEW = 4
+"""Numbers that an object's line names one by one."""
 
 KINDS_OF: dict[str, tuple[str, ...]] = {name: one.kinds for name, one in OPERATIONS.items()}
 """Op → the kinds of site that it can be done to."""
@@ -25,7 +29,7 @@ UNIT_OF = {**dict.fromkeys(TENSORS, "dim"), "neuron": "neuron", "attention": "he
 """Kind of site → what its units are called."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Target:
     """Activations at a site: some of its units, or all where None, at some positions, or all where None."""
 
@@ -38,8 +42,11 @@ class Target:
             raise InputError(f"{self.site.kind} can't be a target. Use one of {', '.join(UNIT_OF)}.")
         _set(self, *_place(self.site, self.units, self.positions))
 
+    def __repr__(self) -> str:
+        return f"<Target: {_where(self)}>"
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class Mean:
     """What a target's units hold on average over reference texts; made by `inspector.interventions.means.means`.
 
@@ -53,9 +60,13 @@ class Mean:
     value: tuple[float, ...] | tuple[tuple[float, ...], ...]
     n: int | tuple[int, ...]
 
+    def __repr__(self) -> str:
+        n = self.n if isinstance(self.n, int) else max(self.n)
+        return f"<Mean at {_where(self.target)}, over {counted(n, 'token')}>"
+
 
 @takes_fields
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Intervention:
     """A change of activations, serialisable and checked; `zero_ablate`, `scale` and their like make one.
 
@@ -87,6 +98,27 @@ class Intervention:
 
     def __str__(self) -> str:
         return f"{self.operation.words(self.site.kind)} at {self.site.kind} {self.site.layer}"
+
+    def __repr__(self) -> str:
+        value = "" if self.value is None else f", {_named(self.value, 'value')}"
+        return f"<Intervention: {self.operation.words(self.site.kind)} at {_where(self)}{value}>"
+
+
+def _where(at: Target | Intervention) -> str:
+    """A site, with its units and positions where they aren't all."""
+    units = "" if at.units is None else f", {_named(at.units, UNIT_OF.get(at.site.kind, 'unit'))}"
+    positions = "" if at.positions is None else f", {_named(at.positions, 'position')}"
+    return f"{at.site.kind} {at.site.layer}{units}{positions}"
+
+
+def _named(values: Any, one: str) -> str:
+    """A few numbers by name; how many there are, where they are many."""
+    if not isinstance(values, tuple):
+        return f"{one} {values:.4g}"
+    if len(values) > FEW or any(isinstance(value, tuple) for value in values):
+        return counted(len(values), one)
+    said = ", ".join(f"{value:.4g}" if isinstance(value, float) else str(value) for value in values)
+    return f"{one}{'s' if len(values) > 1 else ''} {said}"
 
 
 @takes()

@@ -9,6 +9,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 from inspector.errors import ModelError
 from inspector.models.faults import one_line, short
 from inspector.models.fetch import locate, quiet
+from inspector.printable import brief
 
 
 class Entailment:
@@ -24,6 +25,9 @@ class Entailment:
     def __init__(self, name: str) -> None:
         self.name = name
         self._known: dict[tuple[str, str], bool] = {}
+
+    def __repr__(self) -> str:
+        return f"<Entailment by {brief(self.name, 100)}>"
 
     def load(self) -> None:
         """Load the model now.

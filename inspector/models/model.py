@@ -4,9 +4,9 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
-from html import escape
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal, NoReturn, Protocol, runtime_checkable
 
+import pandas as pd
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
@@ -25,6 +25,8 @@ from inspector.models.experts import width as width_of
 from inspector.models.fingerprint import fingerprint
 from inspector.models.placement import input_device, present
 from inspector.models.turning_points import rotary_switch_of
+from inspector.pages import page
+from inspector.printable import brief
 from inspector.sites import ModelShape, Site
 
 RELEASED = "_inspector_released"
@@ -91,16 +93,22 @@ class Model:
             kept.restore()
         return hf
 
+    def __reduce__(self) -> NoReturn:
+        raise ModelError(
+            f"Got {self!r} to pickle or copy; a Model holds hooks and a lock of this process. Keep what load_model was "
+            "given, and load it anew where it is needed."
+        )
+
     def __repr__(self) -> str:
         card = self.card
         return (
-            f"<Model {card['name']}: {card['architecture']}, {card['parameters'] / 1e6:,.0f} M parameters, "
+            f"<Model {brief(card['name'], 40)}: {card['architecture']}, {card['parameters'] / 1e6:,.0f} M parameters, "
             f"{card['layers']} layers, {card['dtype']} on {card.get('placement', card['device'])}>"
         )
 
     def _repr_html_(self) -> str:
-        rows = "".join(f"<tr><th>{escape(str(k))}</th><td>{escape(str(v))}</td></tr>" for k, v in self.card.items())
-        return f"<details><summary>{escape(repr(self))}</summary><table>{rows}</table></details>"
+        rows = [(name, brief(value, 200)) for name, value in self.card.items()]
+        return page(repr(self), (), {"Card": pd.DataFrame(rows, columns=["what", "value"])})
 
     def current_card(self) -> dict[str, Any]:
         """The card with the fingerprint of the weights as they are now, which training may have changed.

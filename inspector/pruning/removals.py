@@ -20,6 +20,7 @@ from inspector.interventions.apply import intervene
 from inspector.interventions.values import zero_ablate
 from inspector.models import Model
 from inspector.models.conversations import texts_for
+from inspector.pages import page
 from inspector.progress import Reported, progress_of
 from inspector.pruning.bench import Bench
 from inspector.pruning.neurons import least_first, neuron_scores
@@ -105,6 +106,10 @@ class Removals(Keepable):
     def __repr__(self) -> str:
         sets = f"{len(self.neurons)} sets of neurons, {len(self.weights)} of weights"
         return f"<Removals: {len(self.parts)} parts alone, {sets}>"
+
+    def _repr_html_(self) -> str:
+        tables = {"Parts": self.parts, "Neurons": self.neurons, "Weights": self.weights}
+        return page(repr(self), self.sentences(), tables)
 
 
 @takes(model=Model)

@@ -16,12 +16,14 @@ from inspector.models import Model
 from inspector.models.changes import Described
 from inspector.models.counting import by_text, positions
 from inspector.models.matrices import Matrix, Multiplied, TensorChange, matrices_of, multiplied
-from inspector.printable import listed
+from inspector.printable import counted, listed
 from inspector.quantisation.rounding import Rounding
 from inspector.quantisation.schemes import Scheme, scheme
 
+MATRIX = ("matrix", "matrices")
 
-@dataclass(frozen=True, eq=False)
+
+@dataclass(frozen=True, repr=False, eq=False)
 class Constants:
     """What matrices are given at some positions, the same in every text.
 
@@ -33,9 +35,12 @@ class Constants:
     positions: tuple[int, ...]
     by_matrix: Mapping[str, Float[Tensor, "position dim"]]
 
+    def __repr__(self) -> str:
+        return f"<Constants at {counted(len(self.positions), 'position')} of {counted(len(self.by_matrix), *MATRIX)}>"
+
 
 @takes_fields
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Spared:
     """What keeps its precision.
 
@@ -52,6 +57,13 @@ class Spared:
     tokens: tuple[int, ...] = ()
     matrices: frozenset[str] = frozenset()
     constants: Constants | None = None
+
+    def __repr__(self) -> str:
+        named = {"dims": ("dim",), "neurons": ("neuron",), "tokens": ("token",), "matrices": MATRIX}
+        found = [counted(len(getattr(self, name)), *words) for name, words in named.items() if getattr(self, name)]
+        if self.constants is not None:
+            found.append(f"constants at {counted(len(self.constants.positions), 'position')}")
+        return f"<Spared: {', '.join(found) or 'nothing'}>"
 
     @property
     def positions(self) -> tuple[int, ...]:

@@ -4,14 +4,14 @@ import re
 from dataclasses import dataclass
 
 from inspector.errors import InputError
-from inspector.printable import printable
+from inspector.printable import brief, printable
 from inspector.quantisation.rounding import EXACT, Rounding
 
 EXAMPLES = ("w8a8-tensor", "w8a8-token", "w4a16-g128", "w8", "a8-tensor", "kv4")
 NAMED = re.compile(r"(?:w(?P<w>\d+))?(?:a(?P<a>\d+))?(?:-?kv(?P<kv>\d+))?(?P<how>(?:-(?:tensor|token|channel|g\d+))*)")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Scheme:
     """What is rounded, and how; None is left as it is.
 
@@ -30,6 +30,9 @@ class Scheme:
     def __post_init__(self) -> None:
         if not re.fullmatch("[a-z0-9-]{1,40}", self.name):
             raise InputError(f"A scheme named '{printable(self.name)[:40]}'. Use small letters, digits and '-'.")
+
+    def __repr__(self) -> str:
+        return f"<Scheme {self.name}: {brief(self.words, 100) or 'nothing is rounded'}>"
 
     @property
     def words(self) -> str:

@@ -3,22 +3,23 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
-from html import escape
 
 import pandas as pd
 import plotly.graph_objects as go
 
+from inspector.alike import Alike
 from inspector.arguments import meant, takes
 from inspector.detectors.base import attempt
 from inspector.errors import DetectorError, InputError
 from inspector.figures.drawing import Drawing
-from inspector.printable import printable
+from inspector.pages import page
+from inspector.printable import brief, printable
 from inspector.run.differences import headlines, unlike
 from inspector.run.report import Report
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class Comparison:
+class Comparison(Alike):
     """Two reports side by side.
 
     Args:
@@ -83,13 +84,11 @@ class Comparison:
         return self.drawings[name].figure(lambda source: reports[source.report].frame(source.frame))
 
     def __repr__(self) -> str:
-        names = [printable(str(one.card["name"]))[:60] for one in (self.first, self.second)]
+        names = [brief(one.card["name"], 40) for one in (self.first, self.second)]
         return f"<Comparison of {names[0]} and {names[1]}: {len(self.numbers)} numbers, {len(self.drawings)} figures>"
 
     def _repr_html_(self) -> str:
-        said = "".join(f"<p>{escape(one)}</p>" for one in self.unlike)
-        table = self.numbers.to_html(index=False, border=0, na_rep="", float_format=lambda x: f"{x:,.4g}")
-        return f"{said}{table}"
+        return page(repr(self), self.unlike, {"Numbers": self.numbers})
 
 
 @takes(first=Report, second=Report)

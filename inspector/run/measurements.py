@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from inspector.alike import Alike
 from inspector.errors import InputError, RunError
+from inspector.printable import brief, counted
 from inspector.records import Evidence, Record
 from inspector.run import disk
 from inspector.run import tables as tables_
@@ -22,8 +24,8 @@ BY_SCHEME = "scheme"
 """The column that says which of several measurements of one kind a row is of."""
 
 
-@dataclass(frozen=True)
-class Measurements:
+@dataclass(frozen=True, repr=False, eq=False)
+class Measurements(Alike):
     """What was measured at once.
 
     Args:
@@ -42,8 +44,11 @@ class Measurements:
     tables: Mapping[str, pd.DataFrame]
     facts: Mapping[str, Any]
 
+    def __repr__(self) -> str:
+        return f"<Measurements of {brief(self.detector)}, {brief(self.part)}: {counted(len(self.tables), 'table')}>"
 
-class Keepable:
+
+class Keepable(Alike):
     """The answer of a measurement, which can be kept in a run."""
 
     def measurements(self) -> Measurements:

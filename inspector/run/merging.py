@@ -9,7 +9,7 @@ from inspector.arguments import takes
 from inspector.detectors.pooled import OF_SAMPLE, in_sample, joined, note_of
 from inspector.errors import DetectorError, InputError, InspectorError
 from inspector.printable import listed
-from inspector.records import Evidence
+from inspector.records import Evidence, Findings
 from inspector.run.changed import changes_in_words
 from inspector.run.report import Report, judged
 
@@ -44,8 +44,8 @@ def merge(reports: Iterable[Report]) -> Report:
     evidence = {name: _merged(name, parts) for name in first.evidence}
     settings = {name: value for name, value in first.settings.items() if name not in PLAIN}
     settings |= {name: sum(one.settings[name] for one in parts) for name in COUNTED if _all_have(parts, name)}
-    whole = Report(first.card, settings, evidence, (), tokens)
-    whole = replace(whole, findings=judged(whole))
+    whole = Report(first.card, settings, evidence, Findings(), tokens)
+    whole = replace(whole, findings=Findings(judged(whole)))
     return replace(whole, notes=tuple(dict.fromkeys(_notes(whole, parts))))
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -12,7 +12,7 @@ from inspector.arguments import meant, takes
 from inspector.detectors.base import Judge, installed, resolve
 from inspector.detectors.measured import Measured
 from inspector.errors import DetectorError, InputError, InspectorError
-from inspector.printable import printable
+from inspector.printable import brief
 from inspector.records import Effect, Finding, Findings, Record, Sentence
 from inspector.run import disk, tables
 from inspector.run.refusal import refusal
@@ -25,8 +25,12 @@ RECIPE = 1
 class Report(Record):
     """What a scan found: model card, settings, evidence, findings, effects. See `Record`."""
 
+    if TYPE_CHECKING:  # given as any tuple, they are made so
+        findings: Findings
+
     def __post_init__(self) -> None:
-        object.__setattr__(self, "findings", Findings(self.findings))
+        known = {*installed(), *self.settings.get("detectors", ()), *_heads(self)}
+        object.__setattr__(self, "findings", Findings(self.findings, known))
 
     @classmethod
     def of(cls, record: Record) -> "Report":
@@ -43,7 +47,14 @@ class Report(Record):
         return tables.parts(self)
 
     def part(self, detector: str) -> Measured | None:
-        """One detector's part; None where it measured nothing here or isn't installed."""
+        """One detector's part; None where it measured nothing here, or isn't installed.
+
+        Raises:
+            InputError: no detector of this name is installed, and nothing in the report is of one.
+        """
+        known = sorted(self.findings.known)
+        if detector not in known:
+            raise InputError(f"No detector '{brief(detector)}'.{meant(detector, known)}")
         return next((part for part in self.parts if part.name == detector), None)
 
     @takes()
@@ -82,7 +93,7 @@ class Report(Record):
             if name not in here:
                 raise InputError(f"No detector '{name}'.{meant(name, installed())}")
         kept = tuple(found for found in self.findings if found.detector not in here)
-        return replace(again, findings=judged(again) + kept)
+        return replace(again, findings=Findings(judged(again) + kept))
 
     @takes()
     def save(self, folder: str | Path, *, overwrite: bool = False) -> Path:
@@ -160,16 +171,6 @@ class Report(Record):
             raise InputError("Nothing was tried in this run that a recipe could be made of. See inspector sensitivity.")
         return {"version": RECIPE, "model": self.card["fingerprint"], **found}
 
-    def __repr__(self) -> str:
-        texts = self.settings.get("texts") or self.settings.get("study", {}).get("questions", 0)
-        what = "questions" if "study" in self.settings else "texts"
-        tested = f", {len(self.effects):,} effects" if self.effects else ""
-        name = printable(str(self.card.get("name")))[:60]
-        return (
-            f"<{type(self).__name__} of {name} on {texts:,} {what}: {', '.join(self.settings['detectors'])}; "
-            f"{len(self.findings):,} findings{tested}>"
-        )
-
     def _repr_html_(self) -> str:
         """In a notebook: what was found, a picture, the strongest findings, and the names of all frames."""
         return str(resolve("inspector.show.notebook:page")(self))
@@ -225,6 +226,11 @@ def _verified(finding: Finding, report: Report) -> Finding:
     """The finding with the verdict of the test that covers it, if there was one."""
     on = next((one for one in report.verdicts if one.covers(finding)), None)
     return finding if on is None else replace(finding, verdict=on.verdict)
+
+
+def _heads(record: Record) -> set[str]:
+    """Detectors whose evidence or findings are in a record."""
+    return {name.partition(".")[0] for name in record.evidence} | {one.detector for one in record.findings}
 
 
 def operations(judge: Judge) -> Sequence[str]:

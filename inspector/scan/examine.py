@@ -15,7 +15,7 @@ from inspector.errors import DetectorError, InputError, ModelError
 from inspector.models import Model
 from inspector.models.observe import Forecast
 from inspector.progress import Reported, progress_of
-from inspector.records import Evidence
+from inspector.records import Evidence, Findings
 from inspector.run.report import Report, judged
 from inspector.scan.blocks import Cut
 from inspector.scan.checkpoints import Checkpoints
@@ -129,9 +129,9 @@ def _reported(work: Work, found: Scanned, thresholds: Mapping[str, Mapping[str, 
         **({} if cut.shard is None else {"shard": list(cut.shard)}),
         **state,
     }
-    report = Report(passes.card, settings, found.evidence, (), token_table(found.rows, model.tokenizer))
+    report = Report(passes.card, settings, found.evidence, Findings(), token_table(found.rows, model.tokenizer))
     findings = judged(report, measured, lambda fault: passes.faults.append(str(fault)))
-    report = replace(report, findings=findings)
+    report = replace(report, findings=Findings(findings))
     parts = [Measured(detector, report) for detector in measured]
     brought = [
         note for part in parts for note in passes.tried(part.detector, "notes", partial(part.ask, "notes")) or ()

@@ -11,9 +11,11 @@ from typing import Any
 
 import pandas as pd
 
+from inspector.alike import Alike
 from inspector.arguments import meant, takes
 from inspector.errors import InputError, InspectorError
 from inspector.models import Model, load_model
+from inspector.pages import page
 from inspector.printable import printable
 from inspector.progress import Progress, Reported, progress_of
 from inspector.run.report import Report
@@ -35,7 +37,7 @@ OF_SCANNING = tuple(
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class Sweep:
+class Sweep(Alike):
     """Scans of several models under several settings; made by `sweep`.
 
     Args:
@@ -52,7 +54,7 @@ class Sweep:
         return f"<Sweep of {self.table['model'].nunique()} models: {len(self.reports)} scans, {failed} failed>"
 
     def _repr_html_(self) -> str:
-        return str(self.table.to_html(index=False, border=0, na_rep="", float_format=lambda x: f"{x:,.4g}"))
+        return page(repr(self), (), {"Scans": self.table})
 
 
 @takes()

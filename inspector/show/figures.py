@@ -81,15 +81,20 @@ def figure(report: Report, name: str, drawing: Drawing) -> go.Figure:
 def owner_of(report: Report, drawing: Drawing) -> Measured | None:
     """The part whose frame a figure is drawn from."""
     head = drawing.sources[0].frame.partition(".")[0]
-    return report.part(head) or next(
+    return _part(report, head) or next(
         (part for part in report.parts if head in getattr(part.detector, "tables", ())), None
     )
+
+
+def _part(report: Report, head: str) -> Measured | None:
+    """The part of this name; None where a frame's name begins with none."""
+    return next((part for part in report.parts if part.name == head), None)
 
 
 def frame(report: Report, source: Source) -> pd.DataFrame:
     """A source's frame; made once where a detector makes it."""
     head, _, name = source.frame.partition(".")
-    part = report.part(head)
+    part = _part(report, head)
     return report.frame(source.frame) if part is None or name not in part.frames else part.frame(name)
 
 

@@ -10,16 +10,22 @@ from typing import Any, ClassVar, TypeVar
 import numpy as np
 from jaxtyping import Float, Int
 
+from inspector.alike import Alike
+from inspector.printable import brief
+
 LABELS = ("right", "wrong", "mixed", "abstained")
 SPLITS = ("fit", "held out", "not used")
 
 G = TypeVar("G", bound="Group")
 
 
-class Group:
+class Group(Alike):
     """Arrays that are saved together; a frozen dataclass of them."""
 
     prefix: ClassVar[str]
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {brief(', '.join(self.arrays()), 120)}>"
 
     def arrays(self) -> dict[str, np.ndarray]:
         """By the names they are saved under."""
@@ -31,7 +37,7 @@ class Group:
         return cls(**{field.name: arrays[f"{cls.prefix}_{field.name}"] for field in fields(cls)})  # type: ignore[arg-type]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False, eq=False)
 class ProbeArrays(Group):
     """The final probe's neurons, in the order of its weights.
 
@@ -53,7 +59,7 @@ class ProbeArrays(Group):
     bias: Float[np.ndarray, " one"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False, eq=False)
 class Tested(Group):
     """The probe's neurons on the held-out answers.
 
@@ -77,7 +83,7 @@ class Tested(Group):
     q: Float[np.ndarray, " neuron"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False, eq=False)
 class Elastic(Group):
     """The probe fitted again by an elastic net (half L1, half L2) on the same answers. Earlier runs lack it.
 
@@ -100,7 +106,7 @@ EXPLAINED = ("length", "entropy", "logprob", "length, entropy and logprob togeth
 """What explains a neuron, by its number in `Added.explained`: one score alone, else all together."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False, eq=False)
 class Added(Group):
     """What the probe's neurons add, on the held-out answers, to scores that need no probe. Earlier runs lack it.
 
@@ -118,7 +124,7 @@ class Added(Group):
     explained: Int[np.ndarray, " neuron"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False, eq=False)
 class Scores(Group):
     """Each predictor on answers that nothing was fitted on; NaN where a measure says nothing.
 
@@ -150,7 +156,7 @@ def headline_columns(measured: Mapping[str, np.ndarray]) -> Float[np.ndarray, "r
     return np.stack([np.asarray(measured[name], np.float64) for name in HEADLINE], axis=1)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False, eq=False)
 class HeadlineArrays(Group):
     """The headline risk's logistic regression. Earlier runs lack it.
 
@@ -193,7 +199,7 @@ def calibrated(odds: Float[np.ndarray, " row"], by: Float[np.ndarray, " calibrat
     return by[1] * np.logaddexp(0, odds) - by[0] * np.logaddexp(0, -odds) + by[2]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False, eq=False)
 class Curve(Group):
     """AUROC on answers not fitted on, over the number of neurons. Earlier runs lack it.
 
@@ -212,7 +218,7 @@ class Curve(Group):
     random: Float[np.ndarray, "draw k"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False, eq=False)
 class Domains(Group):
     """Probes of single domains (relations, or groups), tried on each. Earlier runs lack it.
 

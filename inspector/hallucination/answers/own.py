@@ -15,7 +15,7 @@ from inspector.hallucination.grading.marks import Mark
 from inspector.hallucination.questions.prompts import with_context
 from inspector.hallucination.questions.rows import Row, is_missing, list_in_cell, plain, rows_of
 from inspector.hallucination.questions.sets import Question
-from inspector.printable import half_pair, listed, printable
+from inspector.printable import brief, half_pair, listed, printable
 from inspector.texts import is_conversation
 
 Kind = Literal["right", "wrong"]
@@ -45,7 +45,7 @@ WORDS: Mapping[str, Mark] = {
 ONE = {"1": True, "1.0": True, "true": True, "0": False, "0.0": False, "false": False}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class OwnAnswer:
     """An answer that was given to a question, and what is known of it.
 
@@ -66,6 +66,9 @@ class OwnAnswer:
     context: str | None = None
     prompt: str | None = None
     turns: tuple[Mapping[str, str], ...] = ()
+
+    def __repr__(self) -> str:
+        return f"<OwnAnswer {brief(self.text)!r} to {brief(self.question.question)!r}: {self.mark or 'no label'}>"
 
     @property
     def put(self) -> str:

@@ -14,7 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from inspector.alike import Alike
 from inspector.errors import InputError
+from inspector.printable import counted
 
 PENALTIES = np.geomspace(0.9, 0.1, 16)
 """The path, as shares of the smallest penalty under which no neuron has a weight."""
@@ -31,8 +33,8 @@ SLACK = 1.01
 """How far over its bound a gradient may be before a discarded neuron comes back: liblinear's own tolerance."""
 
 
-@dataclass(frozen=True)
-class Fit:
+@dataclass(frozen=True, repr=False, eq=False)
+class Fit(Alike):
     """A logistic regression on a few standardised columns: the log-odds that a row is positive.
 
     Args:
@@ -47,6 +49,9 @@ class Fit:
     mean: Float[np.ndarray, " column"]
     scale: Float[np.ndarray, " column"]
     bias: float
+
+    def __repr__(self) -> str:
+        return f"<Fit on {counted(len(self.columns), 'column')}, bias {self.bias:+.3g}>"
 
     def log_odds(self, values: Float[np.ndarray, "row column"]) -> Float[np.ndarray, " row"]:
         """Log-odds of rows, from their values in `columns`; summed in float64, in the order of the columns."""

@@ -7,12 +7,14 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
+from inspector.alike import Alike
 from inspector.detectors.hneurons.arrays import ProbeArrays
 from inspector.hallucination.probe.lasso import Fit
+from inspector.printable import brief, counted
 
 
-@dataclass(frozen=True)
-class Probe:
+@dataclass(frozen=True, repr=False, eq=False)
+class Probe(Alike):
     """The neurons, and the fit on their CETTs.
 
     Args:
@@ -22,6 +24,10 @@ class Probe:
 
     neurons: Int[np.ndarray, "neuron 2"]
     fit: Fit
+
+    def __repr__(self) -> str:
+        layers = ", ".join(str(layer) for layer in np.unique(self.neurons[:, 0]))
+        return f"<Probe of {counted(len(self.neurons), 'neuron')} in layers {brief(layers) or 'none'}>"
 
     @classmethod
     def of(cls, fit: Fit, layers: tuple[int, ...], d_mlp: int) -> "Probe":

@@ -10,7 +10,7 @@ from inspector.arguments import meant
 from inspector.batches import encode
 from inspector.errors import InputError
 from inspector.models.chat_template import rendered
-from inspector.printable import half_pair, printable
+from inspector.printable import counted, half_pair, printable
 
 SHOTS = (
     ("What is the largest ocean on Earth?", "Pacific Ocean"),
@@ -24,7 +24,7 @@ SHOTS = (
 Named = Literal["few-shot", "chat"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Form:
     """A form of asking.
 
@@ -38,6 +38,9 @@ class Form:
     def __post_init__(self) -> None:
         if self.name not in get_args(Named):
             raise InputError(f"No form '{printable(str(self.name))[:60]}'.{meant(self.name, get_args(Named))}")
+
+    def __repr__(self) -> str:
+        return f"<Form {self.name}, after {counted(len(self.shots), 'answered question')}>"
 
     def prompt(self, tokenizer: Any, question: str) -> tuple[int, ...]:
         """Token ids that the answer follows, with the BOS that the tokenizer or its template adds.

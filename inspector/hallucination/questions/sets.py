@@ -22,13 +22,13 @@ from inspector.hallucination.questions.rows import (
     rows_of,
     strings_of,
 )
-from inspector.printable import half_pair
+from inspector.printable import brief, counted, half_pair
 from inspector.texts import LINES, suffix_of
 
 BUILT_IN = ("world_facts", "false_premises")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Question:
     """A question and every accepted name of its answer.
 
@@ -53,6 +53,10 @@ class Question:
             raise InputError(
                 f"Question '{self.id}' has the answers {self.answers!r}, one string. Pass ({self.answers!r},)."
             )
+
+    def __repr__(self) -> str:
+        known = counted(len(self.answers), "accepted answer") if self.answers else "no accepted answer"
+        return f"<Question '{brief(self.id, 30)}' {brief(self.question)!r}: {known}>"
 
 
 Questions = str | Path | Iterable[Question | Mapping[str, Any] | Sequence[Any]] | Any
