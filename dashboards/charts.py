@@ -54,10 +54,10 @@ def chart(
         pick: makes each point of the last trace clickable.
         crop: called with the ranges (x, y) of a box that is drawn on the figure.
     """
-    _framed(key, as_text(figure), lambda: table, code, means, terms, pick=pick, crop=crop)
+    framed(key, as_text(figure), lambda: table, code, means, terms, pick=pick, crop=crop)
 
 
-def _framed(
+def framed(
     key: str,
     figure: go.Figure,
     table: Callable[[], pd.DataFrame],
@@ -114,7 +114,7 @@ def draw(
     figure, means = drawing.figure(frame_of), f"{drawing.means} {hint}".strip()
     picked = pick(figure) if callable(pick) else pick
     code, table = notebook.drawn(view, drawing), lambda: drawing.table(frame_of)
-    _framed(key, change(figure), table, code, means, drawing.terms, pick=picked, crop=crop)
+    framed(key, change(figure), table, code, means, drawing.terms, pick=picked, crop=crop)
 
 
 def draw_two(views: Mapping[str, View], key: str, drawing: Drawing) -> None:
@@ -129,7 +129,7 @@ def draw_two(views: Mapping[str, View], key: str, drawing: Drawing) -> None:
 
     code = notebook.drawn_of_two({source.report: views[source.report] for source in drawing.sources}, drawing)
     figure = drawing.figure(frame_of)
-    _framed(key, figure, table, code, drawing.means, drawing.terms, pick=None, crop=None)
+    framed(key, figure, table, code, drawing.means, drawing.terms, pick=None, crop=None)
 
 
 def _selected(key: str, pick: Pick, crop: Callable[[Mapping[str, Any]], None] | None) -> None:

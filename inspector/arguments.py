@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from functools import cache, wraps
 from importlib import import_module
 from types import UnionType
-from typing import Annotated, Any, Literal, ParamSpec, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, ParamSpec, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 from annotated_types import Ge, Gt, Le, Lt
@@ -104,25 +104,26 @@ def _hints(function: Callable[..., Any], signature: inspect.Signature, kinds: Ma
         hint = one.annotation
         if name in found or hint is one.empty or one.kind is one.VAR_POSITIONAL:
             continue
-        if isinstance(hint, str):
-            try:
-                hint = _named(hint, getattr(function, "__globals__", {}))
-            except NameError:
-                continue
+        try:
+            hint = _resolved(hint, getattr(function, "__globals__", {}))
+        except NameError:
+            continue
         if hint is not Any and not UNKNOWN.search(str(hint)):
             found[name] = hint
     return found
 
 
-def _named(hint: str, known: Mapping[str, Any]) -> Any:
-    """What an annotation in quotes names.
+def _resolved(hint: Any, known: Mapping[str, Any]) -> Any:
+    """An annotation with what its quoted names stand for.
 
     Raises:
-        NameError: only a type checker knows it.
+        NameError: one that only a type checker knows.
     """
-    if hint in HOMES and hint not in known:
-        return getattr(import_module(HOMES[hint]), hint)
-    return eval(hint, dict(known))  # the package's own code
+    if isinstance(hint, str):
+        late = {name: home for name, home in HOMES.items() if name not in known and re.search(rf"\b{name}\b", hint)}
+        known = {**known, **{name: getattr(import_module(home), name) for name, home in late.items()}}
+    holder = type("", (), {"__annotations__": {"hint": hint}})
+    return get_type_hints(holder, dict(known), include_extras=True)["hint"]
 
 
 def _accepted(value: Any, hint: Any, name: str, call: str) -> Any:
@@ -222,8 +223,7 @@ def _kind_words(kind: Any) -> str:
         return "one of " + listed(get_args(kind))
     if get_origin(kind) is Annotated:
         plain, *limits = get_args(kind)
-        said = " and ".join(filter(None, map(_limit_words, limits)))
-        return " ".join(filter(None, (_kind_words(plain), said)))
+        return " ".join(filter(None, (_kind_words(plain), _range_words(limits))))
     if getattr(get_origin(kind), "__name__", "") == "Callable":
         return "a function"
     if get_origin(kind) is not None:
@@ -236,6 +236,13 @@ def _of(kinds: tuple[Any, ...]) -> str:
     plain = [kind for kind in kinds if kind is not ...]
     names = [getattr(kind, "__name__", None) for kind in plain if get_origin(kind) is None]
     return f" of {', '.join(map(str, names))}" if plain and len(names) == len(plain) and all(names) else ""
+
+
+def _range_words(limits: list[Any]) -> str:
+    match limits:
+        case [Ge(low), Le(high)]:
+            return f"from {low} to {high}"
+    return " and ".join(filter(None, map(_limit_words, limits)))
 
 
 def _limit_words(limit: Any) -> str:

@@ -182,7 +182,7 @@ def test_the_table_is_saved_drawn_and_told(compared: Study, tmp_path: Path) -> N
 
 
 def test_mistakes_are_refused(study: Study, tiny: Model) -> None:
-    with pytest.raises(InputError, match="0 samples"):
+    with pytest.raises(InputError, match="got 0 for samples"):
         compare_decoding(study, tiny, samples=0)
     for pair in ([GREEDY], [Member("same", 1.0), Member("same", 2.0)]):
         with pytest.raises(InputError, match="same name"):

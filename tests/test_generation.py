@@ -160,7 +160,7 @@ def _whole(model: Model, ids: tuple[int, ...]) -> dict[Site, Tensor]:
     [
         (lambda m: watch(m, ["a", "b"]), "Give one prompt"),
         (lambda m: watch(m, ""), "Text 0 is empty"),
-        (lambda m: watch(m, "a", longest=0), "longest is 0"),
+        (lambda m: watch(m, "a", longest=0), "got 0 for longest"),
         (lambda m: watch(m, [1] * 500), r"more than the model's context"),
         (lambda m: watch(loaded("LlamaForCausalLM"), [1, 2]), "came without a tokenizer"),
         (lambda m: examine_generated(m, []), "o text"),

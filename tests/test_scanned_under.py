@@ -65,7 +65,7 @@ def test_an_unmodified_run_is_not_verified_on_a_changed_model(model: Model, runs
 def test_settings_that_can_not_be_read_are_said_to_differ(runs: dict[str, Report]) -> None:
     odd = Report(
         runs["zero"].card,
-        {**runs["zero"].settings, "interventions": [3]},
+        {**runs["zero"].settings, "interventions": [{"layer": 3}]},
         runs["zero"].evidence,
         (),
         runs["zero"].tokens,

@@ -636,7 +636,7 @@ def test_asking_again_scales_the_candidates_and_measures_risk_on_the_untouched_m
     [
         ({"policy": "hope"}, "No policy 'hope'"),
         ({"threshold": 1.5}, "from 0 to 1"),
-        ({"policy": "least", "samples": 0}, "leave nothing"),
+        ({"policy": "least", "samples": 0}, "got 0 for samples"),
         ({"policy": "again"}, "no candidate"),
     ],
 )

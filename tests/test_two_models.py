@@ -113,7 +113,7 @@ def test_predictions_of_nan_logits_are_no_predictions() -> None:
         hf.lm_head.weight[3] = torch.nan
     found = compare_models(broken, loaded("LlamaForCausalLM"), TEXTS)
     assert found.tokens["kl"].isna().all() and found.tokens["changed"].isna().all()
-    with pytest.raises(InputError, match=r"window is 0"):
+    with pytest.raises(InputError, match=r"got 0 for window"):
         compare_models(broken, broken, TEXTS, window=0)
     with pytest.raises(InputError, match="token id outside"):
         compare_models(broken, broken, [[3, 1000]])

@@ -19,7 +19,7 @@ from jaxtyping import Bool, Float, Int
 
 from inspector.alike import Alike
 from inspector.analyses.logit_lens_reducer import LensReducer
-from inspector.arguments import Count, Finite, takes
+from inspector.arguments import Count, takes
 from inspector.batches import WINDOW, batches, token_table, tokenise
 from inspector.detectors.base import bytes_kept
 from inspector.errors import InputError
@@ -164,8 +164,8 @@ def logit_lens(
     model: Model,
     texts: Given,
     *,
-    g: Finite = G,
-    rho: Finite = RHO,
+    g: float = G,
+    rho: float = RHO,
     bos: bool | None = None,
     window: Count | None = None,
     progress: Reported = None,

@@ -23,14 +23,14 @@ Drawn = dict[str, tuple[go.Figure, str]]
 def drawn(shelf: Path, monkeypatch: pytest.MonkeyPatch) -> Drawn:
     """What was drawn since the test began, by chart."""
     found: Drawn = {}
-    draw = charts.chart
+    draw = charts.framed
 
     def noted(key: str, figure: go.Figure, table: Any, code: str, *rest: Any, **more: Any) -> None:
         clicks = more.get("pick") is not None and figure.data[-1].marker.opacity == 0 and not figure.data[-1].text
         found[key] = (go.Figure(figure.data[:-1] if clicks else figure.data), code)
         draw(key, figure, table, code, *rest, **more)
 
-    monkeypatch.setattr(charts, "chart", noted)
+    monkeypatch.setattr(charts, "framed", noted)
     monkeypatch.setattr(sys, "argv", ["app.py", str(shelf)])
     return found
 
