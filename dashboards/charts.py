@@ -222,7 +222,10 @@ def _behind(key: str, table: Callable[[], pd.DataFrame], code: str, terms: Seque
     with st.container(horizontal=True, gap="small"):
         shown = st.popover("Table, files", type="tertiary", key=f"{key} table", on_change="rerun")
         copied = st.popover("Code", type="tertiary", key=f"{key} code", on_change="rerun")
-        explained = st.popover("ⓘ Words", type="tertiary", key=f"{key} words", on_change="rerun") if terms else None
+        explained = None
+        if terms:
+            icon = ":material/info:"
+            explained = st.popover("Words", icon=icon, type="tertiary", key=f"{key} words", on_change="rerun")
     if shown.open:
         with shown:
             _take_away(key, table())

@@ -55,13 +55,15 @@ def resolved(judge: Judge) -> Show:
 
 def _absent(judge: Judge) -> None:
     """What to do where the run didn't measure this."""
-    title = pages.title_of(judge).lower()
-    said = f"This run did not look for {title}. Choose one that did, or inspect a text on the overview."
-    screen = pages.screen_of(judge)
-    widgets.note(f"{screen.absent} Those here:" if screen.absent else said)
+    title, screen = pages.title_of(judge).lower(), pages.screen_of(judge)
+    widgets.note(
+        screen.absent or f"This run did not look for {title}. Choose one that did, or inspect a text on the overview."
+    )
+    if screen.measured:
+        widgets.link("measure", "Measure it here →", measure=screen.measured)
     for run in state.shelf().all() if screen.absent else ():
         if judge.name in run.about.get("settings", {}).get("detectors", []):
-            widgets.link(pages.path_of(judge), f"Open {run.name}", run=run.name, layer=None, head=None)
+            widgets.link(pages.path_of(judge), f"Open {run.name}, which has it", run=run.name, layer=None, head=None)
 
 
 def everything(view: View, part: Measured) -> None:

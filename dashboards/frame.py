@@ -20,9 +20,12 @@ def show() -> None:
     st.set_page_config(page_title=f"{_title(every[here])} · inspector")
     with st.sidebar:
         st.html("<p class=brand>inspector<small>What goes on inside a language model</small></p>")
-        widgets.link("overview", "Start", run=None, tour=None, form=None)
+        start = here == "overview" and doors.is_wanted()
+        with st.container(key="not-here" if here == "overview" and not start else "start"):
+            widgets.link("overview", "Start", run=None, tour=None, form=None)
         for path, one in every.items():
-            widgets.link(path, one.title, **_named(path))
+            with st.container(key="not-here" if start and path == here else f"to {path}"):
+                widgets.link(path, one.title, **_named(path))
         _choose_run()
         for fault in load_judges()[1]:
             widgets.trouble(fault)

@@ -78,6 +78,11 @@ dl.card dd { margin: 0 !important; padding: 0 !important; overflow-wrap: anywher
   padding: .7rem .9rem; border-radius: 0 6px 6px 0; line-height: 1.5; overflow-wrap: anywhere; }
 .trouble { border-left-color: var(--warning); }
 [data-testid=stPageLink] p { white-space: normal; overflow-wrap: anywhere; }
+.st-key-not-here a { background: transparent !important; }
+.st-key-not-here a p { font-weight: 400 !important; }
+.stPlotlyChart { container-type: inline-size; }
+@container (max-width: 860px) { .xtick:nth-child(even) > text[transform*="rotate(-60"] { display: none; } }
+@container (max-width: 480px) { .xtick:not(:nth-child(4n+1)) > text[transform*="rotate(-60"] { display: none; } }
 .scroll { overflow-x: auto; }
 .answer { font-size: 1.1rem; font-weight: 600; overflow-wrap: anywhere; }
 table.plain { border-collapse: collapse; width: 100%%; font-size: .9rem; }

@@ -1,4 +1,4 @@
-"""Write pictures of every screen, light and dark, wide and narrow: python -m docs.screens RUNS FOLDER (needs Chromium).
+"""Write pictures of every screen, light and dark, narrow and wide: python -m docs.screens RUNS FOLDER (needs Chromium).
 
 The runs are the demo's: `demo` (texts) and `demo-answers` (a study).
 """
@@ -17,6 +17,7 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "-
 CELL = "text=0&layer=11&position=0"
 HEAD = "layer=18&head=8"
 SCREENS = {
+    "start": "/",
     "overview": "/?run=demo",
     "massive": f"/massive?run=demo&{CELL}",
     "sinks": f"/sinks?run=demo&{HEAD}",
@@ -25,6 +26,8 @@ SCREENS = {
     "compression": "/compression?run=demo",
     "compare": "/compare?run=demo",
     "runs": "/runs",
+    "measure": "/measure?run=demo&measure=compression",
+    "asked": "/neurons?run=demo-answers&asked=1",
     "first-visit": "/?run=demo&tour=1",
 }
 FOR_THE_README = {
@@ -47,7 +50,7 @@ def draw(runs: str, folder: str) -> None:
     ):
         browser = driver.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
         for scheme in ("light", "dark"):
-            for width in (1280, 400):
+            for width in (1280, 400, 1920):
                 _series(browser, served.address, out, scheme, width)
 
 

@@ -27,8 +27,12 @@ ROWS = 14
 def tested(view: View) -> None:
     """The run's effects, each beside its controls, with verdicts."""
     if not view.has("effects"):
-        how = f"inspector verify {view.key[0]} --in-place" if view.saved else "save it on the overview first"
+        if not view.saved:
+            widgets.note("This run's findings are not verified yet. To do it, save the run on the overview first.")
+            return
+        how = f"inspector verify {view.key[0]} --in-place"
         widgets.note(f"This run's findings are not verified yet. To do it on the command line: {how}")
+        widgets.link("measure", "Verify it here →", measure="verify")
         return
     for part in view.report.parts:
         for one in of_part(part):

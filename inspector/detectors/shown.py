@@ -148,6 +148,7 @@ class Screen:
             detector's figures and tables are shown.
         path: its address; the detector's name where empty.
         absent: what to do where a run didn't measure this.
+        measured: what of the page of measurements makes it, by its name in the address; nothing where empty.
         order: screens with lower numbers come first.
         door: its question on the start page, if it has one.
     """
@@ -156,6 +157,7 @@ class Screen:
     show: Callable[[Any], None] | str | None = None
     path: str = ""
     absent: str = ""
+    measured: str = ""
     order: int = 100
     door: Door | None = None
 

@@ -55,6 +55,12 @@ CONTRAST = """() => {
   }
   return bad; }"""
 
+CROWDED = """() => [...document.querySelectorAll('.js-plotly-plot')].map(plot => {  // the least space between tokens
+    const turned = e => (e.getAttribute('transform') || '').includes('rotate') && e.getClientRects().length;
+    const at = [...plot.querySelectorAll('.xtick > text')].filter(turned).map(e => e.getBoundingClientRect().right);
+    at.sort((a, b) => a - b);
+    return Math.min(99, ...at.slice(1).map((x, i) => x - at[i])); }).filter(gap => gap < 8)"""
+
 DRAWN = (
     """() => [...document.querySelectorAll('[data-testid=stPlotlyChart]')].every(e => e.querySelector('.main-svg'))"""
 )
@@ -195,6 +201,7 @@ def test_every_screen_can_be_read_and_fits(visit: Visit, dark: bool, width: int)
         me.page.wait_for_function(DRAWN)
         me.page.wait_for_timeout(500)
         assert me.page.evaluate(CONTRAST) == [], f"{screen}: words that are too faint"
+        assert me.page.evaluate(CROWDED) == [], f"{screen}: names of tokens cover each other"
         assert me.page.get_by_role("main").count() == me.page.get_by_role("navigation", name="Screens").count() == 1
         wide = me.page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth")
         assert wide <= width, f"{screen} is {wide} pixels wide"

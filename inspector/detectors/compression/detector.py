@@ -70,6 +70,7 @@ class Compression:
         "What quantising, a smaller cache or pruning costs, and what is worth sparing.",
         path="compression",
         absent="Nothing was tried here: inspector sensitivity, heads, pruning and compare keep it with --run RUN.",
+        measured="compression",
         order=4,
     )
 

@@ -43,6 +43,7 @@ class HNeurons:
         "A few neurons whose activity predicts that an answer is incorrect (hallucinated): candidates.",
         path="neurons",
         absent="This run asked no questions. Studies are made by: inspector hallucinate --out RUN.",
+        measured="study",
         order=3,
         door=Door(
             "Why did it make this up?",
