@@ -143,7 +143,7 @@ def ray_rows(size: Size) -> list[Row]:
             1.7,
             least=True,
             value=median(twos),
-            note="planted model, start included",
+            note="planted model, a thread each, start included",
         )
     ]
 
