@@ -2,7 +2,7 @@
 
 import inspect
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from functools import cache, wraps
 from importlib import import_module
@@ -44,8 +44,8 @@ SHOWN = 40
 """Characters of a wrong value that its message quotes."""
 
 
-def takes(**kinds: Any) -> Callable[[Callable[Given, Result]], Callable[Given, Result]]:
-    """Check a function's arguments by their annotations, or by the types that are named, and its keywords by name.
+def takes(function: Callable[Given, Result]) -> Callable[Given, Result]:
+    """Check a function's arguments by their annotations, and its keywords by name.
 
     What annotations say of ranges (`Count`, `Share`, `annotated_types`) is checked too, and a number of numpy's becomes
     Python's. Names that an annotation has for type checkers alone are not checked.
@@ -53,27 +53,23 @@ def takes(**kinds: Any) -> Callable[[Callable[Given, Result]], Callable[Given, R
     Raises:
         InputError: from the function, when it is called with something else.
     """
-
-    def checking(function: Callable[Given, Result]) -> Callable[Given, Result]:
-        return _checked(function, kinds, function.__name__)
-
-    return checking
+    return _checked(function, function.__name__)
 
 
 def takes_fields(made: type[Kind]) -> type[Kind]:
     """Check what a class is made of, as `takes` checks a function's arguments."""
-    made.__init__ = _checked(made.__init__, {}, made.__name__)  # type: ignore[method-assign]
+    made.__init__ = _checked(made.__init__, made.__name__)  # type: ignore[method-assign]
     return made
 
 
-def _checked(function: Callable[..., Any], kinds: Mapping[str, Any], name: str) -> Callable[..., Any]:
+def _checked(function: Callable[..., Any], name: str) -> Callable[..., Any]:
     signature = inspect.signature(function)
     order = ", ".join(
         name for name, one in signature.parameters.items() if one.kind is not one.KEYWORD_ONLY and name != "self"
     )
     call, known = f"{name}({order})", [name for name in signature.parameters if name != "self"]
     spread = any(one.kind is one.VAR_KEYWORD for one in signature.parameters.values())
-    hints = cache(lambda: _hints(function, signature, kinds))
+    hints = cache(lambda: _hints(function, signature))
 
     @wraps(function)
     def checked(*args: Any, **kwargs: Any) -> Any:
@@ -97,12 +93,12 @@ def _checked(function: Callable[..., Any], kinds: Mapping[str, Any], name: str) 
     return checked
 
 
-def _hints(function: Callable[..., Any], signature: inspect.Signature, kinds: Mapping[str, Any]) -> dict[str, Any]:
+def _hints(function: Callable[..., Any], signature: inspect.Signature) -> dict[str, Any]:
     """What each argument must be, for those of which that can be told."""
-    found = dict(kinds)
+    found: dict[str, Any] = {}
     for name, one in signature.parameters.items():
         hint = one.annotation
-        if name in found or hint is one.empty or one.kind is one.VAR_POSITIONAL:
+        if hint is one.empty or one.kind is one.VAR_POSITIONAL:
             continue
         try:
             hint = _resolved(hint, getattr(function, "__globals__", {}))
@@ -134,34 +130,17 @@ def _accepted(value: Any, hint: Any, name: str, call: str) -> Any:
     """
     if isinstance(value, np.generic):
         value = value.item()
-    if isinstance(hint, tuple) or (inspect.isclass(hint) and hint not in (int, float, str, bool)):
-        if isinstance(value, hint):
-            return value
-    elif is_bearable(value, hint, conf=CONF) and not _is_flag(value, hint) and any(_in_range(value, hint)):
+    if any(_is(value, kind) for kind in _kinds(hint)):
         return value
     raise InputError(f"{call} got {_said(value)} for {name}. Pass {_wanted(hint)}.{_near(value, hint)}")
 
 
-def _is_flag(value: Any, hint: Any) -> bool:
-    """Whether this is True or False where a number is wanted."""
-    kinds = [get_args(one)[0] if get_origin(one) is Annotated else one for one in _kinds(hint)]
-    return (
-        isinstance(value, bool)
-        and not {bool, object, Any} & {one for one in kinds if isinstance(one, type)}
-        and (int in kinds or float in kinds)
-    )
-
-
-def _in_range(value: Any, hint: Any) -> Iterator[bool]:
-    """Of each kind that the value can be, whether its limits allow it."""
-    for kind in _kinds(hint):
-        if get_origin(kind) is not Annotated:
-            if is_bearable(value, kind, conf=CONF):
-                yield True
-            continue
-        plain, *limits = get_args(kind)
-        if is_bearable(value, plain, conf=CONF):
-            yield all(_keeps(value, limit) for limit in limits)
+def _is(value: Any, kind: Any) -> bool:
+    """Whether a value is of this kind and within its limits; True and False are no numbers."""
+    plain, *limits = get_args(kind) if get_origin(kind) is Annotated else (kind,)
+    if isinstance(value, bool) and plain in (int, float):
+        return False
+    return is_bearable(value, plain, conf=CONF) and all(_keeps(value, limit) for limit in limits)
 
 
 def _keeps(value: Any, limit: Any) -> bool:
@@ -178,9 +157,7 @@ def _keeps(value: Any, limit: Any) -> bool:
 
 
 def _kinds(hint: Any) -> tuple[Any, ...]:
-    """The members of a union, those of a tuple, or the hint alone."""
-    if isinstance(hint, tuple):
-        return hint
+    """The members of a union, or the hint alone."""
     if get_origin(hint) in (Union, UnionType):
         return get_args(hint)
     return (hint,)

@@ -40,7 +40,7 @@ def runs(model: Model) -> dict[str, Report]:
         ("w4a4", "quantised to w4a4-tensor"),
         ("w8a8", "quantised to w8a8-tensor, dims spared"),
         ("window", "run with caches of the first 2 and the last 4 keys"),
-        ("zero", "zero at resid_post 1, unit 5"),
+        ("zero", "zero ablation at resid_post 1, unit 5"),
     ],
 )
 def test_what_was_changed_is_in_the_run_and_keeps_it_apart(

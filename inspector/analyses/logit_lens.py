@@ -159,7 +159,7 @@ class Lens(Alike):
         return [self.names[i] for i in self.arrays["top"][:, -1].tolist()]
 
 
-@takes(model=Model)
+@takes
 def logit_lens(
     model: Model,
     texts: Given,

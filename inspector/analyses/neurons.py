@@ -10,7 +10,6 @@ often is in a gated MLP, it does the opposite.
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from numbers import Integral
-from types import NoneType
 from typing import TypeVar
 
 import numpy as np
@@ -70,7 +69,7 @@ class NeuronStates(Alike):
         return page(repr(self), self.notes, {"States": self.states, "Tokens": self.tokens})
 
 
-@takes(model=Model, report=(Record, NoneType))
+@takes
 def describe_neurons(
     model: Model,
     neurons: Iterable[Sequence[int]],
@@ -100,7 +99,7 @@ def describe_neurons(
         InputError: no neurons, one that the model doesn't have, or an option out of range.
         ModelError: the model has no neurons that can be measured, or its stream can't be read as logits.
     """
-    wanted = _checked(model, _pairs(neurons), top, bar, report)
+    wanted = _checked(model, _pairs(neurons), bar, report)
     check_readout(model)
     inputs = built_in(TEXTS) if texts is None else texts_for(model.tokenizer, texts)
     rows = tokenise(model.tokenizer, inputs, bos=bos, window=min(WINDOW, model.shape.context))
@@ -183,19 +182,17 @@ def _pairs(neurons: Iterable[Sequence[int]]) -> list[tuple[int, int]]:
 
 
 def _checked(
-    model: Model, neurons: Sequence[tuple[int, int]], top: int, bar: float, report: Record | None
+    model: Model, neurons: Sequence[tuple[int, int]], bar: float, report: Record | None
 ) -> list[tuple[int, int]]:
     if not model.shape.has("neuron"):
         raise ModelError(
             f"{model.card['architecture']} has no MLP with a single last matrix (neuron sites), so it has no neurons "
             "to describe. `inspector models` lists what works."
         )
-    if not len(neurons):
+    if not neurons:
         raise InputError("No neurons were given. Pass (layer, neuron) pairs.")
-    if top < 1 or not bar > 0:
-        raise InputError(
-            f"top is {top} and the firing threshold (bar) is {bar}. Use a top of 1 or more and a threshold above 0."
-        )
+    if not bar > 0:
+        raise InputError(f"The firing threshold (bar) is {bar}. Use one above 0.")
     if report is not None and report.card["fingerprint"] != model.current_card()["fingerprint"]:
         raise InputError("The report is of another model or dtype. Pass a scan of this one, or leave it out.")
     layers = model.shape.layers_of("neuron")
@@ -205,7 +202,7 @@ def _checked(
                 f"No neuron {neuron} in layer {layer}. Layers with neurons are {layers[0]}–{layers[-1]}, "
                 f"neurons 0–{model.shape.d_mlp - 1}."
             )
-    return list(dict.fromkeys((int(layer), int(neuron)) for layer, neuron in neurons))
+    return list(dict.fromkeys(neurons))
 
 
 def _state(seen: NeuronReducer, number: int, bar: float) -> dict[str, object]:

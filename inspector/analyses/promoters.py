@@ -16,7 +16,7 @@ NEAREST = 4
 """Times as many neurons are read exactly as are wanted, those nearest to the token's direction."""
 
 
-@takes(model=Model)
+@takes
 def promoters(model: Model, text: str, *, top: Count = 10) -> pd.DataFrame:
     """The neurons whose output raises a token's logit most, of all layers.
 

@@ -31,7 +31,7 @@ ROOM = 1 << 27
 """Numbers of a batch that are held at once: the first model's streams, and both models' logits."""
 
 
-@takes(first=Model, second=Model)
+@takes
 def compare_models(
     first: Model,
     second: Model,
@@ -97,11 +97,9 @@ def _rows(
     """The tokens that both models are fed.
 
     Raises:
-        InputError: models of other shapes or tokenizers, no texts, or a window below 1.
+        InputError: models of other shapes or tokenizers, or no texts.
     """
     _refuse(first, second)
-    if window is not None and window < 1:
-        raise InputError(f"window is {window}. Use 1 or more, or leave it out.")
     given = texts_for(first.tokenizer, built_in(TEXTS) if texts is None else texts)
     size = min(window or WINDOW, first.shape.context, second.shape.context)
     rows = tokenise(first.tokenizer, given, bos=bos, window=size)

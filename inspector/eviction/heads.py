@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from inspector.arguments import Count, Finite, Number, takes
+from inspector.arguments import Count, Number, Share, takes
 from inspector.batches import TokenSequence, batches, token_table, tokenise
 from inspector.detectors.compression.figures import eviction_losses, head_reach, window_costs
 from inspector.detectors.compression.kept import NAME, tables_of
@@ -117,13 +117,13 @@ class WindowableHeads(Keepable):
         return page(repr(self), self.sentences(), {"Caches": self.caches, "Tests": self.tests, "Heads": self.heads})
 
 
-@takes(model=Model)
+@takes
 def windowable_heads(
     model: Model,
     texts: Given | None = None,
     *,
     window: Window | None = None,
-    most: Finite = MOST,
+    most: Share = MOST,
     length: Count = LENGTH,
     controls: Number = CONTROLS,
     bos: bool | None = None,
@@ -152,7 +152,7 @@ def windowable_heads(
         ModelError: the model's attention can't be limited.
     """
     window = Window() if window is None else window
-    _refuse(model, window, most, length, controls)
+    _refuse(model, window, length)
     rows = _rows(model, texts, length, bos)
     chosen_on, tested_on = rows[0::2], rows[1::2]
     table = _measured(model, chosen_on, window, most, progress)
@@ -188,11 +188,7 @@ ENDS = ["loss", "loss_low", "loss_high", "kl", "kl_low", "kl_high"]
 TESTS = ["heads", "share", "count", "draw", *ENDS]
 
 
-def _refuse(model: Model, window: Window, most: float, length: int, controls: int) -> None:
-    if not 0 <= most <= 1:
-        raise InputError(f"most is {most}. It is a share of a head's attention: use 0 to 1.")
-    if controls < 0:
-        raise InputError(f"controls is {controls}. Use {CONTROLS} or more for a p below 0.05, or 0 for none.")
+def _refuse(model: Model, window: Window, length: int) -> None:
     if length < window.size + LATER:
         raise InputError(
             f"Texts of {length} tokens under a window of {window.size} keys leave {max(0, length - window.size)} "

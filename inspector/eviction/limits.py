@@ -14,7 +14,7 @@ from einops import repeat
 from jaxtyping import Bool
 from torch import Tensor
 
-from inspector.arguments import takes, takes_fields
+from inspector.arguments import Count, Number, takes, takes_fields
 from inspector.errors import InputError
 from inspector.models import Model
 from inspector.models.attention_limits import limited
@@ -35,12 +35,8 @@ class Window:
         last: how many keys before a query stay, its own among them.
     """
 
-    first: int = 4
-    last: int = 64
-
-    def __post_init__(self) -> None:
-        if self.first < 0 or self.last < 1:
-            raise InputError(f"A window of the first {self.first} and the last {self.last} keys. Use 0, 1 or more.")
+    first: Number = 4
+    last: Count = 64
 
     @property
     def size(self) -> int:
@@ -66,12 +62,8 @@ class HeavyHitters:
         last: how many keys before a query stay, its own among them.
     """
 
-    heavy: int
-    last: int
-
-    def __post_init__(self) -> None:
-        if self.heavy < 0 or self.last < 1:
-            raise InputError(f"{self.heavy} heavy hitters and the last {self.last} keys. Use 0, 1 or more.")
+    heavy: Number
+    last: Count
 
     @property
     def size(self) -> int:
@@ -132,7 +124,7 @@ def _described(limit: Window | HeavyHitters, heads: tuple[tuple[int, ...], ...] 
     return Described(words, json.dumps(told, sort_keys=True))
 
 
-@takes(model=Model)
+@takes
 @contextmanager
 def evicted(model: Model, limit: Window | HeavyHitters, heads: Heads | None = None) -> Iterator[None]:
     """Run the model as if these heads had a small cache, while the context lasts.

@@ -79,7 +79,7 @@ class Generated(Alike):
         return page(repr(self), self.sentences(), {"Answers": self.answers}) + self.report._repr_html_()
 
 
-@takes(model=Model)
+@takes
 def examine_generated(
     model: Model,
     prompts: Given,

@@ -22,8 +22,6 @@ def prompt_ids(model: Model, prompts: Given, longest: int, bos: bool | None) -> 
     """
     if model.tokenizer is None:
         raise InputError("This model came without a tokenizer, so nothing says where an answer ends. Load it with one.")
-    if longest < 1:
-        raise InputError(f"longest is {longest}. Use 1 or more tokens of an answer.")
     given: list[Any] = texts_for(model.tokenizer, prompts, answered=False)
     rows = tokenise(model.tokenizer, given, bos=bos, window=10**9)
     refuse_ids(model, rows)

@@ -204,7 +204,7 @@ class _Risk:
         return float(self.risks.risk(columns)[0]), alone
 
 
-@takes(model=Model, study=(Study, type(None)))
+@takes
 def watch(
     model: Model, prompt: Any, study: Study | None = None, *, longest: Count = LONGEST, bos: bool | None = None
 ) -> Watch:

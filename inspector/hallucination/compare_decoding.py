@@ -44,7 +44,7 @@ class _Told:
     logprob: float = float("nan")
 
 
-@takes(study=Study, model=Model)
+@takes
 def compare_decoding(
     study: Study,
     model: Model,
@@ -88,8 +88,6 @@ def compare_decoding(
     shown = _members(own) if members is None else list(members)
     if study.unaskable:
         raise InputError(f"This study's questions can't be asked again: {study.unaskable}.")
-    if samples < 1:
-        raise InputError(f"{samples} samples leave nothing to compare. Use 1 or more.")
     if len({GREEDY.name, *(member.name for member in shown)}) <= len(shown):
         raise InputError("Two members have the same name (greedy is there by itself). Give each its own.")
     questions, subjects = _questions(study, seed)

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from types import NoneType
 from typing import Any
 
 import numpy as np
@@ -128,7 +127,7 @@ class ContextUse(Alike):
         return page(repr(self), self.sentences(), {"Summary": self.summary, "Answers": self.rows})
 
 
-@takes(model=Model, study=(Study, NoneType), form=(Form, NoneType))
+@takes
 def context_use(
     model: Model,
     rows: Any = None,

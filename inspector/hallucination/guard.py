@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, cast, get_args
 
-import numpy as np
 import pandas as pd
 
 from inspector.alike import Alike
@@ -57,7 +56,7 @@ class Guard(Alike):
     def _repr_html_(self) -> str:
         return page(repr(self), [repr(self.model), repr(self.study)])
 
-    @takes()
+    @takes
     def answer(self, question: str) -> Guarded:
         """Answer one question.
 
@@ -113,7 +112,7 @@ class Guard(Alike):
         return str(self.model.tokenizer.decode(list(ids))).strip()
 
 
-@takes(model=Model, study=Study)
+@takes
 def guard(
     model: Model,
     study: Study,
@@ -144,14 +143,8 @@ def guard(
     """
     if policy not in get_args(Policy):
         raise InputError(f"No policy '{policy}'.{meant(policy, get_args(Policy))}")
-    if threshold is not None and not 0 <= threshold <= 1:
-        raise InputError(f"threshold is {threshold}. Use a risk from 0 to 1.")
-    if not np.isfinite(factor):
-        raise InputError(f"factor is {factor}. Use a finite number.")
     if policy == "again" and not study.findings:
         raise InputError("This study has no candidate neurons to scale down. Use the policy 'abstain' or 'least'.")
-    if policy == "least" and samples < 1:
-        raise InputError(f"{samples} samples leave nothing to choose from. Use 1 or more.")
     study.check_model(model)
     chosen = held_out_threshold(study) if threshold is None else threshold
     return Guard(model, study, cast(Policy, policy), chosen, factor, sampling_of(study, samples, seed))

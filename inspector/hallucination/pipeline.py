@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from types import NoneType
 from typing import Any
 
 import numpy as np
@@ -38,7 +37,7 @@ from inspector.records import Findings
 from inspector.run.report import judged
 
 
-@takes(model=Model, sampling=(Sampling, NoneType), form=(Form, NoneType))
+@takes
 def study_hallucination(
     model: Model,
     questions: Questions = (),
@@ -135,7 +134,7 @@ def study_hallucination(
         ),
         tables={"answers": answers_table(answered)},
     )
-    return with_states(replace(study, findings=Findings(judged(study, [HNeurons()]))), model, progress)
+    return with_states(replace(study, findings=judged(study, [HNeurons()])), model, progress)
 
 
 def _refused(model: Model, questions: Sequence[Question], answers: OwnAnswers | None) -> Sequence[OwnAnswer] | None:

@@ -51,7 +51,7 @@ class Study(Report):
         form = self.settings["study"]["form"]
         return Form(form["name"], tuple((question, answer) for question, answer in form["shots"]))
 
-    @takes()
+    @takes
     def save_probe(self, folder: str | Path) -> Path:
         """Write the probe for use elsewhere, as `probe.safetensors` and `probe.json`; see `probe.export`.
 
@@ -86,7 +86,7 @@ class Study(Report):
         """How new answers get their headline risk; None in a study that was made before there was one."""
         return Risks.of(self.evidence["hneurons"])
 
-    @takes()
+    @takes
     def score(
         self,
         model: "Model",
@@ -111,7 +111,7 @@ class Study(Report):
         """
         return float(self.scores(model, [question], [answer], by=by, base_rate=base_rate)[0])
 
-    @takes()
+    @takes
     def scores(
         self,
         model: "Model",
@@ -132,7 +132,7 @@ class Study(Report):
             return self.probe.risk(meter.contributions_of(self.probe.neurons, fed))
         return risks.risk(self._measured(meter, fed)[1], base_rate)
 
-    def _by(self, by: By | None, base_rate: Share | None) -> Risks | None:
+    def _by(self, by: By | None, base_rate: float | None) -> Risks | None:
         """The headline's fit, or None where the probe is asked for or all there is."""
         if by not in (None, "headline", "probe"):
             raise InputError(f"No risk '{by}'.{meant(by, ('headline', 'probe'))}")
@@ -155,7 +155,7 @@ class Study(Report):
         measured |= {"probe": probe.fit.log_odds(contributions), "length": np.array(tokens, np.float64)}
         return contributions, headline_columns(measured)
 
-    @takes()
+    @takes
     def score_all(
         self,
         model: "Model",
@@ -204,7 +204,7 @@ class Study(Report):
         )
 
     def _risks(
-        self, model: "Model", meter: "Meter", fed: "Fed", tokens: bool, base_rate: Share | None
+        self, model: "Model", meter: "Meter", fed: "Fed", tokens: bool, base_rate: float | None
     ) -> tuple[pd.DataFrame, list[np.ndarray]]:
         """Risks of answers and, where they are wanted, of each one's tokens."""
         from inspector.hallucination.answers.cett import TokenContributions
@@ -221,7 +221,7 @@ class Study(Report):
         each = [risk_of(probe.fit.log_odds(values)) for one in listeners for values in one.by_text.values()]
         return found, each
 
-    @takes()
+    @takes
     def explain_parts(
         self,
         model: "Model",
@@ -267,7 +267,7 @@ class Study(Report):
         whole = pd.concat([table for _, table in sorted(tables, key=lambda pair: pair[0])], ignore_index=True)
         return whole[["id", *(name for name in whole if name != "id")]]
 
-    @takes()
+    @takes
     def explain(
         self, model: "Model", question: str, answer: str | Sequence[int], *, base_rate: Share | None = None
     ) -> Scored:

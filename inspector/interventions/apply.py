@@ -27,7 +27,7 @@ from inspector.models.changes import (
 )
 
 
-@takes(model=Model)
+@takes
 @contextmanager
 def intervene(model: Model, interventions: Intervention | Iterable[Any]) -> Iterator[None]:
     """Change activations, in the order of the list, in every pass that this thread runs in the context.

@@ -121,25 +121,25 @@ def _named(values: Any, one: str) -> str:
     return f"{one}{'s' if len(values) > 1 else ''} {said}"
 
 
-@takes()
+@takes
 def zero_ablate(site: Site, units: Named = None, positions: Named = None) -> Intervention:
     """Zero ablation: set these units to 0."""
     return _make(site, "zero", units, positions)
 
 
-@takes()
+@takes
 def mean_ablate(mean: Mean) -> Intervention:
     """Mean ablation: set a target's units to their means over reference texts, by position where it names some."""
     return _make(mean.target.site, "mean", mean.target.units, mean.target.positions, mean.value)
 
 
-@takes()
+@takes
 def ablate_output(site: Site, positions: Named = None) -> Intervention:
     """Leave out what attention (`attn_out`) or the MLP (`mlp_out`) of a layer adds to the residual stream."""
     return _make(site, "drop", None, positions)
 
 
-@takes()
+@takes
 def knock_out_attention(layer: int, heads: Named, keys: Iterable[SupportsIndex]) -> Intervention:
     """Attention knockout: let these heads attend as if the keys at these positions were not there.
 
@@ -149,13 +149,13 @@ def knock_out_attention(layer: int, heads: Named, keys: Iterable[SupportsIndex])
     return _make(Site("attention", layer), "unattend", heads, keys)
 
 
-@takes()
+@takes
 def scale(site: Site, units: Named, factor: SupportsFloat, positions: Named = None) -> Intervention:
     """Multiply these units by a factor; 1.0 changes nothing, to the bit."""
     return _make(site, "scale", units, positions, factor)
 
 
-@takes()
+@takes
 def set_to(
     site: Site, units: Named, value: SupportsFloat | Iterable[SupportsFloat], positions: Named = None
 ) -> Intervention:
@@ -163,7 +163,7 @@ def set_to(
     return _make(site, "set", units, positions, value)
 
 
-@takes()
+@takes
 def clamp(
     site: Site, units: Named, low: SupportsFloat | None, high: SupportsFloat | None, positions: Named = None
 ) -> Intervention:
@@ -171,7 +171,7 @@ def clamp(
     return _make(site, "clamp", units, positions, (low, high))
 
 
-@takes()
+@takes
 def carry(site: Site, units: Iterable[SupportsIndex], positions: Named = None) -> Intervention:
     """Add to each of these units what the first of them holds, which stays: as large a change as zeroing the first."""
     return _make(site, "carry", units, positions)

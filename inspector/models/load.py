@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from copy import deepcopy
 from pathlib import Path
-from types import NoneType
 from typing import Any
 
 import torch
@@ -39,7 +38,7 @@ from inspector.sites import ModelShape, Site
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
-@takes(dtype=str, device=(str, NoneType), device_map=(str, Mapping, NoneType))
+@takes
 @kept_random_state()
 def load_model(
     model: str | Path | TransformerBridge | PreTrainedModel = embedded.NAME,

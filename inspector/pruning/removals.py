@@ -112,7 +112,7 @@ class Removals(Keepable):
         return page(repr(self), self.sentences(), tables)
 
 
-@takes(model=Model)
+@takes
 def removals(
     model: Model,
     texts: Given | None = None,

@@ -122,7 +122,7 @@ class _Cache:
         return torch.where(kept[:, None, :, None], x, self.rounding.rows(x))
 
 
-@takes(model=Model)
+@takes
 @contextmanager
 def quantised(
     model: Model,

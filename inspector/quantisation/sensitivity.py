@@ -113,7 +113,7 @@ class Sensitivity(Keepable):
         return page(repr(self), self.sentences(), {"Remedies": self.remedies, "Alone, the worst first": self.worst})
 
 
-@takes(model=Model)
+@takes
 def sensitivity(
     model: Model,
     how: Scheme | str = "w8a8-tensor",
@@ -144,8 +144,6 @@ def sensitivity(
     """
     if each not in EACH:
         raise InputError(f"each is '{each}'.{meant(each, EACH)}")
-    if controls < 0:
-        raise InputError(f"controls is {controls}. Use {CONTROLS} or more for a p below 0.05, or 0 for none.")
     plan = scheme(how) if isinstance(how, str) else how
     rows = rows_to_measure(model, None if texts is None else texts_for(model.tokenizer, texts), bos)
     bench, other = (Bench(model, TextBench(model, some, []), plan) for some in (rows.measured, rows.reference))

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from inspector.records import operation_words
+
 CHANGES = ("interventions", "compression")
 """The settings that say it."""
 
@@ -20,4 +22,4 @@ def _words(one: Mapping[str, Any]) -> str:
         return str(one["words"])
     units = one.get("units")
     of = "" if units is None else f", {len(units)} units" if len(units) != 1 else f", unit {units[0]}"
-    return f"{one['op']} at {one['kind']} {one['layer']}{of}"
+    return f"{operation_words(one['op'])} at {one['kind']} {one['layer']}{of}"

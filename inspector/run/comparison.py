@@ -91,7 +91,7 @@ class Comparison(Alike):
         return page(repr(self), self.unlike, {"Numbers": self.numbers})
 
 
-@takes(first=Report, second=Report)
+@takes
 def compare(first: Report, second: Report) -> Comparison:
     """Two reports, or two studies, side by side: what `inspector compare RUN RUN` and the dashboard's screen say.
 

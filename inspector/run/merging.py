@@ -21,7 +21,7 @@ PLAIN = ("shard",)
 """Settings that differ between shards."""
 
 
-@takes(reports=Iterable)
+@takes
 def merge(reports: Iterable[Report]) -> Report:
     """The report of all shards' texts together, as one scan of them all would give it.
 
@@ -45,7 +45,7 @@ def merge(reports: Iterable[Report]) -> Report:
     settings = {name: value for name, value in first.settings.items() if name not in PLAIN}
     settings |= {name: sum(one.settings[name] for one in parts) for name in COUNTED if _all_have(parts, name)}
     whole = Report(first.card, settings, evidence, Findings(), tokens)
-    whole = replace(whole, findings=Findings(judged(whole)))
+    whole = replace(whole, findings=judged(whole))
     return replace(whole, notes=tuple(dict.fromkeys(_notes(whole, parts))))
 
 

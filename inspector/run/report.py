@@ -57,7 +57,7 @@ class Report(Record):
             raise InputError(f"No detector '{brief(detector)}'.{meant(detector, known)}")
         return next((part for part in self.parts if part.name == detector), None)
 
-    @takes()
+    @takes
     def frame(self, name: str) -> pd.DataFrame:
         """One table as a DataFrame; `frames()` lists the names.
 
@@ -70,7 +70,7 @@ class Report(Record):
         """Names of the tables that `frame` can make."""
         return tables.names(self, self.parts)
 
-    @takes()
+    @takes
     def judge(self, **thresholds: Mapping[str, Any]) -> "Report":
         """The same evidence judged again, without the model: `report.judge(massive={"ratio": 500})`.
 
@@ -93,9 +93,9 @@ class Report(Record):
             if name not in here:
                 raise InputError(f"No detector '{name}'.{meant(name, installed())}")
         kept = tuple(found for found in self.findings if found.detector not in here)
-        return replace(again, findings=Findings(judged(again) + kept))
+        return replace(again, findings=judged(again) + kept)
 
-    @takes()
+    @takes
     def save(self, folder: str | Path, *, overwrite: bool = False) -> Path:
         """Write this report as a run; returns its folder.
 
@@ -117,7 +117,7 @@ class Report(Record):
         """Names of the figures that `figure` can draw."""
         return tuple(resolve("inspector.show.figures:drawings")(self))
 
-    @takes()
+    @takes
     def figure(self, name: str) -> Any:
         """One figure, a plotly `Figure`; `figures()` lists the names.
 
@@ -176,7 +176,7 @@ class Report(Record):
         return str(resolve("inspector.show.notebook:page")(self))
 
 
-@takes(folder=(str, Path))
+@takes
 def open_run(folder: str | Path) -> Report:
     """Open a saved run as a report; one of a hallucination study is a `Study`. No model is loaded.
 
@@ -201,7 +201,7 @@ def judged(
     report: Report,
     detectors: Sequence[Judge] | None = None,
     on_fault: Callable[[DetectorError], object] = lambda fault: None,
-) -> tuple[Finding, ...]:
+) -> Findings:
     """Findings of a report's evidence under its thresholds, in the order of its detectors, with tested verdicts.
 
     Args:
@@ -219,7 +219,7 @@ def judged(
             found += part.judged()
         except DetectorError as fault:
             on_fault(fault)
-    return tuple(_verified(one, report) for one in found)
+    return Findings(_verified(one, report) for one in found)
 
 
 def _verified(finding: Finding, report: Report) -> Finding:

@@ -26,7 +26,7 @@ from inspector.scan.whole import Scanned, Work, scanned
 from inspector.texts import Given, entries
 
 
-@takes(model=Model)
+@takes
 def examine(
     model: Model,
     texts: Given,
@@ -84,8 +84,7 @@ def examine(
     """
     chosen, faults = load_detectors(detectors), [] if detectors is not None else load_judges()[1]
     _refuse(model, chosen)
-    counts = {"window": window, "batch_tokens": batch_tokens, "sample": sample}
-    _refuse_options(counts, seed, chosen, thresholds or {})
+    _refuse_thresholds(chosen, thresholds or {})
     _refuse_shard(shard)
     cut = Cut(bos, min(window or WINDOW, model.shape.context), first_text, shard, sample)
     passes = Passes(model, model.current_card(), chosen, faults, sample)
@@ -131,7 +130,7 @@ def _reported(work: Work, found: Scanned, thresholds: Mapping[str, Mapping[str, 
     }
     report = Report(passes.card, settings, found.evidence, Findings(), token_table(found.rows, model.tokenizer))
     findings = judged(report, measured, lambda fault: passes.faults.append(str(fault)))
-    report = replace(report, findings=Findings(findings))
+    report = replace(report, findings=findings)
     parts = [Measured(detector, report) for detector in measured]
     brought = [
         note for part in parts for note in passes.tried(part.detector, "notes", partial(part.ask, "notes")) or ()
@@ -150,17 +149,7 @@ def _refuse(model: Model, detectors: Sequence[Detector]) -> None:
                 )
 
 
-def _refuse_options(
-    counts: Mapping[str, int | None],
-    seed: int,
-    detectors: Sequence[Detector],
-    thresholds: Mapping[str, Mapping[str, Any]],
-) -> None:
-    for name, value in counts.items():
-        if value is not None and value < 1:
-            raise InputError(f"{name} is {value}. Use 1 or more, or leave it out.")
-    if seed < 0:
-        raise InputError(f"seed is {seed}. Use 0 or more.")
+def _refuse_thresholds(detectors: Sequence[Detector], thresholds: Mapping[str, Mapping[str, Any]]) -> None:
     unknown = set(thresholds) - {detector.name for detector in detectors}
     if unknown:
         raise InputError(f"Thresholds for '{unknown.pop()}', which is not among the detectors of this scan.")

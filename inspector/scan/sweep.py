@@ -57,7 +57,7 @@ class Sweep(Alike):
         return page(repr(self), (), {"Scans": self.table})
 
 
-@takes()
+@takes
 def sweep(
     models: Sequence[Source] | Mapping[str, Source],
     texts: Given | None = None,

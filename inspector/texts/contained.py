@@ -6,7 +6,7 @@ from importlib.resources import files
 from inspector.arguments import Number, takes
 
 
-@takes()
+@takes
 def built_in(count: Number | None = None) -> list[str]:
     """The built-in texts, all 240 or `count` of them with the kinds mixed as in the whole.
 

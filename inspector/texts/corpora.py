@@ -81,7 +81,7 @@ class Corpus:
             next(iter(_texts_of(path, self.column)), None)
 
 
-@takes()
+@takes
 def expanded(patterns: Iterable[Path]) -> tuple[Path, ...]:
     """Files by their paths or by patterns such as `corpus/*.parquet`, each pattern's in the order of their names.
 

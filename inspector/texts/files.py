@@ -36,13 +36,13 @@ def _kind_of(text: str) -> str:
     return next((kind for begin, kind in SIGNATURES.items() if head.startswith(begin)), "")
 
 
-@takes()
+@takes
 def suffix_of(name: str | Path) -> str:
     """A file's suffix in small letters."""
     return Path(name).suffix.strip().lower()
 
 
-@takes()
+@takes
 def from_uploaded(name: str, content: bytes, column: str = "text") -> list[str]:
     """The texts of a file's content: JSON Lines have one a line under "text", `.json` a list; others are one text.
 

@@ -57,7 +57,7 @@ def as_texts(given: Any, column: str | None = None) -> list[Any]:
     return texts
 
 
-@takes()
+@takes
 def from_files(paths: Sequence[Path], column: str | None = None) -> list[Any]:
     """The texts of files, as `inspector.texts.Corpus` reads them, all at once; rows without one are left out.
 

@@ -28,7 +28,7 @@ window of a text whose loss is measured."""
 CLAIMS = ("change", "none", "rise", "fall")
 
 
-@takes(model=Model)
+@takes
 def loss(
     model: Model, texts: Given | None = None, *, bos: bool | None = None, window: int | None = None
 ) -> pd.DataFrame:
@@ -60,7 +60,7 @@ def loss(
     return pd.DataFrame(table).assign(loss=found, perplexity=np.exp(found))
 
 
-@takes(model=Model)
+@takes
 def effect(
     model: Model,
     interventions: Intervention | Sequence[Intervention],

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from inspector.arguments import Count, Number, takes
+from inspector.arguments import Number, takes
 from inspector.detectors.base import Detector, attempt
 from inspector.detectors.trials import Extras, Settings, Table
 from inspector.errors import DetectorError, InputError
@@ -32,14 +32,14 @@ HEADS = 10
 FEWEST_CONTROLS = 20
 
 
-@takes(report=Report, model=Model)
+@takes
 def verify(
     report: Report,
     model: Model,
     texts: Given | None = None,
     *,
     twins: Number | None = None,
-    heads: Count = HEADS,
+    heads: Number = HEADS,
     samples: Number = 0,
     seed: Number = 0,
     folder: str | Path | None = None,

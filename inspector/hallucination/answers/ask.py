@@ -4,16 +4,17 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any
+from typing import Annotated, Any
 from weakref import WeakKeyDictionary
 from zlib import crc32
 
 import numpy as np
 import torch
+from annotated_types import Ge, Gt, Le, Lt
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from inspector.arguments import takes_fields
+from inspector.arguments import Count, Number, takes_fields
 from inspector.errors import InputError
 from inspector.hallucination.answers.samplers import Member
 from inspector.hallucination.questions.prompts import Form
@@ -33,24 +34,12 @@ class Sampling:
     random numbers in any batch, with any other questions, and under any intervention.
     """
 
-    samples: int = 10
-    temperature: float = 1.0
-    top_p: float = 0.9
-    top_k: int = 50
-    longest: int = 24
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        for name, good, wanted in (
-            ("samples", 0 <= self.samples <= MOST_SAMPLES, f"0 to {MOST_SAMPLES}"),
-            ("temperature", 0 < self.temperature < np.inf, "a number above 0; the greedy answer is always asked for"),
-            ("top_p", 0 < self.top_p <= 1, "a share above 0, up to 1"),
-            ("top_k", self.top_k >= 1, "1 or more"),
-            ("longest", self.longest >= 1, "1 or more"),
-            ("seed", self.seed >= 0, "0 or more"),
-        ):
-            if not good:
-                raise InputError(f"{name} is {getattr(self, name)}. Use {wanted}.")
+    samples: Annotated[int, Ge(0), Le(MOST_SAMPLES)] = 10
+    temperature: Annotated[float, Gt(0), Lt(float("inf"))] = 1.0
+    top_p: Annotated[float, Gt(0), Le(1)] = 0.9
+    top_k: Count = 50
+    longest: Count = 24
+    seed: Number = 0
 
     @property
     def member(self) -> Member:

@@ -80,7 +80,7 @@ OwnAnswers: TypeAlias = str | Path | pd.DataFrame | Iterable[Row | OwnAnswer]
 """What answers can be given as."""
 
 
-@takes()
+@takes
 def own_answers(
     source: OwnAnswers,
     *,
