@@ -2,17 +2,14 @@
 
 import hashlib
 from collections.abc import Mapping
-from types import MappingProxyType
 
 from torch import Tensor, nn
 from transformer_lens.model_bridge.generalized_components.base import GeneralizedComponent
 
 from inspector.models.placement import present
 
-NOBODY: Mapping[int, nn.Module] = MappingProxyType({})
 
-
-def fingerprint(hf: nn.Module, sample: int = 4096, places: Mapping[int, nn.Module] = NOBODY) -> str:
+def fingerprint(hf: nn.Module, sample: int = 4096, places: Mapping[int, nn.Module] | None = None) -> str:
     """SHA-256 over every weight's name, shape and up to `sample` evenly spread values, in hex.
 
     Fast on any size, the same wherever the weights came from; not a hash of every byte. Weights are read where they
@@ -21,10 +18,10 @@ def fingerprint(hf: nn.Module, sample: int = 4096, places: Mapping[int, nn.Modul
     Args:
         hf: the model.
         sample: values of each weight.
-        places: the bridge's parts by the `id` of the module that each stands for, which may run in its place just now.
+        places: the bridge's parts by the `id` of the module that each stands for: it may run in the part's place now.
     """
     digest = hashlib.sha256()
-    for name, (shape, spread) in sorted(_stored(hf, "", sample, places).items()):
+    for name, (shape, spread) in sorted(_stored(hf, "", sample, places or {}).items()):
         digest.update(f"{name.replace('_original_component.', '')} {shape}".encode())
         digest.update(spread)
     return digest.hexdigest()

@@ -18,7 +18,7 @@ from dashboards import jobs as queue
 from dashboards.jobs import Job, Jobs, Limits
 from dashboards.kept import Kept
 from inspector.hallucination.scored import Scored
-from inspector.models import Model
+from inspector.models import Model, changes
 from inspector.scan import examine
 from inspector.testing.planted import random_texts
 
@@ -132,3 +132,16 @@ def test_texts_of_more_tokens_than_a_job_may_have_are_refused(tiny_folder: Path)
 
     job = ended(Jobs(limits=Limits(tokens=3)).submit("scan", scan))
     assert job.error.startswith("The texts have 4 tokens, and a job here may have 3.")
+
+
+def test_a_job_s_own_hooks_are_not_noted_as_the_user_s(tiny_folder: Path) -> None:
+    def scan(job: Job) -> Any:
+        found = work.scan(job, str(tiny_folder), ["w5 w6 w7 w8"], ["massive"], bos=None, dtype="auto").report
+        model = work.model_of(job, str(tiny_folder))
+        before = changes.state_of(model)
+        with work.stoppable(job, model):
+            return found.settings, found.notes, changes.state_of(model) == before
+
+    settings, notes, same = ended(Jobs().submit("scan", scan)).result
+    assert "hooks" not in settings and not any("hooks" in note for note in notes)
+    assert same  # so that how a model answers isn't proved anew for each question
