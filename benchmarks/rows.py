@@ -200,6 +200,26 @@ def asking_rows(size: Size) -> list[Row]:
     return [Row("a question by `generate`", "by inspector", ratios, asking.TARGET, True, f"{rate:.0f} answers/s")]
 
 
+def cett_rows(size: Size) -> list[Row]:
+    """CETT of answers by hprobes' own functions, an answer at a time (its default) and in batches, beside ours."""
+    from benchmarks import cett
+
+    name, count = "hprobes' CETT", 20 if size.quick else 500
+    try:
+        measures = cett.contenders(count)
+    except ImportError:
+        return [Row(name, "ours", (), 5, least=True, note="hprobes is not installed")]
+    ours = measures.pop("ours")
+    few = ours()
+    found = []
+    for how, theirs in measures.items():
+        cett.check_alike(few, theirs())
+        spent, mine = turns(size, theirs, ours)
+        target = 5 if how == "one by one" else None
+        found.append(Row(f"{name}, {how}", "ours", over(spent, mine), target, True, median(mine), f"{count} answers"))
+    return found
+
+
 def _neurons(size: Size) -> tuple[np.ndarray, np.ndarray]:
     """As many neurons as the built-in model has, of answers, a few of which say whether they are wrong."""
     rng = np.random.default_rng(0)
@@ -259,6 +279,7 @@ ROWS: dict[str, Callable[[Size], list[Row]]] = {
     "ray": ray_rows,
     "merge": merge_rows,
     "asking": asking_rows,
+    "cett": cett_rows,
     "lasso": lasso_rows,
     "open": open_rows,
     "cuda": cuda_rows,

@@ -75,6 +75,10 @@ class Watched(Alike):
         seen = f"entropy {self.entropy:.2f}, |x| {self.largest:,.4g} in layer {self.layer}, dim {self.dim}"
         return f"<Watched '{brief(blanks_shown(self.token), 30)}' at position {self.position}: {risk}{seen}>"
 
+    def _repr_html_(self) -> str:
+        seen = pd.DataFrame({"what": list(asdict(self)), "value": list(asdict(self).values())})
+        return page(repr(self), (), {"What was seen": seen})
+
 
 class Watch(Iterator[Watched]):
     """An answer that is being written; made by `watch`. What came so far is in `tokens`, `text` and `frame()`."""

@@ -10,6 +10,7 @@ from scipy.special import expit, logit
 from inspector.alike import Alike
 from inspector.detectors.hneurons.arrays import HEADLINE, HeadlineArrays, headline_columns
 from inspector.errors import InputError
+from inspector.pages import page
 from inspector.printable import counted
 from inspector.records import Evidence
 
@@ -35,6 +36,16 @@ class Risks(Alike):
     def __repr__(self) -> str:
         by = ", ".join(name for name, weight in zip(HEADLINE, self.fit.weight, strict=True) if weight)
         return f"<Risks by {by or 'no score'}, beside {counted(len(self.own), 'answer')} of the study>"
+
+    def _repr_html_(self) -> str:
+        said = "What each score adds to the headline's log-odds, and what the study's own answers have of it."
+        return page(repr(self), [said], {"Scores": self.frame()})
+
+    def frame(self) -> pd.DataFrame:
+        """A row per score: its weight in the headline (0: not in it), and quartiles among the study's own answers."""
+        quartiles = np.quantile(self.own, (0.25, 0.5, 0.75), axis=0)
+        names = ("lower_quartile", "median", "upper_quartile")
+        return pd.DataFrame({"score": HEADLINE, "weight": self.fit.weight, **dict(zip(names, quartiles, strict=True))})
 
     @classmethod
     def of(cls, evidence: Evidence) -> "Risks | None":

@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from jaxtyping import Float, Int
 
 from inspector.alike import Alike
 from inspector.detectors.hneurons.arrays import ProbeArrays
 from inspector.hallucination.probe.lasso import Fit
+from inspector.pages import page
 from inspector.printable import brief, counted
 
 
@@ -28,6 +30,17 @@ class Probe(Alike):
     def __repr__(self) -> str:
         layers = ", ".join(str(layer) for layer in np.unique(self.neurons[:, 0]))
         return f"<Probe of {counted(len(self.neurons), 'neuron')} in layers {brief(layers) or 'none'}>"
+
+    def _repr_html_(self) -> str:
+        said = "Log-odds of an incorrect answer: the bias, and each neuron's (CETT − mean) / scale times its weight."
+        return page(repr(self), [said, f"Bias {self.fit.bias:.3g}."], {"Neurons": self.frame()})
+
+    def frame(self) -> pd.DataFrame:
+        """A row per neuron: layer, neuron, weight, and the mean and scale of its CETT; the largest weights first."""
+        layer, neuron = self.neurons.T
+        columns = {"weight": self.fit.weight, "mean": self.fit.mean, "scale": self.fit.scale}
+        rows = pd.DataFrame({"layer": layer, "neuron": neuron, **columns})
+        return rows.sort_values("weight", key=abs, ascending=False, ignore_index=True)
 
     @classmethod
     def of(cls, fit: Fit, layers: tuple[int, ...], d_mlp: int) -> "Probe":
