@@ -373,6 +373,9 @@ def test_a_changed_threshold_changes_its_own_detectors_findings_only(run: Path, 
     strict = open_run(run).judge(sinks={"epsilon": 0.95})
     assert of("sinks", report) and not of("sinks", strict)
     assert of("massive", strict) == of("massive", report) != []
+    untouched = replace(report, findings=report.findings.of("massive")[:1] + report.findings.of("sinks"))
+    assert untouched.judge(sinks={"epsilon": 0.95}).findings == report.findings.of("massive")[:1]
+    assert untouched.judge().findings == report.findings
     assert strict.settings["thresholds"]["massive"] == report.settings["thresholds"]["massive"]
     back = strict.judge(sinks={"epsilon": 0.05})
     assert repr(back.findings) == repr(report.findings)

@@ -74,8 +74,8 @@ class Report(Record):
     def judge(self, **thresholds: Mapping[str, Any]) -> "Report":
         """The same evidence judged again, without the model: `report.judge(massive={"ratio": 500})`.
 
-        Thresholds that aren't named keep their values; findings of a detector that is not installed
-        here stay as they are.
+        Thresholds that aren't named keep their values; findings of other detectors than these, or of one that is not
+        installed here, stay as they are. Without thresholds every detector judges again.
 
         Raises:
             InputError: a detector that isn't in this report, or a threshold it doesn't have.
@@ -92,8 +92,12 @@ class Report(Record):
         for name in thresholds:
             if name not in here:
                 raise InputError(f"No detector '{name}'.{meant(name, installed())}")
-        kept = tuple(found for found in self.findings if found.detector not in here)
-        return replace(again, findings=judged(again) + kept)
+        asked = thresholds or here
+        fresh = judged(again, [part.detector for part in again.parts if part.name in asked])
+        kept = [found for found in self.findings if found.detector not in asked]
+        place = {name: number for number, name in enumerate(here)}
+        ordered = Findings(sorted([*fresh, *kept], key=lambda found: place.get(found.detector, len(place))))
+        return replace(again, findings=ordered)
 
     @takes
     def save(self, folder: str | Path, *, overwrite: bool = False) -> Path:

@@ -5,7 +5,7 @@ A histogram here counts |x| in bins whose edges are the float32 numbers with a 7
 of a distribution: medians, tails and quantisation errors are read from it after the run.
 """
 
-from functools import lru_cache
+from functools import cache
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -16,11 +16,13 @@ HISTOGRAM_BINS = 64 * BINS_PER_OCTAVE
 """Bins from 2**-24 to 2**40; what is smaller or larger falls into the first or the last bin."""
 
 
+@cache
 def bin_edges() -> Float[np.ndarray, " edges"]:
-    """Edges of the histogram's bins, `HISTOGRAM_BINS + 1` numbers; the first is 0."""
+    """Edges of the histogram's bins, `HISTOGRAM_BINS + 1` numbers, not to be written to; the first is 0."""
     octave, step = np.divmod(np.arange(HISTOGRAM_BINS + 1), BINS_PER_OCTAVE)
     edges = np.ldexp(1.0 + step / BINS_PER_OCTAVE, octave + LOWEST_EXPONENT)
     edges[0] = 0.0
+    edges.flags.writeable = False
     return edges
 
 
@@ -82,7 +84,7 @@ def mean_square(counts: Int[np.ndarray, " bins"]) -> float:
     return float(((_bin_points() ** 2).mean(axis=1) * counts).sum() / total) if total else float("nan")
 
 
-@lru_cache(maxsize=1)
+@cache
 def _bin_points(points: int = 16) -> Float[np.ndarray, "bins points"]:
     """Evenly spread magnitudes inside each bin."""
     edges = bin_edges()
