@@ -47,8 +47,8 @@ def medians(e: Evidence) -> Float[np.ndarray, " layer"]:
     """Median |x| of each layer's stream, not to be written to; NaN where nothing finite was seen.
 
     It is made once for an evidence, whatever the thresholds. Exact where the bin that holds it has one value, as where
-    many entries are equal. Runs that don't say which values a bin holds have it to a bin's width (0.8 %), and 0 where it
-    is below 2**-24.
+    many entries are equal. Runs that don't say which values a bin holds have it to a bin's width (0.8 %), and 0 where
+    it is below 2**-24.
     """
     if "bin_max" not in e.arrays:
         found = np.array([histogram_quantile(counts) for counts in e["histogram"]])
