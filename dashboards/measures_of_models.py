@@ -138,6 +138,7 @@ MEASURES = (
         "The model is asked, its answers are marked, and neurons are looked for whose contribution predicts that an "
         "answer is incorrect. 400 questions with 4 samples take some ten minutes on a laptop. The study is a new run.",
         _study,
+        leads=("neurons", "What was found"),
     ),
     Measure(
         "lens",

@@ -90,14 +90,17 @@ MEASURES = (
         "takes from minutes to an hour, by the number of findings and controls. The verified run is a new one.",
         _verify,
         of_run=True,
+        leads=("interventions", "Its verdicts"),
     ),
     Measure(
         "decoding",
         "Compare ways to decode",
-        "A study's questions are answered greedily, by softmax, top-k, top-p, sparsemax and best of k. The study with "
-        "the table is a new run.",
+        "A study's questions are answered greedily, by softmax, top-k, top-p, sparsemax and best of k, five times each "
+        "unless you say otherwise: that takes several times as long as the study did. The study with the table is a "
+        "new run.",
         _decode,
         of_run=True,
+        leads=("neurons", "How it compares"),
     ),
     Measure(
         "compression",
@@ -106,5 +109,6 @@ MEASURES = (
         "result is kept in this run.",
         _compress,
         of_run=True,
+        leads=("compression", "What compression breaks"),
     ),
 )

@@ -29,6 +29,7 @@ class Measure:
             by their keys, once the button is pressed.
         show: draws a result that is no saved run.
         of_run: whether it is of the run that the address names.
+        leads: the page that shows a saved result best, and what a link to it says.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Measure:
     fields: Callable[[View | None], Callable[[], Work]]
     show: Callable[[Any], None] = lambda result: None
     of_run: bool = False
+    leads: tuple[str, str] = ("overview", "Open it")
 
 
 def draw(one: Measure) -> None:
@@ -55,18 +57,15 @@ def draw(one: Measure) -> None:
         st.form_submit_button("Measure (loads the model)", type="primary", on_click=progress.start, args=submit)
     job = progress.outcome(kind, of)
     if job is not None:
-        saved(job.result) if isinstance(job.result, Saved) else one.show(job.result)
+        saved(job.result, *one.leads) if isinstance(job.result, Saved) else one.show(job.result)
 
 
-def saved(result: Saved) -> None:
-    """What was kept, and where it is."""
+def saved(result: Saved, page: str, label: str) -> None:
+    """What was kept, and a link to the page that shows it."""
     widgets.note(f"Kept in run '{result.run}'.")
     for said in result.said:
         widgets.finding(said)
-    links = {"overview": "Open it", "interventions": "Its verdicts", "compression": "What compression breaks"}
-    with st.container(horizontal=True):
-        for page, label in links.items():
-            widgets.link(page, label, **state.another_run(result.run))
+    widgets.link(page, label, **state.another_run(result.run))
 
 
 def new_name(view: View | None, ending: str) -> Callable[[], Path]:

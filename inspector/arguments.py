@@ -2,12 +2,23 @@
 
 import inspect
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from functools import cache, wraps
 from importlib import import_module
 from types import UnionType
-from typing import Annotated, Any, Literal, ParamSpec, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import (
+    Annotated,
+    Any,
+    Literal,
+    ParamSpec,
+    SupportsIndex,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 import numpy as np
 from annotated_types import Ge, Gt, Le, Lt
@@ -15,7 +26,7 @@ from beartype import BeartypeConf
 from beartype.door import is_bearable
 
 from inspector.errors import InputError
-from inspector.printable import listed, printable
+from inspector.printable import kind_of, listed, printable, with_article
 
 Given = ParamSpec("Given")
 Result = TypeVar("Result")
@@ -40,6 +51,19 @@ HOMES = {"Model": "inspector.models"}
 UNKNOWN = re.compile(r"ForwardRef|~|jaxtyping|Iterable\[typing\.Any\]")
 """What annotations aren't checked here: names that only type checkers know, arrays' axes, whatever may hold texts."""
 CONF = BeartypeConf(is_pep484_tower=True)  # an int where a float is wanted
+WORDS: Mapping[Any, str] = {
+    Any: "anything",
+    Callable: "function",
+    Collection: "list",
+    Iterable: "list",
+    Mapping: "mapping",
+    Sequence: "list",
+    SupportsIndex: "whole number",
+    bool: "True or False",
+    int: "whole number",
+    float: "number",
+}
+"""What messages call types that have another name in English."""
 SHOWN = 40
 """Characters of a wrong value that its message quotes."""
 
@@ -65,7 +89,9 @@ def takes_fields(made: type[Kind]) -> type[Kind]:
 def _checked(function: Callable[..., Any], name: str) -> Callable[..., Any]:
     signature = inspect.signature(function)
     order = ", ".join(
-        name for name, one in signature.parameters.items() if one.kind is not one.KEYWORD_ONLY and name != "self"
+        f"{name}=…" if one.kind is one.VAR_KEYWORD else name
+        for name, one in signature.parameters.items()
+        if one.kind is not one.KEYWORD_ONLY and name != "self"
     )
     call, known = f"{name}({order})", [name for name in signature.parameters if name != "self"]
     spread = any(one.kind is one.VAR_KEYWORD for one in signature.parameters.values())
@@ -136,11 +162,28 @@ def _accepted(value: Any, hint: Any, name: str, call: str) -> Any:
 
 
 def _is(value: Any, kind: Any) -> bool:
-    """Whether a value is of this kind and within its limits; True and False are no numbers."""
+    """Whether a value is of this kind and within its limits, and all that it holds; True and False are no numbers.
+
+    beartype alone would look at one item of a collection, drawn at random.
+    """
+    if get_origin(kind) in (Union, UnionType):
+        return any(_is(value, one) for one in get_args(kind))
     plain, *limits = get_args(kind) if get_origin(kind) is Annotated else (kind,)
-    if isinstance(value, bool) and plain in (int, float):
+    if isinstance(value, bool) and plain in (int, float, SupportsIndex):
         return False
+    origin, inner = get_origin(plain), get_args(plain)
+    if inner and isinstance(origin, type) and issubclass(origin, Iterable):
+        return isinstance(value, origin) and _holds(value, origin, inner)
     return is_bearable(value, plain, conf=CONF) and all(_keeps(value, limit) for limit in limits)
+
+
+def _holds(value: Any, origin: type, inner: tuple[Any, ...]) -> bool:
+    """Whether a collection holds what it should; what can be gone through once alone is left as it is."""
+    if issubclass(origin, Mapping):
+        return all(_is(key, inner[0]) and _is(one, inner[1]) for key, one in value.items())
+    if origin is tuple and inner[-1] is not ...:
+        return len(value) == len(inner) and all(map(_is, value, inner))
+    return not isinstance(value, Collection) or all(_is(one, inner[0]) for one in value)
 
 
 def _keeps(value: Any, limit: Any) -> bool:
@@ -182,7 +225,7 @@ def _said(value: Any) -> str:
     """A wrong value in a message: itself where it is short, else what it is."""
     if value is None or (isinstance(value, bool | int | float | str) and len(repr(value)) <= SHOWN):
         return printable(repr(value))
-    return _a(type(value))
+    return kind_of(value)
 
 
 def _wanted(hint: Any) -> str:
@@ -194,25 +237,33 @@ def _wanted(hint: Any) -> str:
 
 
 def _kind_words(kind: Any) -> str:
-    if kind is bool:
-        return "True or False"
+    """A kind with its article, or as a choice."""
     if get_origin(kind) is Literal:
         return "one of " + listed(get_args(kind))
     if get_origin(kind) is Annotated:
         plain, *limits = get_args(kind)
         return " ".join(filter(None, (_kind_words(plain), _range_words(limits))))
-    if getattr(get_origin(kind), "__name__", "") == "Callable":
-        return "a function"
-    if get_origin(kind) is not None:
-        return _a(get_origin(kind)) + _of(get_args(kind))
-    return _a(kind) if isinstance(kind, type) else str(kind)
+    word = _word(kind)
+    return word if kind in (bool, Any) else with_article(word)
 
 
-def _of(kinds: tuple[Any, ...]) -> str:
-    """What a collection holds, in words, where that is plain."""
-    plain = [kind for kind in kinds if kind is not ...]
-    names = [getattr(kind, "__name__", None) for kind in plain if get_origin(kind) is None]
-    return f" of {', '.join(map(str, names))}" if plain and len(names) == len(plain) and all(names) else ""
+def _word(kind: Any) -> str:
+    """A kind's name, and of a collection what it holds."""
+    if kind in WORDS:
+        return WORDS[kind]
+    origin, inner = get_origin(kind), get_args(kind)
+    if origin in (Union, UnionType):
+        return " or ".join(map(_word, inner))
+    if origin is Annotated:
+        return _word(inner[0])
+    if origin is None or not inner:
+        return str(getattr(kind, "__name__", kind))
+    name = WORDS.get(origin, origin.__name__)
+    if origin is tuple and inner[-1] is not ...:
+        return f"tuple ({', '.join(map(_word, inner))})"
+    if issubclass(origin, Mapping):
+        return f"{name} of {_word(inner[0])} to {_word(inner[1])}"
+    return name if name == "function" else f"{name} of {_word(inner[0])}"
 
 
 def _range_words(limits: list[Any]) -> str:
@@ -233,9 +284,3 @@ def _limit_words(limit: Any) -> str:
         case Lt(high):
             return f"below {high}" if high < float("inf") else "that is finite"
     return ""
-
-
-def _a(kind: type) -> str:
-    if kind is type(None):
-        return "None"
-    return f"{'an' if kind.__name__[0] in 'AEIOUaeiou' else 'a'} {kind.__name__}"

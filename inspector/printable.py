@@ -71,3 +71,13 @@ def obeyed(text: str, kept: str = "") -> set[str]:
 def half_pair(text: str) -> str:
     """The first half of a surrogate pair in a text, which is no character and has no UTF-8; empty where none is."""
     return "" if text.isascii() else next((c for c in text if "\ud800" <= c <= "\udfff"), "")
+
+
+def kind_of(value: object) -> str:
+    """A value's type with its article: "a list", "an int"; "None" is itself."""
+    return "None" if value is None else with_article(type(value).__name__)
+
+
+def with_article(word: str) -> str:
+    """A word after a or an."""
+    return f"{'an' if word[0] in 'AEIOUaeiou' else 'a'} {word}"

@@ -4,13 +4,12 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from functools import reduce
-from operator import index
-from typing import TYPE_CHECKING, Any, Literal, SupportsIndex, get_args, overload
+from typing import TYPE_CHECKING, Any, Literal, SupportsIndex, overload
 
 import numpy as np
 
 from inspector.alike import Alike
-from inspector.arguments import meant
+from inspector.arguments import Number, meant, takes
 from inspector.errors import InputError, InspectorError
 from inspector.pages import page
 from inspector.printable import brief
@@ -189,6 +188,7 @@ class Findings(tuple[Finding, ...]):
     def __add__(self, other: tuple[Finding, ...]) -> "Findings":  # type: ignore[override]
         return Findings(super().__add__(other), self.known | getattr(other, "known", frozenset()))
 
+    @takes
     def of(self, detector: str, kind: str | None = None) -> "Findings":
         """Those of a detector, and of a kind where one is named; none where it is known and found nothing.
 
@@ -203,28 +203,14 @@ class Findings(tuple[Finding, ...]):
             raise InputError(f"No findings of the kind '{brief(kind)}' among these.{meant(kind, sorted(kinds))}")
         return self._some(one for one in self if one.detector == detector and kind in (None, one.kind))
 
-    def in_layer(self, layer: SupportsIndex) -> "Findings":
-        """Those of a layer, 0-based.
+    @takes
+    def in_layer(self, layer: Number) -> "Findings":
+        """Those of a layer, 0-based."""
+        return self._some(one for one in self if one.layer == layer)
 
-        Raises:
-            InputError: it is no whole number, or below 0.
-        """
-        try:
-            wanted = index(layer)
-        except TypeError:
-            wanted = -1
-        if wanted < 0:
-            raise InputError(f"layer is {layer!r:.60}. Give a whole number, counted from 0.")
-        return self._some(one for one in self if one.layer == wanted)
-
+    @takes
     def with_verdict(self, verdict: VerdictWord) -> "Findings":
-        """Those with a verdict, e.g. "confirmed".
-
-        Raises:
-            InputError: there is no such verdict.
-        """
-        if verdict not in get_args(VerdictWord):
-            raise InputError(f"No verdict '{brief(verdict)}'.{meant(verdict, get_args(VerdictWord))}")
+        """Those with a verdict, e.g. "confirmed"."""
         return self._some(one for one in self if one.verdict == verdict)
 
     def _some(self, found: Iterable[Finding]) -> "Findings":

@@ -26,8 +26,8 @@ class Site:
     def __post_init__(self) -> None:
         if not isinstance(self.kind, str):
             raise InputError(f"A site of the kind {self.kind!r:.40}. Name one: {', '.join(KINDS)}.")
-        if not isinstance(self.layer, Integral) or self.layer < 0:
-            raise InputError(f"layer: got {self.layer!r}. They are counted from 0.")
+        if not isinstance(self.layer, Integral) or isinstance(self.layer, bool) or self.layer < 0:
+            raise InputError(f"layer: got {self.layer!r:.40}. Give a whole number; layers are counted from 0.")
 
 
 @dataclass(frozen=True, repr=False)

@@ -72,7 +72,7 @@ def test_own_rows_say_what_they_know(smollm2: Model, command: Command, tmp_path:
         ([{"question": "Who?"}], "no text for context; its columns are question"),
         ([{"question": 3, "context": "c"}], "no text for question"),
         ([{"question": "Who?", "context": "c", "says": 4}], "says that are no texts"),
-        ([3], "is a int, not a row"),
+        ([3], "is an int, not a row"),
         ([], "What was given has no rows"),
     ],
 )

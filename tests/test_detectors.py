@@ -130,7 +130,7 @@ def test_a_reducer_that_writes_costs_its_own_part_and_no_other_number(planted: M
         ("controls", [], "gave a list, not a mapping"),
         ("controls", {"far": [[999_999]]}, "input 'far': Text 0 has a token id outside"),
         ("controls", {"none": []}, "input 'none':"),
-        ("notes", [1], "gave a int among its strs"),
+        ("notes", [1], "gave an int among its strs"),
         ("judge", ["spike"], "gave a str among its Findings"),
     ],
 )
@@ -151,7 +151,7 @@ def test_what_is_of_another_type_costs_its_own_part_and_is_named(
     ("part", "given", "said"),
     [
         ("text_tables", lambda self, m: ["a table"], "gave a str among its TextTables"),
-        ("text_tables", lambda self, m: iter([TextTable("t", pd.DataFrame(), {}), 3]), "gave a int among its TextT"),
+        ("text_tables", lambda self, m: iter([TextTable("t", pd.DataFrame(), {}), 3]), "gave an int among its TextT"),
         ("frames", [1], "is a list, not a mapping of names to Frames"),
         ("frames", {"a": pd.DataFrame()}, "'a' is a DataFrame, not a Frame"),
         ("figures", lambda self, m: {"f": Drawing(go.Figure, ("odd.plateus",))}, "there is no frame 'odd.plateus'"),

@@ -193,8 +193,8 @@ def test_what_can_not_be_is_refused_in_one_line(planted: Model) -> None:
     for wrong, words in (
         ({"window": Window(4, 64), "length": 100}, "leave 32 queries"),
         ({"texts": _texts(3, 150), "length": 140}, "3 texts have 140 tokens"),
-        ({"most": 1.5}, "got 1.5 for most. Pass a float from 0 to 1"),
-        ({"controls": -1}, "got -1 for controls. Pass an int of 0 or more"),
+        ({"most": 1.5}, "got 1.5 for most. Pass a number from 0 to 1"),
+        ({"controls": -1}, "got -1 for controls. Pass a whole number of 0 or more"),
     ):
         with pytest.raises(InputError, match=words):
             windowable_heads(planted, **wrong)  # type: ignore[arg-type]
@@ -203,7 +203,7 @@ def test_what_can_not_be_is_refused_in_one_line(planted: Model) -> None:
     with pytest.raises(InputError, match="Layer 99"), evicted(planted, Window(), {99: (0,)}):
         pass
     for make in (lambda: Window(-1, 4), lambda: Window(1, 0), lambda: HeavyHitters(1, 0)):
-        with pytest.raises(InputError, match=r"got (-1|0) for (first|last)\. Pass an int of"):
+        with pytest.raises(InputError, match=r"got (-1|0) for (first|last)\. Pass a whole number of"):
             make()
     with pytest.raises(ModelError, match="can't be limited"):
         windowable_heads(loaded("BloomForCausalLM"), _texts(8, 100), window=Window(1, 8), length=90)

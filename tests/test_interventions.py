@@ -886,7 +886,7 @@ WRONG: list[tuple[Callable[[], object], str]] = [
     (lambda: drop(RESID), "'drop' can't be done to resid_post. It takes attn_out, mlp_out"),
     (lambda: Intervention(RESID, "unattend", (1,), (0,)), "'unattend' can't be done to resid_post. It takes attention"),
     (lambda: Target(Site("logits", 3)), "logits can't be a target. Use one of resid_post"),
-    (lambda: zero(Site("resid_post", -1)), r"layer: got -1\. They are counted from 0"),
+    (lambda: zero(Site("resid_post", -1)), r"layer: got -1\. Give a whole number; layers are counted from 0"),
     (lambda: zero(RESID, ()), r"units: none were named\. Name some, or leave them out \(None\) for all"),
     (lambda: zero(RESID, (1, -2)), r"units: got -2\. They are counted from 0"),
     (lambda: zero(RESID, (1, 5, 5)), r"units: 5 is named twice\. Name each once"),

@@ -18,13 +18,25 @@ import transformers
 from fixtures_tiny import Words, with_words
 
 import inspector
-from inspector import Report, Site, compare, examine, intervene, load_model, logit_lens, open_run, verify
+from inspector import (
+    Report,
+    Site,
+    Spared,
+    compare,
+    describe_neurons,
+    examine,
+    intervene,
+    load_model,
+    logit_lens,
+    loss,
+    open_run,
+    verify,
+)
 from inspector.errors import InputError, ModelError
 from inspector.hallucination.questions.prompts import Form
-from inspector.hallucination.questions.sets import Question, as_questions
+from inspector.hallucination.questions.sets import Question, as_questions, load
 from inspector.interventions.values import zero_ablate
 from inspector.models import Model
-from inspector.records import Findings
 from inspector.run.differences import unlike
 from inspector.testing import PlantedSpike, planted_model, random_texts, tiny_hf
 from inspector.texts import as_texts
@@ -85,7 +97,7 @@ def test_what_a_tokenizer_gave_is_its_ids_without_padding(given: Any, ids: list[
 @pytest.mark.parametrize(
     ("given", "column", "said"),
     [
-        (pd.DataFrame({"a": TEXTS}), None, r"DataFrame without the column 'text'; it has a\. Say which"),
+        (pd.DataFrame({"a": TEXTS}), None, r"DataFrame without the column 'text'; it has a\. Pass the column"),
         ({"a": TEXTS}, None, r"dict without the column 'text'"),
         (pd.DataFrame({"a": TEXTS}), "b", r"without the column 'b'"),
         ([{"a": "x"}], None, r"Row 0 has no 'text'; it has a"),
@@ -149,8 +161,8 @@ def test_questions_of_a_csv_file_and_without_answers(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ([3], r"row 1 is a int\. Give a question"),
-        (5, r"Questions were given as a int"),
+        ([3], r"row 1 is an int\. Give a question"),
+        (5, r"Questions were given as an int"),
         (pd.DataFrame({"a": [1]}), r"which is no known schema"),
         ([("q", 5)], r"has 5 for answers"),
         (pd.DataFrame({"question": ["q"], "answer": [None]}), r"row 1 has an empty answer"),
@@ -262,11 +274,6 @@ def without_findings(report: Report) -> Report:
     return replace(report, findings=())
 
 
-def in_layer(findings: Findings, layer: Any) -> Findings:
-    """Those of a layer, without the checks of types that tests run under."""
-    return Findings.in_layer.__wrapped__(findings, layer)
-
-
 @pytest.mark.parametrize(
     ("call", "said"),
     [
@@ -283,13 +290,32 @@ def in_layer(findings: Findings, layer: Any) -> Findings:
         (lambda model, report: without_findings(report).findings.of("masive"), r"Did you mean 'massive'\?"),
         (lambda model, report: report.part("masive"), r"No detector 'masive'.* Did you mean 'massive'\?"),
         (
-            lambda model, report: Findings.with_verdict.__wrapped__(report.findings, "confrmed"),
-            r"No verdict 'confrmed'\..* Did you mean 'confirmed'\?",
+            lambda model, report: report.findings.with_verdict("confrmed"),
+            r"got 'confrmed' for verdict\. Pass one of candidate, .* Did you mean 'confirmed'\?",
         ),
-        (lambda model, report: in_layer(report.findings, "11"), r"layer is '11'\. Give a whole number, counted from 0"),
-        (lambda model, report: in_layer(report.findings, 1.0), r"layer is 1\.0\. Give a whole number"),
-        (lambda model, report: in_layer(report.findings, -1), r"layer is -1\. Give a whole number"),
+        (
+            lambda model, report: report.findings.in_layer("11"),
+            r"got '11' for layer\. Pass a whole number of 0 or more",
+        ),
+        (lambda model, report: report.findings.in_layer(1.0), r"got 1\.0 for layer\. Pass a whole number"),
+        (lambda model, report: report.findings.in_layer(-1), r"got -1 for layer\. Pass a whole number"),
+        (lambda model, report: report.findings.in_layer(True), r"got True for layer\. Pass a whole number"),
         (lambda model, report: logit_lens(report, [[1]]), r"got a Report for model\. Pass a Model, from load_model"),
+        (
+            lambda model, report: report.judge(massive={"ratio": 10**400}),
+            r"ratio is 1000.*Use a finite number",
+        ),
+        (lambda model, report: report.judge(massive={"ratio": float("inf")}), r"is inf\. Use a finite number"),
+        (lambda model, report: report.judge(massive={1: 2}), r"got a dict for massive\. Pass a mapping of str to any"),
+        (lambda model, report: examine(model, [[1]], {"massive": {"ratio": 5}}), r"Pass thresholds as thresholds="),
+        (lambda model, report: compare(report, report).figure(["x"]), r"got a list for name\. Pass a str"),
+        (
+            lambda model, report: describe_neurons(model, ("a", "b")),
+            r"a and 1 more is no neuron\. Pass pairs of a layer and a",
+        ),
+        (lambda model, report: loss(model, pd.DataFrame({"a": ["b"]})), r"it has a\. Pass the column that holds"),
+        (lambda model, report: load(3), r"got 3 for source\. Pass a str or a Path"),
+        (lambda model, report: zero_ablate(Site("resid_post", 1), (True,)), r"for units\. Pass a list of whole number"),
     ],
 )
 def test_what_was_meant_is_said(
@@ -297,6 +323,38 @@ def test_what_was_meant_is_said(
 ) -> None:
     with pytest.raises(inspector.InspectorError, match=said):
         call(*scanned)
+
+
+@pytest.mark.parametrize("number", [np.float32(500), np.int64(500), np.float64(500)], ids=repr)
+def test_a_number_of_numpy_s_is_a_threshold(scanned: tuple[Model, Report], number: Any) -> None:
+    _, report = scanned
+    assert report.judge(massive={"ratio": number}).findings == report.judge(massive={"ratio": 500}).findings
+
+
+def test_every_item_of_an_argument_is_looked_at() -> None:
+    for _ in range(20):  # a look at one of them, drawn at random, would let some by
+        with pytest.raises(InputError, match="got a tuple for tokens"):
+            Spared(tokens=(0, 1, 2.5))
+
+
+def test_neurons_come_as_pairs_as_an_array_or_as_a_table(scanned: tuple[Model, Report]) -> None:
+    model, _ = scanned
+    pairs = [(2, 5), (3, 1)]
+    for given in (pairs, np.array(pairs), pd.DataFrame(pairs, columns=["layer", "neuron"])):
+        states = describe_neurons(model, given, [[1, 2, 3]]).states
+        assert list(zip(states["layer"], states["neuron"], strict=True)) == pairs
+
+
+def test_a_detector_that_fails_to_judge_again_is_an_error_and_no_report_without_findings(
+    scanned: tuple[Model, Report],
+) -> None:
+    _, report = scanned
+    massive = report.evidence["massive"]
+    arrays = {name: array for name, array in massive.arrays.items() if name != "histogram"}
+    broken = replace(report, evidence={**report.evidence, "massive": replace(massive, arrays=arrays)})
+    with pytest.raises(inspector.errors.DetectorError, match=r"massive.*judge"):
+        broken.judge()
+    assert broken.judge(sinks={"epsilon": 0.3}).findings.of("massive") == report.findings.of("massive")
 
 
 def test_objects_show_themselves_in_one_line_without_their_arrays(scanned: tuple[Model, Report]) -> None:

@@ -112,8 +112,8 @@ def test_what_can_not_be_tested_is_refused_in_one_line(model: Model) -> None:
     every = zero_ablate(Site("resid_post", 3), units=range(32))
     for changed, options, said in (
         ([], {}, r"Give an intervention"),
-        (SPIKE, {"controls": -1}, r"got -1 for controls\. Pass an int of 0 or more"),
-        (SPIKE, {"seed": True}, r"got True for seed\. Pass an int of 0"),
+        (SPIKE, {"controls": -1}, r"got -1 for controls\. Pass a whole number of 0 or more"),
+        (SPIKE, {"seed": True}, r"got True for seed\. Pass a whole number of 0"),
         (zero_ablate(Site("resid_post", 3), (5,), (200,)), {}, r"No text has position 200"),
         (SPIKE, {"claim": "rises"}, r"No claim 'rises'.* Did you mean 'rise'\?"),
         (SPIKE, {"metric": "los"}, r"No metric 'los'.* Did you mean 'loss'\?"),

@@ -510,7 +510,7 @@ def test_all_come_when_no_count_is_given_or_too_large_a_one(count: int | None) -
 
 @pytest.mark.parametrize("count", [0, -3])
 def test_a_count_below_one_is_refused(count: int) -> None:
-    with pytest.raises(InputError, match=rf"{count} questions were asked for"):
+    with pytest.raises(InputError, match=rf"got {count} for count\. Pass a whole number of 1 or more"):
         load("world_facts", count=count)
 
 

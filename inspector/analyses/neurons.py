@@ -10,7 +10,7 @@ often is in a gated MLP, it does the opposite.
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from numbers import Integral
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -72,7 +72,7 @@ class NeuronStates(Alike):
 @takes
 def describe_neurons(
     model: Model,
-    neurons: Iterable[Sequence[int]],
+    neurons: Iterable[Any],
     texts: Given | None = None,
     *,
     top: Count = TOP,
@@ -86,7 +86,7 @@ def describe_neurons(
 
     Args:
         model: from `load_model`.
-        neurons: (layer, neuron) pairs, 0-based.
+        neurons: (layer, neuron) pairs, 0-based: a list, an array, or a table of two columns.
         texts: strings or token ids; built-in ones where None.
         top: tokens of each kind.
         bar: the firing threshold, in multiples of the median |z| of the neuron's layer.
@@ -168,7 +168,7 @@ class _Beside:
             return None
 
 
-def _pairs(neurons: Iterable[Sequence[int]]) -> list[tuple[int, int]]:
+def _pairs(neurons: Iterable[Any]) -> list[tuple[int, int]]:
     """Neurons, each by its layer and number.
 
     Raises:

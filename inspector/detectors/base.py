@@ -152,6 +152,8 @@ def load_detectors(wanted: Iterable[str | Detector] | None = None) -> list[Detec
     """
     if isinstance(wanted, str):
         raise InputError(f"Got one string where a list of detectors is needed. Pass ['{wanted}'].")
+    if isinstance(wanted, Mapping):
+        raise InputError("Got a mapping where a list of detectors is needed. Pass thresholds as thresholds={…}.")
     if wanted is None:
         return [one for one in load_judges()[0] if isinstance(one, Detector)]
     detectors = [_wanted(one) for one in dict.fromkeys(wanted)]

@@ -8,6 +8,7 @@ import pandas as pd
 
 from inspector.detectors.shown import Frame, Spares, TextTable, Tile
 from inspector.figures.drawing import Drawing
+from inspector.printable import kind_of
 from inspector.records import Evidence, Finding, Sentence
 
 
@@ -101,4 +102,4 @@ _CHECKS: Mapping[str, Callable[[Any], None]] = {
 
 def _said(given: Any) -> str:
     dtype = f" of {given.dtype}" if isinstance(given, np.ndarray) else ""
-    return "nothing" if given is None else f"a {type(given).__name__}{dtype}"
+    return "nothing" if given is None else f"{kind_of(given)}{dtype}"

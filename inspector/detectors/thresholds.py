@@ -2,12 +2,15 @@
 
 import math
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import MISSING, dataclass, field, fields
+from numbers import Real
 from typing import Any
 
 from inspector.arguments import meant
 from inspector.detectors.base import Judge
 from inspector.errors import InputError
+from inspector.printable import brief
 
 
 @dataclass(frozen=True)
@@ -104,7 +107,11 @@ def _unknown(detector: str, name: str, known: list[str]) -> str:
 
 def _numbers(detector: str, chosen: Mapping[str, Any]) -> dict[str, float]:
     """Thresholds as finite floats."""
+    found = {}
     for name, value in chosen.items():
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-            raise InputError(f"Threshold {detector}.{name} is {value!r}. Use a number.")
-    return {name: float(value) for name, value in chosen.items()}
+        with suppress(OverflowError):
+            if isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value):
+                found[name] = float(value)
+                continue
+        raise InputError(f"Threshold {detector}.{name} is {brief(value)}. Use a finite number.")
+    return found

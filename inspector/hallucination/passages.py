@@ -11,7 +11,7 @@ from inspector.errors import InputError
 from inspector.hallucination.grading.normalise import words
 from inspector.hallucination.questions.rows import is_missing, plain, rows_of, strings_of
 from inspector.hallucination.questions.sets import Question, built_in
-from inspector.printable import half_pair, listed
+from inspector.printable import half_pair, kind_of, listed
 
 Passage = Literal["right", "wrong", "irrelevant", "given"]
 
@@ -110,7 +110,7 @@ def as_passages(source: Any) -> list[WithPassage]:
             continue
         where = f"{place} {number}"
         if not isinstance(row, Mapping):
-            raise InputError(f"{where} is a {type(row).__name__}, not a row. Give mappings with question and context.")
+            raise InputError(f"{where} is {kind_of(row)}, not a row. Give mappings with question and context.")
         question, context = (_text(where, row, name) for name in ("question", "context"))
         answers, says = (_names(where, row, name) for name in ("answers", "says"))
         subject = None if is_missing(row.get("group")) else str(row["group"])

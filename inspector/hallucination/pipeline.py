@@ -134,7 +134,9 @@ def study_hallucination(
         ),
         tables={"answers": answers_table(answered)},
     )
-    return with_states(replace(study, findings=judged(study, [HNeurons()])), model, progress)
+    faults: list[str] = []
+    findings = judged(study, [HNeurons()], lambda fault: faults.append(str(fault)))
+    return with_states(replace(study, findings=findings, notes=(*study.notes, *faults)), model, progress)
 
 
 def _refused(model: Model, questions: Sequence[Question], answers: OwnAnswers | None) -> Sequence[OwnAnswer] | None:

@@ -25,6 +25,7 @@ from inspector.models.changes import (
     in_force,
     unchangeable_scores,
 )
+from inspector.printable import kind_of
 
 
 @takes
@@ -76,9 +77,7 @@ def changes_recorded(model: Model) -> dict[str, Any]:
 def _listed(given: Any) -> tuple[Intervention, ...]:
     found = (given,) if isinstance(given, Intervention) else tuple(given) if isinstance(given, Iterable) else given
     if not isinstance(found, tuple) or not all(isinstance(one, Intervention) for one in found):
-        raise InputError(
-            f"Got a {type(given).__name__}. Give interventions, such as zero_ablate makes, one or a list of them."
-        )
+        raise InputError(f"Got {kind_of(given)}. Give interventions, such as zero_ablate makes, one or a list of them.")
     return found
 
 

@@ -14,7 +14,7 @@ from typing import Any, SupportsFloat, SupportsIndex
 from inspector.arguments import takes, takes_fields
 from inspector.errors import InputError
 from inspector.interventions.operations import OPERATIONS, TENSORS, Indices, Operation, Value, operation
-from inspector.printable import counted
+from inspector.printable import counted, kind_of
 from inspector.sites import Site
 
 Named = Iterable[SupportsIndex] | None
@@ -100,8 +100,13 @@ class Intervention:
         return f"{self.operation.words(self.site.kind)} at {self.site.kind} {self.site.layer}"
 
     def __repr__(self) -> str:
-        value = "" if self.value is None else f", {_named(self.value, 'value')}"
-        return f"<Intervention: {self.operation.words(self.site.kind)} at {_where(self)}{value}>"
+        return f"<Intervention: {in_full(self)}>"
+
+
+def in_full(one: Intervention) -> str:
+    """What is done where, to which units and positions, and with which value."""
+    value = "" if one.value is None else f", {_named(one.value, 'value')}"
+    return f"{one.operation.words(one.site.kind)} at {_where(one)}{value}"
 
 
 def _where(at: Target | Intervention) -> str:
@@ -227,9 +232,7 @@ def from_json(text: str) -> tuple[Intervention, ...]:
     except (ValueError, RecursionError) as error:
         raise InputError(f"These interventions are not JSON ({error}). Give what as_json wrote.") from error
     if not isinstance(entries, list):
-        raise InputError(
-            f"Interventions are a JSON list, and this is a {type(entries).__name__}. Give what as_json wrote."
-        )
+        raise InputError(f"Interventions are a JSON list, and this is {kind_of(entries)}. Give what as_json wrote.")
     return tuple(_from_plain(number, entry) for number, entry in enumerate(entries))
 
 

@@ -33,6 +33,7 @@ from inspector.models.placement import (
 )
 from inspector.models.random_state import kept_random_state
 from inspector.models.tokenizer_files import check_ids
+from inspector.printable import kind_of
 from inspector.sites import ModelShape, Site
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -105,7 +106,7 @@ def _moving(hf: PreTrainedModel, where: Where, device: str | None) -> Backend | 
     """
     if where.map is not None:
         raise ModelError(
-            f"load_model got a {type(hf).__name__} that is loaded already, and device_map. Give its name or folder, or "
+            f"load_model got {kind_of(hf)} that is loaded already, and device_map. Give its name or folder, or "
             "spread it first: accelerate.dispatch_model."
         )
     if not dispatched(hf):

@@ -72,6 +72,7 @@ class Comparison(Alike):
         """Names of the figures that `figure` can draw."""
         return tuple(self.drawings)
 
+    @takes
     def figure(self, name: str) -> go.Figure:
         """One figure of both.
 

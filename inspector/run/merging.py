@@ -45,8 +45,9 @@ def merge(reports: Iterable[Report]) -> Report:
     settings = {name: value for name, value in first.settings.items() if name not in PLAIN}
     settings |= {name: sum(one.settings[name] for one in parts) for name in COUNTED if _all_have(parts, name)}
     whole = Report(first.card, settings, evidence, Findings(), tokens)
-    whole = replace(whole, findings=judged(whole))
-    return replace(whole, notes=tuple(dict.fromkeys(_notes(whole, parts))))
+    faults: list[str] = []
+    whole = replace(whole, findings=judged(whole, on_fault=lambda fault: faults.append(str(fault))))
+    return replace(whole, notes=tuple(dict.fromkeys((*_notes(whole, parts), *faults))))
 
 
 def _all_have(parts: Sequence[Report], name: str) -> bool:

@@ -79,6 +79,7 @@ class Report(Record):
 
         Raises:
             InputError: a detector that isn't in this report, or a threshold it doesn't have.
+            DetectorError: a detector fails to judge.
         """
         known = self.settings["detectors"]
         for name in thresholds:
@@ -86,7 +87,8 @@ class Report(Record):
                 raise InputError(f"No evidence of '{name}' in this report.{meant(name, known)}")
         before: Mapping[str, Mapping[str, Any]] = self.settings.get("thresholds", {})
         merged = {name: {**before.get(name, {}), **thresholds.get(name, {})} for name in known}
-        settings = {**self.settings, "thresholds": {name: t for name, t in merged.items() if t}}
+        kept_thresholds = {name: t for name, t in merged.items() if t}
+        settings = {**self.settings, "thresholds": kept_thresholds} if kept_thresholds else self.settings
         again = replace(self, settings=settings)
         here = [part.name for part in again.parts]
         for name in thresholds:
@@ -204,17 +206,18 @@ def open_run(folder: str | Path) -> Report:
 def judged(
     report: Report,
     detectors: Sequence[Judge] | None = None,
-    on_fault: Callable[[DetectorError], object] = lambda fault: None,
+    on_fault: Callable[[DetectorError], object] | None = None,
 ) -> Findings:
     """Findings of a report's evidence under its thresholds, in the order of its detectors, with tested verdicts.
 
     Args:
         report: with the thresholds in its settings.
         detectors: what judges; the report's installed detectors where None.
-        on_fault: called with the error of a detector that fails to judge, which has no findings then.
+        on_fault: called with the error of a detector that fails to judge, which has no findings then; None raises it.
 
     Raises:
         InputError: a threshold that a detector doesn't have, or a value that it doesn't take.
+        DetectorError: a detector fails to judge.
     """
     parts = report.parts if detectors is None else [Measured(one, report) for one in detectors]
     found: list[Finding] = []
@@ -222,6 +225,8 @@ def judged(
         try:
             found += part.judged()
         except DetectorError as fault:
+            if on_fault is None:
+                raise
             on_fault(fault)
     return Findings(_verified(one, report) for one in found)
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from inspector.detectors.pooled import note_of
 from inspector.interventions.apply import changes_recorded, interventions_in_force
+from inspector.interventions.values import in_full
 from inspector.models import Model, hooks_inside_attention, hooks_of_others, route_now
 from inspector.models.changes import described_in_force
 from inspector.printable import listed
@@ -48,6 +49,6 @@ def of_model(model: Model) -> Iterator[str]:
     if hooks := hooks_of_others(model):
         yield f"Scanned with hooks of yours on the model, which may change what it computes: {listed(hooks, 6)}."
     if changes := interventions_in_force(model):
-        yield f"Scanned under interventions, which are in the settings: {', '.join(map(str, changes))}."
+        yield f"Scanned under interventions, which are in the settings: {', '.join(map(in_full, changes))}."
     if compressed := described_in_force(model):
         yield f"Scanned under compression, which is in the settings: {', '.join(one.words for one in compressed)}."

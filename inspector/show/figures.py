@@ -10,6 +10,7 @@ from inspector.detectors.measured import Measured
 from inspector.errors import DetectorError, InputError
 from inspector.figures.drawing import Drawing, Source
 from inspector.figures.effects import effect_intervals
+from inspector.printable import kind_of
 from inspector.run.report import Report
 
 
@@ -72,7 +73,7 @@ def figure(report: Report, name: str, drawing: Drawing) -> go.Figure:
     def draw() -> go.Figure:
         drawn = drawing.figure(lambda source: frame(report, source))
         if not isinstance(drawn, go.Figure):
-            raise TypeError(f"it gave a {type(drawn).__name__}, not a plotly figure")
+            raise TypeError(f"it gave {kind_of(drawn)}, not a plotly figure")
         return drawn
 
     return draw() if owner is None else attempt(owner.detector, f"figure '{name}'", draw)

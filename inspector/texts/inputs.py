@@ -6,7 +6,7 @@ from typing import Any, TypeGuard
 
 from inspector.arguments import takes
 from inspector.errors import InputError
-from inspector.printable import listed
+from inspector.printable import kind_of, listed
 from inspector.texts.corpora import Corpus, Entry
 
 Conversation = Sequence[Mapping[str, str]]
@@ -141,8 +141,8 @@ def _column(table: Any, names: Sequence[str], column: str | None) -> Any:
         raise InputError(f"Got a data set of several splits: {listed(names)}. Pass one of them: data['{names[0]}'].")
     if name not in names:
         raise InputError(
-            f"Got a {type(table).__name__} without the column '{name}'; it has {listed(names)}. Say which holds the "
-            "texts: column='…'."
+            f"Got {kind_of(table)} without the column '{name}'; it has {listed(names)}. Pass the column that "
+            "holds the texts, or its name as column='…' where that can be given."
         )
     if not hasattr(table, "__len__"):
         return (row[name] for row in table)  # a data set that streams
@@ -155,7 +155,8 @@ def _column(table: Any, names: Sequence[str], column: str | None) -> Any:
 def _of_row(row: Mapping[str, Any], number: int, column: str) -> Any:
     if column not in row:
         raise InputError(
-            f"Row {number} has no '{column}'; it has {listed(row)}. Say which one holds the texts: column='…'."
+            f"Row {number} has no '{column}'; it has {listed(row)}. Pass the texts alone, or the column's name as "
+            "column='…' where that can be given."
         )
     return row[column]
 

@@ -16,6 +16,7 @@ from inspector.interventions.apply import intervene
 from inspector.interventions.values import Intervention
 from inspector.models import Model
 from inspector.models.observe import observe
+from inspector.printable import kind_of
 from inspector.records import Evidence
 from inspector.run.report import Report
 from inspector.texts import Text
@@ -285,7 +286,7 @@ def checked_plan(name: str, planned: Any) -> Planned:
         TypeError, ValueError: it is no plan, two trials are called alike, or a verdict is on another's finding.
     """
     if not isinstance(planned, Planned):
-        raise TypeError(f"it planned a {type(planned).__name__}, not Planned")
+        raise TypeError(f"it planned {kind_of(planned)}, not Planned")
     trials = tuple(planned.trials)
     known: set[tuple[str, str]] = set()
     for trial in trials:

@@ -17,6 +17,7 @@ from inspector.interventions.apply import changes_recorded
 from inspector.interventions.trial import Trial
 from inspector.models import Model
 from inspector.models.conversations import texts_for
+from inspector.printable import kind_of
 from inspector.progress import Listener, Progress, progress_of
 from inspector.records import Effect, Verdict
 from inspector.run.changed import CHANGES, changes_in_words
@@ -203,7 +204,7 @@ def _extras(part: Part, progress: Progress) -> Extras:
     """
     more = part.planned.extras(part.outcomes.of, progress)
     if not isinstance(more, Extras):
-        raise TypeError(f"it gave a {type(more).__name__}, not Extras")
+        raise TypeError(f"it gave {kind_of(more)}, not Extras")
     for name, table in more.tables.items():
         if not isinstance(table, Mapping) or not all(isinstance(column, np.ndarray) for column in table.values()):
             raise TypeError(f"table '{name}' is no mapping of names to arrays")

@@ -1,7 +1,6 @@
 """What is massive: thresholds, and the levels of the layers they are compared with."""
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -42,26 +41,19 @@ SCALE_FREE = {"ratio": 100.0, "magnitude": 0.0, "dim_ratio": 10.0}
 """Thresholds that don't depend on a model's scale; the published ones were set on 7B models."""
 
 
-@lru_cache(maxsize=8)
 def medians(e: Evidence) -> Float[np.ndarray, " layer"]:
-    """Median |x| of each layer's stream, not to be written to; NaN where nothing finite was seen.
+    """Median |x| of each layer's stream; NaN where nothing finite was seen.
 
-    It is made once for an evidence, whatever the thresholds. Exact where the bin that holds it has one value, as where
-    many entries are equal. Runs that don't say which values a bin holds have it to a bin's width (0.8 %), and 0 where
-    it is below 2**-24.
+    Exact where the bin that holds it has one value, as where many entries are equal. Runs that don't say which values
+    a bin holds have it to a bin's width (0.8 %), and 0 where it is below 2**-24.
     """
     if "bin_max" not in e.arrays:
         found = np.array([histogram_quantile(counts) for counts in e["histogram"]])
-        return _kept(np.where(found < bin_edges()[1], 0.0, found))
+        return np.where(found < bin_edges()[1], 0.0, found)
     # A shard of a run that didn't say brings 0, below what the bin can hold.
     smallest = np.fmax(smallest_of_bins(e).astype(np.float64), bin_edges()[:-1])
     pairs = zip(e["histogram"], smallest, np.fmax(e["bin_max"].astype(np.float64), smallest), strict=True)
-    return _kept(np.array([histogram_quantile(counts, values=(low, high)) for counts, low, high in pairs]))
-
-
-def _kept(levels: Float[np.ndarray, " layer"]) -> Float[np.ndarray, " layer"]:
-    levels.flags.writeable = False
-    return levels
+    return np.array([histogram_quantile(counts, values=(low, high)) for counts, low, high in pairs])
 
 
 def over_median(size: Float[np.ndarray, "*rows"], median: Float[np.ndarray, "*rows"]) -> Float[np.ndarray, "*rows"]:

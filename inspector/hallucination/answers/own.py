@@ -15,7 +15,7 @@ from inspector.hallucination.grading.marks import Mark
 from inspector.hallucination.questions.prompts import with_context
 from inspector.hallucination.questions.rows import Row, is_missing, list_in_cell, plain, rows_of
 from inspector.hallucination.questions.sets import Question
-from inspector.printable import brief, half_pair, listed, printable
+from inspector.printable import brief, half_pair, kind_of, listed, printable
 from inspector.texts import is_conversation
 
 Kind = Literal["right", "wrong"]
@@ -115,7 +115,7 @@ def own_answers(
             continue
         where = f"{place} {number}"
         if not isinstance(row, Mapping):
-            raise InputError(f"{where} is a {type(row).__name__}, not a row. Give mappings with question and answer.")
+            raise InputError(f"{where} is {kind_of(row)}, not a row. Give mappings with question and answer.")
         found.append(_Reader(where, _named(where, row, columns or {}), one, labels).answer(str(number)))
     if not found:
         raise InputError(
@@ -219,7 +219,7 @@ class _Reader:
         if name in ("id", "group") and isinstance(value, float) and value.is_integer():
             value = int(value)  # a column of whole numbers, one of which is missing
         if isinstance(value, bool) or not isinstance(value, str | int | np.integer):
-            raise InputError(f"{self.place} has a {type(value).__name__} for {name}. Give text.")
+            raise InputError(f"{self.place} has {kind_of(value)} for {name}. Give text.")
         text = str(value)
         if half_pair(text):
             raise InputError(f"{self.place} has half a surrogate pair in {name}, which is not a character. Fix it.")
@@ -241,7 +241,7 @@ class _Reader:
         if isinstance(value, np.ndarray):
             value = value.tolist()
         if not isinstance(value, Sequence) or not all(isinstance(one, str) and not half_pair(one) for one in value):
-            raise InputError(f"{self.place} has a {type(value).__name__} for {name}. Give a list of texts.")
+            raise InputError(f"{self.place} has {kind_of(value)} for {name}. Give a list of texts.")
         return tuple(one.strip() for one in value)
 
     def _mark(self) -> Mark | None:

@@ -16,6 +16,7 @@ from inspector.hallucination.questions.prompts import Form, with_context
 from inspector.hallucination.questions.sets import Question
 from inspector.models import Model
 from inspector.places import write_whole
+from inspector.printable import counted
 from inspector.progress import SILENT, Progress
 
 
@@ -77,8 +78,9 @@ def refuse(model: Model, questions: Sequence[Question]) -> None:
     answerable = sum(bool(question.answers) for question in questions)
     if len(questions) < 2 * FEWEST or answerable < FEWEST:
         raise InputError(
-            f"insufficient data: {len(questions)} questions, {answerable} of them with a correct answer; at least "
-            f"{FEWEST} of each kind, correct and incorrect, are needed. Ask more questions."
+            f"insufficient data: {counted(len(questions), 'question')}, {answerable} of which have an accepted answer, "
+            f"can't give {FEWEST} correct and {FEWEST} incorrect answers. Ask {2 * FEWEST} or more; a model that gets "
+            "few right needs more."
         )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from inspector.errors import InputError
 from inspector.hallucination.grading.marks import Judge, Mark, OddReply
-from inspector.printable import printable
+from inspector.printable import kind_of, printable
 
 MARKS = ("right", "wrong", "abstained")
 
@@ -75,7 +75,7 @@ def as_judge(judge: Judge | Function, tried: tuple[str, Sequence[str], str] = TR
     if isinstance(judge, type):
         raise InputError(f"The judge is the class {judge.__name__}. Give one of it: {judge.__name__}().")
     if not callable(judge):
-        raise InputError(f"The judge is a {type(judge).__name__}. Give a function, or a judge such as WholeWords().")
+        raise InputError(f"The judge is {kind_of(judge)}. Give a function, or a judge such as WholeWords().")
     if isinstance(getattr(judge, "name", None), str) and type(judge).__module__.startswith("inspector."):
         if getattr(judge, "kept", False):
             with suppress(OddReply):  # one is borne; a server that isn't there is said before anything is asked

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from inspector.errors import InputError
-from inspector.printable import printable
+from inspector.printable import kind_of, printable
 from inspector.texts import LINES, suffix_of
 
 if TYPE_CHECKING:  # questions in JSON are read without it
@@ -34,9 +34,7 @@ def rows_of(source: Any, what: str = "Answers") -> tuple[str, Iterator[tuple[int
         return "Row", enumerate(_records(source), start=1)
     if not isinstance(source, str | Path):
         if isinstance(source, Mapping) or not isinstance(source, Iterable):
-            raise InputError(
-                f"{what} were given as a {type(source).__name__}. Give a file, a DataFrame, or a list of rows."
-            )
+            raise InputError(f"{what} were given as {kind_of(source)}. Give a file, a DataFrame, or a list of rows.")
         return "Row", enumerate(source, start=1)
     path = Path(source)
     suffix = suffix_of(path)

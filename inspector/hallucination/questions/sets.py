@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int
 
+from inspector.arguments import Count, Number, takes
 from inspector.errors import InputError
 from inspector.hallucination.questions.public import HUB, OWN, Row, Schema, fetch, recognise
 from inspector.hallucination.questions.rows import (
@@ -22,7 +23,7 @@ from inspector.hallucination.questions.rows import (
     rows_of,
     strings_of,
 )
-from inspector.printable import brief, counted, half_pair
+from inspector.printable import brief, counted, half_pair, kind_of
 from inspector.texts import LINES, suffix_of
 
 BUILT_IN = ("world_facts", "false_premises")
@@ -143,9 +144,7 @@ def _as_row(row: Any, place: str) -> Row:
     if isinstance(row, tuple | list) and len(row) == 2:
         row = dict(zip(("question", "answers"), row, strict=True))
     if not isinstance(row, Mapping):
-        raise InputError(
-            f"{place} is a {type(row).__name__}. Give a question, a dict, or a pair of question and answer."
-        )
+        raise InputError(f"{place} is {kind_of(row)}. Give a question, a dict, or a pair of question and answer.")
     found = {str(name): None if is_missing(value) else plain(value) for name, value in row.items()}
     named = [name for name in ("answers", "answer", "aliases") if name in found]
     if not named or isinstance(found.get("answer"), Mapping):  # a public schema's, or no known one's
@@ -158,7 +157,8 @@ def _as_row(row: Any, place: str) -> Row:
     return found
 
 
-def load(source: str | Path, *, count: int | None = None, seed: int = 0) -> list[Question]:
+@takes
+def load(source: str | Path, *, count: Count | None = None, seed: Number = 0) -> list[Question]:
     """Questions by name or from a file, all of them or a random subset in the set's order.
 
     Args:
@@ -170,8 +170,6 @@ def load(source: str | Path, *, count: int | None = None, seed: int = 0) -> list
     Raises:
         InputError: a source that isn't there, can't be fetched or can't be read, or a count below 1.
     """
-    if count is not None and count < 1:
-        raise InputError(f"{count} questions were asked for. Ask for at least 1, or leave the count out for all.")
     name = str(source)
     if name in BUILT_IN:
         questions = built_in(name)
