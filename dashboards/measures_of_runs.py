@@ -13,7 +13,7 @@ from dashboards.state import View
 from inspector.cli.options import as_study
 from inspector.quantisation.schemes import EXAMPLES
 
-CONTROLS = {"As many as a p below 0.05 needs": None, "8: a first look": 8, "20": 20, "70": 70}
+CONTROLS = {"As many as a p below 0.05 needs": None, "20: a first look": 20, "70": 70, "200": 200}
 COMPRESSIONS = {
     **{f"Quantise: {name}": name for name in EXAMPLES},
     "Keep only the first and last keys of heads": "heads",

@@ -2,7 +2,7 @@
 
 import ast
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import pytest
 from ui.test_screens import APP, address, said, testing
 
 from dashboards import state, widgets
+from dashboards.measures_of_runs import COMPRESSIONS, CONTROLS
 
 
 def calls(name: str) -> Iterator[tuple[str, ast.Call]]:
@@ -94,3 +95,16 @@ def test_a_text_is_in_the_address_where_it_fits(submitted: list[str]) -> None:
     at.text_area(key="prompt").set_value(" ")
     assert "There is no text. Type a sentence or two." in said(press(at, "Inspect"))
     assert submitted == ["scan"]
+
+
+@pytest.mark.parametrize(
+    ("of", "key", "choices"),
+    [("verify", "verify_controls", CONTROLS), ("compression", "compress_what", COMPRESSIONS)],
+)
+def test_every_choice_of_a_form_is_taken(submitted: list[str], of: str, key: str, choices: Mapping[str, Any]) -> None:
+    at = opened("measure", run="planted", measure=of)
+    for choice in choices:
+        at.selectbox(key=key).set_value(choice)
+        at = press(at, "Measure")
+        assert submitted == [f"measure {of}"], choice
+        submitted.clear()
