@@ -73,7 +73,7 @@ def _neurons(view: View, number: int) -> None:
 
 def _tokens(view: View, number: int, row: pd.Series) -> None:
     """Each token's risk, which needs the model: runs keep no tokens of answers."""
-    of = (view.key, view.place, number)
+    of = (view.identity, view.place, number)
     widgets.model_place(view)
     explain = partial(work.explained, study=view.report, where=view.place, row=row.to_dict())
     label = "Measure its tokens (loads the model)"

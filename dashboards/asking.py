@@ -32,7 +32,7 @@ def candidates(view: View) -> tuple[tuple[int, int], ...]:
 
 def belongs_to(view: View) -> Hashable:
     """What an answer is an answer of: it is shown with this only."""
-    return (view.key, view.place, candidates(view))
+    return (view.identity, view.place, candidates(view))
 
 
 def query_of(text: str, factor: float | None, view: View, policy: str | None = None) -> work.Query:

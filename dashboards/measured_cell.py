@@ -18,7 +18,7 @@ def dims(view: View, text: int, position: int) -> pd.DataFrame | None:
     widgets.note("This cell's dims were not kept: of each text and layer the sixteen largest entries are.")
     widgets.model_place(view)
     fed = state.tokens_of(view, text)
-    wanted = (view.key, view.place, text, position)
+    wanted = (view.identity, view.place, text, position)
     measure = partial(
         work.token_dims, card=view.report.card, where=view.place, ids=fed["id"].tolist(), position=position
     )

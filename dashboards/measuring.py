@@ -49,7 +49,7 @@ def draw(one: Measure) -> None:
         return
     if view is not None:
         widgets.model_place(view)
-    kind, of = f"measure {one.name}", None if view is None else (view.key, view.place)
+    kind, of = f"measure {one.name}", None if view is None else (view.identity, view.place)
     with st.form(kind, border=True):
         work = one.fields(view)
         widgets.reading(f"A job on this server may take {state.jobs().limits.minutes:g} minutes.")

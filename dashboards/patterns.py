@@ -35,7 +35,7 @@ def show(view: View, heads: pd.DataFrame, chosen: Head | None) -> None:
 
 def _one(view: View, mine: pd.DataFrame, text: int, chosen: Head) -> None:
     layer, number = chosen
-    wanted = (view.key, view.place, text, layer, number)
+    wanted = (view.identity, view.place, text, layer, number)
     of_model = {"card": view.report.card, "where": view.place, "ids": mine["id"].tolist()}
     measure = partial(work.pattern, **of_model, layer=layer, head=number)
     label = f"Measure this pattern on text {text} ({len(mine):,} tokens; loads the model)"
@@ -59,7 +59,7 @@ def _many(view: View, mine: pd.DataFrame, text: int, heads: pd.DataFrame, chosen
         which = widgets.choice("grid", "Many heads at once", list(grids), state.chosen("grid"), grids.get)
     rows = heads[heads[which] == (layer if which == "layer" else number)]
     every = list(zip(rows["layer"].tolist(), rows["head"].tolist(), strict=True))
-    wanted = (view.key, view.place, text, which, every)
+    wanted = (view.identity, view.place, text, which, every)
     measure = partial(work.patterns, card=view.report.card, where=view.place, ids=mine["id"].tolist(), heads=every)
     with right:
         label = f"Measure these {len(every)} heads on text {text} (loads the model)"

@@ -129,6 +129,7 @@ class View:
         saved: whether it is in the folder of runs.
         created: when, in words.
         place: where the model is, if the visitor said so: a name, a folder or a file.
+        inputs: a digest of a saved run's tokens.
     """
 
     name: str
@@ -137,6 +138,12 @@ class View:
     saved: bool
     created: str
     place: str | None = None
+    inputs: str = ""
+
+    @property
+    def identity(self) -> tuple[str, str, str]:
+        """What a job's result belongs to: this run of these weights on these tokens, whatever is kept in it since."""
+        return self.key[0], str(self.report.card["fingerprint"]), self.inputs
 
     def frame(self, name: str) -> pd.DataFrame:
         """A table of the run; kept, so don't write to it."""
@@ -168,7 +175,8 @@ def view(name: str | None = None) -> View:
     except RunError as error:
         raise RunError(str(error).replace(str(run.folder), run.name)) from error
     made = said_time(datetime.fromisoformat(run.about["created"]))
-    return View(run.name, key, _under(key, report), True, made, st.query_params.get("model"))
+    inputs = str(run.about.get("input_sha256", ""))
+    return View(run.name, key, _under(key, report), True, made, st.query_params.get("model"), inputs)
 
 
 @st.cache_resource

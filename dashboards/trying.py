@@ -84,7 +84,7 @@ def _sizes(view: View, change: Change) -> Sequence[float] | None:
 def form(view: View) -> None:
     """The form, and what came of it."""
     now, seed = prefilled(view), state.number("seed", range(SEEDS)) or 0
-    of = (view.key, view.place, now, seed)
+    of = (view.identity, view.place, now, seed)
     widgets.model_place(view)
     with st.container(border=True):
         st.html("<h2 class=figure>Change one thing</h2>")

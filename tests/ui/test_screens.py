@@ -2,7 +2,9 @@
 
 import html
 import json
+import os
 import re
+import shutil
 import sys
 import time
 from collections.abc import Callable
@@ -195,6 +197,12 @@ def test_without_a_target_in_the_address_one_change_by_hand_names_all_of_it(draw
     assert [field.value for field in at.number_input[:3]] == [0, *before[1:]]
 
 
+def identity(run: Path) -> tuple[str, str, str]:
+    """What results of jobs on a run belong to."""
+    about = json.loads((run / "run.json").read_text(encoding="utf-8"))
+    return str(run), about["model"]["fingerprint"], about["input_sha256"]
+
+
 def outcome_of(at: Any, kind: str, of: object, result: object) -> Any:
     """The screen once a job of this session ended with this result."""
     from dashboards import state
@@ -215,7 +223,7 @@ def test_a_result_is_shown_under_its_own_run_and_inputs_only(draw: Open, shelf: 
     result = changing.Compared("Once upon", ways, "The control is any other.")
     address = {"kind": "mlp_out", "layer": 1, "at": 0, "op": "drop"}
     change = Change("mlp_out", 1, None, 0, "drop", 0.5)
-    key = (str(shelf / "planted"), (shelf / "planted" / "run.json").stat().st_mtime)
+    key = identity(shelf / "planted")
     at = outcome_of(draw("interventions", **address), "change", (key, None, change, 0), result)
     assert "Changed so: the loss goes" in said(at) and "“Once upon” continues with" in said(at)
     assert "The control is any other." in said(at)
@@ -240,7 +248,7 @@ def test_an_answer_says_what_was_asked_and_a_factor_of_nothing_is_nothing(draw: 
     scored = replace(
         earlier, risk=0.71, scores=scores, reliability="Of the study's 40 answers <b>31</b> were incorrect."
     )
-    key = (str(shelf / "study"), (shelf / "study" / "run.json").stat().st_mtime)
+    key = identity(shelf / "study")
     of, asked = (key, None, ((1, 3),)), work.Asked("Who <b>was</b> it?", 0.0, [scored, earlier])
     at = outcome_of(draw("neurons", "study"), "ask", of, asked)
     at.text_area(key="question").set_value("Something else").run()
@@ -337,8 +345,6 @@ def test_an_empty_folder_offers_the_doors_and_the_tour_with_its_form(
 
 
 def test_deleting_asks_twice(draw: Open, shelf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import shutil
-
     shutil.copytree(shelf / "planted", tmp_path / "doomed")
     monkeypatch.setattr(sys, "argv", ["app.py", str(tmp_path)])
     at = testing.AppTest.from_file(str(APP), default_timeout=60)
@@ -363,12 +369,29 @@ def test_a_measurement_says_where_it_was_kept_and_a_neuron_is_drawn(draw: Open, 
     from dashboards import long_work
 
     kept = long_work.Saved("planted-verified", ("Two of three spikes matter.",))
-    key = (str(shelf / "planted"), (shelf / "planted" / "run.json").stat().st_mtime)
+    key = identity(shelf / "planted")
     at = outcome_of(draw("measure", measure="verify", run="planted"), "measure verify", (key, None), kept)
     assert "Kept in run 'planted-verified'." in said(at) and "Two of three spikes matter." in said(at)
     found = pd.DataFrame({"layer": [1], "neuron": [2], "token": [" <b>Paris"], "logit": [3.5]})
     at = outcome_of(draw("measure", measure="neuron"), "measure neuron", None, found)
     assert "that promote ' <b>Paris' most" in html.unescape(said(at))
+
+
+def test_a_result_is_shown_though_something_was_kept_in_its_run_since(
+    draw: Open, shelf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dashboards import long_work
+    from inspector import open_run
+
+    shutil.copytree(shelf / "planted", tmp_path / "planted")
+    key = identity(tmp_path / "planted")
+    monkeypatch.setattr(sys, "argv", ["app.py", str(tmp_path)])
+    report = open_run(tmp_path / "planted")
+    replace(report, notes=("More was kept.",)).save(tmp_path / "planted", overwrite=True)
+    os.utime(tmp_path / "planted" / "run.json", (0, 0))
+    at = draw("measure", measure="compression", run="planted")
+    at = outcome_of(at, "measure compression", (key, None), long_work.Saved("planted", ("It costs little.",)))
+    assert "Kept in run 'planted'." in said(at) and "It costs little." in said(at)
 
 
 def test_a_note_is_kept_in_the_run_and_changes_nothing_else(draw: Open, shelf: Path) -> None:
