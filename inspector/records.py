@@ -313,7 +313,7 @@ class Verdict:
         return same and self.first <= finding.layer <= self.last and self.position in (None, finding.position)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Sentence:
     """One statement about a run, in plain words.
 
@@ -331,6 +331,9 @@ class Sentence:
 
     def __str__(self) -> str:
         return f"{self.text} {self.caveat}".rstrip()
+
+    def __repr__(self) -> str:
+        return f"<{self.section}: {self}>"
 
 
 HARMLESS = {"confirmed": "harmless", "refuted": "not harmless"}

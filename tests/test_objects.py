@@ -94,6 +94,7 @@ def objects() -> Mapping[str, Any]:
         "probe's fit": study.probe.fit,
         "features": study.features(),
         "findings": report.findings,
+        "sentences": tuple(report.sentences()[:1]),
         "finding": report.findings[0],
         "parts": report.parts,
         "effect": inspector.effect(model, zero_ablate(SITE, MANY[:5]), texts, controls=1),
@@ -121,6 +122,7 @@ def test_every_object_shows_itself_in_one_short_line_without_its_arrays_or_a_lon
     assert repr(objects["intervention"]) == "<Intervention: zero ablation at mlp_out 2, 64 dims, 64 positions>"
     assert repr(zero_ablate(SITE, [5, 7], [0])) == "<Intervention: zero ablation at mlp_out 2, dims 5, 7, position 0>"
     assert repr(Spared(tokens=(0,))) == "<Spared: 1 token>" and repr(Spared()) == "<Spared: nothing>"
+    assert repr(objects["sentences"]) == f"(<model: {objects['report'].sentences()[0]}>,)"
     assert repr(objects["risks"]).startswith("<Risks by probe, entropy, logprob, self-certainty, length, beside 9 ans")
 
 

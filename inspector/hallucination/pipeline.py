@@ -50,7 +50,7 @@ def study_hallucination(
     every_score: bool = False,
     same: Same = say_the_same,
     seed: Number = 0,
-    folder: Path | None = None,
+    folder: str | Path | None = None,
     engine: AnswerEngine | None = None,
     progress: Progress | None = None,
     step: Listener | None = None,
@@ -92,6 +92,7 @@ def study_hallucination(
         same.load()  # what can't be loaded is said before anything is asked
     judge = judge or WholeWords()
     progress = progress_of(progress, step)
+    folder = None if folder is None else Path(folder)
     questions = as_questions(questions)
     own = _refused(model, questions, answers)
     meter = Meter(model, form)
