@@ -11,6 +11,7 @@ from dashboards.state import View
 from inspector.detectors.massive.figures import drawings, magnitude_map
 from inspector.figures import token_label
 from inspector.figures.drawing import Drawing, Source
+from inspector.printable import brief
 from inspector.token_text import whole
 
 MEANS = (
@@ -104,14 +105,16 @@ def _neighbours(view: View) -> None:
             widgets.plain_table(table) if len(table) else widgets.note("None.")
 
 
-ROWS = 12
+ROWS, FIRST_TOKENS = 12, 14
 
 
 def _openings(view: View) -> dict[int, str]:
     """Each text's number and first words."""
     tokens = view.frame("tokens")
-    begun = tokens.groupby("text", sort=False).head(14).groupby("text", sort=False)["token"].agg(_joined)
-    return {text: f"{text}: {words.strip()[:60]}…" for text, words in begun.items()}
+    texts = tokens.groupby("text", sort=False)
+    begun = texts.head(FIRST_TOKENS).groupby("text", sort=False)["token"].agg(_joined)
+    more = texts.size() > FIRST_TOKENS
+    return {text: brief(f"{text}: {words.strip()}{'…' if more[text] else ''}", 64) for text, words in begun.items()}
 
 
 def _joined(tokens: "pd.Series[str]") -> str:

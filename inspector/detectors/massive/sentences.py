@@ -71,6 +71,10 @@ def _counted(number: int, one: str, many: str) -> str:
     return f"{number:,} {one if number == 1 else many}"
 
 
+def _outliers(number: int, what: str) -> str:
+    return f"{number} {what} {'is an outlier' if number == 1 else 'are outliers'}"
+
+
 def _plateau(m: Measured, p: dict[Any, Any]) -> str:
     where = "at varying positions" if pd.isna(p["position"]) else f"at position {p['position']}"
     strict = "" if p["flagged"] else " (too small for the thresholds in force)"
@@ -143,10 +147,11 @@ def _quantised(m: Measured) -> Iterator[Sentence]:
     ]
     dims, tokens = m.frame("outliers"), m.frame("token_outliers")
     if len(dims):
-        said.append(f"{int(dims['outlier'].sum())} of {len(dims)} dims are outliers by LLM.int8's rule")
+        said.append(f"{_outliers(int(dims['outlier'].sum()), f'of {len(dims)} dims')} by LLM.int8's rule")
     if "input_max" in m.evidence.arrays:
         where = tokens.groupby(["text", "position"]).ngroups
-        said.append(f"{where} tokens are outliers at an MLP's last matrix by PrefixQuant's")
+        what = "token" if where == 1 else "tokens"
+        said.append(f"{_outliers(where, what)} at an MLP's last matrix by PrefixQuant's")
     if said:
         yield Sentence(m.name, f"Neighbouring definitions: {'; '.join(said)}.")
     directions = m.frame("directions").dropna(subset=["cosine"])
