@@ -13,6 +13,7 @@ from inspector import examine, verify
 from inspector.cluster import Workers, cluster
 from inspector.errors import ModelError
 from inspector.models import Model
+from inspector.progress import Progress
 from inspector.testing import PlantedSpike, planted_model, random_texts
 from inspector.verification.on_ray import PassesOnRay
 from inspector.verification.text_bench import TextBench
@@ -58,3 +59,23 @@ def test_effects_and_verdicts_are_those_of_one_process_though_a_worker_is_killed
     assert again.effects == alone.effects  # nothing was left to measure, so no worker was made
     with pytest.raises(ModelError, match="A worker has weights"):
         verify(report, model, TEXTS, twins=20, engine=PassesOnRay(partial(planted_model, seed=1)))
+
+
+def test_one_worker_goes_on_after_its_driver_was_interrupted_and_measures_nothing_twice(tmp_path: Path) -> None:
+    model = LOAD()
+    report = examine(model, TEXTS, ["massive"])
+    alone, ahead = verify(report, model, TEXTS, twins=20), list[int | None]()
+
+    def listener(name: str, count: int, total: int | None) -> None:
+        if name == "measuring" and count == 0:
+            ahead.append(total)
+        if name == "measuring" and count == 3 and len(ahead) == 1:
+            raise KeyboardInterrupt
+
+    how: dict[str, Any] = {"twins": 20, "folder": tmp_path, "progress": Progress(listener)}
+    with pytest.raises(KeyboardInterrupt):
+        verify(report, model, TEXTS, engine=PassesOnRay(LOAD, Workers(1)), **how)
+    again = verify(report, model, TEXTS, engine=PassesOnRay(LOAD, Workers(1)), **how)
+    assert again.effects == alone.effects and again.verdicts == alone.verdicts
+    first, second = ahead[:2]
+    assert first is not None and second == first - 3
