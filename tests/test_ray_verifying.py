@@ -61,16 +61,18 @@ def test_effects_and_verdicts_are_those_of_one_process_though_a_worker_is_killed
         verify(report, model, TEXTS, twins=20, engine=PassesOnRay(partial(planted_model, seed=1)))
 
 
-def test_one_worker_goes_on_after_its_driver_was_interrupted_and_measures_nothing_twice(tmp_path: Path) -> None:
+def test_one_worker_goes_on_after_its_driver_was_interrupted(tmp_path: Path) -> None:
     model = LOAD()
     report = examine(model, TEXTS, ["massive"])
-    alone, ahead = verify(report, model, TEXTS, twins=20), list[int | None]()
+    alone, ahead, done = verify(report, model, TEXTS, twins=20), list[int | None](), list[int]()
 
     def listener(name: str, count: int, total: int | None) -> None:
-        if name == "measuring" and count == 0:
+        if name == "measuring" and not count:
             ahead.append(total)
-        if name == "measuring" and count == 3 and len(ahead) == 1:
-            raise KeyboardInterrupt
+        elif name == "measuring":
+            done.append(count)
+            if len(done) == 3:
+                raise KeyboardInterrupt
 
     how: dict[str, Any] = {"twins": 20, "folder": tmp_path, "progress": Progress(listener)}
     with pytest.raises(KeyboardInterrupt):
@@ -78,4 +80,4 @@ def test_one_worker_goes_on_after_its_driver_was_interrupted_and_measures_nothin
     again = verify(report, model, TEXTS, engine=PassesOnRay(LOAD, Workers(1)), **how)
     assert again.effects == alone.effects and again.verdicts == alone.verdicts
     first, second = ahead[:2]
-    assert first is not None and second == first - 3
+    assert first is not None and second is not None and second <= first - 3  # a forecast's passes are kept as well
