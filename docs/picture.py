@@ -44,7 +44,7 @@ def draw_single(run: str, study: str, folder: Path) -> None:
         "scores": asked.figure("hneurons.predictors"),
     }
     for name, figure in drawn.items():
-        figure.update_layout(template="plotly_white", font={"family": FONT, "size": 14}, title_y=0.95)
+        figure.update_layout(template="plotly_white", font={"family": FONT, "size": 14})
         figure.write_image(folder / f"{name}.png", width=1000, height=430, scale=1.5)
 
 

@@ -59,6 +59,8 @@ def test_ci_runs_the_readmes_test_command_after_the_checks() -> None:
     assert "make test" in COMMANDS
 
 
+QUICK = "beside_your_hooks"
+"""The notebook that takes the least time."""
 INSPECTOR = [line for line in COMMANDS if line.startswith("inspector ")]
 MINUTES = ("hallucinate", "verify", "decode", "context", "sensitivity", "heads", "pruning")
 """Commands that take minutes on the real model."""
@@ -176,8 +178,9 @@ def test_an_errors_page_has_every_message_of_its_kind(tmp_path: Path) -> None:
     assert {one.kind for one in raised.raised()} == set(raised.KINDS)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", notebooks.names())
+@pytest.mark.parametrize(
+    "name", [pytest.param(one, marks=[pytest.mark.slow] * (one != QUICK)) for one in notebooks.names()]
+)
 def test_a_notebook_runs_to_its_end(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(notebooks, "PAGES", tmp_path)
     for key, value in notebooks.SETTINGS.items():

@@ -102,7 +102,7 @@ def wrapped(title: str, width: int = 74) -> str:
 def finish(figure: go.Figure, title: str) -> go.Figure:
     """The figure with its title and the look that all share."""
     figure.update_layout(
-        title={"text": wrapped(title), "font": {"size": 16}, "x": 0.01, "y": 0.97, "yanchor": "top"},
+        title={"text": wrapped(title), "font": {"size": 16}, "x": 0.01, "y": 1, "yanchor": "top", "pad": {"t": 22}},
         font={"family": FONT, "size": 13},
         template=TEMPLATE,
         margin={"l": 60, "r": 20, "t": 84, "b": 60},
