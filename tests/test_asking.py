@@ -106,7 +106,7 @@ def test_draws_depend_on_seed_and_question_and_on_nothing_else() -> None:
     ],
 )
 def test_a_sampling_out_of_range_is_refused_by_name(name: str, value: Any) -> None:
-    with pytest.raises(InputError, match=rf"^Sampling\(.*\) got {value} for {name}\. Pass an? (int|float) "):
+    with pytest.raises(InputError, match=rf"^Sampling\(.*\) got {value} for {name}\. Pass a (whole )?number "):
         Sampling(**{name: value})
 
 

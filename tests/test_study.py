@@ -267,9 +267,9 @@ def test_damage_in_the_middle_of_the_log_is_named(smollm2: Model, questions: lis
 
 
 def test_too_few_usable_questions_give_no_number(smollm2: Model, questions: list[Question]) -> None:
-    with pytest.raises(InputError, match="insufficient data: 8 questions, 8 of them with a correct answer"):
+    with pytest.raises(InputError, match="insufficient data: 8 questions, 8 of which have an accepted answer"):
         study_hallucination(smollm2, questions[:8])
-    with pytest.raises(InputError, match="0 of them with a correct answer"):
+    with pytest.raises(InputError, match="0 of which have an accepted answer"):
         study_hallucination(smollm2, load("false_premises"))
 
 

@@ -75,11 +75,12 @@ class Report(Record):
         """The same evidence judged again, without the model: `report.judge(massive={"ratio": 500})`.
 
         Thresholds that aren't named keep their values; findings of other detectors than these, or of one that is not
-        installed here, stay as they are. Without thresholds every detector judges again.
+        installed here, stay as they are. Without thresholds every detector judges again; of one that fails they stay as
+        they are, and a note says so.
 
         Raises:
             InputError: a detector that isn't in this report, or a threshold it doesn't have.
-            DetectorError: a detector fails to judge.
+            DetectorError: a detector whose thresholds were named fails to judge.
         """
         known = self.settings["detectors"]
         for name in thresholds:
@@ -95,11 +96,20 @@ class Report(Record):
             if name not in here:
                 raise InputError(f"No detector '{name}'.{meant(name, installed())}")
         asked = thresholds or here
-        fresh = judged(again, [part.detector for part in again.parts if part.name in asked])
-        kept = [found for found in self.findings if found.detector not in asked]
+        fresh: list[Finding] = []
+        faults: dict[str, str] = {}
+        for part in again.parts:
+            if part.name in asked:
+                try:
+                    fresh += judged(again, [part.detector])
+                except DetectorError as fault:
+                    if thresholds:
+                        raise
+                    faults[part.name] = str(fault)
+        kept = [found for found in self.findings if found.detector in faults or found.detector not in asked]
         place = {name: number for number, name in enumerate(here)}
         ordered = Findings(sorted([*fresh, *kept], key=lambda found: place.get(found.detector, len(place))))
-        return replace(again, findings=ordered)
+        return replace(again, findings=ordered, notes=tuple(dict.fromkeys((*self.notes, *faults.values()))))
 
     @takes
     def save(self, folder: str | Path, *, overwrite: bool = False) -> Path:
