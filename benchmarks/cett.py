@@ -40,7 +40,7 @@ def contenders(count: int) -> dict[str, Measure]:
     tokenizer = meter.model.tokenizer
     answers = [Form().answer_ids(tokenizer, one.question, one.answers[0]) for one in questions]
     whole = meter.feed(texts, answers).in_full()
-    hf, layers = _plain_model(), list(range(meter.model.shape.n_layers))
+    hf, layers = _plain_model(), list(range(meter.model.shape.layers))
     norms = cett.precompute_col_norms(hf, layers)
 
     def ours() -> np.ndarray:
