@@ -14,7 +14,7 @@ import torch
 
 from benchmarks.scan import weights
 from inspector import load_model
-from inspector.hallucination.answers.measure import Fed, Meter
+from inspector.hallucination.answers.measure import Meter
 from inspector.hallucination.questions.prompts import Form
 from inspector.hallucination.questions.sets import load
 
@@ -54,12 +54,14 @@ def contenders(count: int) -> dict[str, Measure]:
         return torch.stack(rows).numpy()
 
     def in_batches() -> np.ndarray:
-        found = []
-        for part in _parts(whole):
-            tokens = _padded(part)
+        found: dict[int, torch.Tensor] = {}
+        for part in whole.parts(BATCH):  # of about one length, so that little is padded
+            ids = {"input_ids": [list(row.ids) for row in part.rows]}
+            tokens = dict(tokenizer.pad(ids, padding_side="right", return_tensors="pt"))
             spans = [part.spans[row.text].answer for row in part.rows]
-            found.append(cett.forward_cett_dual_span_batch(hf, tokens, spans, layers, norms)[0])
-        return torch.cat(found).numpy()
+            means = cett.forward_cett_dual_span_batch(hf, tokens, spans, layers, norms)[0]
+            found |= {row.text: mean for row, mean in zip(part.rows, means, strict=True)}
+        return torch.stack([found[row.text] for row in whole.rows]).numpy()
 
     return {"ours": ours, "one by one": one_by_one, "in batches": in_batches}
 
@@ -79,16 +81,3 @@ def _plain_model() -> Any:
     from transformers import AutoModelForCausalLM
 
     return AutoModelForCausalLM.from_pretrained(weights(), dtype=torch.float32, attn_implementation="sdpa").eval()
-
-
-def _parts(fed: Fed) -> list[Fed]:
-    """The rows in batches, in their order."""
-    rows = [fed.rows[start : start + BATCH] for start in range(0, len(fed.rows), BATCH)]
-    return [Fed(part, fed.spans) for part in rows]
-
-
-def _padded(fed: Fed) -> dict[str, torch.Tensor]:
-    ids = [torch.tensor(row.ids) for row in fed.rows]
-    real = [torch.ones(len(row), dtype=torch.long) for row in ids]
-    padded = (torch.nn.utils.rnn.pad_sequence(rows, batch_first=True) for rows in (ids, real))
-    return dict(zip(("input_ids", "attention_mask"), padded, strict=True))

@@ -209,15 +209,18 @@ def cett_rows(size: Size) -> list[Row]:
         measures = cett.contenders(count)
     except ImportError:
         return [Row(name, "ours", (), 5, least=True, note="hprobes is not installed")]
-    ours = measures.pop("ours")
-    few = ours()
+    ours, means = measures.pop("ours"), dict[str, np.ndarray]()
     found = []
     for how, theirs in measures.items():
-        cett.check_alike(few, theirs())
-        spent, mine = turns(size, theirs, ours)
+        spent, mine = turns(size, partial(_kept, means, "theirs", theirs), partial(_kept, means, "ours", ours))
+        cett.check_alike(**means)
         target = 5 if how == "one by one" else None
         found.append(Row(f"{name}, {how}", "ours", over(spent, mine), target, True, median(mine), f"{count} answers"))
     return found
+
+
+def _kept(results: dict[str, Any], name: str, call: Callable[[], Any]) -> None:
+    results[name] = call()
 
 
 def _neurons(size: Size) -> tuple[np.ndarray, np.ndarray]:

@@ -95,9 +95,9 @@ MEASURES = (
     Measure(
         "decoding",
         "Compare ways to decode",
-        "A study's questions are answered greedily, by softmax, top-k, top-p, sparsemax and best of k, five times each "
-        "unless you say otherwise: that takes several times as long as the study did. The study with the table is a "
-        "new run.",
+        "A study's questions are answered greedily, and five times each, unless you say otherwise, by softmax, top-k, "
+        "top-p, sparsemax and best of k: that is more answers than most studies ask. The study with the table is a new "
+        "run.",
         _decode,
         of_run=True,
         leads=("neurons", "How it compares"),

@@ -156,7 +156,7 @@ def _accepted(value: Any, hint: Any, name: str, call: str) -> Any:
     """
     if isinstance(value, np.generic):
         value = value.item()
-    if any(_is(value, kind) for kind in _kinds(hint)):
+    if _is(value, hint):
         return value
     raise InputError(f"{call} got {_said(value)} for {name}. Pass {_wanted(hint)}.{_near(value, hint)}")
 
@@ -178,12 +178,12 @@ def _is(value: Any, kind: Any) -> bool:
 
 
 def _holds(value: Any, origin: type, inner: tuple[Any, ...]) -> bool:
-    """Whether a collection holds what it should; what can be gone through once alone is left as it is."""
+    """Whether a collection holds what it should; generators, which go by once, and tables are left as they are."""
     if issubclass(origin, Mapping):
         return all(_is(key, inner[0]) and _is(one, inner[1]) for key, one in value.items())
     if origin is tuple and inner[-1] is not ...:
         return len(value) == len(inner) and all(map(_is, value, inner))
-    return not isinstance(value, Collection) or all(_is(one, inner[0]) for one in value)
+    return not isinstance(value, list | tuple | set | frozenset) or all(_is(one, inner[0]) for one in value)
 
 
 def _keeps(value: Any, limit: Any) -> bool:

@@ -158,7 +158,7 @@ class Finding(Alike):
         return f"<Finding of {brief(self.detector, 30)}, {brief(self.kind, 30)}: {found}>"
 
     def _repr_html_(self) -> str:
-        return page(repr(self), (), {"Finding": _upright(self)})
+        return page(repr(self), (), {"Finding": upright(self)})
 
 
 class Findings(tuple[Finding, ...]):
@@ -273,11 +273,11 @@ class Effect(Alike):
         return f"<Effect of {done} on {brief(metric_words(self.metric), 20)}: {ends}, {self.verdict}>"
 
     def _repr_html_(self) -> str:
-        return page(repr(self), [self.reason] if self.reason else [], {"Effect": _upright(self)})
+        return page(repr(self), [self.reason] if self.reason else [], {"Effect": upright(self)})
 
 
-def _upright(row: Any) -> "pd.DataFrame":
-    """A finding or an effect as a table, a row for each of its values."""
+def upright(row: Any) -> "pd.DataFrame":
+    """A dataclass's value as a table, a row for each of its fields."""
     import pandas as pd
 
     return pd.DataFrame(asdict(row).items(), columns=["what", "value"])

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 import torch
 from fixtures_cli import Command
@@ -107,6 +108,21 @@ def test_every_kind_of_file_says_the_same_as_its_rows(suffix: str, tmp_path: Pat
     )
     assert second == OwnAnswer(Question("b", "ใครเขียน", ("Goethe",)), "null, NA\nและ", "wrong")
     assert own_answers(table) == own_answers(table.to_dict("records")) == [first, second]
+
+
+class Columns(dict[str, list[str]]):
+    """A table that yields its columns and has a pandas one of itself, as polars' does."""
+
+    def to_pandas(self) -> pd.DataFrame:
+        return pd.DataFrame(dict(self))
+
+
+@pytest.mark.parametrize(
+    "table", [pd.DataFrame, pa.table, Columns, lambda rows: iter(pd.DataFrame(rows).to_dict("records"))]
+)
+def test_answers_come_in_any_table(table: Any) -> None:
+    (answer,) = own_answers(table({"question": ["Who?"], "answer": ["Goethe"], "label": ["right"]}))
+    assert (answer.question.question, answer.text) == ("Who?", "Goethe")
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import MISSING, dataclass, field, fields
 from numbers import Real
 from typing import Any
@@ -107,11 +106,14 @@ def _unknown(detector: str, name: str, known: list[str]) -> str:
 
 def _numbers(detector: str, chosen: Mapping[str, Any]) -> dict[str, float]:
     """Thresholds as finite floats."""
-    found = {}
     for name, value in chosen.items():
-        with suppress(OverflowError):
-            if isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value):
-                found[name] = float(value)
-                continue
-        raise InputError(f"Threshold {detector}.{name} is {brief(value)}. Use a finite number.")
-    return found
+        if not _is_finite(value):
+            raise InputError(f"Threshold {detector}.{name} is {brief(value)}. Use a finite number.")
+    return {name: float(value) for name, value in chosen.items()}
+
+
+def _is_finite(value: Any) -> bool:
+    try:
+        return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+    except OverflowError:  # a whole number that no float holds
+        return False

@@ -24,6 +24,7 @@ from inspector.models import Model
 from inspector.models.token_stream import TokenStream
 from inspector.pages import page
 from inspector.printable import blanks_shown, brief
+from inspector.records import upright
 from inspector.sites import Site
 from inspector.texts import is_conversation
 from inspector.token_text import text_of, token_texts
@@ -76,8 +77,7 @@ class Watched(Alike):
         return f"<Watched '{brief(blanks_shown(self.token), 30)}' at position {self.position}: {risk}{seen}>"
 
     def _repr_html_(self) -> str:
-        seen = pd.DataFrame({"what": list(asdict(self)), "value": list(asdict(self).values())})
-        return page(repr(self), (), {"What was seen": seen})
+        return page(repr(self), (), {"What was seen": upright(self)})
 
 
 class Watch(Iterator[Watched]):

@@ -10,7 +10,6 @@ import numpy as np
 
 from inspector.arguments import Number, Share, takes
 from inspector.batches import token_table
-from inspector.detectors.hneurons.detector import HNeurons
 from inspector.errors import InputError
 from inspector.hallucination.answers.ask import Sampling
 from inspector.hallucination.answers.engine import AnswerEngine, Helpers
@@ -34,7 +33,6 @@ from inspector.interventions.apply import changes_recorded
 from inspector.models import Entailment, Model
 from inspector.progress import Listener, Progress, progress_of
 from inspector.records import Findings
-from inspector.run.report import judged
 
 
 @takes
@@ -135,9 +133,7 @@ def study_hallucination(
         ),
         tables={"answers": answers_table(answered)},
     )
-    faults: list[str] = []
-    findings = judged(study, [HNeurons()], lambda fault: faults.append(str(fault)))
-    return with_states(replace(study, findings=findings, notes=(*study.notes, *faults)), model, progress)
+    return with_states(study.judge(), model, progress)
 
 
 def _refused(model: Model, questions: Sequence[Question], answers: OwnAnswers | None) -> Sequence[OwnAnswer] | None:

@@ -11,7 +11,7 @@ from inspector.errors import DetectorError, InputError, InspectorError
 from inspector.printable import listed
 from inspector.records import Evidence, Findings
 from inspector.run.changed import changes_in_words
-from inspector.run.report import Report, judged
+from inspector.run.report import Report
 
 COUNTED = ("texts", "sequences", "begin_with_bos")
 """Settings that are numbers of texts, which add up."""
@@ -44,10 +44,8 @@ def merge(reports: Iterable[Report]) -> Report:
     evidence = {name: _merged(name, parts) for name in first.evidence}
     settings = {name: value for name, value in first.settings.items() if name not in PLAIN}
     settings |= {name: sum(one.settings[name] for one in parts) for name in COUNTED if _all_have(parts, name)}
-    whole = Report(first.card, settings, evidence, Findings(), tokens)
-    faults: list[str] = []
-    whole = replace(whole, findings=judged(whole, on_fault=lambda fault: faults.append(str(fault))))
-    return replace(whole, notes=tuple(dict.fromkeys((*_notes(whole, parts), *faults))))
+    whole = Report(first.card, settings, evidence, Findings(), tokens).judge()
+    return replace(whole, notes=tuple(dict.fromkeys((*_notes(whole, parts), *whole.notes))))
 
 
 def _all_have(parts: Sequence[Report], name: str) -> bool:

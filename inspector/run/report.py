@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pandas as pd
 
@@ -16,6 +16,8 @@ from inspector.printable import brief
 from inspector.records import Effect, Finding, Findings, Record, Sentence
 from inspector.run import disk, tables
 from inspector.run.refusal import refusal
+
+Kind = TypeVar("Kind", bound="Report")
 
 RECIPE = 1
 """The version of a recipe's form."""
@@ -71,7 +73,7 @@ class Report(Record):
         return tables.names(self, self.parts)
 
     @takes
-    def judge(self, **thresholds: Mapping[str, Any]) -> "Report":
+    def judge(self: Kind, **thresholds: Mapping[str, Any]) -> Kind:
         """The same evidence judged again, without the model: `report.judge(massive={"ratio": 500})`.
 
         Thresholds that aren't named keep their values; findings of other detectors than these, or of one that is not
@@ -88,28 +90,26 @@ class Report(Record):
                 raise InputError(f"No evidence of '{name}' in this report.{meant(name, known)}")
         before: Mapping[str, Mapping[str, Any]] = self.settings.get("thresholds", {})
         merged = {name: {**before.get(name, {}), **thresholds.get(name, {})} for name in known}
-        kept_thresholds = {name: t for name, t in merged.items() if t}
-        settings = {**self.settings, "thresholds": kept_thresholds} if kept_thresholds else self.settings
-        again = replace(self, settings=settings)
+        chosen = {name: t for name, t in merged.items() if t}
+        again = replace(self, settings={**self.settings, "thresholds": chosen}) if chosen else self
         here = [part.name for part in again.parts]
         for name in thresholds:
             if name not in here:
                 raise InputError(f"No detector '{name}'.{meant(name, installed())}")
-        asked = thresholds or here
-        fresh: list[Finding] = []
-        faults: dict[str, str] = {}
+        found: list[Finding] = []
+        faults: list[str] = []
         for part in again.parts:
-            if part.name in asked:
+            judged_now: Sequence[Finding] = part.findings
+            if not thresholds or part.name in thresholds:
                 try:
-                    fresh += judged(again, [part.detector])
+                    judged_now = judged(again, [part])
                 except DetectorError as fault:
                     if thresholds:
                         raise
-                    faults[part.name] = str(fault)
-        kept = [found for found in self.findings if found.detector in faults or found.detector not in asked]
-        place = {name: number for number, name in enumerate(here)}
-        ordered = Findings(sorted([*fresh, *kept], key=lambda found: place.get(found.detector, len(place))))
-        return replace(again, findings=ordered, notes=tuple(dict.fromkeys((*self.notes, *faults.values()))))
+                    faults.append(str(fault))
+            found += judged_now
+        found += [one for one in self.findings if one.detector not in here]
+        return replace(again, findings=Findings(found), notes=tuple(dict.fromkeys((*self.notes, *faults))))
 
     @takes
     def save(self, folder: str | Path, *, overwrite: bool = False) -> Path:
@@ -214,22 +214,19 @@ def open_run(folder: str | Path) -> Report:
 
 
 def judged(
-    report: Report,
-    detectors: Sequence[Judge] | None = None,
-    on_fault: Callable[[DetectorError], object] | None = None,
+    report: Report, parts: Sequence[Measured], on_fault: Callable[[DetectorError], object] | None = None
 ) -> Findings:
-    """Findings of a report's evidence under its thresholds, in the order of its detectors, with tested verdicts.
+    """Findings of these parts of a report under its thresholds, in their order, with tested verdicts.
 
     Args:
         report: with the thresholds in its settings.
-        detectors: what judges; the report's installed detectors where None.
+        parts: of this report.
         on_fault: called with the error of a detector that fails to judge, which has no findings then; None raises it.
 
     Raises:
         InputError: a threshold that a detector doesn't have, or a value that it doesn't take.
         DetectorError: a detector fails to judge.
     """
-    parts = report.parts if detectors is None else [Measured(one, report) for one in detectors]
     found: list[Finding] = []
     for part in parts:
         try:

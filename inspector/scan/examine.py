@@ -129,8 +129,8 @@ def _reported(work: Work, found: Scanned, thresholds: Mapping[str, Mapping[str, 
         **state,
     }
     report = Report(passes.card, settings, found.evidence, Findings(), token_table(found.rows, model.tokenizer))
-    findings = judged(report, measured, lambda fault: passes.faults.append(str(fault)))
-    report = replace(report, findings=findings)
+    parts = [Measured(detector, report) for detector in measured]
+    report = replace(report, findings=judged(report, parts, lambda fault: passes.faults.append(str(fault))))
     parts = [Measured(detector, report) for detector in measured]
     brought = [
         note for part in parts for note in passes.tried(part.detector, "notes", partial(part.ask, "notes")) or ()

@@ -19,10 +19,6 @@ class PartFailed(Exception):
     """A part of a detector failed, and its page says so."""
 
 
-def raised(fault: Exception) -> None:
-    raise fault
-
-
 def everything(report: Report) -> None:
     """Make all of it; raises what any of it raises, and where a part of a detector failed."""
     for name in report.frames():
@@ -37,7 +33,7 @@ def everything(report: Report) -> None:
             part.ask(name)
         if (suggestion := getattr(part.detector, "suggestion", None)) is not None:
             suggestion(part)
-    judged(report, on_fault=raised)
+    judged(report, report.parts)
     json.dumps(report.judge().settings)
     sentences(report)
     with redirect_stdout(io.StringIO()):

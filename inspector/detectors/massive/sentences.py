@@ -10,6 +10,7 @@ from inspector.detectors.effects_text import change, effects_table, said_verdict
 from inspector.detectors.measured import Measured
 from inspector.detectors.shown import TextTable, Tile, token_text
 from inspector.figures.words import rounded
+from inspector.printable import counted
 from inspector.records import Effect, Sentence
 
 PLATEAUS_SHOWN, ROWS_SHOWN = 6, 12
@@ -42,8 +43,8 @@ def found(m: Measured) -> Iterator[Sentence]:
         top = flagged.loc[flagged["max"].idxmax()]
         yield Sentence(
             m.name,
-            f"Massive activations: {_counted(int(flagged['n_flagged'].sum()), 'entry', 'entries')} in "
-            f"{_counted(len(flagged), 'layer', 'layers')}; the largest "
+            f"Massive activations: {counted(int(flagged['n_flagged'].sum()), 'entry', 'entries')} in "
+            f"{counted(len(flagged), 'layer')}; the largest "
             f"is {_number(float(top['max']), 1)} in dim {int(top['dim'])} {_where(top)}, layer "
             f"{int(top['layer'])}, {ratio_words(top['ratio'])}.",
         )
@@ -67,12 +68,8 @@ def _number(x: float, digits: int = 0) -> str:
     return f"{x:,.{digits}f}" if abs(x) < READABLE else f"{x:.3g}"
 
 
-def _counted(number: int, one: str, many: str) -> str:
-    return f"{number:,} {one if number == 1 else many}"
-
-
-def _outliers(number: int, what: str) -> str:
-    return f"{number} {what} {'is an outlier' if number == 1 else 'are outliers'}"
+def _are_outliers(number: int) -> str:
+    return "is an outlier" if number == 1 else "are outliers"
 
 
 def _plateau(m: Measured, p: dict[Any, Any]) -> str:
@@ -147,11 +144,11 @@ def _quantised(m: Measured) -> Iterator[Sentence]:
     ]
     dims, tokens = m.frame("outliers"), m.frame("token_outliers")
     if len(dims):
-        said.append(f"{_outliers(int(dims['outlier'].sum()), f'of {len(dims)} dims')} by LLM.int8's rule")
+        number = int(dims["outlier"].sum())
+        said.append(f"{number} of {len(dims)} dims {_are_outliers(number)} by LLM.int8's rule")
     if "input_max" in m.evidence.arrays:
         where = tokens.groupby(["text", "position"]).ngroups
-        what = "token" if where == 1 else "tokens"
-        said.append(f"{_outliers(where, what)} at an MLP's last matrix by PrefixQuant's")
+        said.append(f"{counted(where, 'token')} {_are_outliers(where)} at an MLP's last matrix by PrefixQuant's")
     if said:
         yield Sentence(m.name, f"Neighbouring definitions: {'; '.join(said)}.")
     directions = m.frame("directions").dropna(subset=["cosine"])

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -76,7 +76,7 @@ class OwnAnswer:
         return with_context(self.question.question, None if self.prompt is not None or self.turns else self.context)
 
 
-OwnAnswers: TypeAlias = str | Path | pd.DataFrame | Iterable[Row | OwnAnswer]
+OwnAnswers: TypeAlias = str | Path | pd.DataFrame | Iterable[Row | OwnAnswer] | Any
 """What answers can be given as."""
 
 
