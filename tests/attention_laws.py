@@ -13,6 +13,7 @@ from torch import Tensor
 from inspector.detectors.sinks.detector import Sinks
 from inspector.detectors.sinks.thresholds import Thresholds
 from inspector.models import Backend, Model
+from inspector.models.attention_identities import sums_by_kernel
 from inspector.models.attention_kernels import Kernel
 from inspector.models.attention_sums import AttentionSums
 from inspector.testing import measure, random_texts
@@ -89,17 +90,23 @@ def check_sums(kernel: Kernel, case: Case, dtype: torch.dtype, device: str = "cp
     real = torch.ones(2, case.length, dtype=torch.bool, device=device)
     real[1, (case.length + 1) // 2 :] = False
     _, lse = kernel(query, key, value, case.scale, causal=True)
-    sums = AttentionSums(query, key, lse.float(), real, case.scale, kernel)
+    sums = sums_by_kernel(query, key, lse.float(), real, case.scale, kernel)
     pattern = in_float64(query, key, case.scale)[0] * real[:, None, :, None]
     close = {"rtol": 1e-4, "atol": 1e-5} if dtype == torch.float32 else {"rtol": 1e-3, "atol": 1e-4}
+    # A 16-bit mean of keys is rounded; over a text's queries most of that averages out.
+    check_sums_of(pattern, real, sums, close, 20 * ROUNDING[dtype] + 1e-4)
+
+
+def check_sums_of(
+    pattern: Tensor, real: Tensor, sums: AttentionSums, close: dict[str, float], loose: float = 1e-4
+) -> None:
+    """They are what this pattern, 0 at padding, adds up to; entropies may be `loose`."""
     torch.testing.assert_close(sums.received.double(), pattern.sum(dim=2), **close)
     own = pattern.diagonal(dim1=2, dim2=3)
     torch.testing.assert_close(sums.own.double(), own, **close)
     rest = pattern[..., 1:].sum(dim=-1, keepdim=True).clamp(min=1e-300)
-    later = (torch.arange(case.length, device=device) > 0) * real[:, None]
+    later = (torch.arange(pattern.shape[-1], device=pattern.device) > 0) * real[:, None]
     torch.testing.assert_close(sums.own_rest.double(), own / rest[..., 0] * later, **close)
-    # A 16-bit mean of keys is rounded; over a text's queries most of that averages out.
-    loose = 20 * ROUNDING[dtype] + 1e-4
     for got, expected in (
         (sums.entropy, entropy_of(pattern)),
         (sums.entropy_rest, entropy_of(pattern[..., 1:] / rest) * later),

@@ -1,9 +1,8 @@
 """The streamed kernels against attention written out in full."""
 
-from dataclasses import replace
-
 import pytest
 import torch
+from attention_laws import backend_as, check_sums_of
 from torch import Tensor
 
 from inspector.models import Backend
@@ -107,14 +106,13 @@ def test_without_a_kernel_a_part_of_the_keys_gives_the_same(causal: bool) -> Non
         torch.testing.assert_close(got, expected)
 
 
-def test_padding_has_no_probability_and_blocks_never_straddle_token_64(monkeypatch: pytest.MonkeyPatch) -> None:
-    small = replace(Backend.of("cpu"), tile_bytes=4 * 8 * 16 * 100)
-    monkeypatch.setattr(Backend, "of", lambda device: small)
+def test_padding_has_no_probability_and_blocks_never_straddle_token_64() -> None:
     inputs = inputs_of()
     _, lse = attend(inputs)
     real = torch.ones(2, 100, dtype=torch.bool)
     real[1, 30:] = False
-    blocks = list(StreamedAttention(inputs, lse).blocks(real))
+    with backend_as(tile_bytes=4 * 8 * 16 * 100):
+        blocks = list(StreamedAttention(inputs, lse).blocks(real))
     assert all(64 % block.log_pattern.shape[2] == 0 for block in blocks[:-1])
     received = sum(block.pattern[1, :, :, 0].sum() for block in blocks)
     alone = in_full(inputs)[1][1, :, :30, 0].sum()
@@ -132,6 +130,23 @@ def test_a_whole_pattern_gives_the_same_blocks_as_the_streamed_one() -> None:
     )
     for one, other in pairs:
         torch.testing.assert_close(one.pattern, other.pattern, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("tile_bytes", [1, 4 * 64 * 100 * 3, 4 << 20], ids=["a head", "three heads", "all at once"])
+@pytest.mark.parametrize("kind", [*KINDS, {"length": 1}, {"length": 2}], ids=str)
+def test_sums_are_those_of_the_pattern_however_many_heads_are_summed_together(
+    kind: dict[str, object], tile_bytes: int
+) -> None:
+    inputs = inputs_of(**kind)  # type: ignore[arg-type]
+    length = inputs.query.shape[2]
+    real = torch.ones(2, length, dtype=torch.bool)
+    real[1, (length + 1) // 2 :] = False
+    pattern = (in_full(inputs)[1] * real[:, None, :, None]).double()
+    with backend_as(tile_bytes=tile_bytes):
+        streamed = StreamedAttention(inputs, attend(inputs)[1]).sums(real)
+        (*_, last) = WholeAttention(in_full(inputs)[1], torch.zeros(2, 4, length)).blocks(real)
+        for sums in (streamed, last.sums):
+            check_sums_of(pattern, real, sums, {"rtol": 1e-4, "atol": 1e-5})
 
 
 def test_a_tile_never_holds_the_whole_pattern_of_a_long_text() -> None:

@@ -11,8 +11,8 @@ from fixtures_tiny import architectures, loaded
 from inspector.detectors.sinks.detector import Sinks
 from inspector.models import Backend, attention_kernels, attention_tiles
 from inspector.models.attention import AttentionInputs, StreamedAttention, attend
+from inspector.models.attention_identities import in_parts
 from inspector.models.attention_kernels import cpu_kernel, cuda_kernel, kernel_of
-from inspector.models.attention_sums import in_parts
 from inspector.testing import TINY, measure, random_texts
 
 DTYPES = [torch.float32, torch.bfloat16, torch.float16]
@@ -82,13 +82,23 @@ SEEN = torch.ones(100, 100, dtype=torch.bool).tril()[None, None]
     [({}, True), ({"sink": torch.ones(4)}, True), ({"softcap": 2.0}, False), ({"mask": SEEN}, False)],
     ids=["causal", "a learned sink", "a soft cap", "a mask"],
 )
-def test_only_causal_attention_without_soft_caps_has_sums(changes: dict[str, Any], taken: bool) -> None:
-    inputs, real = inputs_of(**changes), torch.ones(2, 100, dtype=torch.bool)
+def test_only_causal_attention_without_soft_caps_has_its_sums_from_a_kernel(
+    changes: dict[str, Any], taken: bool
+) -> None:
+    inputs, real, calls = inputs_of(**changes), torch.ones(2, 100, dtype=torch.bool), []
+
+    def kernel(*given: Any, **options: Any) -> Any:
+        calls.append(given)
+        return cpu_kernel(*given, **options)
+
     streamed = StreamedAttention(inputs, attend(inputs)[1])
-    assert streamed.sums(real) is None
-    with backend_as(sums=cpu_kernel):
-        assert (streamed.sums(real) is not None) == taken
-        assert all((block.sums is not None) == taken for block in streamed.blocks(real))
+    streamed.sums(real)
+    with backend_as(sums=kernel):
+        assert not calls
+        (*_, last) = streamed.blocks(real)
+        assert not calls  # nobody has asked
+        assert last.sums is last.sums
+    assert len(calls) == 2 * taken
 
 
 @pytest.mark.parametrize("width", [16, 8], ids=["values as wide", "narrower values"])
@@ -122,7 +132,7 @@ def test_a_text_with_a_number_that_is_not_finite_is_skipped_alone() -> None:
     assert np.isnan(got["entropy"][0, 1:]).all()
 
 
-def test_a_cpu_takes_tiles_and_a_device_without_a_kernel_has_none() -> None:
+def test_a_cpu_takes_its_sums_from_tiles_and_a_device_without_a_kernel_has_none() -> None:
     assert Backend.of("cpu").sums is None and Backend.of("cpu").kernel is cpu_kernel
     assert kernel_of(torch.device("meta")) is None
     assert kernel_of(torch.device("cuda")) is None or torch.cuda.is_available()

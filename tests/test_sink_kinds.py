@@ -19,6 +19,7 @@ from inspector.detectors.sinks.trials import SinkTrials
 from inspector.detectors.trials import Case, Settings
 from inspector.models import Model
 from inspector.models.attention import AttentionBlock
+from inspector.models.attention_sums import add_up
 from inspector.sites import Site
 from inspector.testing import TRIGGER, PlantedSink, measure, planted_model, random_texts
 from inspector.verification.text_bench import TextBench
@@ -110,8 +111,9 @@ def test_a_head_with_its_mass_on_a_learned_sink_is_said_and_is_no_sink_of_a_toke
     even[:, 1] *= 0.02
     mass[:, 1] = 0.98
     log = even.log().clamp(min=-1e6)
+    sums = add_up([log], torch.zeros(10, 4, 64))
     for layer in range(unplanted.shape.layers):
-        block = AttentionBlock(0, 64, lambda: log, mass, torch.ones(10, 4, 64), last=True)
+        block = AttentionBlock(0, 64, lambda: log, mass, torch.ones(10, 4, 64), last=True, add_up=lambda: sums)
         reducer.update(batch, Site("attention", layer), block)
     evidence = with_sources(reducer.evidence(), rows, unplanted.card)
     found = Sinks().judge(evidence, {}, Thresholds())

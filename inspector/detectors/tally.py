@@ -104,12 +104,12 @@ def binned(
 ) -> tuple[Int[Tensor, " bins"], Float[Tensor, " bins"], Float[Tensor, " bins"]]:
     """`histogram`, and the largest −|x| and the largest |x| in each of its bins; NaN where it holds none."""
     flat = magnitudes.reshape(-1)
-    bins = _bins(flat)
-    nothing = flat.new_full((HISTOGRAM_BINS,), -torch.inf)
-    low, high = (nothing.scatter_reduce(0, bins.long(), values, "amax") for values in (-flat, flat))
-    empty = low.isinf()
+    bins = _bins(flat).long()
+    nothing = flat.new_full((HISTOGRAM_BINS,), torch.inf)
+    low, high = nothing.scatter_reduce(0, bins, flat, "amin"), (-nothing).scatter_reduce(0, bins, flat, "amax")
     counts = torch.bincount(bins, minlength=HISTOGRAM_BINS)
-    return counts, low.masked_fill(empty, torch.nan), high.masked_fill(empty, torch.nan)
+    empty = counts == 0
+    return counts, (-low).masked_fill(empty, torch.nan), high.masked_fill(empty, torch.nan)
 
 
 def _bins(magnitudes: Float[Tensor, " n"]) -> Int[Tensor, " n"]:

@@ -15,8 +15,9 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional
 
-from inspector.models.attention_kernels import MASKED, Kernel, as_bias, of_heads
-from inspector.models.attention_sums import AttentionSums
+from inspector.models.attention_identities import sums_by_kernel
+from inspector.models.attention_kernels import MASKED, Kernel, as_bias, exponential, of_heads
+from inspector.models.attention_sums import AttentionSums, add_up, sums_by_tiles
 from inspector.models.attention_tiles import AttentionInputs, ScoreTiles, score_tiles, tile_rows
 from inspector.models.backend import Backend
 
@@ -43,8 +44,8 @@ class AttentionBlock:
     """‖v‖ of every key's value, repeated for the heads that share it."""
     last: bool
     """Whether this is the batch's last block of this layer."""
-    sums: AttentionSums | None = None
-    """What the whole layer's pattern adds up to, where that costs less than its blocks."""
+    add_up: Callable[[], AttentionSums]
+    """Computes `sums`."""
 
     @cached_property
     def log_pattern(self) -> Float[Tensor, "batch head query key"]:
@@ -54,7 +55,12 @@ class AttentionBlock:
     @cached_property
     def pattern(self) -> Float[Tensor, "batch head query key"]:
         """Attention probabilities A[q, k] of this block."""
-        return self.log_pattern.exp()
+        return exponential(self.log_pattern)
+
+    @cached_property
+    def sums(self) -> AttentionSums:
+        """What the whole layer's pattern adds up to; of one block alone, for it takes about as long as attention."""
+        return self.add_up()
 
 
 def attend(
@@ -142,7 +148,7 @@ def attend_part_in_full(
     if causal:
         scores += torch.full(scores.shape[-2:], MASKED, device=scores.device).triu(1)
     lse = scores.logsumexp(dim=-1)
-    out = (scores - lse.unsqueeze(-1)).exp() @ of_heads(value, heads).float()
+    out = exponential(scores - lse.unsqueeze(-1)) @ of_heads(value, heads).float()
     return out.to(query.dtype), lse
 
 
@@ -153,7 +159,7 @@ def _attend_in_tiles(inputs: AttentionInputs) -> tuple[Tensor, Tensor]:
         lse = scores.logsumexp(dim=-1)
         if inputs.sink is not None:
             lse = torch.logaddexp(lse, rearrange(inputs.sink.float(), "head -> 1 head 1"))
-        pattern = (scores - lse.unsqueeze(-1)).exp()
+        pattern = exponential(scores - lse.unsqueeze(-1))
         outs.append(pattern @ value[:, :, : scores.shape[-1]])
         sums.append(lse)
     return torch.cat(outs, dim=2).to(inputs.query.dtype), torch.cat(sums, dim=2)
@@ -181,18 +187,18 @@ class StreamedAttention:
         if inputs.sink is not None:
             logit = rearrange(inputs.sink.float(), "head -> 1 head 1")
             sink_mass = (logit - lse).exp().masked_fill(hidden, 0.0)
-        tiles, sums = ScoreTiles(inputs, lse.masked_fill(hidden, -MASKED)), self.sums(real)
+        tiles, add_up = ScoreTiles(inputs, lse.masked_fill(hidden, -MASKED)), partial(self.sums, real)
         for start in tiles.starts:
             stop = tiles.stop(start)
             mass = None if sink_mass is None else sink_mass[:, :, start:stop]
-            yield AttentionBlock(start, stop, partial(tiles.tile, start), mass, value_norm, stop == length, sums)
+            yield AttentionBlock(start, stop, partial(tiles.tile, start), mass, value_norm, stop == length, add_up)
 
-    def sums(self, real: Bool[Tensor, "batch pos"]) -> AttentionSums | None:
-        """What the pattern adds up to, where the device takes that from its kernel; `real` as in `blocks`."""
-        inputs, kernel = self.inputs, Backend.of(self.lse.device).sums
-        if kernel is None or inputs.mask is not None or inputs.softcap is not None:
-            return None
-        return AttentionSums(inputs.query, inputs.key, self.lse.float(), real, inputs.scale, kernel)
+    def sums(self, real: Bool[Tensor, "batch pos"]) -> AttentionSums:
+        """What the pattern adds up to: from the device's kernel where it takes that, else from tiles."""
+        inputs, lse, kernel = self.inputs, self.lse.float(), Backend.of(self.lse.device).sums
+        if kernel is not None and inputs.mask is None and inputs.softcap is None:
+            return sums_by_kernel(inputs.query, inputs.key, lse, real, inputs.scale, kernel)
+        return sums_by_tiles(inputs, lse.masked_fill(rearrange(~real, "b q -> b 1 q"), -MASKED))
 
     def padded_right(self, shift: Int[Tensor, " batch"]) -> "StreamedAttention":
         """The same with each row's `shift` padding tokens moved from the left to the right."""
@@ -220,10 +226,15 @@ class WholeAttention:
         length = self.pattern.shape[-1]
         most = Backend.of(self.pattern.device).tile_bytes
         rows = tile_rows(self.pattern.shape[0] * self.pattern.shape[1], length, most)
-        for start in range(0, length, rows):
+        starts = range(0, length, rows)
+        tiles = {start: partial(self._tile, start, min(start + rows, length), real) for start in starts}
+
+        def sums() -> AttentionSums:
+            return add_up((tile() for tile in tiles.values()), torch.zeros_like(self.value_norm))
+
+        for start, tile in tiles.items():
             stop = min(start + rows, length)
-            tile = partial(self._tile, start, stop, real)
-            yield AttentionBlock(start, stop, tile, None, self.value_norm, stop == length)
+            yield AttentionBlock(start, stop, tile, None, self.value_norm, stop == length, sums)
 
     def _tile(self, start: int, stop: int, real: Tensor) -> Tensor:
         tile = self.pattern[:, :, start:stop, :stop].float().log().clamp_(min=MASKED)

@@ -4,6 +4,7 @@
 log-sum-exp. Keys may have fewer heads than queries; a mask is True where a query may look.
 """
 
+import math
 from collections.abc import Callable
 from functools import cache
 
@@ -21,6 +22,8 @@ MASKED = -1e6
 
 It is finite, so that p · log p stays 0.
 """
+
+LOG2_E = math.log2(math.e)
 
 FLASH_WIDTH = 256
 """The widest head that CUDA's flash kernel takes."""
@@ -97,6 +100,13 @@ def of_heads(x: Float[Tensor, "batch kv_head pos d"], heads: int) -> Float[Tenso
 def as_bias(mask: Bool[Tensor, "batch head query key"], dtype: torch.dtype) -> Float[Tensor, "batch head query key"]:
     """What is added to the scores: 0 where a query may look, else −∞."""
     return torch.zeros_like(mask, dtype=dtype).masked_fill_(~mask, float("-inf"))
+
+
+def exponential(x: Float[Tensor, "*shape"], out: Float[Tensor, "*shape"] | None = None) -> Float[Tensor, "*shape"]:
+    """exp of log probabilities. A CPU's own takes up to fifty times as long where it underflows, as it does of masked
+    scores; its power of two does not, and is faster elsewhere.
+    """
+    return torch.exp2(torch.mul(x, LOG2_E, out=out), out=out)
 
 
 def _widened(x: Tensor) -> Tensor:

@@ -1,7 +1,8 @@
 """One layer's attention inputs, and its scores in blocks of queries."""
 
+import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
@@ -12,6 +13,9 @@ from torch.nn import functional
 
 from inspector.models.attention_kernels import MASKED, of_heads
 from inspector.models.backend import Backend
+
+ROWS = 64
+"""Most queries of a block."""
 
 
 @dataclass(frozen=True)
@@ -35,11 +39,25 @@ class AttentionInputs:
         """Whether a fused kernel computes this attention."""
         return self.softcap is None and self.sink is None and self.query.shape[-1] == self.value.shape[-1]
 
+    def part(self, texts: slice, heads: slice) -> "AttentionInputs":
+        """The same of some texts and heads; every head has keys and values of its own."""
+        batch, count = self.query.shape[:2]
+        shared = (torch.arange(count, device=self.key.device) // (count // self.key.shape[1]))[heads]
+        mask = None if self.mask is None else self.mask.expand(batch, count, -1, -1)[texts, heads]
+        return replace(
+            self,
+            query=self.query[texts, heads],
+            key=self.key[texts][:, shared],
+            value=self.value[texts][:, shared],
+            mask=mask,
+            sink=None if self.sink is None else self.sink[heads],
+        )
+
 
 class ScoreTiles:
     """Scores in blocks of queries, each computed when it is asked for, less an `offset` per query, and masked.
 
-    A block has at most 64 queries, and divides 64, so that blocks never straddle the first 64
+    A block has at most 64 queries (`ROWS`), and divides 64, so that blocks never straddle the first 64
     tokens; it holds only the keys up to its last query.
     """
 
@@ -57,11 +75,12 @@ class ScoreTiles:
         """One past the last query of the block that begins here."""
         return min(start + self.rows, self.length)
 
-    def tile(self, start: int) -> Float[Tensor, "batch head query key"]:
-        """The block that begins here."""
+    def tile(self, start: int, place: Float[Tensor, " room"] | None = None) -> Float[Tensor, "batch head query key"]:
+        """The block that begins here, in memory of its own or in a `place` that is used again for the next."""
         inputs, stop = self.inputs, self.stop(start)
         query, key, lse, future = self._flat
-        scores = torch.bmm(query[:, start:stop], key[:, :, :stop])
+        out = None if place is None else within(place, len(query), stop - start, stop)
+        scores = torch.bmm(query[:, start:stop], key[:, :, :stop], out=out)
         if inputs.softcap is not None:
             scores = torch.tanh_(scores.div_(inputs.softcap)).mul_(inputs.softcap)
         if lse is not None:
@@ -95,9 +114,14 @@ def whole_scores(inputs: AttentionInputs) -> Float[Tensor, "batch head query key
     return torch.cat(list(tiles), dim=2)
 
 
+def within(place: Float[Tensor, " room"], *shape: int) -> Float[Tensor, "..."]:
+    """A tensor of this shape in memory that is there: asking the system for a tile takes as long as computing it."""
+    return place[: math.prod(shape)].view(shape)
+
+
 def tile_rows(matrices: int, length: int, tile_bytes: int) -> int:
-    """Queries a block: the largest power of two from 8 to 64 whose scores take so many bytes at most."""
-    rows = 64
+    """Queries a block: the largest power of two from 8 to `ROWS` whose scores take so many bytes at most."""
+    rows = ROWS
     while rows > 8 and 4 * matrices * rows * length > tile_bytes:
         rows //= 2
     return rows

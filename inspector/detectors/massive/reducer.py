@@ -211,8 +211,7 @@ class MassiveReducer:
 
     def _mlp_input(self, batch: Batch, layer: int, z: Float[Tensor, "batch pos d_mlp"]) -> None:
         """Token maxima of the down-projection's input, for PrefixQuant's token outliers."""
-        low, high = torch.aminmax(z, dim=-1)
-        largest = torch.maximum(high, -low).float()
+        largest = torch.maximum(z.amax(dim=-1), -z.amin(dim=-1)).float()
         real = batch.real & largest.isfinite()
         self.tally.add("input_histogram", layer, histogram(largest[real]))
         top, position = largest.masked_fill(~real, -1.0).topk(min(WRITTEN, z.shape[1]), dim=1)
@@ -223,8 +222,10 @@ class MassiveReducer:
 
     def _direction(self, batch: Batch, layer: int, x: Float[Tensor, "batch pos d"]) -> None:
         """After the norm: LLM.int8's outliers, and the spike token's direction beside the last token's."""
-        real = batch.real & x.isfinite().all(dim=-1)
-        self.tally.add("outliers", layer, (x[real].abs() >= OUTLIER).sum(dim=0))
+        magnitude = x.abs()
+        real = batch.real & magnitude.amax(dim=-1).isfinite()
+        rows = rearrange(magnitude, "b p d -> (b p) d") if bool(real.all()) else magnitude[real]
+        self.tally.add("outliers", layer, (rows >= OUTLIER).sum(dim=0))
         self.tally.add("normed_tokens", layer, real.sum())
         spike = self.held.spike
         if spike is None or layer == 0:

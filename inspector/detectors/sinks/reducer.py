@@ -12,7 +12,6 @@ from inspector.detectors.sinks.schema import EARLY, EPSILONS, WINDOW
 from inspector.detectors.tally import Tally
 from inspector.models import Backend, Model
 from inspector.models.attention import AttentionBlock
-from inspector.models.attention_sums import AttentionSums
 from inspector.records import Evidence
 from inspector.sites import Site
 
@@ -47,12 +46,7 @@ AXES = {
 class _Running:
     """Sums over the blocks of one layer and batch."""
 
-    received: Float[Tensor, "batch head key"]
     received_window: Float[Tensor, "batch head window"]
-    entropy: Float[Tensor, "batch head"]
-    entropy_rest: Float[Tensor, "batch head"]
-    self_share: Float[Tensor, "batch head"]
-    self_rest: Float[Tensor, "batch head"]
     sink_mass: Float[Tensor, "batch head"] | None
 
 
@@ -69,13 +63,9 @@ class SinksReducer:
     def update(self, batch: Batch, site: Site, x: AttentionBlock) -> None:
         """Take in one block of queries."""
         if self.running is None or x.start == 0:
-            self.running = self._begin(batch, x)
+            self.running = self._begin(x)
         if x.stop <= WINDOW:
             self.running.received_window[:, :, : x.stop] += x.pattern.sum(dim=2)
-        if x.sums is None:
-            self._add(self.running, batch, x)
-        elif x.last:
-            self._take(self.running, x.sums)
         if self.running.sink_mass is not None and x.sink_mass is not None:
             self.running.sink_mass += x.sink_mass.sum(dim=-1)
         if x.last:
@@ -96,49 +86,18 @@ class SinksReducer:
         return 4 * len(lengths) * self.tally.layers * self.heads * (2 * EARLY + PER_HEAD)
 
     @staticmethod
-    def _begin(batch: Batch, x: AttentionBlock) -> _Running:
+    def _begin(x: AttentionBlock) -> _Running:
         size, heads, keys = x.value_norm.shape
-
-        def zeros(*shape: int) -> Tensor:
-            return x.value_norm.new_zeros(size, heads, *shape)
-
-        mass = None if x.sink_mass is None else zeros()
-        return _Running(zeros(keys), zeros(min(WINDOW, keys)), zeros(), zeros(), zeros(), zeros(), mass)
-
-    @staticmethod
-    def _add(running: _Running, batch: Batch, x: AttentionBlock) -> None:
-        pattern = x.pattern
-        running.received[:, :, : x.stop] += pattern.sum(dim=2)
-        own = pattern.diagonal(offset=x.start, dim1=2, dim2=3)
-        # Summed apart from key 0: next to a strong sink the rest is lost in 1 - p.
-        rest = pattern[:, :, :, 1:].sum(dim=-1).clamp(min=1e-30)
-        surprise = -torch.linalg.vecdot(pattern[:, :, :, 1:], x.log_pattern[:, :, :, 1:])
-        entropy = surprise - pattern[:, :, :, 0] * x.log_pattern[:, :, :, 0]
-        kept = surprise / rest + rest.log()  # entropy with key 0 taken out and the rest scaled up to 1
-        real = batch.real[:, None, x.start : x.stop]
-        after_first = real.clone()
-        if x.start == 0:
-            after_first[:, :, 0] = False
-        running.entropy += (entropy * real).sum(dim=-1)
-        running.entropy_rest += (kept.clamp(min=0) * after_first).sum(dim=-1)
-        running.self_share += (own * real).sum(dim=-1)
-        running.self_rest += (own / rest * after_first).clamp(max=1).sum(dim=-1)
-
-    @staticmethod
-    def _take(running: _Running, sums: AttentionSums) -> None:
-        """All of a layer at once, where the device gives it so."""
-        running.received += sums.received
-        running.entropy += sums.entropy.sum(dim=-1)
-        running.entropy_rest += sums.entropy_rest.sum(dim=-1)
-        running.self_share += sums.own.sum(dim=-1)
-        running.self_rest += sums.own_rest.sum(dim=-1)
+        mass = None if x.sink_mass is None else x.value_norm.new_zeros(size, heads)
+        return _Running(x.value_norm.new_zeros(size, heads, min(WINDOW, keys)), mass)
 
     def _end(self, running: _Running, batch: Batch, layer: int, x: AttentionBlock) -> None:
-        finite = running.received.isfinite().all(dim=(1, 2)) & x.value_norm.isfinite().all(dim=(1, 2))
+        sums = x.sums
+        finite = sums.received.isfinite().all(dim=(1, 2)) & x.value_norm.isfinite().all(dim=(1, 2))
         self.tally.add("skipped", layer, (~finite).sum())
         lengths = batch.lengths
         window = _mean_over_later(running.received_window, lengths.clamp(max=WINDOW))
-        full = _mean_over_later(running.received, lengths)
+        full = _mean_over_later(sums.received, lengths)
         self._pooled(layer, window[finite & (lengths >= SHORTEST)])
         best, key, token = _strongest(full, batch, lengths)
         count = lengths.unsqueeze(1).float()
@@ -148,10 +107,10 @@ class SinksReducer:
             "best": best,
             "best_key": key.int(),
             "best_token": token.int(),
-            "entropy": running.entropy / count,
-            "entropy_rest": running.entropy_rest / (count - 1),
-            "self_share": running.self_share / count,
-            "self_rest": running.self_rest / (count - 1),
+            "entropy": sums.entropy.sum(dim=-1) / count,
+            "entropy_rest": sums.entropy_rest.sum(dim=-1) / (count - 1),
+            "self_share": sums.own.sum(dim=-1) / count,
+            "self_rest": sums.own_rest.sum(dim=-1) / (count - 1),
             "value_ratio": _value_ratio(x.value_norm, torch.zeros_like(key), batch),
             "best_value_ratio": _value_ratio(x.value_norm, key, batch),
         }
