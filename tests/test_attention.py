@@ -132,17 +132,17 @@ def test_a_whole_pattern_gives_the_same_blocks_as_the_streamed_one() -> None:
         torch.testing.assert_close(one.pattern, other.pattern, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("tile_bytes", [1, 4 * 64 * 100 * 3, 4 << 20], ids=["a head", "three heads", "all at once"])
-@pytest.mark.parametrize("kind", [*KINDS, {"length": 1}, {"length": 2}], ids=str)
+@pytest.mark.parametrize("size", [1, 4 * 100 * 100 * 3, 8 << 20], ids=["a head", "three heads", "all at once"])
+@pytest.mark.parametrize("kind", [*KINDS, {"length": 1}, {"length": 2}, {"length": 200}], ids=str)
 def test_sums_are_those_of_the_pattern_however_many_heads_are_summed_together(
-    kind: dict[str, object], tile_bytes: int
+    kind: dict[str, object], size: int
 ) -> None:
     inputs = inputs_of(**kind)  # type: ignore[arg-type]
     length = inputs.query.shape[2]
     real = torch.ones(2, length, dtype=torch.bool)
     real[1, (length + 1) // 2 :] = False
     pattern = (in_full(inputs)[1] * real[:, None, :, None]).double()
-    with backend_as(tile_bytes=tile_bytes):
+    with backend_as(summed_bytes=size):
         streamed = StreamedAttention(inputs, attend(inputs)[1]).sums(real)
         (*_, last) = WholeAttention(in_full(inputs)[1], torch.zeros(2, 4, length)).blocks(real)
         for sums in (streamed, last.sums):

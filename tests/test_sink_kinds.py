@@ -111,7 +111,7 @@ def test_a_head_with_its_mass_on_a_learned_sink_is_said_and_is_no_sink_of_a_toke
     even[:, 1] *= 0.02
     mass[:, 1] = 0.98
     log = even.log().clamp(min=-1e6)
-    sums = add_up([log], torch.zeros(10, 4, 64))
+    sums = add_up([log], torch.zeros(10, 4, 64), torch.empty(10 * 4 * 64 * 64))
     for layer in range(unplanted.shape.layers):
         block = AttentionBlock(0, 64, lambda: log, mass, torch.ones(10, 4, 64), last=True, add_up=lambda: sums)
         reducer.update(batch, Site("attention", layer), block)

@@ -230,7 +230,10 @@ class WholeAttention:
         tiles = {start: partial(self._tile, start, min(start + rows, length), real) for start in starts}
 
         def sums() -> AttentionSums:
-            return add_up((tile() for tile in tiles.values()), torch.zeros_like(self.value_norm))
+            like = self.value_norm
+            return add_up(
+                (tile() for tile in tiles.values()), torch.zeros_like(like), like.new_empty(rows * like.numel())
+            )
 
         for start, tile in tiles.items():
             stop = min(start + rows, length)

@@ -14,9 +14,6 @@ from torch.nn import functional
 from inspector.models.attention_kernels import MASKED, of_heads
 from inspector.models.backend import Backend
 
-ROWS = 64
-"""Most queries of a block."""
-
 
 @dataclass(frozen=True)
 class AttentionInputs:
@@ -57,14 +54,16 @@ class AttentionInputs:
 class ScoreTiles:
     """Scores in blocks of queries, each computed when it is asked for, less an `offset` per query, and masked.
 
-    A block has at most 64 queries (`ROWS`), and divides 64, so that blocks never straddle the first 64
-    tokens; it holds only the keys up to its last query.
+    A block has at most 64 queries where nobody asks for so many `rows`, and divides 64, so that blocks never straddle
+    the first 64 tokens; it holds only the keys up to its last query.
     """
 
-    def __init__(self, inputs: AttentionInputs, offset: Float[Tensor, "batch head pos"] | None = None) -> None:
+    def __init__(
+        self, inputs: AttentionInputs, offset: Float[Tensor, "batch head pos"] | None = None, rows: int | None = None
+    ) -> None:
         self.inputs, self.offset = inputs, offset
         batch, heads, self.length, _ = inputs.query.shape
-        self.rows = tile_rows(batch * heads, self.length, Backend.of(inputs.query.device).tile_bytes)
+        self.rows = rows or tile_rows(batch * heads, self.length, Backend.of(inputs.query.device).tile_bytes)
 
     @property
     def starts(self) -> range:
@@ -120,8 +119,8 @@ def within(place: Float[Tensor, " room"], *shape: int) -> Float[Tensor, "..."]:
 
 
 def tile_rows(matrices: int, length: int, tile_bytes: int) -> int:
-    """Queries a block: the largest power of two from 8 to `ROWS` whose scores take so many bytes at most."""
-    rows = ROWS
+    """Queries a block: the largest power of two from 8 to 64 whose scores take so many bytes at most."""
+    rows = 64
     while rows > 8 and 4 * matrices * rows * length > tile_bytes:
         rows //= 2
     return rows

@@ -27,7 +27,8 @@ class Backend:
         accumulate: dtype of sums: float64 where the device has it.
         kernel: attention that gives its log-sum-exp away; None where the device has none.
         sums: the kernel that gives what a whole pattern adds up to; None where tiles of the pattern do, as on a CPU.
-        tile_bytes: a tile of float32 scores: on a CPU what stays in its cache while it is used.
+        tile_bytes: a tile of float32 scores of all heads: on a CPU what stays in its cache while it is used.
+        summed_bytes: a tile of a few heads that is summed up at once.
         weights: what `dtype="auto"` loads: a dtype, or "auto" for the checkpoint's own.
         asking: what `dtype="auto"` means for a study of answers.
     """
@@ -39,6 +40,7 @@ class Backend:
     kernel: Kernel | None
     sums: Kernel | None
     tile_bytes: int
+    summed_bytes: int
     weights: Any
     asking: str
 
@@ -50,11 +52,11 @@ class Backend:
         accumulate = torch.float64 if _knows_float64(device) else torch.float32
         kernel = kernel_of(device)
         if device.type != "cpu":
-            return Backend(device, 16384, 1024, accumulate, kernel, kernel, 128 << 20, "auto", "auto")
+            return Backend(device, 16384, 1024, accumulate, kernel, kernel, 128 << 20, 128 << 20, "auto", "auto")
         # On a CPU with instructions for bfloat16 asking is two to three times as fast in it.
         native = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
         asking = "bfloat16" if native else "auto"
-        return Backend(device, 2048, 512, accumulate, kernel, None, 4 << 20, torch.float32, asking)
+        return Backend(device, 2048, 512, accumulate, kernel, None, 4 << 20, 8 << 20, torch.float32, asking)
 
     @staticmethod
     def named(name: Any) -> "Backend":
