@@ -248,6 +248,7 @@ def test_ctrl_c_leaves_nothing_behind(tiny_folder: Path, tmp_path: Path) -> None
     assert tree(tmp_path) == {}
 
 
+@pytest.mark.slow  # the process that Ctrl-C ends says nothing of its libraries either
 def test_quiet_is_silent_on_stderr(tiny_folder: Path, tmp_path: Path) -> None:
     model = ("--model", tiny_folder, "--device", "cpu")
     process = start("examine", *model, "--text", TEXT, "--out", tmp_path / "out", "--quiet")

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-COUNT, USED = 12, 0.1
+COUNT, USED = 6, 0.2
 """Damaged runs, and the share that is drawn of those that open; `python -m tests.fuzz --count 5000` does more."""
 
 
