@@ -1,6 +1,7 @@
 """Figures of the documentation: python -m docs.numbers [--measure RUN STUDY], from runs to numbers.json to pages.
 
-`docs/numbers.json` has what the program printed of saved runs, and a few numbers by name. Pages have marks:
+`docs/numbers.json` has what the program printed of saved runs, and a few numbers by name; how long scans take is in
+`benchmarks/results.json`. Pages have marks:
 
     <!--printed:study--> … <!--/printed-->     what the program says of the run, as a list
     <!--=probe-->0.908<!--/=-->                a number in a sentence or a table
@@ -10,16 +11,21 @@ Without `--measure` the pages are written from the JSON; a test fails where they
 
 import json
 import re
+import statistics
 import sys
 from pathlib import Path
 from typing import Any
 
+from benchmarks import results
 from inspector.run.report import Report, open_run
 
 ROOT = Path(__file__).parents[1]
 SAVED = ROOT / "docs" / "numbers.json"
 PRINTED = re.compile(r"<!--printed:(\w+)-->.*?<!--/printed-->", re.DOTALL)
 NUMBER = re.compile(r"<!--=(\w+)-->.*?<!--/=-->")
+
+SCANS = {"scan_1024": "8 × 1,024", "scan_4096": "1 × 4,096", "scan_8192": "1 × 8,192"}
+"""A number's name, and the tokens whose scan it says the time of, beside a bare forward pass."""
 
 
 def measured(scan: Report, study: Report) -> dict[str, Any]:
@@ -36,6 +42,16 @@ def measured(scan: Report, study: Report) -> dict[str, Any]:
     risky = study.frame("hneurons.reliability").iloc[-1]
     values |= {"risky": f"{risky['n']:.0f}", "risky_wrong": f"{risky['wrong']:.0f}"}
     return {"model": scan.card["name"], "dtype": study.card["dtype"], "printed": printed, "values": values}
+
+
+def kept() -> dict[str, Any]:
+    """What the two files have."""
+    numbers = json.loads(SAVED.read_text(encoding="utf-8"))
+    rows = {(row.name, row.beside): row for row in results.load()[0]}
+    for name, tokens in SCANS.items():
+        ratios = rows[f"scan of {tokens} tokens", "bare forward"].ratios
+        numbers["values"][name] = f"{statistics.median(ratios):.1f}"
+    return numbers
 
 
 def written(page: str, numbers: dict[str, Any]) -> str:
@@ -63,6 +79,5 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["--measure"]:
         found = measured(*(open_run(folder) for folder in sys.argv[2:4]))
         SAVED.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    kept = json.loads(SAVED.read_text(encoding="utf-8"))
     for path in pages():
-        path.write_text(written(path.read_text(encoding="utf-8"), kept), encoding="utf-8")
+        path.write_text(written(path.read_text(encoding="utf-8"), kept()), encoding="utf-8")
