@@ -1,5 +1,7 @@
-"""What one layer's attention pattern adds up to, taken from tiles of it; accelerators need none, see
-`inspector.models.attention_identities`."""
+"""What one layer's attention pattern adds up to, from tiles of it.
+
+Accelerators take it from attention kernels alone: `inspector.models.attention_identities`.
+"""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
@@ -13,7 +15,7 @@ from inspector.models.attention_tiles import AttentionInputs, ScoreTiles, within
 from inspector.models.backend import Backend
 
 ROWS = 128
-"""Queries of a tile that is summed up. With half as many a CPU took a tenth to a quarter longer, with twice no less."""
+"""Queries of a tile that is summed up: with half as many a CPU took up to a quarter longer, with twice no less."""
 
 
 @dataclass(frozen=True)
