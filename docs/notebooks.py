@@ -23,6 +23,8 @@ AT_ONCE = 2
 """Notebooks that run side by side, each on one core."""
 SECONDS = 1800
 """A cell that takes longer is a fault."""
+QUIET = ["--IPKernelApp.log_level=ERROR"]
+"""Without the kernel's remark that it listens on this machine's own ports, unencrypted."""
 SETTINGS = {"PLOTLY_RENDERER": "svg", "TQDM_DISABLE": "1"}
 
 
@@ -55,11 +57,12 @@ def execute(name: str) -> float:
     began, folder, made_from = time.perf_counter(), PAGES / f"{name}-work", digest(name)
     folder.mkdir(parents=True, exist_ok=True)
     book = jupytext.read(SOURCES / f"{name}.py")
-    NotebookClient(book, timeout=SECONDS, resources={"metadata": {"path": str(folder)}}).execute()
+    resources = {"metadata": {"path": str(folder)}}
+    NotebookClient(book, timeout=SECONDS, resources=resources, extra_arguments=QUIET).execute()
     book.cells = [cell for cell in book.cells if "importlib.util" not in cell.source]  # of use in Colab only
     named = {"unique_key": name, "output_files_dir": f"{name}_files"}
-    text, resources = MarkdownExporter().from_notebook_node(book, resources=named)
-    for file, content in resources["outputs"].items():
+    text, made = MarkdownExporter().from_notebook_node(book, resources=named)
+    for file, content in made["outputs"].items():
         (PAGES / file).parent.mkdir(parents=True, exist_ok=True)
         (PAGES / file).write_bytes(content)
     (PAGES / f"{name}.md").write_text(_readable(text), encoding="utf-8")
