@@ -12,7 +12,7 @@ from inspector.alike import Alike
 from inspector.arguments import Number, meant, takes
 from inspector.errors import InputError, InspectorError
 from inspector.pages import page
-from inspector.printable import brief
+from inspector.printable import brief, counted
 
 if TYPE_CHECKING:  # a record is plain values; whoever asks for a table has pandas
     import pandas as pd
@@ -65,7 +65,7 @@ class Evidence(Alike):
 
     def __repr__(self) -> str:
         size = sum(array.nbytes for array in self.arrays.values())
-        return f"<Evidence of {brief(self.detector)}: {len(self.arrays)} arrays, {size / 1e6:,.1f} MB>"
+        return f"<Evidence of {brief(self.detector)}: {counted(len(self.arrays), 'array')}, {size / 1e6:,.1f} MB>"
 
     def _repr_html_(self) -> str:
         import pandas as pd
@@ -223,7 +223,7 @@ class Findings(tuple[Finding, ...]):
     def __repr__(self) -> str:
         kinds = Counter(f"{one.detector}: {one.kind}" for one in self)
         said = brief(", ".join(f"{count:,} {kind}" for kind, count in kinds.items()), 120)
-        return f"<{len(self):,} findings{f' ({said})' if said else ''}>"
+        return f"<{counted(len(self), 'finding')}{f' ({said})' if said else ''}>"
 
     def _repr_html_(self) -> str:
         return page(repr(self), (), {"Findings": self.frame()})
@@ -409,5 +409,5 @@ class Record(Alike):
         what = f"on {number:,} {'questions' if studied else 'texts'}"
         tested = f", {len(self.effects):,} effects" if self.effects else ""
         detectors = brief(", ".join(self.settings.get("detectors", ())))
-        found = f"{detectors}; {len(self.findings):,} findings{tested}"
+        found = f"{detectors}; {counted(len(self.findings), 'finding')}{tested}"
         return f"<{type(self).__name__} of {brief(self.card.get('name'), 40)} {what}: {found}>"

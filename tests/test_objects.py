@@ -119,6 +119,7 @@ def test_every_object_shows_itself_in_one_short_line_without_its_arrays_or_a_lon
     shown = {name: repr(one) for name, one in objects.items()}
     assert not {name: said for name, said in shown.items() if len(said) > 160 or not said.isprintable()}
     assert not [name for name, said in shown.items() if "array(" in said or " object at 0x" in said]
+    assert not {name: said for name, said in shown.items() if re.search(r"\b1 (?!samples)[a-z]+s\b", said)}
     assert repr(objects["intervention"]) == "<Intervention: zero ablation at mlp_out 2, 64 dims, 64 positions>"
     assert repr(zero_ablate(SITE, [5, 7], [0])) == "<Intervention: zero ablation at mlp_out 2, dims 5, 7, position 0>"
     assert repr(Spared(tokens=(0,))) == "<Spared: 1 token>" and repr(Spared()) == "<Spared: nothing>"

@@ -27,6 +27,7 @@ from inspector.models import Model, check_readout
 from inspector.models.conversations import texts_for
 from inspector.models.observe import Forecast, forecast, observe
 from inspector.pages import page
+from inspector.printable import counted
 from inspector.progress import Reported, progress_of
 from inspector.texts import Given
 from inspector.token_text import token_texts
@@ -81,7 +82,8 @@ class Lens(Alike):
 
     def __repr__(self) -> str:
         tokens, layers = self.arrays["jsd"].shape
-        return f"<Lens of {tokens:,} tokens in {layers} layers: {self.ratio:.0%} settle from layer {self.deep_from} on>"
+        size = f"{counted(tokens, 'token')} in {counted(layers, 'layer')}"
+        return f"<Lens of {size}: {self.ratio:.0%} settle from layer {self.deep_from} on>"
 
     def _repr_html_(self) -> str:
         return page(repr(self), (), {"Where tokens settle": self.depth})

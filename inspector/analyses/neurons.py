@@ -27,7 +27,7 @@ from inspector.models import Model, check_readout, direct_logits, written
 from inspector.models.conversations import texts_for
 from inspector.models.observe import Forecast, Observer, forecast, observe
 from inspector.pages import page
-from inspector.printable import listed
+from inspector.printable import counted, listed
 from inspector.progress import Reported, progress_of
 from inspector.records import Evidence, Record
 from inspector.stats import histogram_quantile, histogram_share
@@ -63,7 +63,7 @@ class NeuronStates(Alike):
     notes: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
-        return f"<NeuronStates of {len(self.states)} neurons, {len(self.tokens)} tokens that show them>"
+        return f"<NeuronStates of {counted(len(self.states), 'neuron')}, shown at {counted(len(self.tokens), 'token')}>"
 
     def _repr_html_(self) -> str:
         return page(repr(self), self.notes, {"States": self.states, "Tokens": self.tokens})

@@ -16,7 +16,7 @@ from inspector.generation.prompts import end_tokens, prompt_ids
 from inspector.models import Backend, Decoder, Model
 from inspector.models.observe import forecast, observe
 from inspector.pages import page
-from inspector.printable import brief
+from inspector.printable import brief, counted
 from inspector.progress import Reported, Task, progress_of
 from inspector.run.report import Report
 from inspector.scan import examine
@@ -72,8 +72,8 @@ class Generated(Alike):
                 )
 
     def __repr__(self) -> str:
-        tokens = int(self.answers["tokens"].sum())
-        return f"<Generated: {len(self.answers)} answers, {tokens} tokens, by {brief(self.report.card['name'])}>"
+        answers, tokens = counted(len(self.answers), "answer"), counted(int(self.answers["tokens"].sum()), "token")
+        return f"<Generated: {answers}, {tokens}, by {brief(self.report.card['name'])}>"
 
     def _repr_html_(self) -> str:
         return page(repr(self), self.sentences(), {"Answers": self.answers}) + self.report._repr_html_()

@@ -23,7 +23,7 @@ from inspector.hallucination.study import Study
 from inspector.models import Model
 from inspector.models.token_stream import TokenStream
 from inspector.pages import page
-from inspector.printable import blanks_shown, brief
+from inspector.printable import blanks_shown, brief, counted
 from inspector.records import upright
 from inspector.sites import Site
 from inspector.texts import is_conversation
@@ -130,7 +130,7 @@ class Watch(Iterator[Watched]):
         return pd.DataFrame([asdict(one) for one in self.tokens], columns=names)
 
     def __repr__(self) -> str:
-        return f"<Watch of {brief(self.model.card['name'])}: {len(self.tokens)} tokens so far>"
+        return f"<Watch of {brief(self.model.card['name'])}: {counted(len(self.tokens), 'token')} so far>"
 
     def _repr_html_(self) -> str:
         return page(repr(self), (), {"Tokens so far": self.frame()})

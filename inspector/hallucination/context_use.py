@@ -27,6 +27,7 @@ from inspector.hallucination.questions.sets import Question, subjects
 from inspector.hallucination.study import Study
 from inspector.models import Model
 from inspector.pages import page
+from inspector.printable import counted
 from inspector.progress import SILENT, Progress
 from inspector.stats import mean_interval
 
@@ -121,7 +122,8 @@ class ContextUse(Alike):
         return finish(figure, f"With {kinds[0]} passages {follows:.0%} of the answers say what the passage says")
 
     def __repr__(self) -> str:
-        return f"<ContextUse: {len(self.rows):,} answers with a passage, {len(set(self.rows['kind']))} kinds>"
+        kinds = counted(len(set(self.rows["kind"])), "kind")
+        return f"<ContextUse: {counted(len(self.rows), 'answer')} with a passage, {kinds}>"
 
     def _repr_html_(self) -> str:
         return page(repr(self), self.sentences(), {"Summary": self.summary, "Answers": self.rows})

@@ -34,7 +34,7 @@ class Features(Alike):
 
     def __repr__(self) -> str:
         answers, layers, neurons = self.values.shape
-        return f"<Features of {counted(answers, 'answer')}: {neurons:,} neurons in {counted(layers, 'layer')}>"
+        return f"<Features of {counted(answers, 'answer')}: {counted(neurons, 'neuron')} in {counted(layers, 'layer')}>"
 
     def _repr_html_(self) -> str:
         return page(repr(self), (), {"Answers": pd.DataFrame({"id": self.id, "label": self.label})})

@@ -9,7 +9,7 @@ import pandas as pd
 
 from inspector.alike import Alike
 from inspector.pages import page
-from inspector.printable import brief
+from inspector.printable import brief, counted
 
 if TYPE_CHECKING:
     from inspector.hallucination.answers.own import OwnAnswer
@@ -70,7 +70,7 @@ class Scored(Alike):
         return pd.DataFrame(dict(zip(columns, said, strict=True)))
 
     def __repr__(self) -> str:
-        return f"<Scored {brief(self.answer)!r}: risk {self.risk:.2f}, {len(self.tokens)} tokens>"
+        return f"<Scored {brief(self.answer)!r}: risk {self.risk:.2f}, {counted(len(self.tokens), 'token')}>"
 
     def _repr_html_(self) -> str:
         said = [self.reliability] if self.reliability else []
@@ -93,7 +93,7 @@ class ScoredAnswers(Alike):
     tokens: pd.DataFrame | None = None
 
     def __repr__(self) -> str:
-        return f"<{len(self.answers):,} scored answers: mean risk {self.answers['risk'].mean():.2f}>"
+        return f"<{counted(len(self.answers), 'scored answer')}: mean risk {self.answers['risk'].mean():.2f}>"
 
     def _repr_html_(self) -> str:
         tokens = {} if self.tokens is None else {"Tokens": self.tokens}

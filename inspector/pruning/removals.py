@@ -21,6 +21,7 @@ from inspector.interventions.values import zero_ablate
 from inspector.models import Model
 from inspector.models.conversations import texts_for
 from inspector.pages import page
+from inspector.printable import counted
 from inspector.progress import Reported, progress_of
 from inspector.pruning.bench import Bench
 from inspector.pruning.neurons import least_first, neuron_scores
@@ -104,8 +105,8 @@ class Removals(Keepable):
         return Measurements(NAME, "removals", self.card, self.inputs, tables, self.facts)
 
     def __repr__(self) -> str:
-        sets = f"{len(self.neurons)} sets of neurons, {len(self.weights)} of weights"
-        return f"<Removals: {len(self.parts)} parts alone, {sets}>"
+        sets = f"{counted(len(self.neurons), 'set')} of neurons, {len(self.weights)} of weights"
+        return f"<Removals: {counted(len(self.parts), 'part')} alone, {sets}>"
 
     def _repr_html_(self) -> str:
         tables = {"Parts": self.parts, "Neurons": self.neurons, "Weights": self.weights}

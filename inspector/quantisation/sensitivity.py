@@ -22,6 +22,7 @@ from inspector.models import Model
 from inspector.models.conversations import texts_for
 from inspector.models.matrices import Matrix, matrices_of
 from inspector.pages import page
+from inspector.printable import counted
 from inspector.progress import Reported, Task, progress_of
 from inspector.quantisation.bench import AS_IT_IS, Bench
 from inspector.quantisation.bits import bits_spent
@@ -107,7 +108,7 @@ class Sensitivity(Keepable):
 
     def __repr__(self) -> str:
         whole = self.parts["kl"].iloc[0]
-        return f"<Sensitivity to {self.scheme.name}: KL {whole:.3g}, {len(self.parts) - 1} parts alone>"
+        return f"<Sensitivity to {self.scheme.name}: KL {whole:.3g}, {counted(len(self.parts) - 1, 'part')} alone>"
 
     def _repr_html_(self) -> str:
         return page(repr(self), self.sentences(), {"Remedies": self.remedies, "Alone, the worst first": self.worst})

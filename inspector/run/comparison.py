@@ -13,7 +13,7 @@ from inspector.detectors.base import attempt
 from inspector.errors import DetectorError, InputError
 from inspector.figures.drawing import Drawing
 from inspector.pages import page
-from inspector.printable import brief, printable
+from inspector.printable import brief, counted, printable
 from inspector.run.differences import headlines, unlike
 from inspector.run.report import Report
 
@@ -86,7 +86,8 @@ class Comparison(Alike):
 
     def __repr__(self) -> str:
         names = [brief(one.card["name"], 40) for one in (self.first, self.second)]
-        return f"<Comparison of {names[0]} and {names[1]}: {len(self.numbers)} numbers, {len(self.drawings)} figures>"
+        numbers = counted(len(self.numbers), "number")
+        return f"<Comparison of {names[0]} and {names[1]}: {numbers}, {counted(len(self.drawings), 'figure')}>"
 
     def _repr_html_(self) -> str:
         return page(repr(self), self.unlike, {"Numbers": self.numbers})

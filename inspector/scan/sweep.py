@@ -16,7 +16,7 @@ from inspector.arguments import meant, takes
 from inspector.errors import InputError, InspectorError
 from inspector.models import Model, load_model
 from inspector.pages import page
-from inspector.printable import printable
+from inspector.printable import counted, printable
 from inspector.progress import Progress, Reported, progress_of
 from inspector.run.report import Report
 from inspector.scan.examine import examine
@@ -50,8 +50,8 @@ class Sweep(Alike):
     reports: Mapping[tuple[str, str], Report]
 
     def __repr__(self) -> str:
-        failed = int((self.table["error"] != "").sum())
-        return f"<Sweep of {self.table['model'].nunique()} models: {len(self.reports)} scans, {failed} failed>"
+        failed, models = int((self.table["error"] != "").sum()), counted(self.table["model"].nunique(), "model")
+        return f"<Sweep of {models}: {counted(len(self.reports), 'scan')}, {failed} failed>"
 
     def _repr_html_(self) -> str:
         return page(repr(self), (), {"Scans": self.table})
