@@ -73,6 +73,7 @@ notebooks: setup
 	$(BIN)/python -m docs.notebooks
 
 # The documentation, in build/site; a broken link or a notebook that fails is an error.
+# That its generator will have a successor is no warning about the pages.
 docs: export NO_MKDOCS_2_WARNING = 1
 docs: notebooks
 	PYTHONPATH=. $(BIN)/mkdocs build --quiet

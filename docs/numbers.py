@@ -79,5 +79,6 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["--measure"]:
         found = measured(*(open_run(folder) for folder in sys.argv[2:4]))
         SAVED.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    numbers = kept()
     for path in pages():
-        path.write_text(written(path.read_text(encoding="utf-8"), kept()), encoding="utf-8")
+        path.write_text(written(path.read_text(encoding="utf-8"), numbers), encoding="utf-8")

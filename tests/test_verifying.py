@@ -353,6 +353,8 @@ def test_an_effect_without_an_interval_is_said_without_one() -> None:
     nan = float("nan")
     few = Effect("dim 5", "zero", "loss", 0.646, nan, nan, 0.0, -0.01, 0.02, 3, 0.05, 0.05)
     assert change(few, "loss") == "loss +0.646 (n = 3), matched random controls -0.010 to +0.020"
+    nothing = replace(few, twin_low=-0.0001)
+    assert change(nothing, "loss") == "loss +0.646 (n = 3), matched random controls +0.000 to +0.020"
     assert change(replace(few, twin_low=nan, twin_high=nan), "loss") == "loss +0.646 (n = 3)"
     assert change(replace(few, low=0.5, high=0.8), "loss").startswith("loss +0.646 [+0.500, +0.800], matched")
 

@@ -33,7 +33,7 @@ def effects_table(m: Measured, title: str, effects: Sequence[Effect] | None = No
     return TextTable(title, frame, COLUMNS, ("target", "operation", "metric", "verdict"))
 
 
-def counted(effects: Sequence[Effect]) -> str:
+def by_verdict(effects: Sequence[Effect]) -> str:
     """How many have each verdict."""
     counts = pd.Series([one.verdict for one in effects], dtype=object).value_counts()
     return ", ".join(f"{n} {verdict}" for verdict, n in counts.items())
@@ -48,7 +48,7 @@ def change(effect: Effect, what: str) -> str:
     """An effect with its interval beside its controls, in words."""
     numbers = (effect.change, effect.low, effect.high, effect.twin_low, effect.twin_high)
     digits = 3 if max(abs(number) for number in numbers if not math.isnan(number)) >= 0.05 else 4
-    mean, low, high, twin_low, twin_high = (f"{number:+.{digits}f}" for number in numbers)
+    mean, low, high, twin_low, twin_high = (f"{number:+z.{digits}f}" for number in numbers)
     interval = f" [{low}, {high}]" if math.isfinite(effect.low) and math.isfinite(effect.high) else f" (n = {effect.n})"
     beside = f", matched random controls {twin_low} to {twin_high}" if math.isfinite(effect.twin_low) else ""
     return f"{what} {mean}{interval}{beside}"

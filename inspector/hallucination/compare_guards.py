@@ -85,8 +85,8 @@ def verdict(table: pd.DataFrame) -> str:
     ]
     mine = rows.loc["abstain", "probe"]
     compared = " and ".join(
-        f"{_better(mine, change)} {SAID[reference[1]]} ({mine[change]:+.3f} [{mine[f'{change}_low']:+.3f}, "
-        f"{mine[f'{change}_high']:+.3f}])"
+        f"{_better(mine, change)} {SAID[reference[1]]} ({mine[change]:+z.3f} [{mine[f'{change}_low']:+z.3f}, "
+        f"{mine[f'{change}_high']:+z.3f}])"
         for change, reference in AGAINST.items()
     )
     return (

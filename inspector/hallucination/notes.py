@@ -48,7 +48,7 @@ def words_alone(words: np.ndarray, probe: np.ndarray, made_up: np.ndarray, subje
         f"{auroc(words, made_up):.2f} [{low:.2f}, {high:.2f}] by TF-IDF"
     )
     ahead, least, most = auroc_difference(probe, words, made_up, subject)
-    by = f"the probe's AUROC is {ahead:+.2f} [{least:+.2f}, {most:+.2f}] beside it"
+    by = f"the probe's AUROC is {ahead:+z.2f} [{least:+z.2f}, {most:+z.2f}] beside it"
     if least > 0:
         return [f"{said}; {by}."]
     return [f"{said}; {by}, not clearly more: it may have learnt the words."]

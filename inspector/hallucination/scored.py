@@ -54,7 +54,7 @@ class Scored(Alike):
         said = []
         for what, rows in (("raise", self.neurons), ("lower", self.neurons[::-1])):
             some = rows[rows["term"] > 0] if what == "raise" else rows[rows["term"] < 0]
-            named = [f"{row.layer}.{row.neuron} ({row.term:+.2f})" for row in some.head(SPEAKING).itertuples()]
+            named = [f"{row.layer}.{row.neuron} ({row.term:+z.2f})" for row in some.head(SPEAKING).itertuples()]
             if named:
                 said.append(f"Neurons that {what} the probe's risk most: {', '.join(named)}.")
         return said
@@ -65,7 +65,7 @@ class Scored(Alike):
         if self.scores is None:
             return pd.DataFrame(columns=columns)
         s = self.scores
-        adds = s["term"].map("{:+.2f}".format).where(s["in_headline"], "not in it")
+        adds = s["term"].map("{:+z.2f}".format).where(s["in_headline"], "not in it")
         said = (s["score"], s["value"].map("{:,.3g}".format), s["percentile"].map("{:.0f} %".format), adds)
         return pd.DataFrame(dict(zip(columns, said, strict=True)))
 

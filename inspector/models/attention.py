@@ -187,14 +187,14 @@ class StreamedAttention:
         if inputs.sink is not None:
             logit = rearrange(inputs.sink.float(), "head -> 1 head 1")
             sink_mass = (logit - lse).exp().masked_fill(hidden, 0.0)
-        tiles, add_up = ScoreTiles(inputs, lse.masked_fill(hidden, -MASKED)), partial(self.sums, real)
+        tiles, sums = ScoreTiles(inputs, lse.masked_fill(hidden, -MASKED)), partial(self.sums, real)
         for start in tiles.starts:
             stop = tiles.stop(start)
             mass = None if sink_mass is None else sink_mass[:, :, start:stop]
-            yield AttentionBlock(start, stop, partial(tiles.tile, start), mass, value_norm, stop == length, add_up)
+            yield AttentionBlock(start, stop, partial(tiles.tile, start), mass, value_norm, stop == length, sums)
 
     def sums(self, real: Bool[Tensor, "batch pos"]) -> AttentionSums:
-        """What the pattern adds up to: from the device's kernel where it takes that, else from tiles."""
+        """What the pattern adds up to, by the device's kernel or by tiles; `real` as in `blocks`."""
         inputs, lse, kernel = self.inputs, self.lse.float(), Backend.of(self.lse.device).sums
         if kernel is not None and inputs.mask is None and inputs.softcap is None:
             return sums_by_kernel(inputs.query, inputs.key, lse, real, inputs.scale, kernel)
@@ -223,21 +223,25 @@ class WholeAttention:
 
     def blocks(self, real: Bool[Tensor, "batch pos"]) -> Iterator[AttentionBlock]:
         """The pattern in blocks of queries; `real` is False at padding, which is on the right."""
+        for start, stop in self._ends:
+            tile, last = partial(self._tile, start, stop, real), stop == self.pattern.shape[-1]
+            yield AttentionBlock(start, stop, tile, None, self.value_norm, last, partial(self.sums, real))
+
+    def sums(self, real: Bool[Tensor, "batch pos"]) -> AttentionSums:
+        """What the pattern adds up to; `real` as in `blocks`."""
+        tiles, norm = (self._tile(start, stop, real) for start, stop in self._ends), self.value_norm
+        return add_up(tiles, torch.zeros_like(norm), norm.new_empty(self._rows * norm.numel()))
+
+    @property
+    def _rows(self) -> int:
+        batch, heads, length, _ = self.pattern.shape
+        return tile_rows(batch * heads, length, Backend.of(self.pattern.device).tile_bytes)
+
+    @property
+    def _ends(self) -> list[tuple[int, int]]:
+        """The first query of each block, and one past its last."""
         length = self.pattern.shape[-1]
-        most = Backend.of(self.pattern.device).tile_bytes
-        rows = tile_rows(self.pattern.shape[0] * self.pattern.shape[1], length, most)
-        starts = range(0, length, rows)
-        tiles = {start: partial(self._tile, start, min(start + rows, length), real) for start in starts}
-
-        def sums() -> AttentionSums:
-            like = self.value_norm
-            return add_up(
-                (tile() for tile in tiles.values()), torch.zeros_like(like), like.new_empty(rows * like.numel())
-            )
-
-        for start, tile in tiles.items():
-            stop = min(start + rows, length)
-            yield AttentionBlock(start, stop, tile, None, self.value_norm, stop == length, sums)
+        return [(start, min(start + self._rows, length)) for start in range(0, length, self._rows)]
 
     def _tile(self, start: int, stop: int, real: Tensor) -> Tensor:
         tile = self.pattern[:, :, start:stop, :stop].float().log().clamp_(min=MASKED)

@@ -4,13 +4,13 @@ Accelerators take it from attention kernels alone: `inspector.models.attention_i
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from inspector.models.attention_kernels import exponential
+from inspector.models.attention_kernels import exponential, of_heads
 from inspector.models.attention_tiles import AttentionInputs, ScoreTiles, within
 from inspector.models.backend import Backend
 
@@ -73,6 +73,7 @@ def sums_by_tiles(inputs: AttentionInputs, lse: Float[Tensor, "batch head pos"])
         lse: of each query's scores; so large at padding that its probabilities are 0.
     """
     batch, heads, length = lse.shape
+    inputs = replace(inputs, key=of_heads(inputs.key, heads), value=of_heads(inputs.value, heads))
     most = max(1, Backend.of(lse.device).summed_bytes // (4 * min(ROWS, length) * length))
     whole = []
     for texts in _slices(batch, max(1, most // heads)):

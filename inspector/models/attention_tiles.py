@@ -37,18 +37,11 @@ class AttentionInputs:
         return self.softcap is None and self.sink is None and self.query.shape[-1] == self.value.shape[-1]
 
     def part(self, texts: slice, heads: slice) -> "AttentionInputs":
-        """The same of some texts and heads; every head has keys and values of its own."""
-        batch, count = self.query.shape[:2]
-        shared = (torch.arange(count, device=self.key.device) // (count // self.key.shape[1]))[heads]
-        mask = None if self.mask is None else self.mask.expand(batch, count, -1, -1)[texts, heads]
-        return replace(
-            self,
-            query=self.query[texts, heads],
-            key=self.key[texts][:, shared],
-            value=self.value[texts][:, shared],
-            mask=mask,
-            sink=None if self.sink is None else self.sink[heads],
-        )
+        """The same of some texts and heads, where no heads share keys and values."""
+        query, key, value = (x[texts, heads] for x in (self.query, self.key, self.value))
+        mask = None if self.mask is None else self.mask.expand(*self.query.shape[:2], -1, -1)[texts, heads]
+        sink = None if self.sink is None else self.sink[heads]
+        return replace(self, query=query, key=key, value=value, mask=mask, sink=sink)
 
 
 class ScoreTiles:
@@ -114,7 +107,7 @@ def whole_scores(inputs: AttentionInputs) -> Float[Tensor, "batch head query key
 
 
 def within(place: Float[Tensor, " room"], *shape: int) -> Float[Tensor, "..."]:
-    """A tensor of this shape in memory that is there: asking the system for a tile takes as long as computing it."""
+    """A tensor of this shape in memory that is there, which need not be asked for again."""
     return place[: math.prod(shape)].view(shape)
 
 

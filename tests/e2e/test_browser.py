@@ -154,7 +154,6 @@ def inspect(visitor: Visitor, model: Path, prompt: str) -> None:
     visitor.page.get_by_role("button", name="Inspect", exact=True).click()
 
 
-@pytest.mark.slow  # tests/ui has two visitors' addresses and jobs
 def test_two_visitors_at_once_each_end_with_their_own_numbers(visit: Visit, tiny_folder: Path) -> None:
     words = [[f"w{i}" for i in range(5, 75)], [f"w{i}" for i in range(80, 20, -1)]]
     visitors = [visit("/?run=planted"), visit("/?run=planted")]

@@ -64,7 +64,7 @@ def _beside_the_best(m: Measured, scores: pd.DataFrame) -> Iterator[Sentence]:
     yield Sentence(
         m.name,
         f"The probe is {verdict} the best of them that looks at no activation, {best.name}: a "
-        f"difference in AUROC of {best['probe_minus']:+.3f} [{low:+.3f}, {high:+.3f}] on the same answers.",
+        f"difference in AUROC of {best['probe_minus']:+z.3f} [{low:+z.3f}, {high:+z.3f}] on the same answers.",
     )
 
 
@@ -147,7 +147,7 @@ def tested(m: Measured) -> Iterator[Sentence]:
         return
     made_up = scaled["made_up"]
     prose = "".join(
-        f" The loss of ordinary prose: {one.change:+.4f} [{one.low:+.4f}, {one.high:+.4f}]."
+        f" The loss of ordinary prose: {one.change:+z.4f} [{one.low:+z.4f}, {one.high:+z.4f}]."
         for metric, one in scaled.items()
         if metric == "loss"
     )
@@ -184,7 +184,7 @@ def _scores(scores: pd.DataFrame) -> TextTable:
             "AUROC": "{auroc:.3f}",
             "interval": "{low:.3f}–{high:.3f}",
             "probe ahead by": lambda row: (
-                f"{row.probe_minus:+.3f} ± {(row.probe_minus_high - row.probe_minus_low) / 2:.3f}"
+                f"{row.probe_minus:+z.3f} ± {(row.probe_minus_high - row.probe_minus_low) / 2:.3f}"
                 if pd.notna(row.probe_minus_low)
                 else ""
             ),
@@ -206,7 +206,7 @@ def _neurons(found: pd.DataFrame) -> TextTable:
         {
             "layer": "{layer}",
             "neuron": "{neuron}",
-            "weight": "{weight:+.3f}",
+            "weight": "{weight:+z.3f}",
             "stability": "{stability:.2f}",
             "alone": "{auroc:.3f}",
             "interval": lambda row: "" if pd.isna(row.low) else f"{row.low:.3f}–{row.high:.3f}",
@@ -302,7 +302,7 @@ def _less_greedy(name: str, row: Any) -> str:
     if row.member == "greedy":
         return ""
     change, low, high = (getattr(row, f"{name}_change{end}") for end in ("", "_low", "_high"))
-    return f"{change:+.2f} ({low:+.2f} … {high:+.2f})"
+    return f"{change:+z.2f} ({low:+z.2f} … {high:+z.2f})"
 
 
 def tiles(m: Measured) -> Iterator[Tile]:

@@ -4,10 +4,11 @@ from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
-from inspector.detectors.effects_text import FEW, change, counted, effects_table
+from inspector.detectors.effects_text import FEW, by_verdict, change, effects_table
 from inspector.detectors.measured import Measured
 from inspector.detectors.shown import TextTable, token_text
 from inspector.detectors.sinks.kinds import DORMANT, LEARNED, SINK
+from inspector.printable import counted
 from inspector.records import Finding, Sentence
 
 CONTROLS = (("random", "random tokens"), ("repeated", "one token repeated"))
@@ -79,18 +80,18 @@ def tested(m: Measured) -> Iterator[Sentence]:
         top = max(alone, key=lambda one: one.change)
         yield Sentence(
             m.name,
-            f"Of {len(alone)} sink heads whose key was hidden one by one, by how far predictions move: "
-            f"{counted(alone)}. The most: {top.target}, by {top.change:.3g} nats (of heads that are no sinks 95 % by "
-            f"less than {top.twin_high:.2g}).",
+            f"Of {counted(len(alone), 'sink head')} whose key was hidden one by one, by how far predictions move: "
+            f"{by_verdict(alone)}. The most: {top.target}, by {top.change:.3g} nats (of heads that are no sinks 95 % "
+            f"by less than {top.twin_high:.2g}).",
             tested=True,
         )
     if m.has("windows"):
         windows = m.frame("windows").set_index("kept")["change"]
         yield Sentence(
             m.name,
-            f"With a window that slides over the cache the loss changes by {windows['nothing']:+.2f}; with the first "
-            f"token kept by {windows['the first']:+.2f}; with four other early tokens kept by "
-            f"{windows['4 others']:+.2f}.",
+            f"With a window that slides over the cache the loss changes by {windows['nothing']:+z.2f}; with the first "
+            f"token kept by {windows['the first']:+z.2f}; with four other early tokens kept by "
+            f"{windows['4 others']:+z.2f}.",
             tested=True,
         )
 
@@ -122,7 +123,7 @@ def tables(m: Measured) -> Iterator[TextTable]:
         yield effects_table(m, title, together)
     alone = sorted((one for one in m.effects if (one.op, one.metric) == ("hide", "kl")), key=lambda one: -one.change)
     if alone:
-        title = f"Sink heads with their key hidden: {counted(alone)}; the {len(alone[:FEW])} with the largest change"
+        title = f"Sink heads with their key hidden: {by_verdict(alone)}; the {len(alone[:FEW])} with the largest change"
         yield effects_table(m, title, alone[:FEW])
     if m.has("windows"):
         yield TextTable(
@@ -131,7 +132,7 @@ def tables(m: Measured) -> Iterator[TextTable]:
             {
                 "kept": "{kept}",
                 "loss": "{loss:.3f}",
-                "change": "{change:+.3f}",
+                "change": "{change:+z.3f}",
                 "interval": "{change_low:.3g} … {change_high:.3g}",
                 "n": "{n}",
             },
