@@ -184,7 +184,9 @@ def test_a_study_keeps_the_states_of_its_probe_s_neurons(study: Study, smollm2: 
     assert list(zip(states["layer"], states["neuron"], strict=True)) == neurons
     assert set(zip(tokens["layer"], tokens["neuron"], strict=True)) == set(neurons)
     again = describe_neurons(smollm2, neurons[:2], built_in(TEXTS))
-    assert states.head(2).equals(again.states) and tokens.head(len(again.tokens)).equals(again.tokens)
+    assert states.head(2).equals(again.states)
+    # What two neurons promote comes of a smaller product than what forty do, and a processor may add that up otherwise.
+    pd.testing.assert_frame_equal(tokens.head(len(again.tokens)), again.tokens, rtol=1e-6)
 
 
 def test_the_answers_a_neuron_fires_on_are_those_with_its_largest_cett(study: Study) -> None:

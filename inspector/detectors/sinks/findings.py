@@ -25,7 +25,8 @@ def findings(e: Evidence, names: Names, t: Thresholds) -> list[Finding]:
     frame = heads(e, names, t).sort_values(["received", "layer", "head"], ascending=[False, True, True])
     rows = frame.to_dict("records")
     found = [_sink(row, t) for row in rows if row["kind"] == SINK]
-    dormant = [_dormant(e, row, t) for row in rows if row["kind"] == DORMANT]
+    alpha = strongest_by_text(e)[0]
+    dormant = [_dormant(e, alpha, row, t) for row in rows if row["kind"] == DORMANT]
     learned = [_learned(e, row, t) for row in rows if row.get("sink_mass", 0.0) > t.epsilon]
     return [*found, *sorted(dormant, key=lambda one: -one.score), *sorted(learned, key=lambda one: -one.score)]
 
@@ -36,8 +37,9 @@ def _sink(row: dict[Any, Any], t: Thresholds) -> Finding:
     return _finding(SINK, row, position, token, (row["received"], row["low"], row["high"]), t)
 
 
-def _dormant(e: Evidence, row: dict[Any, Any], t: Thresholds) -> Finding:
-    alpha = strongest_by_text(e)[0][:, int(row["layer"]), int(row["head"])]
+def _dormant(e: Evidence, by_text: np.ndarray, row: dict[Any, Any], t: Thresholds) -> Finding:
+    """The finding of a head from α of each text's strongest key [text, layer, head]."""
+    alpha = by_text[:, int(row["layer"]), int(row["head"])]
     chosen = enough(e) & (alpha > t.epsilon)
     low, high = mean_interval(alpha[chosen], e["source"][chosen], share=True)
     key = int(row["active_key"]) if not pd.isna(row["active_key"]) else None

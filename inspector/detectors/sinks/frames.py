@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from inspector.detectors.agreement import agreed
+from inspector.detectors.agreement import agreed_by_place
 from inspector.detectors.base import Names
 from inspector.detectors.measured import Measured
 from inspector.detectors.pooled import PerText, interval_of, is_sampled, mean_of
@@ -112,7 +112,7 @@ def heads(e: Evidence, names: Names, t: Thresholds) -> pd.DataFrame:
     layer, head = np.meshgrid(seen, np.arange(best.shape[2]), indexing="ij")
     with np.errstate(invalid="ignore"):
         above = np.where(np.isfinite(strongest), strongest > t.epsilon, np.nan)
-    fixed = _agreed_keys(np.where(late, best_key, -1))
+    fixed = agreed_by_place(best_key, late)
     columns: dict[str, np.ndarray] = {
         "layer": layer,
         "head": head,
@@ -145,16 +145,6 @@ def heads(e: Evidence, names: Names, t: Thresholds) -> pd.DataFrame:
     frame["active_key"] = frame["active_key"].astype("Int64").mask(frame["active_key"] < 0)
     frame["kind"] = kinds(frame, t)
     return frame
-
-
-def _agreed_keys(best_key: np.ndarray) -> np.ndarray:
-    """The later key that nine in ten of the texts share that have one [layer, head]; −1 where it moves."""
-    found = np.full(best_key.shape[1:], -1)
-    for place in np.ndindex(*found.shape):
-        column = best_key[:, *place]
-        key = agreed(column[column >= 0])
-        found[place] = -1 if key is None else key
-    return found
 
 
 def received(e: Evidence) -> pd.DataFrame:

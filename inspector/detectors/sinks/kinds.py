@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from inspector.detectors.agreement import agreed
+from inspector.detectors.agreement import agreed_by_place
 from inspector.detectors.sinks.thresholds import Thresholds
 from inspector.records import Evidence, Finding
 
@@ -33,11 +33,8 @@ def active_texts(e: Evidence, t: Thresholds, seen: np.ndarray, *, rated: bool) -
     with np.errstate(invalid="ignore"):
         share = np.where(known > 0, count / known, np.nan) if rated else np.full(count.shape, np.nan)
         mean = np.where(above, alpha, 0.0).sum(axis=0) / count
-    place = np.full(count.shape, -1)
-    for at in np.ndindex(*count.shape):
-        shared = agreed(key[:, *at][above[:, *at]])
-        place[at] = -1 if shared is None else shared
-    return {"active": share, "active_received": mean, "active_texts": count, "active_key": place}
+    shared = agreed_by_place(key, above)
+    return {"active": share, "active_received": mean, "active_texts": count, "active_key": shared}
 
 
 def strongest_by_text(e: Evidence) -> tuple[np.ndarray, np.ndarray]:
