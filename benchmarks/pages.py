@@ -4,11 +4,12 @@ The dashboard is started by its own command on copies of the demo's runs and on 
 A page is there once the server has run its script, no figure is a placeholder, and each is drawn. Everything is done
 once to warm up; then the median of the rounds counts, beside the longest.
 
-    python -m benchmarks.pages RUNS [--rounds 5]      (needs Chromium, and the runs `demo` and `demo-answers`)
+    python -m benchmarks.pages RUNS [--rounds 5] [--write]    (needs Chromium, and the runs `demo` and `demo-answers`)
+
+`--write` puts the table into docs/dashboard.md.
 """
 
 import argparse
-import json
 import shutil
 import statistics
 import subprocess
@@ -17,11 +18,14 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from benchmarks.served import serving
 
+PAGE = Path(__file__).parents[1] / "docs" / "dashboard.md"
+BEGIN, END = "<!-- waits: begin -->", "<!-- waits: end -->"
 LENGTH = 2_048
 FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking")
 PATIENCE = 300_000
@@ -94,10 +98,10 @@ def pages(me: Visitor, rounds: int) -> Iterator[tuple[str, list[float]]]:
         for _ in range(rounds + 1):
             me.open(f"/runs?run={run}" if title != "Runs" else f"/compare?run={run}")
             link = me.page.get_by_role("link", name=title, exact=True).first
-            clicked.append(me.took(link.click, lambda: _arrived(me, title)))
+            clicked.append(me.took(link.click, partial(_arrived, me, title)))
             address = me.page.url
             me.page.goto("about:blank")
-            loaded.append(me.took(lambda address=address: me.page.goto(address), me.drawn))  # type: ignore[misc]
+            loaded.append(me.took(partial(me.page.goto, address), me.drawn))
         yield f"page {title}, clicked", clicked[1:]
         yield f"page {title}, by its address", loaded[1:]
 
@@ -203,13 +207,26 @@ def _long(run: Path, file: Path) -> None:
     subprocess.run([*command, "--window", str(LENGTH)], check=True, capture_output=True)
 
 
+def table(found: dict[str, list[float]]) -> str:
+    """The rows as Markdown."""
+    lines = [("what a visitor does", "median", "at most", "target"), ("---",) * 4]
+    for row, took in found.items():
+        lines.append((row, f"{statistics.median(took):.2f} s", f"{max(took):.2f} s", f"{target_of(row):g} s"))
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def target_of(row: str) -> float:
+    """What the median of a row should be at most, in seconds."""
+    return TARGETS[row.split()[0].rstrip(",")]
+
+
 def main() -> None:
     """Measure, and print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", type=Path)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--only", choices=PARTS)
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--write", action="store_true", help="put the table into docs/dashboard.md")
     asked = parser.parse_args()
     found = {}
     with visitor(asked.runs) as me:
@@ -217,10 +234,10 @@ def main() -> None:
             if asked.only in (None, name):
                 for row, took in part(me, asked.rounds):
                     found[row] = took
-                    target = TARGETS[row.split()[0].rstrip(",")]
-                    print(f"{row:<44} {statistics.median(took):5.2f} s, at most {max(took):5.2f} (target {target:g})", flush=True)
-    if asked.json:
-        asked.json.write_text(json.dumps(found, indent=1))
+                    print(f"{row:<44} {statistics.median(took):5.2f} s, at most {max(took):5.2f}", flush=True)
+    if asked.write:
+        before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
+        PAGE.write_text(f"{before}{BEGIN}\n\n{table(found)}\n\n{END}{rest.partition(END)[2]}", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -232,15 +232,16 @@ def test_letters_of_any_script_and_emoji_are_printed_as_they_are() -> None:
     assert printable(said) == said and printable("a\nb") == r"a\nb" and printable("a\nb", kept="\n") == "a\nb"
 
 
-@pytest.mark.parametrize("more", [(), ("--json",), ("--frame", "tokens")])
+ENCODED = [("cp1252", ("--json",)), ("cp1252", ()), ("cp1252", ("--frame", "tokens"))]
+ENCODED += [(encoding, more) for encoding in ("ascii", "utf-8") for more in ((), ("--json",))]
+
+
 @pytest.mark.parametrize(
-    "encoding", ["cp1252", *(pytest.param(one, marks=pytest.mark.slow) for one in ("ascii", "utf-8"))]
+    ("encoding", "more"), [ENCODED[0], *(pytest.param(*one, marks=pytest.mark.slow) for one in ENCODED[1:])]
 )
 def test_a_pipe_that_is_not_utf8_gets_everything(
-    report: Report, tmp_path: Path, more: tuple[str, ...], encoding: str
+    report: Report, tmp_path: Path, encoding: str, more: tuple[str, ...]
 ) -> None:
-    if encoding != "cp1252" and more == ("--frame", "tokens"):
-        return
     tokens = {**report.tokens, "token": np.array(["東京 Łódź 🙂"] * len(report.tokens["id"]), dtype=object)}
     place = replace(report, tokens=tokens, notes=("Łódź 🙂",)).save(tmp_path / "run")
     env = {**os.environ, "PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"}
@@ -371,7 +372,9 @@ main()
 """A command that takes long and keeps what it has done so far."""
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, 143), pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow)]
+)
 def test_work_that_is_stopped_says_what_is_kept_and_is_listed_and_removable(
     run: Path, tmp_path: Path, command: Command, number: int, code: int
 ) -> None:
@@ -424,7 +427,9 @@ def test_a_place_that_is_not_utf8_is_refused_before_the_work(tmp_path: Path) -> 
         claim(tmp_path / "caf\udce9")
 
 
-@pytest.mark.parametrize("command", [["models"], ["--help"], ["detectors"]])
+@pytest.mark.parametrize(
+    "command", [["detectors"], *(pytest.param([one], marks=pytest.mark.slow) for one in ("models", "--help"))]
+)
 def test_a_closed_pipe_is_no_mistake(command: list[str]) -> None:
     reading, writing = os.pipe()
     os.close(reading)

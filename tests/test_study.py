@@ -507,6 +507,7 @@ def test_every_table_of_a_study_and_its_columns_are_documented(study: Study) -> 
         assert not undocumented(name, study.frame(name)), name
 
 
+@pytest.mark.slow  # test_imports opens and draws a scan so
 def test_a_saved_study_is_opened_and_drawn_without_torch(saved: Path) -> None:
     code = (
         f"import inspector; r = inspector.open_run({str(saved)!r}); r.judge(hneurons={{'q': 0.5}});"

@@ -15,9 +15,7 @@ def agreed(values: Int[np.ndarray, " text"]) -> int | None:
     return int(found[counts.argmax()])
 
 
-def agreed_by_place(
-    values: Int[np.ndarray, "text *place"], asked: Bool[np.ndarray, "text *place"]
-) -> Int[np.ndarray, "*place"]:
+def agreed_by_place(values: Int[np.ndarray, "text ..."], asked: Bool[np.ndarray, "text ..."]) -> Int[np.ndarray, "..."]:
     """`agreed` at each place, of the texts that are asked there; −1 where there is no such value.
 
     What more than half share stands in the middle when all are in order.
