@@ -119,30 +119,22 @@ def slider(me: Visitor, rounds: int) -> Iterator[tuple[str, list[float]]]:
     """A step of the threshold ε, to values that nobody has asked for and then to one that was."""
     me.open("/sinks?run=demo")
     thumb = me.page.get_by_role("slider").first
-    new, again = [], []
+
+    def judged(before: str) -> None:
+        me.page.wait_for_function(
+            "before => document.querySelector('[data-testid=stMain] p.finding').innerText !== before", arg=before
+        )
+        me.drawn()
 
     def step(key: str) -> float:
         before = me.page.locator("[data-testid=stMain] p.finding").first.inner_text()
         thumb.focus()
-
-        def judged() -> None:
-            me.page.wait_for_function(
-                "before => document.querySelector('[data-testid=stMain] p.finding').innerText !== before", arg=before
-            )
-            me.drawn()
-
-        return me.took(lambda: me.page.keyboard.press(key), judged)
-
-    for _ in range(min(rounds, 5)):
-        new.append(step("ArrowRight"))
-        me.drawn()
+        took = me.took(partial(me.page.keyboard.press, key), partial(judged, before))
         me.page.wait_for_timeout(700)
-    for _ in range(min(rounds, 5)):
-        again.append(step("ArrowLeft"))
-        me.drawn()
-        me.page.wait_for_timeout(700)
-    yield "slider to a new value", new
-    yield "slider to a value seen before", again
+        return took
+
+    yield "slider to a new value", [step("ArrowRight") for _ in range(min(rounds, 5))]
+    yield "slider to a value seen before", [step("ArrowLeft") for _ in range(min(rounds, 5))]
 
 
 def clicks(me: Visitor, rounds: int) -> Iterator[tuple[str, list[float]]]:
@@ -151,14 +143,15 @@ def clicks(me: Visitor, rounds: int) -> Iterator[tuple[str, list[float]]]:
     took = []
     for turn in range(rounds + 1):
         at, layer = 300 + 210 * turn, 8 + 2 * turn
-        me.page.mouse.move(*me.point("size-map", at, layer))
-        me.page.wait_for_timeout(300)
+        place = me.point("size-map", at, layer)
+        me.page.mouse.move(*place)
+        me.page.wait_for_timeout(300)  # a figure knows what is under the pointer after a moment
 
         def seen(layer: int = layer) -> None:
             me.page.wait_for_function("layer => location.search.includes(`layer=${layer}&`)", arg=layer)
             me.drawn()
 
-        took.append(me.took(lambda: (me.page.mouse.down(), me.page.mouse.up())[0], seen))
+        took.append(me.took(partial(me.page.mouse.click, *place), seen))
         me.page.wait_for_timeout(500)
     yield f"click on a map of {LENGTH:,} tokens", took[1:]
 

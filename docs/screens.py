@@ -30,6 +30,11 @@ SCREENS = {
     "asked": "/neurons?run=demo-answers&asked=1",
     "first-visit": "/?run=demo&tour=1",
 }
+PRESSED = {
+    "interventions": ("Run beside a control", "the loss goes from"),
+    "asked": ("Ask (loads the model)", "The guard watches the probe alone"),
+}
+"""The button that is pressed on a screen, and what it says then."""
 FOR_THE_README = {
     "massive": ("Text 0: the largest", 1020),
     "interventions": ("Change one thing", 900),
@@ -63,9 +68,10 @@ def _series(browser: Any, address: str, out: Path, scheme: str, width: int) -> N
         page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]", timeout=120_000)
         page.wait_for_selector("[data-testid=stSkeleton]", state="detached")
         page.wait_for_timeout(1500)
-        if name == "interventions":
-            page.get_by_role("button", name="Run beside a control").click()
-            page.get_by_text("the loss goes from").wait_for(timeout=300_000)
+        if name in PRESSED:
+            button, said = PRESSED[name]
+            page.get_by_role("button", name=button).click()
+            page.get_by_text(said).first.wait_for(timeout=300_000)
         height = page.evaluate("document.querySelector('[data-testid=stMainBlockContainer]').scrollHeight")
         page.set_viewport_size({"width": width, "height": min(TALLEST, max(900, height + 60))})
         page.wait_for_timeout(1500)  # figures draw anew at the new size
