@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from inspector.errors import InputError, ModelError
@@ -60,6 +61,8 @@ def cluster(address: str | None, workers: Workers) -> Iterator[Any]:
     """Ray, connected; a connection that was there stays."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nobody asked for reports to its makers
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    if address is not None and _has_token():
+        os.environ.setdefault("RAY_AUTH_MODE", "token")  # a cluster that asks for none is reached, too
     try:
         import ray
     except ImportError as error:
@@ -82,12 +85,20 @@ def _connect(ray: Any, address: str | None, workers: Workers) -> None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            ray.init(address=address, logging_level="ERROR", log_to_driver=False, **here)
+            # "local": one of its own, though another may run on this machine.
+            ray.init(address=address or "local", logging_level="ERROR", log_to_driver=False, **here)
     except Exception as error:  # whatever its client and its services raise
         said = " ".join(str(error).split())[:160].rstrip(".")
         raise InputError(
-            f"The Ray cluster at '{address or 'local'}' can't be reached: {said}. See --address."
+            f"The Ray cluster at '{address or 'local'}' can't be reached: {said}. See --address, and whether it wants "
+            "a token that this user lacks (RAY_AUTH_TOKEN)."
         ) from error
+
+
+def _has_token() -> bool:
+    """Whether this user has a cluster's token: `ray start` asks for it then, and Ray's client sends it if told to."""
+    named = {"RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"} & set(os.environ)
+    return bool(named) or (Path.home() / ".ray" / "auth_token").is_file()
 
 
 def _refuse_small(ray: Any, workers: Workers) -> None:

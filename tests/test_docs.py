@@ -79,7 +79,8 @@ def test_every_option_that_a_page_names_is_one_of_a_command() -> None:
     with program.make_context("inspector", [], resilient_parsing=True) as whole:
         commands = [program.get_command(whole, name) for name in program.list_commands(whole)]
     known = {name for command in commands for one in command.params for name in (*one.opts, *one.secondary_opts)}
-    known |= {"--help", "--count", "--no-deps", "--measure", "--page", "--only", "--quick", "--write"}  # of other programs
+    of_other_programs = {"--help", "--count", "--no-deps", "--measure", "--page", "--only", "--quick", "--write"}
+    known |= of_other_programs
     pages = "".join(
         (README, *PAGES.values(), *((ROOT / name).read_text() for name in ("CONTRIBUTING.md", "SECURITY.md")))
     )

@@ -2,12 +2,16 @@
 
 import os
 import signal
+import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from test_going_on import assert_same
 
@@ -53,6 +57,42 @@ class Mortal(Massive):
 
 def failing() -> Model:
     raise OSError("no weights on this machine")
+
+
+CONNECT = """
+import sys
+from inspector.cluster import Workers, cluster
+with cluster(sys.argv[1], Workers(1)) as ray:
+    print(ray.cluster_resources()["CPU"])
+"""
+
+
+@pytest.mark.parametrize("mode", ["token", "disabled"])
+def test_a_cluster_of_this_machine_is_reached_by_its_address_with_and_without_a_token(
+    tmp_path: Path, mode: str
+) -> None:
+    (tmp_path / ".ray").mkdir()
+    (tmp_path / ".ray" / "auth_token").write_text("0" * 64)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    env = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")} | {"HOME": str(tmp_path)}
+    command = [str(Path(sys.executable).with_name("ray")), "start", "--head", f"--port={port}", "--num-cpus=1"]
+    options = ["--include-dashboard=false", "--disable-usage-stats", "--block"]
+    with (tmp_path / "log").open("w") as log:
+        of_head = {**env, "RAY_AUTH_MODE": mode}
+        head = subprocess.Popen([*command, *options], env=of_head, stdout=log, stderr=log)
+    try:
+        while "Ray runtime started" not in (tmp_path / "log").read_text():
+            assert head.poll() is None, (tmp_path / "log").read_text()
+            time.sleep(0.2)
+        connect = [sys.executable, "-c", CONNECT, f"127.0.0.1:{port}"]
+        done = subprocess.run(connect, env=env, capture_output=True, text=True, timeout=120)
+        assert done.stdout == "1.0\n", done.stderr
+    finally:
+        for process in (*psutil.Process(head.pid).children(recursive=True), head):
+            process.kill()
+        head.wait(30)
 
 
 @pytest.fixture(scope="module")
