@@ -1,8 +1,8 @@
 """What a visitor of the dashboard waits for, in a real browser: a page, a slider, a click on a long map, an answer.
 
 The dashboard is started by its own command on copies of the demo's runs and on a scan of one text of 2,048 tokens.
-A page is there once the server has run its script, no figure is a placeholder, and each is drawn. Everything is done
-once to warm up; then the median of the rounds counts, beside the longest.
+A page is there once the server has run its script, no figure is a placeholder, and each is drawn. Everything but
+the slider is done once to warm up; then the median of the rounds counts, beside the longest.
 
     python -m benchmarks.pages RUNS [--rounds 5] [--write]    (needs Chromium, and the runs `demo` and `demo-answers`)
 
@@ -141,7 +141,7 @@ def clicks(me: Visitor, rounds: int) -> Iterator[tuple[str, list[float]]]:
     """Clicks on the map of 2,048 tokens, until the cell's own part of the page is there."""
     me.open("/massive?run=long")
     took = []
-    for turn in range(rounds + 1):
+    for turn in range(min(rounds, 8) + 1):  # to the map's other end
         at, layer = 300 + 210 * turn, 8 + 2 * turn
         place = me.point("size-map", at, layer)
         me.page.mouse.move(*place)
@@ -158,11 +158,11 @@ def clicks(me: Visitor, rounds: int) -> Iterator[tuple[str, list[float]]]:
 
 def ask(me: Visitor, rounds: int) -> Iterator[tuple[str, list[float]]]:
     """A question to the model that is loaded, until its answer and risk are shown."""
-    questions = ("capital of Peru", "capital of Kenya", "currency of Japan", "capital of Chile", "capital of Cuba")
+    places = ("Peru", "Kenya", "Japan", "Chile", "Cuba", "Fiji")
     took = []
-    for turn in range(min(rounds + 1, len(questions))):
+    for turn in range(min(rounds + 1, len(places))):
         me.open("/neurons?run=demo-answers")
-        me.page.get_by_label("Question", exact=True).fill(f"What is the {questions[turn]}?")
+        me.page.get_by_label("Question", exact=True).fill(f"What is the capital of {places[turn]}?")
         button = me.page.get_by_role("button", name="Ask (loads the model)")
         took.append(me.took(button.click, lambda: me.says("would (hold this answer back|let this answer pass)")))
     yield "ask, the model loaded", took[1:]
@@ -221,6 +221,8 @@ def main() -> None:
     parser.add_argument("--only", choices=PARTS)
     parser.add_argument("--write", action="store_true", help="put the table into docs/dashboard.md")
     asked = parser.parse_args()
+    if asked.only and asked.write:
+        parser.error("--write needs all rows. Leave --only away.")
     found = {}
     with visitor(asked.runs) as me:
         for name, part in PARTS.items():

@@ -3,13 +3,13 @@
 A job counts once it has come back whole: a worker that dies loses it, and another one does it from its start.
 """
 
+import logging
 import math
 import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from inspector.errors import InputError, ModelError
@@ -61,8 +61,6 @@ def cluster(address: str | None, workers: Workers) -> Iterator[Any]:
     """Ray, connected; a connection that was there stays."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nobody asked for reports to its makers
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    if address is not None and _has_token():
-        os.environ.setdefault("RAY_AUTH_MODE", "token")  # a cluster that asks for none is reached, too
     try:
         import ray
     except ImportError as error:
@@ -81,24 +79,34 @@ def cluster(address: str | None, workers: Workers) -> Iterator[Any]:
 
 
 def _connect(ray: Any, address: str | None, workers: Workers) -> None:
-    here = {"num_cpus": math.ceil(workers.count * workers.cpus), "include_dashboard": False} if address is None else {}
+    if address is None:  # one of its own, though another may run on this machine
+        how = {"address": "local", "num_cpus": math.ceil(workers.count * workers.cpus), "include_dashboard": False}
+    else:
+        how = {"address": address}
+        _send_token()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            # "local": one of its own, though another may run on this machine.
-            ray.init(address=address or "local", logging_level="ERROR", log_to_driver=False, **here)
+            ray.init(logging_level="ERROR", log_to_driver=False, **how)
     except Exception as error:  # whatever its client and its services raise
         said = " ".join(str(error).split())[:160].rstrip(".")
+        if address is None:
+            raise InputError(f"Ray can't be started here: {said}. Look at its logs in /tmp/ray.") from error
         raise InputError(
-            f"The Ray cluster at '{address or 'local'}' can't be reached: {said}. See --address, and whether it wants "
-            "a token that this user lacks (RAY_AUTH_TOKEN)."
+            f"The Ray cluster at '{address}' can't be reached: {said}. Look at --address, and whether it wants a token "
+            "that this user lacks (RAY_AUTH_TOKEN)."
         ) from error
 
 
-def _has_token() -> bool:
-    """Whether this user has a cluster's token: `ray start` asks for it then, and Ray's client sends it if told to."""
-    named = {"RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"} & set(os.environ)
-    return bool(named) or (Path.home() / ".ray" / "auth_token").is_file()
+def _send_token() -> None:
+    """Have Ray's client send this user's token: `ray start` wants it where there is one, a client must be told to."""
+    try:
+        from ray._private.authentication import authentication_token_setup as tokens
+    except ImportError:  # a Ray that has none
+        return
+    logging.getLogger(tokens.__name__).setLevel(logging.ERROR)
+    with suppress(AttributeError, OSError):
+        tokens.maybe_enable_token_auth_if_token_available(warn_if_disabled=False)
 
 
 def _refuse_small(ray: Any, workers: Workers) -> None:

@@ -193,12 +193,18 @@ def test_kinds_are_verdicts_of_their_own_in_the_table_of_heads(sinking: Model) -
     assert pd.isna(heads.query("kind == ''")["active_received"]).all() and np.isfinite(row["active_received"])
 
 
-@given(texts=st.integers(0, 12), heads=st.integers(1, 3), share=st.floats(0, 1), seed=st.integers(0, 1000))
+@given(
+    texts=st.integers(0, 12),
+    heads=st.integers(1, 3),
+    share=st.floats(0, 1),
+    seed=st.integers(0, 1000),
+    dtype=st.sampled_from(["int32", "int64", "uint32"]),
+)
 def test_what_texts_agree_on_at_many_places_is_what_they_agree_on_at_each(
-    texts: int, heads: int, share: float, seed: int
+    texts: int, heads: int, share: float, seed: int, dtype: str
 ) -> None:
     draw = np.random.default_rng(seed)
     keys = np.where(draw.random((texts, 2, heads)) < 0.93, 7, draw.integers(0, 9, (texts, 2, heads)))
-    asked = draw.random(keys.shape) < share
+    keys, asked = keys.astype(dtype), draw.random(keys.shape) < share
     each = [agreed(keys[:, *place][asked[:, *place]]) for place in np.ndindex(2, heads)]
     assert agreed_by_place(keys, asked).reshape(-1).tolist() == [-1 if one is None else one for one in each]
