@@ -22,12 +22,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks.served import serving
+from benchmarks.results import between
+from benchmarks.served import PLACE, chromium, serving
 
 PAGE = Path(__file__).parents[1] / "docs" / "dashboard.md"
 BEGIN, END = "<!-- waits: begin -->", "<!-- waits: end -->"
 LENGTH = 2_048
-FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking")
 PATIENCE = 300_000
 """Milliseconds in which anything must have happened."""
 
@@ -83,11 +83,7 @@ class Visitor:
         plot = self.page.locator(f".st-key-{key} .js-plotly-plot").last
         plot.scroll_into_view_if_needed()
         self.page.wait_for_timeout(300)
-        at = plot.evaluate(
-            """(plot, [x, y]) => { const box = plot.getBoundingClientRect(), f = plot._fullLayout;
-            return [box.x + f.xaxis._offset + f.xaxis.d2p(x), box.y + f.yaxis._offset + f.yaxis.d2p(y)]; }""",
-            [x, y],
-        )
+        at = plot.evaluate(PLACE, [x, y])
         return float(at[0]), float(at[1])
 
 
@@ -182,7 +178,7 @@ def visitor(runs: Path) -> Iterator[Visitor]:
             shutil.copytree(runs / name, shelf / name)
         _long(shelf / "long", Path(scratch) / "long.txt")
         with serving(shelf, Path(scratch) / "server.txt") as served, sync_playwright() as driver:
-            browser = driver.chromium.launch(executable_path=shutil.which("chromium"), args=list(FLAGS))
+            browser = chromium(driver)
             page = browser.new_page(viewport={"width": 1280, "height": 900})
             page.set_default_timeout(PATIENCE)
             yield Visitor(page, served.address)
@@ -231,8 +227,7 @@ def main() -> None:
                     found[row] = took
                     print(f"{row:<44} {statistics.median(took):5.2f} s, at most {max(took):5.2f}", flush=True)
     if asked.write:
-        before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
-        PAGE.write_text(f"{before}{BEGIN}\n\n{table(found)}\n\n{END}{rest.partition(END)[2]}", encoding="utf-8")
+        PAGE.write_text(between(PAGE.read_text(encoding="utf-8"), BEGIN, END, table(found)), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -86,8 +86,13 @@ def table(rows: Sequence[Row], about: dict[str, Any]) -> str:
 
 def page(text: str, rows: Sequence[Row], about: dict[str, Any]) -> str:
     """A page's text with the table between its two comments."""
-    before, _, rest = text.partition(BEGIN)
-    return f"{before}{BEGIN}\n\n{table(rows, about)}\n\n{END}{rest.partition(END)[2]}"
+    return between(text, BEGIN, END, table(rows, about))
+
+
+def between(text: str, begin: str, end: str, content: str) -> str:
+    """A page's text with this content between two of its comments."""
+    before, _, rest = text.partition(begin)
+    return f"{before}{begin}\n\n{content}\n\n{end}{rest.partition(end)[2]}"
 
 
 def main() -> None:

@@ -1,6 +1,7 @@
-"""A dashboard by its own command, for as long as a program looks at it."""
+"""A dashboard by its own command, for as long as a program looks at it, and the browser that it looks with."""
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -10,9 +11,35 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+"""Of Chromium: without the last ones it asks strangers at every start."""
+PLACE = """(plot, [x, y]) => { const box = plot.getBoundingClientRect(), f = plot._fullLayout;
+return [box.x + f.xaxis._offset + f.xaxis.d2p(x), box.y + f.yaxis._offset + f.yaxis.d2p(y)]; }"""
+"""Script that finds where a Plotly figure's coordinates are in the window."""
 READY = 120.0
 """Seconds in which the server must be there."""
+
+
+def chromium(driver: Any) -> Any:
+    """Debian's Chromium, opened by Playwright.
+
+    Raises:
+        FileNotFoundError: it isn't installed.
+    """
+    path = shutil.which("chromium")
+    if path is None:
+        raise FileNotFoundError("no Chromium: apt-get install chromium (Debian's; nothing is downloaded by playwright)")
+    return driver.chromium.launch(executable_path=path, args=list(FLAGS))
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 The runs are the demo's: `demo` (texts) and `demo-answers` (a study).
 """
 
-import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -11,9 +10,8 @@ from typing import Any
 
 from playwright.sync_api import sync_playwright
 
-from benchmarks.served import serving
+from benchmarks.served import chromium, serving
 
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 CELL = "text=0&layer=11&position=0"
 HEAD = "layer=18&head=8"
 SCREENS = {
@@ -53,7 +51,7 @@ def draw(runs: str, folder: str) -> None:
         serving(Path(runs), Path(logs) / "server.txt") as served,
         sync_playwright() as driver,
     ):
-        browser = driver.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
+        browser = chromium(driver)
         for scheme in ("light", "dark"):
             for width in (1280, 400, 1920):
                 _series(browser, served.address, out, scheme, width)

@@ -91,7 +91,7 @@ def _connect(ray: Any, address: str | None, workers: Workers) -> None:
     except Exception as error:  # whatever its client and its services raise
         said = " ".join(str(error).split())[:160].rstrip(".")
         if address is None:
-            raise InputError(f"Ray can't be started here: {said}. Look at its logs in /tmp/ray.") from error
+            raise InputError(f"Ray can't be started here: {said}. See its logs.") from error
         raise InputError(
             f"The Ray cluster at '{address}' can't be reached: {said}. Look at --address, and whether it wants a token "
             "that this user lacks (RAY_AUTH_TOKEN)."

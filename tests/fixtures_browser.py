@@ -1,7 +1,6 @@
 """A served dashboard and a headless Chromium that records what it asks for."""
 
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,17 +8,9 @@ from typing import Any
 
 import pytest
 
-from benchmarks.served import Served, serving
+from benchmarks import served as served_by
+from benchmarks.served import PLACE, Served, serving
 
-FLAGS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 PATIENCE = 120_000
 """Milliseconds that a busy machine may take."""
 
@@ -49,11 +40,7 @@ class Visitor:
         plot = self.page.locator(f".st-key-{key} .js-plotly-plot").last  # an old one may fade out above it
         plot.scroll_into_view_if_needed()
         plot.locator(".xtick text").first.wait_for()
-        found = plot.evaluate(
-            """(plot, [x, y]) => { const box = plot.getBoundingClientRect(), f = plot._fullLayout;
-            return [box.x + f.xaxis._offset + f.xaxis.d2p(x), box.y + f.yaxis._offset + f.yaxis.d2p(y)]; }""",
-            [x, y],
-        )
+        found = plot.evaluate(PLACE, [x, y])
         return found[0], found[1]
 
     def click(self, key: str, x: float, y: float) -> None:
@@ -74,14 +61,14 @@ Visit = Callable[..., Visitor]
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Any]:
     """Debian's Chromium; CI fails without it, elsewhere these tests are skipped."""
-    path = shutil.which("chromium")
-    if path is None:
-        if os.environ.get("INSPECTOR_CI"):
-            pytest.fail("CI lacks Chromium. apt-get install chromium")
-        pytest.skip("no Chromium: apt-get install chromium (Debian's; nothing is downloaded by playwright)")
     sync_api = pytest.importorskip("playwright.sync_api", reason="pip install activation-inspector[dev]")
     with sync_api.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=path, args=list(FLAGS))
+        try:
+            browser = served_by.chromium(driver)
+        except FileNotFoundError as error:
+            if os.environ.get("INSPECTOR_CI"):
+                pytest.fail(f"CI: {error}")
+            pytest.skip(str(error))
         yield browser
         browser.close()
 

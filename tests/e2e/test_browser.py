@@ -197,9 +197,11 @@ def test_every_screen_can_be_read_and_fits(visit: Visit, dark: bool, width: int)
     me = visit("/?run=planted", dark=dark, width=width)
     for screen in SCREENS:
         name = "study" if screen == "neurons" else "planted"
-        me.open(f"/{screen}?run={name}&pin=empty&layer=2&position=0&head=2")
+        me.open(f"/{screen}?run={name}&pin=empty&layer=2&position=0&head=2&answer=0")
         me.page.wait_for_function(DRAWN)
         me.page.wait_for_timeout(500)
+        if screen == "neurons":
+            assert me.page.locator(".answer").count(), "no answer is on screen"
         assert me.page.evaluate(CONTRAST) == [], f"{screen}: words that are too faint"
         assert me.page.evaluate(CROWDED) == [], f"{screen}: names of tokens cover each other"
         assert me.page.get_by_role("main").count() == me.page.get_by_role("navigation", name="Screens").count() == 1
